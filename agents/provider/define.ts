@@ -1,0 +1,64 @@
+/**
+ * What a service provider writes: a capability, a price, a promise and a handler. The module's
+ * default export is what `aigen provide MODULE` loads. The runtime does the rest: quoting,
+ * agreements, deadlines, deliveries, payment.
+ */
+import type { Capability } from '../../schemas/documents.gen.ts'
+
+/** Blob reference as it stands in inputs and outputs (DESIGN, Wire). */
+export interface BlobRef {
+  readonly $blob: string
+  readonly size: number
+  readonly mediaType: string
+}
+
+export interface HandlerContext {
+  /** Aborts at the deadline, when the caller cancels and when the node stops. */
+  readonly signal: AbortSignal
+  /** Same for every attempt at one call: pass it on to an upstream that deduplicates. */
+  readonly callId: string
+  /** The bytes of a blob in the input; errors `blob.missing`, `blob.corrupt`. */
+  load(ref: BlobRef): Promise<Uint8Array>
+  /** Makes a blob to stand in the output. */
+  store(bytes: Uint8Array, mediaType: string): Promise<BlobRef>
+}
+
+/** `units` counts what was used, by the capability's billing unit, like `{ page: 1 }`. */
+export interface HandlerResult {
+  readonly output: unknown
+  readonly units: Readonly<Record<string, number>>
+}
+
+export interface ProviderPrice {
+  /** Asked price of one unit, decimal string of the network's dollar, like "0.018". */
+  readonly list: string
+  /** Lowest price of one unit a counter-offer can get; equals `list` by default (no bargaining). */
+  readonly floor?: string
+}
+
+export interface ProviderDefinition {
+  /** Name shown to people, like "careful-eye". */
+  readonly name: string
+  readonly capability: Capability
+  readonly price: ProviderPrice
+  /** Promised time from invoke to delivery, in milliseconds; a later delivery need not be paid. */
+  readonly latencyMs: number
+  /** Calls worked on at once (default 2); further ones wait in a queue of `queue` (default 16). */
+  readonly concurrency?: number
+  readonly queue?: number
+  /** Whether calling the handler twice for one call is harmless (default true for pure services). */
+  readonly idempotent?: boolean
+  /** Loads models and data before the first call; the card is published only after it. */
+  start?(): Promise<void>
+  stop?(): Promise<void>
+  /**
+   * Does one call. `input` fits the capability's input schema. Throw `AigenError('step.input', …)`
+   * for an input that cannot be worked with (an unreadable image); any other throw is `step.failed`.
+   */
+  handler(input: any, context: HandlerContext): Promise<HandlerResult>
+}
+
+/** Returns the definition as it is; it exists for its types. */
+export function defineProvider(definition: ProviderDefinition): ProviderDefinition {
+  return definition
+}

@@ -1,0 +1,17 @@
+/**
+ * Blobs: values too large for a message or a record (DESIGN, Wire).
+ *
+ * Two shelves behind one shape. The *own* shelf keeps a participant's large inputs and outputs
+ * once, by content hash; the *transfer* shelf holds ciphertext under a random id for the other
+ * side to fetch. Implemented by `runtime/nats` and `runtime/memory`; both pass `blobs.contract.ts`.
+ */
+export interface Blobs {
+  /**
+   * Stores `data` under `key` ([A-Za-z0-9_-]+); storing the same key again is a no-op.
+   * Error `blob.quota` when the shelf is full, `blob.too-large` above `maxBytes`.
+   */
+  put(key: string, data: Uint8Array): Promise<void>
+  /** The bytes, or `undefined` where there are none. `shelf` names another participant's shelf. */
+  get(key: string, shelf?: string): Promise<Uint8Array | undefined>
+  readonly maxBytes: number
+}

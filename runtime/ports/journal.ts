@@ -1,0 +1,36 @@
+/**
+ * The journal: the ordered, durable truth of one participant (DESIGN D2).
+ *
+ * One log per partition. An append names the sequence it expects to follow (compare-and-swap on
+ * the whole log), so two owners can never both append: that is what I6 rests on. Implemented by
+ * `runtime/nats` (JetStream, one stream per partition), `runtime/memory` and, for light nodes, a
+ * local fsynced file; all pass `journal.contract.ts`. Used by `runtime/actors` only.
+ */
+
+export interface LogEntry {
+  /** 1 for the first record of a log, then without gaps (purged records leave the front). */
+  readonly sequence: number
+  readonly data: Uint8Array
+}
+
+export interface Log {
+  readonly partition: string
+  /** Sequence of the last record, 0 for an empty log. */
+  last(): Promise<number>
+  /**
+   * Appends `data` as record `expectedLast + 1` and resolves with that sequence once it is durable.
+   *
+   * - `journal.conflict`: another owner appended first; nothing was written.
+   * - `journal.unknown`: no answer came; the record may or may not be stored. Calling again with
+   *   the same `id` and `data` is safe: a stored record is found by its id, not appended twice.
+   */
+  append(data: Uint8Array, expectedLast: number, id: string): Promise<number>
+  /** Records from `from` (inclusive) to the last one at the time of the call, in order. */
+  read(from: number): AsyncIterable<LogEntry>
+}
+
+export interface Journal {
+  /** Opens the partition's log, creating it when it is not there. */
+  open(partition: string): Promise<Log>
+  close(): Promise<void>
+}

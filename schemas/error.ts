@@ -1,0 +1,158 @@
+/**
+ * The one error table (DESIGN, Errors): every refusal on the wire, in the CLI and over HTTP is one
+ * of these codes. Used by every room. Exhaustive: a code that is not listed does not compile.
+ */
+
+/** Who has to act for the error to go away. */
+export type Fault = 'caller' | 'provider' | 'network' | 'config' | 'bug'
+
+export interface ErrorRule {
+  readonly fault: Fault
+  /** Whether doing the same thing again may succeed. */
+  readonly retry: boolean
+  /** One sentence, without the particulars. */
+  readonly says: string
+  /** What to do about it. */
+  readonly hint: string
+}
+
+const rule = (fault: Fault, retry: boolean, says: string, hint: string): ErrorRule => ({ fault, retry, says, hint })
+
+export const ERRORS = {
+  // what came in from outside
+  'input.invalid': rule('caller', false, 'The document does not fit its schema.', 'Mend the paths listed.'),
+  'input.too-large': rule('caller', false, 'The value is larger than allowed.', 'Send it as a blob, or send less.'),
+  'input.too-deep': rule('caller', false, 'The value is nested too deeply.', 'Flatten it.'),
+  'input.unparsable': rule('caller', false, 'The bytes are not a document.', 'Check the format and the encoding.'),
+  'usage.invalid': rule('caller', false, 'The command line is wrong.', 'See --help.'),
+  // identity and envelopes
+  'auth.forged': rule('caller', false, 'The seal or signature does not verify.', 'Sign with the key that the wallet authorised.'),
+  'auth.replayed': rule('caller', false, 'This message was received before.', 'Send a new message.'),
+  'auth.expired': rule('caller', false, 'The message or document is past its expiry.', 'Make a new one; check the clock.'),
+  'auth.unknown-session': rule('network', true, 'There is no such session.', 'Say hello again.'),
+  'auth.unauthorised': rule('caller', false, 'The key is not authorised for this.', 'Use the key of the participant concerned.'),
+  'auth.version': rule('caller', false, 'The message follows another version of its schema.', 'Upgrade the older side.'),
+  // network and journal
+  'network.no-responders': rule('network', true, 'Nobody answers on that subject.', 'Check that the other node is running.'),
+  'network.timeout': rule('network', true, 'No answer came in time.', 'Try again.'),
+  'network.closed': rule('network', true, 'The connection is closed.', 'Start the node again.'),
+  'network.unreachable': rule('config', true, 'The NATS server cannot be reached.', 'Check its address, or let AIGEN start one.'),
+  'network.denied': rule('config', false, 'The server refuses this subject to this connection.', 'Use credentials with that permission.'),
+  'network.moved': rule('network', true, 'Another node owns this now.', 'Call the node named.'),
+  'nats.missing': rule('config', false, 'No NATS server could be found or fetched.', 'Install nats-server 2.10 or newer, or set AIGEN_NATS_URL.'),
+  'nats.failed': rule('config', true, 'The NATS server did not start.', 'Read its log; run aigen doctor.'),
+  'anvil.missing': rule('config', false, 'The local EVM node cannot be started.', 'Run npm install, or set AIGEN_RPC_URL.'),
+  'anvil.failed': rule('config', true, 'The local EVM node stopped.', 'It is restarted from its saved state; run aigen doctor if this repeats.'),
+  'journal.conflict': rule('network', false, 'Another owner wrote to this partition.', 'This node no longer owns it.'),
+  'journal.unknown': rule('network', true, 'The append was not confirmed.', 'It is sent again with the same id.'),
+  'journal.corrupt': rule('bug', false, 'A journal record cannot be read.', 'Keep the data directory and report it.'),
+  'journal.machine-changed': rule('config', false, 'A journaled actor does not replay with this code.', 'Run the version that wrote it.'),
+  'blob.missing': rule('network', true, 'The blob is not there.', 'Ask the sender to store it again.'),
+  'blob.corrupt': rule('provider', false, 'The blob does not match its hash.', 'Do not pay for it.'),
+  'blob.too-large': rule('caller', false, 'The blob is larger than allowed.', 'Send a smaller one.'),
+  'blob.quota': rule('caller', false, 'The blob store is full.', 'Wait until older blobs expire.'),
+  'node.busy': rule('provider', true, 'Too much is under way.', 'Try again later, or elsewhere.'),
+  'node.locked': rule('caller', false, 'Another process runs this participant.', 'Wait for it or end it; its process id is named.'),
+  'node.unsupported': rule('caller', false, 'The node does not answer this verb.', 'Upgrade the older side.'),
+  // market
+  'market.no-provider': rule('network', true, 'No live provider offers this capability within the price.', 'Raise the price, or see aigen providers ls.'),
+  'market.expired': rule('caller', true, 'The quote is past its expiry.', 'Ask for a new one.'),
+  'market.above-cap': rule('provider', false, 'The quote is above the step\'s price.', 'Raise price.max, or hire elsewhere.'),
+  'market.refused': rule('provider', false, 'The provider refuses.', 'Hire elsewhere.'),
+  'market.unknown-agreement': rule('caller', false, 'There is no such agreement.', 'Make one first.'),
+  'market.conflict': rule('caller', false, 'The same call came with another body.', 'Use a new call number.'),
+  // steps
+  'step.timeout': rule('provider', true, 'The step missed its deadline.', 'Hire elsewhere, or allow more time.'),
+  'step.failed': rule('provider', true, 'The provider could not do the work.', 'Hire elsewhere.'),
+  'step.input': rule('caller', false, 'The provider cannot work with this input.', 'Mend the input at the path named.'),
+  'step.output': rule('provider', true, 'The result does not fit the capability\'s schema.', 'It is not paid; hire elsewhere.'),
+  'step.expect': rule('provider', true, 'The result fails the step\'s acceptance expression.', 'It is not paid; hire elsewhere.'),
+  'step.cancelled': rule('caller', false, 'The step was cancelled.', 'Start it again.'),
+  'step.expression': rule('caller', false, 'An expression failed.', 'Mend the expression at the path named.'),
+  // money
+  'money.invalid': rule('caller', false, 'The amount is not a decimal string of the asset.', 'Write it like "0.25".'),
+  'budget.too-small': rule('caller', false, 'The budget does not cover the worst case.', 'Raise the budget, or lower the steps\' prices.'),
+  'wallet.empty': rule('caller', false, 'The wallet does not hold enough.', 'Deposit more.'),
+  'voucher.too-low': rule('caller', false, 'The voucher pays less than is owed.', 'Sign the amount agreed.'),
+  'voucher.lane': rule('caller', false, 'The voucher is for another lane.', 'Sign for the lane of the agreement.'),
+  'voucher.key': rule('caller', false, 'The voucher is signed by another key.', 'Sign with the vault\'s voucher key.'),
+  'voucher.ref': rule('caller', false, 'The voucher does not fold the delivery it should pay.', 'Sign for the deliveries in order.'),
+  'voucher.over-reserve': rule('caller', false, 'The lane holds too little for this.', 'Reserve more first.'),
+  'lane.unpaid': rule('caller', false, 'An earlier step of this lane is not paid.', 'Pay it first.'),
+  'lane.closed': rule('caller', false, 'The lane is closed.', 'Open another.'),
+  'chain.reverted': rule('config', false, 'The chain refused the transaction.', 'See the reason given.'),
+  'chain.unreachable': rule('config', true, 'The chain cannot be reached.', 'Check the RPC address.'),
+  // pipelines
+  'pipeline.invalid': rule('caller', false, 'The pipeline has errors.', 'Mend each path listed; aigen check shows them all.'),
+  'pipeline.unknown': rule('caller', false, 'There is no such pipeline.', 'Give a file, or a name from pipelines/library.'),
+  'run.unknown': rule('caller', false, 'There is no such run.', 'See aigen runs ls.'),
+  'run.failed': rule('caller', false, 'The run failed.', 'See its steps.'),
+  'internal': rule('bug', false, 'Something is broken inside AIGEN.', 'Please report it with the message.'),
+} as const satisfies Record<string, ErrorRule>
+
+export type ErrorCode = keyof typeof ERRORS
+
+/** One thing wrong at one place, for errors that report several at once. */
+export interface Issue {
+  /** JSON path of what is wrong, like `steps.read.with.image`. */
+  readonly path: string
+  readonly message: string
+  readonly hint?: string
+}
+
+/** What crosses the wire, `--json` and HTTP in place of the error object. */
+export interface ErrorBody {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly path?: string
+  readonly issues?: readonly Issue[]
+}
+
+/**
+ * The only error thrown on purpose.
+ *
+ * @example throw new AigenError('voucher.too-low', 'agreed 0.018, voucher pays 0.01')
+ */
+export class AigenError extends Error {
+  override readonly name = 'AigenError'
+  readonly code: ErrorCode
+  readonly path: string | undefined
+  readonly issues: readonly Issue[]
+
+  constructor(code: ErrorCode, detail?: string, extra: { path?: string; issues?: readonly Issue[]; cause?: unknown } = {}) {
+    super(detail ? `${ERRORS[code].says} ${detail}` : ERRORS[code].says, extra.cause === undefined ? undefined : { cause: extra.cause })
+    this.code = code
+    this.path = extra.path
+    this.issues = extra.issues ?? []
+  }
+
+  get rule(): ErrorRule {
+    return ERRORS[this.code]
+  }
+
+  toJSON(): ErrorBody {
+    return {
+      code: this.code,
+      message: this.message,
+      ...(this.path === undefined ? {} : { path: this.path }),
+      ...(this.issues.length === 0 ? {} : { issues: this.issues }),
+    }
+  }
+}
+
+/** Any thrown value as an `AigenError`; what is not one already becomes `internal`, its cause kept. */
+export function asError(thrown: unknown, code: ErrorCode = 'internal'): AigenError {
+  if (thrown instanceof AigenError) return thrown
+  const detail = thrown instanceof Error ? thrown.message : String(thrown)
+  return new AigenError(code, detail, { cause: thrown })
+}
+
+/** The error that an `ErrorBody` from outside stands for; an unknown code becomes `internal`. */
+export function fromBody(body: ErrorBody): AigenError {
+  const error = new AigenError(body.code in ERRORS ? body.code : 'internal', undefined, {
+    ...(body.path === undefined ? {} : { path: body.path }),
+    ...(body.issues === undefined ? {} : { issues: body.issues }),
+  })
+  error.message = body.message
+  return error
+}
