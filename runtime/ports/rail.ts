@@ -1,0 +1,255 @@
+/**
+ * The payment rail: vaults, lanes and vouchers (DESIGN Words, D1, D7; reference/payments.md).
+ *
+ * An owner deposits into a *vault*, reserves parts of it in *lanes* to payees and then pays off
+ * chain with *vouchers*; only reserving, claiming and closing touch the chain. Implemented by
+ * `runtime/evm` (the Vault contract) and `runtime/memory`; both pass `rail.contract.ts`.
+ * Used by `runtime/payments` and by the sender actor (`runtime/evm/sender.machine.ts`).
+ *
+ * Keeps I1 (claimed never falls, a closed lane is never used again) and I2 (per token, balance =
+ * Σ(reserved − claimed) + free + credits).
+ *
+ * Units: amounts are bigint of the token's smallest unit; chain times are whole **seconds** since
+ * the epoch, because that is what a contract compares (everything off chain is milliseconds).
+ * Addresses and hashes are lower-case hex on the way out and any case on the way in.
+ */
+import type { Hex, WalletSigner } from './signer.ts'
+
+/** Where the money is: one token in one vault contract on one chain. */
+export interface RailTerms {
+  readonly chainId: number
+  /** The vault contract. */
+  readonly contract: Hex
+  readonly token: Hex
+  /** CAIP-19, `eip155:31337/erc20:0x…`, lower case. */
+  readonly asset: string
+  readonly decimals: number
+  readonly symbol: string
+}
+
+/** What a vault is made of; its id is the hash of these with chain, contract and token. */
+export interface VaultTerms {
+  /** Deposits, reserves, exits and withdraws; may be a contract wallet. */
+  readonly owner: Hex
+  /** Signs vouchers; always a plain key, never a contract. */
+  readonly voucherKey: Hex
+  /** Seconds between `exit` and `finalize` of a lane: how long payees have to claim. */
+  readonly delay: number
+  /** Tells several vaults of the same terms apart; 0 … 2^53−1. */
+  readonly number: number
+}
+
+export interface VaultState extends VaultTerms {
+  readonly id: Hex
+  /** Deposited and not reserved for anybody. */
+  readonly free: bigint
+}
+
+export interface LaneState {
+  readonly id: Hex
+  readonly vault: Hex
+  readonly owner: Hex
+  readonly voucherKey: Hex
+  readonly payee: Hex
+  /** Total ever reserved, claimed part included; never falls. */
+  readonly reserved: bigint
+  /** Total ever paid out; never falls and never exceeds `reserved` (I1). */
+  readonly claimed: bigint
+  /** The vault's challenge delay in seconds. */
+  readonly delay: number
+  /** From this second on anybody may finalize; 0 while the owner has not asked to exit. */
+  readonly exitAt: number
+  /** Closed for good: nothing can be claimed or reserved any more. */
+  readonly closed: boolean
+}
+
+/** Pays unconditionally. The highest cumulative wins; a lower or equal one is a no-op. */
+export interface PlainVoucher {
+  readonly kind: 'plain'
+  readonly lane: Hex
+  /** The lane's total so far when this voucher is paid in full, everything before included. */
+  readonly cumulative: bigint
+  /** SHA-256(previous ref ‖ delivery hash ‖ amount), 32 bytes. */
+  readonly ref: Hex
+}
+
+/** Pays only with the preimage of `lockHash` (SHA-256 of 32 bytes) and only before `lockExpiry`. */
+export interface LockedVoucher {
+  readonly kind: 'locked'
+  readonly lane: Hex
+  /** Includes `lockAmount`: folding an opened lock is a plain voucher with the same cumulative. */
+  readonly cumulative: bigint
+  /** The part of `cumulative` that hangs on the lock. */
+  readonly lockAmount: bigint
+  readonly lockHash: Hex
+  /** Seconds; the claim must be in a block before it. */
+  readonly lockExpiry: number
+  readonly ref: Hex
+}
+
+/** Pays from `challengeEnd` on and before `expiry`, unless the arbiter ruled another split before `challengeEnd`. */
+export interface EscrowVoucher {
+  readonly kind: 'escrow'
+  readonly lane: Hex
+  /** Includes `amount`. */
+  readonly cumulative: bigint
+  /** The part of `cumulative` that a ruling may cut. */
+  readonly amount: bigint
+  readonly arbiter: Hex
+  /** Seconds; a ruling must be recorded in a block before it. */
+  readonly challengeEnd: number
+  /** Seconds; a claim must be in a block before it. */
+  readonly expiry: number
+  readonly ref: Hex
+}
+
+export type Voucher = PlainVoucher | LockedVoucher | EscrowVoucher
+
+/** The payee's word that nothing above `finalClaimed` is owed on the lane: closes it at once. */
+export interface Release {
+  readonly lane: Hex
+  readonly finalClaimed: bigint
+}
+
+/** The arbiter's split of an escrow voucher: the payee gets `payeeAmount` of its `amount`. */
+export interface Ruling {
+  /** Digest of the escrow voucher. */
+  readonly voucher: Hex
+  readonly payeeAmount: bigint
+}
+
+/** A voucher on its way to the chain. */
+export interface Claim {
+  readonly voucher: Voucher
+  /** 65 bytes by the vault's voucher key. */
+  readonly signature: Hex
+  /** 32 bytes; needed for a locked voucher. */
+  readonly preimage?: Hex
+}
+
+export interface Reserve {
+  readonly payee: Hex
+  /** Lane number, 0 … 2^53−1; a closed one is never used again. */
+  readonly number: number
+  /** Absolute total: what is already reserved stays, a lower or equal total changes nothing. */
+  readonly total: bigint
+}
+
+export type RailWrite =
+  /** Test dollars from the open faucet of the devnet token. */
+  | { readonly kind: 'mint', readonly to: Hex, readonly amount: bigint }
+  /** Lets the vault contract draw `amount` of the account's tokens; needed before open and deposit. */
+  | { readonly kind: 'approve', readonly amount: bigint }
+  /** Opens the vault with a first deposit; opening it again only deposits. */
+  | { readonly kind: 'open', readonly vault: VaultTerms, readonly amount: bigint }
+  | { readonly kind: 'deposit', readonly vault: Hex, readonly amount: bigint }
+  /** By the vault's owner; all or nothing. At most 200 lanes. */
+  | { readonly kind: 'reserve', readonly vault: Hex, readonly reserves: readonly Reserve[] }
+  /** By anybody; pays the payees. A bad row is skipped and reported in the outcome. At most 200 rows. */
+  | { readonly kind: 'claim', readonly claims: readonly Claim[] }
+  /** By anybody who has the payee's signature; what is left goes back to the vault. */
+  | { readonly kind: 'release', readonly release: Release, readonly signature: Hex }
+  /** By the owner: starts the delay after which the lane can be closed without the payee. */
+  | { readonly kind: 'exit', readonly lane: Hex }
+  /** By anybody, once the delay is over; what is left goes back to the vault. */
+  | { readonly kind: 'finalize', readonly lane: Hex }
+  /** By the owner: free balance out of the vault. */
+  | { readonly kind: 'withdraw', readonly vault: Hex, readonly amount: bigint, readonly to: Hex }
+  /** By a payee: fetches what a token transfer once failed to bring. */
+  | { readonly kind: 'collect', readonly to: Hex }
+  /** By anybody who has the arbiter's signature, before the voucher's challengeEnd. */
+  | { readonly kind: 'rule', readonly voucher: EscrowVoucher, readonly payeeAmount: bigint, readonly signature: Hex }
+
+/** Most reserves or claims in one write. */
+export const ROWS_MAX = 200
+
+/** Why a row of a claim was skipped; numbered as in `IVault.Refusal`. */
+export const REFUSALS = [
+  'none', 'unknown-lane', 'closed', 'nothing-new', 'over-reserve', 'signature', 'preimage', 'expired', 'too-early', 'malformed',
+] as const
+export type Refusal = (typeof REFUSALS)[number]
+
+/** A row that was paid: `paid` now, `claimed` in total. */
+export interface PaidRow {
+  readonly lane: Hex
+  readonly payee: Hex
+  readonly paid: bigint
+  readonly claimed: bigint
+  readonly ref: Hex
+}
+
+export interface RefusedRow {
+  /** Place in the write's `claims`. */
+  readonly row: number
+  readonly lane: Hex
+  readonly reason: Refusal
+}
+
+/** Signed bytes of one write; journaled before they leave (D1). */
+export interface PreparedWrite {
+  readonly bytes: Hex
+  readonly hash: Hex
+}
+
+export type WriteOutcome =
+  /** The chain has never seen it, or has forgotten it: broadcast the same bytes again. */
+  | { readonly state: 'unknown' }
+  | { readonly state: 'pending' }
+  | {
+    readonly state: 'done'
+    /** False: it was mined and reverted, `reason` says why; the nonce is used up. */
+    readonly ok: boolean
+    readonly block: number
+    readonly reason?: string
+    /** Of a claim. */
+    readonly paid: readonly PaidRow[]
+    readonly refused: readonly RefusedRow[]
+  }
+
+export interface Rail {
+  readonly terms: RailTerms
+
+  // Pure: no chain needed, microseconds.
+
+  vaultId(vault: VaultTerms): Hex
+  laneId(vault: Hex, payee: Hex, number: number): Hex
+  /** EIP-712 digest of the voucher in this rail's domain (chain and contract). */
+  voucherDigest(voucher: Voucher): Uint8Array
+  /** 65-byte signature of the voucher by `signer`, which should be the vault's voucher key. */
+  signVoucher(voucher: Voucher, signer: WalletSigner): Hex
+  /**
+   * Who signed the voucher, lower case. The caller compares it with the lane's voucher key.
+   * `auth.forged` for a signature that is malformed, truncated, has a high s or recovers nothing.
+   */
+  recover(voucher: Voucher, signature: Hex): Hex
+  signRelease(release: Release, signer: WalletSigner): Hex
+  recoverRelease(release: Release, signature: Hex): Hex
+  signRuling(ruling: Ruling, signer: WalletSigner): Hex
+  recoverRuling(ruling: Ruling, signature: Hex): Hex
+
+  // Reads. `chain.unreachable` when the chain does not answer in time.
+
+  /** The lane, or undefined when nothing was ever reserved; `depth` blocks below the head (default 0). */
+  lane(id: Hex, depth?: number): Promise<LaneState | undefined>
+  vault(id: Hex, depth?: number): Promise<VaultState | undefined>
+  /** Tokens of an account outside any vault. */
+  balance(account: Hex): Promise<bigint>
+  /** What waits for a payee whose transfer failed; see the write `collect`. */
+  credit(account: Hex): Promise<bigint>
+  /** The arbiter's recorded split of an escrow voucher (by its digest), if any. */
+  ruling(voucher: Hex): Promise<bigint | undefined>
+  head(): Promise<{ readonly block: number, readonly time: number }>
+
+  // Writes, in three parts so that a sender can journal between them.
+
+  /** The account's next nonce by its latest mined transaction. */
+  nonce(account: Hex): Promise<number>
+  /**
+   * Signs the write at `nonce`; nothing leaves. `bump` > 0 raises the fees to replace the
+   * transaction of the same nonce. `chain.reverted` when the chain says now that it would fail.
+   */
+  prepare(write: RailWrite, signer: WalletSigner, nonce: number, bump?: number): Promise<PreparedWrite>
+  /** Sends signed bytes; sending known or already mined bytes again succeeds. Returns the hash. */
+  broadcast(bytes: Hex): Promise<Hex>
+  outcome(hash: Hex): Promise<WriteOutcome>
+}
