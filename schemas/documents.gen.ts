@@ -1,0 +1,914 @@
+/* Made by schemas/generate.js from the *.schema.json files: run `npm run schemas`, do not edit. */
+
+/**
+ * A quote with both signatures, each over {terms, lane}; its id is the hash of {terms, lane}. Kind "agreement".
+ */
+export interface Agreement {
+  terms: Terms
+  /**
+   * id of the lane that pays
+   */
+  lane: Hex32
+  payer: Signature
+  provider: Signature
+}
+
+/**
+ * What a run cost, step by step.
+ */
+export interface Bill {
+  type: 'bill'
+  run: Id
+  /**
+   * name@version
+   */
+  pipeline: string
+  budget: Money
+  /**
+   * sum of what the steps were charged
+   */
+  spent: Money
+  /**
+   * sum of what was claimed on the chain
+   */
+  settled: Money
+  asset: Asset
+  /**
+   * the steps in the order of the plan
+   *
+   * @maxItems 100000
+   */
+  steps: BillStep[]
+  /**
+   * hashes of the settling transactions
+   *
+   * @maxItems 10000
+   */
+  transactions: Hex32[]
+}
+/**
+ * One step; what was never hired (a skipped step, an approval) has no provider and no prices
+ */
+export interface BillStep {
+  /**
+   * name of the step in the pipeline, with its place in a forEach, like rows[3]
+   */
+  step: string
+  /**
+   * how the step ended
+   */
+  state: 'done' | 'failed' | 'skipped' | 'cancelled' | 'refunded'
+  provider?: Address
+  /**
+   * name on the provider's card
+   */
+  providerName?: string
+  capability?: CapabilityId
+  /**
+   * asked price of one unit
+   */
+  list?: Money
+  /**
+   * price of one unit in the agreement
+   */
+  agreed?: Money
+  /**
+   * what the step cost
+   */
+  charged: Money
+  units?: Units
+  inputHash?: Hash
+  outputHash?: Hash
+  receipt?: Id
+  latencyMs?: DurationMs
+  /**
+   * every provider tried, in order, when there was more than one
+   *
+   * @maxItems 64
+   */
+  attempts?: BillAttempt[]
+}
+export interface BillAttempt {
+  provider: Address
+  /**
+   * name on the provider's card
+   */
+  providerName?: string
+  agreed?: Money
+  charged: Money
+  /**
+   * how the attempt ended
+   */
+  state: 'done' | 'failed' | 'expect' | 'timeout' | 'cancelled' | 'refused'
+  /**
+   * why, for people
+   */
+  reason?: string
+  receipt?: Id
+  latencyMs?: DurationMs
+}
+
+/**
+ * A payer's signed question to all providers of a capability. It carries no input. Kind "call-for-quotes".
+ */
+export interface CallForQuotes {
+  body: CallForQuotesBody
+  signature: Signature
+  /**
+   * the one that signature.auth names, for those who have not met the payer
+   */
+  authorisation?: NodeAuthorisation
+}
+export interface CallForQuotesBody {
+  id: Id
+  payer: Address
+  capability: CapabilityId
+  /**
+   * units to expect, for pricing
+   */
+  units: number
+  /**
+   * size of the input, for pricing
+   */
+  inputBytes: number
+  /**
+   * time from invoke within which the delivery must come
+   */
+  deadlineMs: DurationMs
+  /**
+   * the acceptance expression (CEL) over the output that decides, with the output schema, whether a delivery is owed; null for none
+   */
+  expect: string | null
+  settle: Settle
+  issuedAt: Time
+  expiresAt: Time
+}
+
+/**
+ * A named contract of what can be hired: input, output and billing unit.
+ */
+export interface Capability {
+  id: CapabilityId
+  /**
+   * name for people
+   */
+  title: string
+  /**
+   * what it does, for people and agents
+   */
+  description: string
+  /**
+   * what is billed
+   */
+  unit: Unit
+  /**
+   * schema of the input; {"$ref": "aigen:blob"} stands for a blob reference
+   */
+  input: JsonSchema
+  /**
+   * schema of the output
+   */
+  output: JsonSchema
+  /**
+   * whether the same input always gives an equally good output, so that a result may be reused
+   */
+  pure?: boolean
+  /**
+   * how many units a call takes, for pricing before it runs
+   */
+  estimate?: {
+    /**
+     * units of one call when nothing else says so
+     */
+    units?: number
+    /**
+     * CEL over input that gives the units to expect
+     */
+    expression?: string
+  }
+}
+
+/**
+ * A participant's signed description of itself; kept on aigen.v1.card.<participant>. Kind "card".
+ */
+export interface Card {
+  body: CardBody
+  signature: Signature
+}
+export interface CardBody {
+  participant: Address
+  /**
+   * name shown to people
+   */
+  name: string
+  /**
+   * roles of the participant
+   *
+   * @minItems 1
+   * @maxItems 5
+   */
+  roles: Role[]
+  /**
+   * address that is paid
+   */
+  payee: Address
+  /**
+   * the node keys that sign for the participant
+   *
+   * @minItems 1
+   * @maxItems 64
+   */
+  authorisations: NodeAuthorisation[]
+  /**
+   * what is for sale
+   *
+   * @maxItems 64
+   */
+  offers: Offer[]
+  asset: Asset
+  issuedAt: Time
+  expiresAt: Time
+}
+/**
+ * One capability for sale
+ */
+export interface Offer {
+  capability: Capability
+  /**
+   * asked price of one unit
+   */
+  list: Money
+  /**
+   * promised time from invoke to delivery
+   */
+  latencyMs: DurationMs
+  /**
+   * calls worked on at once
+   */
+  concurrency: number
+}
+
+/**
+ * The provider's signed statement of one call's result. Kind "delivery".
+ */
+export interface Delivery {
+  body: DeliveryBody
+  signature: Signature
+}
+export interface DeliveryBody {
+  agreement: Hash
+  call: CallNumber
+  inputHash: Hash
+  outputHash: Hash
+  units: Units
+  /**
+   * what this call costs
+   */
+  amount: Atomic
+  at: Time
+}
+
+/**
+ * A wallet's statement that a node key signs for it, on any chain (D5). Kept for ever by its hash.
+ */
+export interface NodeAuthorisation {
+  wallet: Address
+  node: NodeKey
+  notBefore: Time
+  notAfter: Time
+  /**
+   * EIP-712 by the wallet, domain {name: "AIGEN", version: "1"}
+   */
+  signature: WalletSignature
+}
+
+/**
+ * an EVM address in lower case, like 0x00000000000000000000000000000000000000aa
+ */
+export type Address = `0x${string}`
+
+/**
+ * 32 bytes as 0x and 64 lower-case hex digits
+ */
+export type Hex32 = `0x${string}`
+
+/**
+ * a secp256k1 signature r‖s‖v as 0x and 130 lower-case hex digits
+ */
+export type WalletSignature = `0x${string}`
+
+/**
+ * a SHA-256 hash as sha256- and 64 lower-case hex digits
+ */
+export type Hash = `sha256-${string}`
+
+/**
+ * an Ed25519 public key, 32 bytes as base64url without padding
+ */
+export type NodeKey = string
+
+/**
+ * an Ed25519 signature, 64 bytes as base64url without padding
+ */
+export type NodeSignature = string
+
+/**
+ * an amount of money as a decimal string, like "0.25"
+ */
+export type Money = string
+
+/**
+ * an amount in the asset's smallest unit as a decimal string of an integer, like "18000"
+ */
+export type Atomic = string
+
+/**
+ * an ERC-20 token by CAIP-19, like eip155:31337/erc20:0x00000000000000000000000000000000000000aa
+ */
+export type Asset = string
+
+/**
+ * a time in whole milliseconds since the epoch
+ */
+export type Time = number
+
+/**
+ * a time in whole seconds since the epoch, as the chain counts it
+ */
+export type Seconds = number
+
+/**
+ * a duration in whole milliseconds
+ */
+export type DurationMs = number
+
+/**
+ * an id of letters, digits, - and _, at most 128 characters
+ */
+export type Id = string
+
+/**
+ * a capability with its version, like vision.ocr@1
+ */
+export type CapabilityId = string
+
+/**
+ * a billing unit, like page
+ */
+export type Unit = string
+
+/**
+ * how much was used, by billing unit, like {"page": 1}
+ */
+export interface Units {
+  [k: string]: number
+}
+
+/**
+ * the number of a call under its agreement, from 0
+ */
+export type CallNumber = number
+
+/**
+ * a role of a participant
+ */
+export type Role = 'service-provider' | 'client-provider' | 'user' | 'trust-guardian' | 'payment-provider'
+
+/**
+ * how a step is settled
+ */
+export type Settle = 'postpaid' | 'locked' | 'prepaid' | 'streamed' | 'escrow'
+
+/**
+ * a media type in lower case, like image/png
+ */
+export type MediaType = string
+
+/**
+ * A reference to a blob, in place of its bytes
+ */
+export interface BlobRef {
+  /**
+   * SHA-256 of the plaintext
+   */
+  $blob: Hash
+  /**
+   * length of the plaintext in bytes
+   */
+  size: number
+  mediaType: MediaType
+}
+
+/**
+ * a JSON Schema (2020-12) of bounded size, without recursion or remote references
+ */
+export interface JsonSchema {
+  [k: string]: unknown
+}
+
+/**
+ * What stands for an error on the wire
+ */
+export interface Failure {
+  /**
+   * a code of the error table, like step.input
+   */
+  code: string
+  /**
+   * one sentence and the particulars
+   */
+  message: string
+  /**
+   * JSON path of what is wrong
+   */
+  path?: string
+  /**
+   * each thing wrong, when several are reported at once
+   *
+   * @maxItems 100
+   */
+  issues?: {
+    /**
+     * JSON path of what is wrong
+     */
+    path: string
+    /**
+     * what was expected and what was found
+     */
+    message: string
+    /**
+     * what to do about it
+     */
+    hint?: string
+  }[]
+}
+
+/**
+ * A priced, expiring, signed offer. Kind "quote".
+ */
+export interface Quote {
+  terms: Terms
+  /**
+   * the provider's, over terms
+   */
+  signature: Signature
+}
+
+/**
+ * A delivery together with the voucher that pays it: enough to verify offline (I3).
+ */
+export interface Receipt {
+  id: Id
+  agreement: Agreement
+  delivery: Delivery
+  voucher: Voucher
+  /**
+   * ref of the lane before this delivery
+   */
+  previousRef: Hex32
+  /**
+   * key that signs for the vault
+   */
+  voucherKey: Address
+  /**
+   * those that the signatures name
+   *
+   * @minItems 1
+   * @maxItems 8
+   */
+  authorisations: NodeAuthorisation[]
+}
+
+/**
+ * A participant's signature on a document, by one of its node keys. Convinces third parties (D5).
+ */
+export interface Signature {
+  /**
+   * the participant that signs
+   */
+  by: Address
+  /**
+   * the node key that made sig
+   */
+  node: NodeKey
+  /**
+   * hash of the node authorisation that lets this key sign for the participant
+   */
+  auth: Hash
+  /**
+   * over utf8("aigen/v1/" + kind + "\n") ‖ canonical(body)
+   */
+  sig: NodeSignature
+}
+
+/**
+ * What a quote offers and an agreement fixes; they alone decide what is owed (D6).
+ */
+export interface Terms {
+  quote: Id
+  /**
+   * id of the call for quotes
+   */
+  request: Id
+  provider: Address
+  payer: Address
+  /**
+   * address that is paid
+   */
+  payee: Address
+  capability: CapabilityId
+  /**
+   * hash of the capability document
+   */
+  capabilityHash: Hash
+  /**
+   * hash of the schema that an output must fit to be owed
+   */
+  outputSchemaHash: Hash
+  /**
+   * the acceptance expression (CEL) over the output that decides, with the output schema, whether a delivery is owed; null for none
+   */
+  expect: string | null
+  unit: Unit
+  unitPrice: Atomic
+  /**
+   * units expected
+   */
+  units: number
+  /**
+   * most that one call can cost
+   */
+  cap: Atomic
+  /**
+   * time from invoke within which the delivery must come
+   */
+  deadlineMs: DurationMs
+  /**
+   * time beyond the deadline in which a delivery still counts
+   */
+  graceMs: DurationMs
+  settle: Settle
+  asset: Asset
+  /**
+   * the vault contract
+   */
+  vault: Address
+  expiresAt: Time
+  /**
+   * bargaining round, 0 for the first offer
+   */
+  round: number
+}
+
+/**
+ * The payer accepts a quote and names the lane that pays
+ */
+export interface AcceptRequest {
+  terms: Terms
+  lane: Hex32
+  /**
+   * the payer's, over {terms, lane}
+   */
+  payer: Signature
+  /**
+   * the provider's, from the quote, over terms
+   */
+  quote: Signature
+  proof: LaneProof
+  /**
+   * the one that payer.auth names
+   */
+  authorisation?: NodeAuthorisation
+}
+/**
+ * what the provider needs to find the lane on the chain
+ */
+export interface LaneProof {
+  /**
+   * id of the vault in the vault contract
+   */
+  vault: Hex32
+  /**
+   * lane number
+   */
+  number: number
+  voucherKey: Address
+}
+
+/**
+ * The provider's signature makes it an agreement
+ */
+export interface AcceptAnswer {
+  /**
+   * over {terms, lane}
+   */
+  provider: Signature
+}
+
+/**
+ * Asks to stop a call; a call that has a result already answers with it
+ */
+export interface CancelRequest {
+  agreement: Hash
+  call: CallNumber
+}
+
+/**
+ * Where the call stands now
+ */
+export type CancelAnswer = CallOutcome
+
+/**
+ * Starts a call, or asks for the stored answer of a known one
+ */
+export interface InvokeRequest {
+  agreement: Hash
+  call: CallNumber
+  /**
+   * any JSON value that fits the capability's input schema
+   */
+  input: {
+    [k: string]: unknown
+  }
+  inputHash: Hash
+}
+
+/**
+ * Where the call stands
+ */
+export type InvokeAnswer = CallPending | CallDelivered | CallFailed
+
+/**
+ * Where a call stands at its provider
+ */
+export type CallOutcome = CallPending | CallDelivered | CallFailed | CallCancelled | CallUnknown
+
+/**
+ * The call runs; ask again
+ */
+export interface CallPending {
+  state: 'pending'
+}
+
+/**
+ * The call ended with a result
+ */
+export interface CallDelivered {
+  state: 'delivered'
+  delivery: Delivery
+  /**
+   * any JSON value; large ones are blob references
+   */
+  output: {
+    [k: string]: unknown
+  }
+}
+
+/**
+ * The call ended without a result and costs nothing
+ */
+export interface CallFailed {
+  state: 'failed'
+  error: Failure
+}
+
+/**
+ * The call was cancelled before a result and costs nothing
+ */
+export interface CallCancelled {
+  state: 'cancelled'
+}
+
+/**
+ * The provider never saw this call and will refuse it from now on
+ */
+export interface CallUnknown {
+  state: 'unknown'
+}
+
+/**
+ * Hands over a voucher
+ */
+export interface PayRequest {
+  lane: Hex32
+  voucher: Voucher
+  /**
+   * hashes of the deliveries this voucher pays, in the order they are folded into ref
+   *
+   * @minItems 1
+   * @maxItems 1024
+   */
+  deliveries: Hash[]
+}
+
+/**
+ * The provider took it
+ */
+export interface PayAnswer {
+  /**
+   * what the provider holds a voucher for now
+   */
+  cumulative: Atomic
+}
+
+/**
+ * A counter-offer; the answer is another quote, of the next round
+ */
+export interface QuoteRequest {
+  /**
+   * the provider's offer that is bargained about
+   */
+  quote: Quote
+  /**
+   * unit price the payer would take
+   */
+  want: Atomic
+}
+
+/**
+ * The provider's next offer; the same price again when there is nothing to give
+ */
+export type QuoteAnswer = Quote
+
+/**
+ * Asks the payee to claim its lanes on the chain now
+ */
+export interface SettleRequest {
+  /**
+   * lanes to claim
+   *
+   * @minItems 1
+   * @maxItems 1024
+   */
+  lanes: Hex32[]
+}
+
+/**
+ * What was claimed
+ */
+export interface SettleAnswer {
+  /**
+   * one entry a lane
+   *
+   * @maxItems 1024
+   */
+  transactions: LaneClaim[]
+}
+export interface LaneClaim {
+  lane: Hex32
+  /**
+   * hash of the transaction
+   */
+  hash: Hex32
+  /**
+   * all that was ever claimed on this lane
+   */
+  claimed: Atomic
+}
+
+/**
+ * Asks where a call stands
+ */
+export interface StatusRequest {
+  agreement: Hash
+  call: CallNumber
+}
+
+/**
+ * Where the call stands
+ */
+export type StatusAnswer = CallOutcome
+
+/**
+ * A signed promise of the payer on a lane; the highest cumulative wins (payments: one vault, many lanes).
+ */
+export type Voucher = PlainVoucher | LockedVoucher | EscrowVoucher
+
+/**
+ * Payable at once
+ */
+export interface PlainVoucher {
+  kind: 'plain'
+  lane: Hex32
+  /**
+   * all that this lane pays so far
+   */
+  cumulative: Atomic
+  /**
+   * SHA-256(previous ref ‖ delivery hash ‖ amount)
+   */
+  ref: Hex32
+  /**
+   * EIP-712 by the vault's voucher key
+   */
+  signature: WalletSignature
+}
+
+/**
+ * Payable beyond cumulative only with the preimage of lockHash, before lockExpiry
+ */
+export interface LockedVoucher {
+  kind: 'locked'
+  lane: Hex32
+  /**
+   * all that this lane pays so far
+   */
+  cumulative: Atomic
+  lockAmount: Atomic
+  lockHash: Hex32
+  lockExpiry: Seconds
+  /**
+   * SHA-256(previous ref ‖ delivery hash ‖ amount)
+   */
+  ref: Hex32
+  /**
+   * EIP-712 by the vault's voucher key
+   */
+  signature: WalletSignature
+}
+
+/**
+ * Payable beyond cumulative after challengeEnd, unless the arbiter ruled otherwise
+ */
+export interface EscrowVoucher {
+  kind: 'escrow'
+  lane: Hex32
+  /**
+   * all that this lane pays so far
+   */
+  cumulative: Atomic
+  amount: Atomic
+  arbiter: Address
+  challengeEnd: Seconds
+  expiry: Seconds
+  /**
+   * SHA-256(previous ref ‖ delivery hash ‖ amount)
+   */
+  ref: Hex32
+  /**
+   * EIP-712 by the vault's voucher key
+   */
+  signature: WalletSignature
+}
+
+/** Every type above by its name, for `validate(name, value)`. */
+export interface Documents {
+  AcceptAnswer: AcceptAnswer
+  AcceptRequest: AcceptRequest
+  Address: Address
+  Agreement: Agreement
+  Asset: Asset
+  Atomic: Atomic
+  Bill: Bill
+  BlobRef: BlobRef
+  CallCancelled: CallCancelled
+  CallDelivered: CallDelivered
+  CallFailed: CallFailed
+  CallForQuotes: CallForQuotes
+  CallNumber: CallNumber
+  CallOutcome: CallOutcome
+  CallPending: CallPending
+  CallUnknown: CallUnknown
+  CancelAnswer: CancelAnswer
+  CancelRequest: CancelRequest
+  Capability: Capability
+  CapabilityId: CapabilityId
+  Card: Card
+  Delivery: Delivery
+  DurationMs: DurationMs
+  EscrowVoucher: EscrowVoucher
+  Failure: Failure
+  Hash: Hash
+  Hex32: Hex32
+  Id: Id
+  InvokeAnswer: InvokeAnswer
+  InvokeRequest: InvokeRequest
+  JsonSchema: JsonSchema
+  LockedVoucher: LockedVoucher
+  MediaType: MediaType
+  Money: Money
+  NodeAuthorisation: NodeAuthorisation
+  NodeKey: NodeKey
+  NodeSignature: NodeSignature
+  PayAnswer: PayAnswer
+  PayRequest: PayRequest
+  PlainVoucher: PlainVoucher
+  Quote: Quote
+  QuoteAnswer: QuoteAnswer
+  QuoteRequest: QuoteRequest
+  Receipt: Receipt
+  Role: Role
+  Seconds: Seconds
+  Settle: Settle
+  SettleAnswer: SettleAnswer
+  SettleRequest: SettleRequest
+  Signature: Signature
+  StatusAnswer: StatusAnswer
+  StatusRequest: StatusRequest
+  Terms: Terms
+  Time: Time
+  Unit: Unit
+  Units: Units
+  Voucher: Voucher
+  WalletSignature: WalletSignature
+}

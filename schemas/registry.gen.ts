@@ -1,0 +1,90 @@
+/* Made by schemas/generate.js from the *.schema.json files: run `npm run schemas`, do not edit. */
+import schemaAgreement from './agreement.schema.json' with { type: 'json' }
+import schemaBill from './bill.schema.json' with { type: 'json' }
+import schemaCallForQuotes from './call-for-quotes.schema.json' with { type: 'json' }
+import schemaCapability from './capability.schema.json' with { type: 'json' }
+import schemaCard from './card.schema.json' with { type: 'json' }
+import schemaDelivery from './delivery.schema.json' with { type: 'json' }
+import schemaNodeAuthorisation from './node-authorisation.schema.json' with { type: 'json' }
+import schemaParts from './parts.schema.json' with { type: 'json' }
+import schemaQuote from './quote.schema.json' with { type: 'json' }
+import schemaReceipt from './receipt.schema.json' with { type: 'json' }
+import schemaSignature from './signature.schema.json' with { type: 'json' }
+import schemaTerms from './terms.schema.json' with { type: 'json' }
+import schemaVerbsAccept from './verbs/accept.schema.json' with { type: 'json' }
+import schemaVerbsCancel from './verbs/cancel.schema.json' with { type: 'json' }
+import schemaVerbsInvoke from './verbs/invoke.schema.json' with { type: 'json' }
+import schemaVerbsOutcome from './verbs/outcome.schema.json' with { type: 'json' }
+import schemaVerbsPay from './verbs/pay.schema.json' with { type: 'json' }
+import schemaVerbsQuote from './verbs/quote.schema.json' with { type: 'json' }
+import schemaVerbsSettle from './verbs/settle.schema.json' with { type: 'json' }
+import schemaVerbsStatus from './verbs/status.schema.json' with { type: 'json' }
+import schemaVoucher from './voucher.schema.json' with { type: 'json' }
+
+/** Every schema file, in no order that matters. */
+export const SCHEMAS: readonly object[] = [schemaAgreement, schemaBill, schemaCallForQuotes, schemaCapability, schemaCard,
+  schemaDelivery, schemaNodeAuthorisation, schemaParts, schemaQuote, schemaReceipt, schemaSignature, schemaTerms, schemaVerbsAccept,
+  schemaVerbsCancel, schemaVerbsInvoke, schemaVerbsOutcome, schemaVerbsPay, schemaVerbsQuote, schemaVerbsSettle, schemaVerbsStatus,
+  schemaVoucher]
+
+/** Name of a type → where its schema stands. */
+export const REFS = {
+  AcceptAnswer: 'https://aigen.dev/schemas/verbs/accept/v1.json#/$defs/answer',
+  AcceptRequest: 'https://aigen.dev/schemas/verbs/accept/v1.json#/$defs/request',
+  Address: 'https://aigen.dev/schemas/parts/v1.json#/$defs/address',
+  Agreement: 'https://aigen.dev/schemas/agreement/v1.json',
+  Asset: 'https://aigen.dev/schemas/parts/v1.json#/$defs/asset',
+  Atomic: 'https://aigen.dev/schemas/parts/v1.json#/$defs/atomic',
+  Bill: 'https://aigen.dev/schemas/bill/v1.json',
+  BlobRef: 'https://aigen.dev/schemas/parts/v1.json#/$defs/blobRef',
+  CallCancelled: 'https://aigen.dev/schemas/verbs/outcome/v1.json#/$defs/cancelled',
+  CallDelivered: 'https://aigen.dev/schemas/verbs/outcome/v1.json#/$defs/delivered',
+  CallFailed: 'https://aigen.dev/schemas/verbs/outcome/v1.json#/$defs/failed',
+  CallForQuotes: 'https://aigen.dev/schemas/call-for-quotes/v1.json',
+  CallNumber: 'https://aigen.dev/schemas/parts/v1.json#/$defs/callNumber',
+  CallOutcome: 'https://aigen.dev/schemas/verbs/outcome/v1.json',
+  CallPending: 'https://aigen.dev/schemas/verbs/outcome/v1.json#/$defs/pending',
+  CallUnknown: 'https://aigen.dev/schemas/verbs/outcome/v1.json#/$defs/unknown',
+  CancelAnswer: 'https://aigen.dev/schemas/verbs/cancel/v1.json#/$defs/answer',
+  CancelRequest: 'https://aigen.dev/schemas/verbs/cancel/v1.json#/$defs/request',
+  Capability: 'https://aigen.dev/schemas/capability/v1.json',
+  CapabilityId: 'https://aigen.dev/schemas/parts/v1.json#/$defs/capabilityId',
+  Card: 'https://aigen.dev/schemas/card/v1.json',
+  Delivery: 'https://aigen.dev/schemas/delivery/v1.json',
+  DurationMs: 'https://aigen.dev/schemas/parts/v1.json#/$defs/durationMs',
+  EscrowVoucher: 'https://aigen.dev/schemas/voucher/v1.json#/$defs/escrowVoucher',
+  Failure: 'https://aigen.dev/schemas/parts/v1.json#/$defs/failure',
+  Hash: 'https://aigen.dev/schemas/parts/v1.json#/$defs/hash',
+  Hex32: 'https://aigen.dev/schemas/parts/v1.json#/$defs/hex32',
+  Id: 'https://aigen.dev/schemas/parts/v1.json#/$defs/id',
+  InvokeAnswer: 'https://aigen.dev/schemas/verbs/invoke/v1.json#/$defs/answer',
+  InvokeRequest: 'https://aigen.dev/schemas/verbs/invoke/v1.json#/$defs/request',
+  JsonSchema: 'https://aigen.dev/schemas/parts/v1.json#/$defs/jsonSchema',
+  LockedVoucher: 'https://aigen.dev/schemas/voucher/v1.json#/$defs/lockedVoucher',
+  MediaType: 'https://aigen.dev/schemas/parts/v1.json#/$defs/mediaType',
+  Money: 'https://aigen.dev/schemas/parts/v1.json#/$defs/money',
+  NodeAuthorisation: 'https://aigen.dev/schemas/node-authorisation/v1.json',
+  NodeKey: 'https://aigen.dev/schemas/parts/v1.json#/$defs/nodeKey',
+  NodeSignature: 'https://aigen.dev/schemas/parts/v1.json#/$defs/nodeSignature',
+  PayAnswer: 'https://aigen.dev/schemas/verbs/pay/v1.json#/$defs/answer',
+  PayRequest: 'https://aigen.dev/schemas/verbs/pay/v1.json#/$defs/request',
+  PlainVoucher: 'https://aigen.dev/schemas/voucher/v1.json#/$defs/plainVoucher',
+  Quote: 'https://aigen.dev/schemas/quote/v1.json',
+  QuoteAnswer: 'https://aigen.dev/schemas/verbs/quote/v1.json#/$defs/answer',
+  QuoteRequest: 'https://aigen.dev/schemas/verbs/quote/v1.json#/$defs/request',
+  Receipt: 'https://aigen.dev/schemas/receipt/v1.json',
+  Role: 'https://aigen.dev/schemas/parts/v1.json#/$defs/role',
+  Seconds: 'https://aigen.dev/schemas/parts/v1.json#/$defs/seconds',
+  Settle: 'https://aigen.dev/schemas/parts/v1.json#/$defs/settle',
+  SettleAnswer: 'https://aigen.dev/schemas/verbs/settle/v1.json#/$defs/answer',
+  SettleRequest: 'https://aigen.dev/schemas/verbs/settle/v1.json#/$defs/request',
+  Signature: 'https://aigen.dev/schemas/signature/v1.json',
+  StatusAnswer: 'https://aigen.dev/schemas/verbs/status/v1.json#/$defs/answer',
+  StatusRequest: 'https://aigen.dev/schemas/verbs/status/v1.json#/$defs/request',
+  Terms: 'https://aigen.dev/schemas/terms/v1.json',
+  Time: 'https://aigen.dev/schemas/parts/v1.json#/$defs/time',
+  Unit: 'https://aigen.dev/schemas/parts/v1.json#/$defs/unit',
+  Units: 'https://aigen.dev/schemas/parts/v1.json#/$defs/units',
+  Voucher: 'https://aigen.dev/schemas/voucher/v1.json',
+  WalletSignature: 'https://aigen.dev/schemas/parts/v1.json#/$defs/walletSignature',
+} as const
