@@ -1,0 +1,53 @@
+/**
+ * What an actor is to the host: a name, an xstate machine and the hash that pins a run to it (D1).
+ * Used by every `*.machine.ts` and by the registry that a node is given.
+ */
+import { createHash } from 'node:crypto'
+import type { AnyStateMachine } from 'xstate'
+
+/** An event as machines see it; `at` is stamped by the host from its clock, in ms since the epoch. */
+export interface ActorEvent {
+  readonly type: string
+  readonly at?: number
+  readonly [key: string]: unknown
+}
+
+/** Actor ids are `<kind>/<rest>`, like `step/r_01/read`; the part before the first slash is the kind. */
+export type ActorId = string
+
+export interface ActorKind {
+  readonly name: string
+  readonly version: string
+  readonly machine: AnyStateMachine
+  /** `<name>@<version>:<16 hex>` over the machine's configuration. */
+  readonly hash: string
+}
+
+/** The kind of an actor id. @example kindOf('step/r_01/read') // 'step' */
+export function kindOf(id: ActorId): string {
+  const slash = id.indexOf('/')
+  return slash < 0 ? id : id.slice(0, slash)
+}
+
+/**
+ * An actor kind. Raise `version` when what a function in the machine does has changed: the hash
+ * sees states, transitions, delays and action names, not the bodies of functions.
+ */
+export function defineActor(name: string, version: string, machine: AnyStateMachine): ActorKind {
+  const shape = JSON.stringify(machine.config, (key, value) => (key === 'types' ? undefined : typeof value === 'function' ? 'ƒ' : value))
+  const digest = createHash('sha256').update(shape).digest('hex').slice(0, 16)
+  return { name, version, machine, hash: `${name}@${version}:${digest}` }
+}
+
+/** An action that asks the host for an effect of `kind`, its parameters computed in the transition. */
+export function effect<C, E>(kind: string, params: (at: { context: C; event: E }) => object): { type: string; params: any } {
+  return { type: kind, params }
+}
+
+/** An action that sends `event` to another actor of the same partition, in the same record (D2). */
+export function tell<C, E>(
+  to: (at: { context: C; event: E }) => ActorId,
+  event: (at: { context: C; event: E }) => ActorEvent,
+): { type: 'tell'; params: any } {
+  return { type: 'tell', params: (at: { context: C; event: E }) => ({ to: to(at), event: event(at) }) }
+}

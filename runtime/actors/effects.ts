@@ -1,0 +1,152 @@
+/**
+ * Runs journaled effects and brings their results back as events (D1). Knows no machine: kinds are
+ * registered by the rooms that own them. At recovery the host hands every open effect to it again,
+ * with the same key.
+ */
+import { AigenError, asError, type ErrorBody } from '../../schemas/error.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Random } from '../ports/random.ts'
+import type { ActorEvent, ActorId } from './actor.ts'
+import type { OpenEffect } from './fold.ts'
+
+/**
+ * What a second run of the same effect means:
+ * - `idempotent`: repeat freely;
+ * - `reconcilable`: the handler looks up what happened before it acts (`context.again` is true);
+ * - `atMostOnce`: never repeated; after a crash the actor gets `<kind>.unknown`.
+ */
+export type EffectMode = 'idempotent' | 'reconcilable' | 'atMostOnce'
+
+export interface EffectContext {
+  /** Stable across attempts and restarts: the idempotency key for whatever the handler calls. */
+  readonly key: string
+  readonly actor: ActorId
+  /** From 1, within this process. */
+  readonly attempt: number
+  /** Whether an earlier attempt may have taken effect. */
+  readonly again: boolean
+  /** Aborts when the machine aborts the effect and when the node stops. */
+  readonly signal: AbortSignal
+}
+
+export interface EffectKind {
+  readonly mode: EffectMode
+  /** Attempts before `<kind>.failed` (default 5); only errors that the table calls retryable are repeated. */
+  readonly attempts?: number
+  /** First pause between attempts in ms (default 100); doubles, with full jitter, up to `maxPauseMs` (default 5,000). */
+  readonly pauseMs?: number
+  readonly maxPauseMs?: number
+  /** Runs at once in this node (default 64); further ones wait their turn. */
+  readonly concurrency?: number
+  /** The event for the actor; nothing when there is none to tell. */
+  run(params: any, context: EffectContext): Promise<ActorEvent | void>
+}
+
+/** What an actor gets when an effect failed for good, or when nobody can know (`<kind>.unknown`). */
+export interface EffectFailure extends ActorEvent {
+  readonly error: ErrorBody
+  readonly params: Record<string, unknown>
+}
+
+interface Running {
+  readonly abort: AbortController
+}
+
+export class Effects {
+  readonly #kinds: ReadonlyMap<string, EffectKind>
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #done: (effect: OpenEffect, event: ActorEvent | undefined) => void
+  readonly #running = new Map<string, Running>()
+  readonly #busy = new Map<string, number>()
+  readonly #waiting = new Map<string, (() => void)[]>()
+  #stopped = false
+
+  constructor(kinds: ReadonlyMap<string, EffectKind>, clock: Clock, random: Random, done: (effect: OpenEffect, event: ActorEvent | undefined) => void) {
+    this.#kinds = kinds
+    this.#clock = clock
+    this.#random = random
+    this.#done = done
+  }
+
+  /** Starts `effect`; `again` when an earlier process may have run it. Never throws. */
+  dispatch(effect: OpenEffect, again: boolean): void {
+    if (this.#stopped || this.#running.has(effect.key)) return
+    const abort = new AbortController()
+    this.#running.set(effect.key, { abort })
+    void this.#run(effect, again, abort.signal).then((event) => {
+      this.#running.delete(effect.key)
+      if (!this.#stopped && !abort.signal.aborted) this.#done(effect, event ?? undefined)
+    })
+  }
+
+  /** Stops an effect whose result nobody waits for any more. */
+  abort(key: string): void {
+    this.#running.get(key)?.abort.abort(new AigenError('step.cancelled'))
+    this.#running.delete(key)
+  }
+
+  /** Aborts everything; results that come later are dropped (they stay open in the journal). */
+  stop(): void {
+    this.#stopped = true
+    for (const { abort } of this.#running.values()) abort.abort(new AigenError('network.closed', 'the node stops'))
+    this.#running.clear()
+    for (const waiters of this.#waiting.values()) for (const wake of waiters) wake()
+    this.#waiting.clear()
+  }
+
+  get running(): number {
+    return this.#running.size
+  }
+
+  async #run(effect: OpenEffect, again: boolean, signal: AbortSignal): Promise<ActorEvent | void> {
+    const { kind: name, params } = effect.record
+    const kind = this.#kinds.get(name)
+    if (!kind) return failed(name, params, new AigenError('internal', `no effect of kind ${name} is registered`))
+    if (again && kind.mode === 'atMostOnce') return { type: `${name}.unknown`, params }
+    await this.#enter(name, kind.concurrency ?? 64)
+    try {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          if (signal.aborted) return
+          return await kind.run(params, { key: effect.key, actor: effect.actor, attempt, again: again || attempt > 1, signal })
+        } catch (thrown) {
+          if (signal.aborted) return
+          const error = asError(thrown)
+          const last = attempt >= (kind.attempts ?? 5) || kind.mode === 'atMostOnce' || !error.rule.retry
+          if (last) return failed(name, params, error)
+          await this.#clock.sleep(this.#pause(kind, attempt), signal).catch(() => undefined)
+        }
+      }
+    } finally {
+      this.#leave(name)
+    }
+  }
+
+  /** Exponential back-off with full jitter (Brooker, "Exponential Backoff and Jitter", AWS 2015). */
+  #pause(kind: EffectKind, attempt: number): number {
+    const ceiling = Math.min(kind.maxPauseMs ?? 5_000, (kind.pauseMs ?? 100) * 2 ** (attempt - 1))
+    return Math.max(1, Math.floor(this.#random.fraction() * ceiling))
+  }
+
+  async #enter(name: string, limit: number): Promise<void> {
+    const busy = this.#busy.get(name) ?? 0
+    if (busy < limit) {
+      this.#busy.set(name, busy + 1)
+      return
+    }
+    const waiters = this.#waiting.get(name) ?? []
+    this.#waiting.set(name, waiters)
+    await new Promise<void>((resolve) => waiters.push(resolve))
+  }
+
+  #leave(name: string): void {
+    const next = this.#waiting.get(name)?.shift()
+    if (next) next()
+    else this.#busy.set(name, (this.#busy.get(name) ?? 1) - 1)
+  }
+}
+
+function failed(name: string, params: Record<string, unknown>, error: AigenError): EffectFailure {
+  return { type: `${name}.failed`, params, error: error.toJSON() }
+}

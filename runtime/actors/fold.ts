@@ -1,0 +1,122 @@
+/**
+ * What a partition's journal folds to: its actors, their open effects and their timers (I7). Both
+ * the live path and the replay end in `commit`, so recovery cannot differ from having lived through
+ * it. Used by `partition` only.
+ */
+import type { AnyMachineSnapshot } from 'xstate'
+import type { ActorEvent, ActorId, ActorKind } from './actor.ts'
+import { effectKey, type EffectRecord, type Entry } from './record.ts'
+import type { Outcome } from './transition.ts'
+
+export interface LiveActor {
+  readonly id: ActorId
+  readonly kind: ActorKind
+  readonly snapshot: AnyMachineSnapshot
+  /** Number of its last event. */
+  readonly number: number
+  /** Why it takes no more events. */
+  readonly parked?: string
+}
+
+export interface OpenEffect {
+  readonly key: string
+  readonly actor: ActorId
+  readonly record: EffectRecord
+}
+
+export interface PendingTimer {
+  readonly actor: ActorId
+  readonly id: string
+  readonly dueAt: number
+  readonly event: ActorEvent
+}
+
+/** Changes that a commit made outside of the actors, for the dispatcher and the timer wheel. */
+export interface Changes {
+  readonly opened: OpenEffect[]
+  readonly closed: string[]
+  readonly set: PendingTimer[]
+  readonly cleared: { readonly actor: ActorId; readonly id: string }[]
+}
+
+/** An action of this kind closes the actor's open effects of `params.kind`: their results are dropped. */
+export const ABORT = 'abort'
+
+export class Fold {
+  readonly actors = new Map<ActorId, LiveActor>()
+  readonly open = new Map<string, OpenEffect>()
+  readonly timers = new Map<string, PendingTimer>()
+  readonly #openOf = new Map<ActorId, Set<string>>()
+
+  /** Takes an entry whose outcome is known; what it opened and closed is added to `changes`. */
+  commit(entry: Entry, kind: ActorKind, outcome: Outcome, changes: Changes): void {
+    if (entry.cause !== undefined) this.#close(entry.cause, changes)
+    this.actors.set(entry.actor, { id: entry.actor, kind, snapshot: outcome.snapshot, number: entry.number })
+    for (const timer of outcome.timers) {
+      const key = timerKey(entry.actor, timer.id)
+      if ('cancel' in timer) {
+        if (this.timers.delete(key)) changes.cleared.push({ actor: entry.actor, id: timer.id })
+      } else {
+        const pending = { actor: entry.actor, id: timer.id, dueAt: timer.dueAt, event: timer.event }
+        this.timers.set(key, pending)
+        changes.set.push(pending)
+      }
+    }
+    entry.effects.forEach((record, index) => {
+      if (record.kind === ABORT) this.#abort(entry.actor, String(record.params['kind']), changes)
+      else this.#open({ key: effectKey(entry.actor, entry.number, index), actor: entry.actor, record }, changes)
+    })
+  }
+
+  /** Takes the end of an effect that led to no event. */
+  end(key: string, changes: Changes): void {
+    this.#close(key, changes)
+  }
+
+  park(actor: ActorId, reason: string): void {
+    const live = this.actors.get(actor)
+    if (live) this.actors.set(actor, { ...live, parked: reason })
+  }
+
+  /** Whether `cause` (an effect's key or `timer:<key>`) still stands: a late or second result does not. */
+  stands(cause: string): boolean {
+    return cause.startsWith('timer:') ? this.timers.has(cause.slice(6)) : this.open.has(cause)
+  }
+
+  #open(effect: OpenEffect, changes: Changes): void {
+    this.open.set(effect.key, effect)
+    const keys = this.#openOf.get(effect.actor) ?? new Set<string>()
+    keys.add(effect.key)
+    this.#openOf.set(effect.actor, keys)
+    changes.opened.push(effect)
+  }
+
+  #close(cause: string, changes: Changes): void {
+    if (cause.startsWith('timer:')) {
+      this.timers.delete(cause.slice(6))
+      return
+    }
+    const effect = this.open.get(cause)
+    if (!effect) return
+    this.open.delete(cause)
+    const keys = this.#openOf.get(effect.actor)
+    keys?.delete(cause)
+    if (keys?.size === 0) this.#openOf.delete(effect.actor)
+    changes.closed.push(cause)
+  }
+
+  #abort(actor: ActorId, kind: string, changes: Changes): void {
+    for (const key of [...(this.#openOf.get(actor) ?? [])]) {
+      if (this.open.get(key)?.record.kind === kind) this.#close(key, changes)
+    }
+  }
+}
+
+/** @example timerKey('step/r_1/read', 'deadline') // 'step/r_1/read!deadline' */
+export function timerKey(actor: ActorId, id: string): string {
+  return `${actor}!${id}`
+}
+
+export function noChanges(): Changes {
+  return { opened: [], closed: [], set: [], cleared: [] }
+}

@@ -1,0 +1,175 @@
+/**
+ * The host: actors of one participant on one journal (D1, D2). Rooms send events and watch
+ * snapshots; machines ask for effects; the host journals in between. Built by `runtime/node`.
+ * One partition for now; the record, the keys and the ids already name it.
+ */
+import type { AnyMachineSnapshot } from 'xstate'
+import { AigenError } from '../../schemas/error.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Journal } from '../ports/journal.ts'
+import type { Random } from '../ports/random.ts'
+import type { ActorEvent, ActorId, ActorKind } from './actor.ts'
+import { Effects, type EffectKind } from './effects.ts'
+import { timerKey, type Changes, type LiveActor } from './fold.ts'
+import { Partition } from './partition.ts'
+import type { Entry } from './record.ts'
+import { Timers } from './timers.ts'
+
+/** What a room brings to a node: its actor kinds and the effects they ask for. */
+export interface Registry {
+  readonly actors: readonly ActorKind[]
+  readonly effects: Readonly<Record<string, EffectKind>>
+}
+
+export interface HostOptions {
+  readonly journal: Journal
+  readonly partition: string
+  readonly clock: Clock
+  readonly random: Random
+  readonly registry: Registry
+  /** Called once when this process no longer owns the partition, or cannot write it. */
+  readonly onLost?: (error: AigenError) => void
+}
+
+/** Called after each durable event; must not throw and must not block. */
+export type Watcher = (actor: LiveActor, entry: Entry) => void
+
+export class Host {
+  readonly #options: HostOptions
+  readonly #watchers = new Set<Watcher>()
+  #partition!: Partition
+  #effects!: Effects
+  #timers!: Timers
+  #lost: AigenError | undefined
+
+  private constructor(options: HostOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Opens the journal, folds it, fences it and re-dispatches what was open, with the same keys.
+   * Errors: `journal.*`, `network.*`.
+   */
+  static async open(options: HostOptions): Promise<Host> {
+    const host = new Host(options)
+    const { journal, clock, random, registry } = options
+    const kinds = new Map(registry.actors.map((kind) => [kind.name, kind]))
+    const log = await journal.open(options.partition)
+    host.#partition = new Partition(log, kinds, clock, {
+      committed: (changes, touched) => host.#committed(changes, touched),
+      lost: (error) => host.#lose(error),
+    })
+    host.#effects = new Effects(new Map(Object.entries(registry.effects)), clock, random, (effect, event) => {
+      if (event) host.#partition.result(effect.actor, event, effect.key)
+      else host.#partition.ended(effect.key)
+    })
+    host.#timers = new Timers(clock, (timer) => host.#partition.result(timer.actor, timer.event, `timer:${timerKey(timer.actor, timer.id)}`))
+    await host.#partition.recover()
+    return host
+  }
+
+  /** Runs what the journal left open. Apart from `open`, so that the node's rooms are ready first. */
+  resume(): void {
+    for (const effect of this.#partition.fold.open.values()) this.#effects.dispatch(effect, true)
+    for (const timer of this.#partition.fold.timers.values()) this.#timers.set(timer)
+  }
+
+  /** Creates the actor with `input`, or leaves it alone when it is there; resolves once durable. */
+  start(id: ActorId, input: object): Promise<LiveActor> {
+    return this.send(id, { type: 'start', input })
+  }
+
+  /** Resolves with the actor once the event is durable and folded. Errors: `node.busy`, `run.unknown`. */
+  send(id: ActorId, event: ActorEvent): Promise<LiveActor> {
+    return this.#partition.send(id, event)
+  }
+
+  /** The actor as of the last durable event. */
+  peek(id: ActorId): LiveActor | undefined {
+    return this.#partition.fold.actors.get(id)
+  }
+
+  /** Context of an actor, or undefined; the caller knows its kind. */
+  context<C>(id: ActorId): C | undefined {
+    return this.peek(id)?.snapshot.context as C | undefined
+  }
+
+  /** All actors of a kind, oldest first. */
+  *list(kind: string): Iterable<LiveActor> {
+    for (const actor of this.#partition.fold.actors.values()) if (actor.kind.name === kind) yield actor
+  }
+
+  /** Calls `watcher` after each durable event; returns how to stop. */
+  watch(watcher: Watcher): () => void {
+    this.#watchers.add(watcher)
+    return () => this.#watchers.delete(watcher)
+  }
+
+  /**
+   * Resolves when `holds(snapshot)` for the actor, now or later.
+   * Errors: `network.timeout` after `timeoutMs`, `network.closed` when ownership ends.
+   */
+  until(id: ActorId, holds: (snapshot: AnyMachineSnapshot) => boolean, timeoutMs: number, signal?: AbortSignal): Promise<LiveActor> {
+    const now = this.peek(id)
+    if (now && holds(now.snapshot)) return Promise.resolve(now)
+    if (this.#lost) return Promise.reject(this.#lost)
+    return new Promise((resolve, reject) => {
+      const finish = (settle: () => void): void => {
+        stop()
+        this.#ends.delete(fail)
+        timer.cancel()
+        signal?.removeEventListener('abort', aborted)
+        settle()
+      }
+      const fail = (error: AigenError): void => finish(() => reject(error))
+      const aborted = (): void => fail(new AigenError('step.cancelled'))
+      const stop = this.watch((actor) => {
+        if (actor.id === id && holds(actor.snapshot)) finish(() => resolve(actor))
+      })
+      const timer = this.#options.clock.timer(this.#options.clock.now() + timeoutMs, () => fail(new AigenError('network.timeout', `${id} is not there yet`)))
+      this.#ends.add(fail)
+      signal?.addEventListener('abort', aborted, { once: true })
+    })
+  }
+  readonly #ends = new Set<(error: AigenError) => void>()
+
+  /** Effects that run now, events journaled so far, epoch: for `doctor` and tests. */
+  stats(): { readonly actors: number; readonly openEffects: number; readonly timers: number; readonly last: number; readonly epoch: number } {
+    const { fold, last, epoch } = this.#partition
+    return { actors: fold.actors.size, openEffects: fold.open.size, timers: fold.timers.size, last, epoch }
+  }
+
+  /** Stops effects and timers, waits for the append under way. Open effects stay open in the journal. */
+  async close(): Promise<void> {
+    this.#timers.stop()
+    this.#effects.stop()
+    await this.#partition.close()
+    this.#end(new AigenError('network.closed', 'the node stops'))
+  }
+
+  #committed(changes: Changes, touched: ReadonlyMap<ActorId, Entry>): void {
+    for (const key of changes.closed) this.#effects.abort(key)
+    for (const { actor, id } of changes.cleared) this.#timers.clear(actor, id)
+    for (const timer of changes.set) {
+      if (this.#partition.fold.timers.get(timerKey(timer.actor, timer.id)) === timer) this.#timers.set(timer)
+    }
+    for (const effect of changes.opened) if (this.#partition.fold.open.has(effect.key)) this.#effects.dispatch(effect, false)
+    for (const [id, entry] of touched) {
+      const actor = this.#partition.fold.actors.get(id)
+      if (actor) for (const watcher of [...this.#watchers]) watcher(actor, entry)
+    }
+  }
+
+  #lose(error: AigenError): void {
+    this.#timers.stop()
+    this.#effects.stop()
+    this.#end(error)
+    this.#options.onLost?.(error)
+  }
+
+  #end(error: AigenError): void {
+    this.#lost = error
+    for (const fail of [...this.#ends]) fail(error)
+    this.#ends.clear()
+  }
+}

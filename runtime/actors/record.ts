@@ -1,0 +1,85 @@
+/**
+ * The journal's record: what one group commit stores (D2). Written and read by `partition` only.
+ *
+ * A record carries partition, epoch and entries; an entry carries actor, machine hash, event
+ * number, event and effects. A reader skips records of a lower epoch than a fence it has seen (I6).
+ */
+import { createHash } from 'node:crypto'
+import { Packr } from 'msgpackr'
+import { AigenError } from '../../schemas/error.ts'
+import type { ActorEvent, ActorId } from './actor.ts'
+
+/** One event of one actor, with what it made the actor ask for. */
+export interface Entry {
+  readonly actor: ActorId
+  /** Hash of the machine that computed this. */
+  readonly machine: string
+  /** Number of this event in the actor's life, from 1. */
+  readonly number: number
+  readonly event: ActorEvent
+  /** Key of the effect whose result this event is. */
+  readonly cause?: string
+  readonly effects: readonly EffectRecord[]
+}
+
+/** An effect's key is (actor, event number, index); the hash of its parameters stands beside it. */
+export interface EffectRecord {
+  readonly kind: string
+  readonly params: Record<string, unknown>
+  /** First 16 bytes of SHA-256 over the packed parameters. */
+  readonly hash: Uint8Array
+}
+
+/** An effect that ended without an event: nothing to compute, but it must not run again. */
+export interface Ended {
+  readonly ended: string
+}
+
+/** The host could not compute an event: the actor takes no more until somebody mends it. */
+export interface Parked {
+  readonly parked: ActorId
+  readonly reason: string
+}
+
+export type Line = Entry | Ended | Parked
+
+export interface JournalRecord {
+  readonly version: 1
+  readonly partition: string
+  readonly epoch: number
+  /** Set on the first record of an epoch: records of lower epochs after it are void. */
+  readonly fence?: true
+  readonly lines: readonly Line[]
+}
+
+const packr = new Packr({ useRecords: false, structuredClone: false })
+
+export function encodeRecord(record: JournalRecord): Uint8Array {
+  return packr.pack(record)
+}
+
+/** The record in `data`; error `journal.corrupt`. */
+export function decodeRecord(data: Uint8Array): JournalRecord {
+  let record: JournalRecord
+  try {
+    record = packr.unpack(data) as JournalRecord
+  } catch (cause) {
+    throw new AigenError('journal.corrupt', 'not msgpack', { cause })
+  }
+  if (record?.version !== 1 || !Array.isArray(record.lines)) throw new AigenError('journal.corrupt', 'not a record of version 1')
+  return record
+}
+
+/** @example effectKey('run/r_1', 3, 0) // 'run/r_1#3.0' */
+export function effectKey(actor: ActorId, number: number, index: number): string {
+  return `${actor}#${number}.${index}`
+}
+
+export function effectRecord(kind: string, params: Record<string, unknown>): EffectRecord {
+  return { kind, params, hash: createHash('sha256').update(packr.pack(params)).digest().subarray(0, 16) }
+}
+
+/** Whether two lists of effects are the same, by kind and hash of their parameters. */
+export function sameEffects(one: readonly EffectRecord[], other: readonly EffectRecord[]): boolean {
+  return one.length === other.length && one.every((left, at) => left.kind === other[at]!.kind && Buffer.compare(left.hash, other[at]!.hash) === 0)
+}
