@@ -444,6 +444,240 @@ export interface Failure {
 }
 
 /**
+ * A pipeline: steps that are hired, checked and paid one by one. Data flow decides their order.
+ */
+export interface Pipeline {
+  /**
+   * lower-case letters, digits and dashes, like scan-desk
+   */
+  name: string
+  /**
+   * semantic version, like 1.0.0
+   */
+  version: string
+  /**
+   * name for people
+   */
+  title?: string
+  /**
+   * what it does, for people and agents
+   */
+  description?: string
+  /**
+   * schema of the inputs, an object; {"$ref": "aigen:blob"} stands for a file
+   */
+  input?: JsonSchema
+  budget?: PipelineBudget
+  /**
+   * the steps by their id, which is an identifier that expressions can name
+   */
+  steps: {
+    [k: string]: PipelineStep
+  }
+  /**
+   * the run's answer: any JSON with ${…} in its strings; it waits for every step
+   */
+  output: {
+    [k: string]: unknown
+  }
+}
+
+/**
+ * the most that one run may spend
+ */
+export interface PipelineBudget {
+  max: Money
+  /**
+   * symbol of the asset, for people, or its CAIP-19 id
+   */
+  asset?: string
+}
+
+/**
+ * one step; it has one of uses, approve and wait
+ */
+export interface PipelineStep {
+  /**
+   * name for people
+   */
+  title?: string
+  /**
+   * what it is for
+   */
+  description?: string
+  /**
+   * the capability or bundle to hire, like vision.ocr@1
+   */
+  uses?: CapabilityId
+  /**
+   * its input: JSON with ${…} in its strings; a string that is one ${…} keeps the value's type
+   */
+  with?: {
+    [k: string]: unknown
+  }
+  /**
+   * whether the step runs; false gives null and the state skipped
+   */
+  if?: PipelineExpression
+  /**
+   * steps that must have ended before, besides those that expressions name
+   *
+   * @maxItems 1000
+   */
+  needs?: string[]
+  /**
+   * a list; the step runs once for each item and sees item and index
+   */
+  forEach?: PipelineExpression
+  /**
+   * the most items forEach may have; a longer list fails the step before anything is hired
+   */
+  maxItems?: number
+  /**
+   * how many items run at once (default 8)
+   */
+  parallel?: number
+  price?: PipelinePrice
+  sla?: PipelineSla
+  /**
+   * acceptance over output: a delivery that fails it is not paid
+   */
+  expect?: PipelineExpression
+  retry?: PipelineRetry
+  fallback?: PipelineFallback
+  compensate?: PipelineCompensate
+  /**
+   * how it is paid (default postpaid)
+   */
+  settle?: Settle
+  approve?: PipelineApprove
+  wait?: PipelineWait
+}
+
+/**
+ * one CEL expression, like ${output.confidence > 85.0}
+ */
+export type PipelineExpression = string
+
+/**
+ * a whole number and its unit: 500ms, 20s, 5m, 1h, 7d
+ */
+export type PipelineDuration = string
+
+/**
+ * what one call may cost
+ */
+export interface PipelinePrice {
+  max: Money
+}
+
+/**
+ * how long one call may take
+ */
+export interface PipelineSla {
+  /**
+   * from invoke to delivery; a later delivery need not be paid (default 60s)
+   */
+  deadline: PipelineDuration
+  /**
+   * how long past the deadline its outcome is waited for (default 5s)
+   */
+  grace?: PipelineDuration
+}
+
+export type PipelineRetryReason = 'timeout' | 'expect' | 'output' | 'failed' | 'refused'
+
+/**
+ * what is tried again
+ */
+export interface PipelineRetry {
+  /**
+   * calls in all, the first one included
+   */
+  attempts: number
+  /**
+   * the disappointments that are tried again (default all): timeout, expect (acceptance failed), output (does not fit the capability), failed (the provider could not), refused (nobody took it)
+   *
+   * @minItems 1
+   * @maxItems 5
+   */
+  on?: PipelineRetryReason[]
+  /**
+   * whether another provider is hired for the next attempt (default true)
+   */
+  elsewhere?: boolean
+  /**
+   * wait before the second attempt, doubled before each further one (default 0ms)
+   */
+  backoff?: PipelineDuration
+}
+
+/**
+ * what stands in when every attempt failed: another capability, or a constant
+ */
+export interface PipelineFallback {
+  uses?: CapabilityId
+  /**
+   * its input
+   */
+  with?: {
+    [k: string]: unknown
+  }
+  price?: PipelinePrice
+  /**
+   * a constant, when no capability is named
+   */
+  value?: {
+    [k: string]: unknown
+  }
+}
+
+/**
+ * what undoes the step when the run fails later; the last one done is undone first
+ */
+export interface PipelineCompensate {
+  uses: CapabilityId
+  /**
+   * its input
+   */
+  with?: {
+    [k: string]: unknown
+  }
+  price?: PipelinePrice
+}
+
+/**
+ * a person decides
+ */
+export interface PipelineApprove {
+  /**
+   * who: owner, or a participant's address
+   */
+  by: string
+  /**
+   * what they read, with ${…}
+   */
+  message?: string
+  timeout: PipelineDuration
+  /**
+   * what no answer means (default reject)
+   */
+  then?: 'reject' | 'approve'
+}
+
+/**
+ * a wait for a time or a signal
+ */
+export interface PipelineWait {
+  for?: PipelineDuration
+  /**
+   * name of the signal
+   */
+  signal?: string
+  timeout?: PipelineDuration
+}
+
+/**
  * A priced, expiring, signed offer. Kind "quote".
  */
 export interface Quote {
@@ -892,6 +1126,18 @@ export interface Documents {
   NodeSignature: NodeSignature
   PayAnswer: PayAnswer
   PayRequest: PayRequest
+  Pipeline: Pipeline
+  PipelineApprove: PipelineApprove
+  PipelineBudget: PipelineBudget
+  PipelineCompensate: PipelineCompensate
+  PipelineDuration: PipelineDuration
+  PipelineExpression: PipelineExpression
+  PipelineFallback: PipelineFallback
+  PipelinePrice: PipelinePrice
+  PipelineRetry: PipelineRetry
+  PipelineSla: PipelineSla
+  PipelineStep: PipelineStep
+  PipelineWait: PipelineWait
   PlainVoucher: PlainVoucher
   Quote: Quote
   QuoteAnswer: QuoteAnswer

@@ -7,6 +7,7 @@ import schemaCard from './card.schema.json' with { type: 'json' }
 import schemaDelivery from './delivery.schema.json' with { type: 'json' }
 import schemaNodeAuthorisation from './node-authorisation.schema.json' with { type: 'json' }
 import schemaParts from './parts.schema.json' with { type: 'json' }
+import schemaPipeline from './pipeline.schema.json' with { type: 'json' }
 import schemaQuote from './quote.schema.json' with { type: 'json' }
 import schemaReceipt from './receipt.schema.json' with { type: 'json' }
 import schemaSignature from './signature.schema.json' with { type: 'json' }
@@ -23,9 +24,9 @@ import schemaVoucher from './voucher.schema.json' with { type: 'json' }
 
 /** Every schema file, in no order that matters. */
 export const SCHEMAS: readonly object[] = [schemaAgreement, schemaBill, schemaCallForQuotes, schemaCapability, schemaCard,
-  schemaDelivery, schemaNodeAuthorisation, schemaParts, schemaQuote, schemaReceipt, schemaSignature, schemaTerms, schemaVerbsAccept,
-  schemaVerbsCancel, schemaVerbsInvoke, schemaVerbsOutcome, schemaVerbsPay, schemaVerbsQuote, schemaVerbsSettle, schemaVerbsStatus,
-  schemaVoucher]
+  schemaDelivery, schemaNodeAuthorisation, schemaParts, schemaPipeline, schemaQuote, schemaReceipt, schemaSignature, schemaTerms,
+  schemaVerbsAccept, schemaVerbsCancel, schemaVerbsInvoke, schemaVerbsOutcome, schemaVerbsPay, schemaVerbsQuote, schemaVerbsSettle,
+  schemaVerbsStatus, schemaVoucher]
 
 /** Name of a type → where its schema stands. */
 export const REFS = {
@@ -68,6 +69,18 @@ export const REFS = {
   NodeSignature: 'https://aigen.dev/schemas/parts/v1.json#/$defs/nodeSignature',
   PayAnswer: 'https://aigen.dev/schemas/verbs/pay/v1.json#/$defs/answer',
   PayRequest: 'https://aigen.dev/schemas/verbs/pay/v1.json#/$defs/request',
+  Pipeline: 'https://aigen.dev/schemas/pipeline/v1.json',
+  PipelineApprove: 'https://aigen.dev/schemas/pipeline/v1.json#/$defs/approve',
+  PipelineBudget: 'https://aigen.dev/schemas/pipeline/v1.json#/$defs/budget',
+  PipelineCompensate: 'https://aigen.dev/schemas/pipeline/v1.json#/$defs/compensate',
+  PipelineDuration: 'https://aigen.dev/schemas/pipeline/v1.json#/$defs/duration',
+  PipelineExpression: 'https://aigen.dev/schemas/pipeline/v1.json#/$defs/expression',
+  PipelineFallback: 'https://aigen.dev/schemas/pipeline/v1.json#/$defs/fallback',
+  PipelinePrice: 'https://aigen.dev/schemas/pipeline/v1.json#/$defs/price',
+  PipelineRetry: 'https://aigen.dev/schemas/pipeline/v1.json#/$defs/retry',
+  PipelineSla: 'https://aigen.dev/schemas/pipeline/v1.json#/$defs/sla',
+  PipelineStep: 'https://aigen.dev/schemas/pipeline/v1.json#/$defs/step',
+  PipelineWait: 'https://aigen.dev/schemas/pipeline/v1.json#/$defs/wait',
   PlainVoucher: 'https://aigen.dev/schemas/voucher/v1.json#/$defs/plainVoucher',
   Quote: 'https://aigen.dev/schemas/quote/v1.json',
   QuoteAnswer: 'https://aigen.dev/schemas/verbs/quote/v1.json#/$defs/answer',
