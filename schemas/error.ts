@@ -32,6 +32,8 @@ export const ERRORS = {
   'auth.unknown-session': rule('network', true, 'There is no such session.', 'Say hello again.'),
   'auth.unauthorised': rule('caller', false, 'The key is not authorised for this.', 'Use the key of the participant concerned.'),
   'auth.version': rule('caller', false, 'The message follows another version of its schema.', 'Upgrade the older side.'),
+  'keys.exposed': rule('config', false, 'A key file can be read by others.', 'Make it private (chmod 600, its folder 700); if others use this machine, move to a new key.'),
+  'keys.broken': rule('config', false, 'A key file cannot be used.', 'Restore it from your backup; nothing was overwritten.'),
   // network and journal
   'network.no-responders': rule('network', true, 'Nobody answers on that subject.', 'Check that the other node is running.'),
   'network.timeout': rule('network', true, 'No answer came in time.', 'Try again.'),
@@ -149,7 +151,7 @@ export function asError(thrown: unknown, code: ErrorCode = 'internal'): AigenErr
 
 /** The error that an `ErrorBody` from outside stands for; an unknown code becomes `internal`. */
 export function fromBody(body: ErrorBody): AigenError {
-  const error = new AigenError(body.code in ERRORS ? body.code : 'internal', undefined, {
+  const error = new AigenError(Object.hasOwn(ERRORS, body.code) ? body.code : 'internal', undefined, {
     ...(body.path === undefined ? {} : { path: body.path }),
     ...(body.issues === undefined ? {} : { issues: body.issues }),
   })

@@ -1,0 +1,140 @@
+/**
+ * A participant's keys on disk (D5): the wallet and the voucher key (secp256k1) and this node's key
+ * (Ed25519), each one line of hex in a file of mode 0600 in a folder of mode 0700, made on first use.
+ *
+ * A key is written to a temporary file, fsynced and then linked under its name, so that it is either
+ * whole or absent, and of two processes that start at once both end with the same one. A file that
+ * others can read, that is a symbolic link or that another user owns is refused, never mended: its
+ * key may already be known. Used by `runtime/node` and `aigen key`.
+ */
+import { constants } from 'node:fs'
+import { link, lstat, mkdir, open, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AigenError } from '../../schemas/error.ts'
+import type { Random } from '../ports/random.ts'
+import type { NodeSigner, WalletSigner } from '../ports/signer.ts'
+import { nodeSigner } from './ed25519.ts'
+import { toText } from './text-bytes.ts'
+
+export interface Keys {
+  /** The participant's id: the wallet's address in lower case. */
+  readonly participant: string
+  /** This node's id: its public key as base64url. */
+  readonly nodeId: string
+  readonly wallet: WalletSigner
+  readonly voucher: WalletSigner
+  readonly node: NodeSigner
+}
+
+export interface KeyOptions {
+  /** Folder of the key files; made when absent. */
+  readonly home: string
+  readonly random: Random
+  /** Makes the secp256k1 signer (`nativeSigner` of `runtime/evm`). */
+  readonly signer: (privateKey: Uint8Array) => WalletSigner
+  /** File name of this node's key, for several nodes in one home; default `node`. */
+  readonly nodeName?: string
+}
+
+const ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
+
+/**
+ * Opens the three keys of `home`, making those that are not there yet.
+ *
+ * - `keys.exposed`: the folder or a file can be read by others, or belongs to another user.
+ * - `keys.broken`: a file does not hold a key, or is not a plain file.
+ *
+ * @example const keys = await openKeys({ home, random: systemRandom, signer: nativeSigner })
+ */
+export async function openKeys(options: KeyOptions): Promise<Keys> {
+  const { home, random, signer } = options
+  const wallet = signer(await openKey(home, 'wallet', random, isScalar))
+  const voucher = signer(await openKey(home, 'voucher', random, isScalar))
+  const node = nodeSigner(await openKey(home, options.nodeName ?? 'node', random, () => true))
+  return { participant: wallet.address.toLowerCase(), nodeId: toText(node.publicKey), wallet, voucher, node }
+}
+
+/** The 32 bytes kept in `<home>/<name>.key`, made from `random` when the file is absent. Errors as `openKeys`. */
+export async function openKey(home: string, name: string, random: Random, valid: (key: Uint8Array) => boolean): Promise<Uint8Array> {
+  if (!/^[A-Za-z0-9_-]{1,64}$/.test(name)) throw new AigenError('keys.broken', `A key cannot be named ${JSON.stringify(name)}.`)
+  await mkdir(home, { recursive: true, mode: 0o700 })
+  const folder = await lstat(home)
+  if (!folder.isDirectory()) throw new AigenError('keys.broken', `${home} is not a folder.`)
+  refuseExposed(home, folder)
+  const path = join(home, `${name}.key`)
+  const kept = await readKey(path)
+  if (!kept) {
+    let made = random.bytes(32)
+    for (let tries = 0; !valid(made); tries += 1) {
+      // one in 2^128 is out of range: a generator that does it again is broken
+      if (tries === 8) throw new AigenError('internal', 'The random generator gives no usable key.')
+      made = random.bytes(32)
+    }
+    await writeKey(home, path, made, toText(random.bytes(9)))
+  }
+  // read back what is there now, whichever process wrote it
+  const key = kept ?? (await readKey(path))
+  if (!key || !valid(key)) throw new AigenError('keys.broken', `${path} does not hold a private key.`)
+  return key
+}
+
+async function readKey(path: string): Promise<Uint8Array | undefined> {
+  let file
+  try {
+    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code
+    if (code === 'ENOENT') return undefined
+    if (code === 'ELOOP') throw new AigenError('keys.broken', `${path} is a symbolic link.`)
+    throw new AigenError('keys.broken', `${path} cannot be read.`, { cause })
+  }
+  try {
+    // checked on the open file, so that it cannot be exchanged in between
+    const stat = await file.stat()
+    if (!stat.isFile() || stat.size > 100) throw new AigenError('keys.broken', `${path} is not a key file.`)
+    refuseExposed(path, stat)
+    const text = (await file.readFile('utf8')).trim()
+    if (!/^[0-9a-f]{64}$/.test(text)) throw new AigenError('keys.broken', `${path} does not hold 64 hex digits.`)
+    return Buffer.from(text, 'hex')
+  } finally {
+    await file.close()
+  }
+}
+
+async function writeKey(home: string, path: string, key: Uint8Array, suffix: string): Promise<void> {
+  const draft = `${path}.${suffix}`
+  const file = await open(draft, 'wx', 0o600)
+  try {
+    await file.writeFile(`${Buffer.from(key).toString('hex')}\n`)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  try {
+    // not rename, which would overwrite the key that another process made in the meantime
+    await link(draft, path)
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw new AigenError('keys.broken', `${path} cannot be written.`, { cause })
+  } finally {
+    await unlink(draft)
+  }
+  const folder = await open(home, constants.O_RDONLY)
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+function refuseExposed(path: string, stat: { mode: number; uid: number }): void {
+  // Windows has no such modes: its per-user folders keep others out
+  if (process.platform === 'win32') return
+  if ((stat.mode & 0o077) !== 0) throw new AigenError('keys.exposed', `${path} has mode ${(stat.mode & 0o777).toString(8)}.`)
+  const user = process.getuid?.()
+  if (user !== undefined && stat.uid !== user) throw new AigenError('keys.exposed', `${path} belongs to another user.`)
+}
+
+function isScalar(key: Uint8Array): boolean {
+  const value = BigInt(`0x${Buffer.from(key).toString('hex')}`)
+  return value > 0n && value < ORDER
+}
