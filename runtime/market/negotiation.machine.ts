@@ -1,0 +1,182 @@
+/**
+ * One negotiation: call for quotes → choice → one counter-offer → lane → signature → agreement (D6).
+ * Started by a step, tells it `agreed` or `refused`. Where a chosen provider does not accept, the
+ * next in rank is asked. Every state waits for a stored deadline (I5); nothing is owed before both
+ * have signed, and no price above the cap is signed (I4).
+ */
+import { assign, createMachine, enqueueActions } from 'xstate'
+import type { Address, Agreement, Hash, Hex32, Settle, Signature } from '../../schemas/documents.gen.ts'
+import type { ErrorBody } from '../../schemas/error.ts'
+import { defineActor, effect, tell } from '../actors/actor.ts'
+import { BARGAIN_WITH, counterPrice, latestOf, rank, type Offer } from './strategy.ts'
+
+/** Longest that one state may take, in ms. */
+const PATIENCE_MS = 20_000
+
+export interface NegotiationInput {
+  /** Actor that wants to hire. */
+  readonly parent: string
+  readonly self: string
+  readonly purse: string
+  readonly capability: string
+  /** Units to expect. */
+  readonly units: number
+  readonly inputBytes: number
+  /** Highest price of the whole call, atomic. */
+  readonly cap: string
+  readonly deadlineMs: number
+  readonly graceMs: number
+  readonly expect: string | null
+  readonly settle: Settle
+  /** Providers not to ask: those that failed at this step. */
+  readonly exclude: readonly Address[]
+}
+
+export interface Lane {
+  /** Key in the purse. */
+  readonly key: string
+  readonly id: Hex32
+  readonly number: number
+  readonly vault: Hex32
+  readonly voucherKey: Address
+}
+
+export interface NegotiationContext extends NegotiationInput {
+  readonly offers: readonly Offer[]
+  /** Counter-offers not answered yet. */
+  readonly waiting: number
+  readonly chosen: Offer | null
+  readonly lane: Lane | null
+  readonly payer: Signature | null
+  readonly error: ErrorBody
+  /** How many offers came, for people. */
+  readonly asked: number
+}
+
+export type NegotiationEvent =
+  | { type: 'market.ask.done'; offers: readonly Offer[] }
+  | { type: 'market.ask.failed'; error: ErrorBody }
+  | { type: 'market.counter.done'; offer: Offer['quote'] }
+  | { type: 'market.counter.failed'; error: ErrorBody }
+  | { type: 'lane.ready'; key: string; id: Hex32; number: number; vault: Hex32; voucherKey: Address }
+  | { type: 'lane.refused'; error: ErrorBody }
+  | { type: 'market.sign.done'; payer: Signature }
+  | { type: 'market.sign.failed'; error: ErrorBody }
+  | { type: 'market.accept.done'; agreement: Hash; provider: Signature }
+  | { type: 'market.accept.failed'; error: ErrorBody }
+  | { type: 'cancel' }
+
+/** What a step learns when it is hired for. */
+export interface Agreed {
+  readonly type: 'agreed'
+  readonly agreement: Agreement
+  readonly id: Hash
+  readonly offer: Offer
+  readonly lane: Lane
+  readonly asked: number
+}
+
+type At = { context: NegotiationContext; event: any }
+
+const NONE: ErrorBody = { code: 'market.no-provider', message: 'No live provider offers this capability within the price.' }
+const late = (what: string): ErrorBody => ({ code: 'network.timeout', message: `No answer came in time. (${what})` })
+
+/** Gives the lane back and goes on with the next offer. */
+const dropChosen: any = enqueueActions(({ context, event, enqueue }: any) => {
+  if (context.chosen) enqueue({ type: 'tell', params: { to: context.purse, event: { type: 'release', for: context.self } } })
+  enqueue.assign({
+    offers: context.offers.filter((one: Offer) => one.quote.terms.provider !== context.chosen?.quote.terms.provider),
+    chosen: null,
+    lane: null,
+    payer: null,
+    error: event.error ?? late('accept'),
+  })
+})
+
+const machine = createMachine({
+  id: 'negotiation',
+  types: {} as { context: NegotiationContext; events: NegotiationEvent; input: NegotiationInput },
+  context: ({ input }) => ({ ...input, offers: [], waiting: 0, chosen: null, lane: null, payer: null, error: NONE, asked: 0 }),
+  initial: 'asking',
+  on: { cancel: { target: '.refused', actions: dropChosen } },
+  states: {
+    asking: {
+      entry: effect<NegotiationContext, any>('market.ask', ({ context: { capability, units, inputBytes, cap, deadlineMs, graceMs, expect, settle, exclude } }) => ({
+        capability, units, inputBytes, cap, deadlineMs, graceMs, expect, settle, exclude,
+      })),
+      on: {
+        'market.ask.done': [
+          { guard: ({ event }) => event.offers.length === 0, target: 'refused' },
+          { target: 'bargaining', actions: assign({ offers: ({ event }) => rank(event.offers), asked: ({ event }) => event.offers.length }) },
+        ],
+        'market.ask.failed': { target: 'refused', actions: assign({ error: ({ event }) => event.error }) },
+      },
+      after: { [PATIENCE_MS]: { target: 'refused', actions: assign({ error: late('call for quotes') }) } },
+    },
+    bargaining: {
+      entry: enqueueActions(({ context, enqueue }) => {
+        const best = context.offers.slice(0, BARGAIN_WITH)
+        enqueue.assign({ waiting: best.length })
+        const quotes = context.offers.map((one) => one.quote)
+        for (const { quote } of best) enqueue({ type: 'market.counter', params: { quote, want: counterPrice(quote, quotes) } } as any)
+      }),
+      on: {
+        'market.counter.done': { actions: assign(({ context, event }) => ({ waiting: context.waiting - 1, offers: rank(latestOf(context.offers, event.offer)) })) },
+        'market.counter.failed': { actions: assign({ waiting: ({ context }) => context.waiting - 1 }) },
+      },
+      always: { guard: ({ context }) => context.waiting === 0, target: 'securing' },
+      after: { [PATIENCE_MS]: 'securing' },
+    },
+    securing: {
+      entry: enqueueActions(({ context, enqueue }) => {
+        const [chosen, fallback] = context.offers
+        enqueue.assign({ chosen: chosen ?? null })
+        const ask = (offer: Offer, spare: boolean): any => {
+          const { payee, provider, cap } = offer.quote.terms
+          return { type: 'tell', params: { to: context.purse, event: { type: 'acquire', request: { for: context.self, payee, provider, amount: cap, spare } } } }
+        }
+        if (chosen) enqueue(ask(chosen, false))
+        if (fallback) enqueue(ask(fallback, true))
+      }),
+      always: { guard: ({ context }) => context.offers.length === 0, target: 'refused' },
+      on: {
+        'lane.ready': { target: 'signing', actions: assign({ lane: ({ event }) => ({ key: event.key, id: event.id, number: event.number, vault: event.vault, voucherKey: event.voucherKey }) }) },
+        'lane.refused': { target: 'refused', actions: assign({ error: ({ event }) => event.error }) },
+      },
+      after: { [PATIENCE_MS]: { target: 'refused', actions: dropChosen } },
+    },
+    signing: {
+      entry: effect<NegotiationContext, any>('market.sign', ({ context }) => ({ terms: context.chosen!.quote.terms, lane: context.lane!.id })),
+      on: {
+        'market.sign.done': { target: 'accepting', actions: assign({ payer: ({ event }) => event.payer }) },
+        'market.sign.failed': { target: 'securing', actions: dropChosen },
+      },
+      after: { [PATIENCE_MS]: { target: 'securing', actions: dropChosen } },
+    },
+    accepting: {
+      entry: effect<NegotiationContext, any>('market.accept', ({ context: { chosen, lane, payer } }) => ({ quote: chosen!.quote, lane, payer })),
+      on: {
+        'market.accept.done': {
+          target: 'agreed',
+          actions: tell<NegotiationContext, any>(
+            ({ context }) => context.parent,
+            ({ context, event }: At) => ({
+              type: 'agreed',
+              id: event.agreement,
+              agreement: { terms: context.chosen!.quote.terms, lane: context.lane!.id, payer: context.payer, provider: event.provider },
+              offer: context.chosen,
+              lane: context.lane,
+              asked: context.asked,
+            }),
+          ) as any,
+        },
+        'market.accept.failed': { target: 'securing', actions: dropChosen },
+      },
+      after: { [PATIENCE_MS]: { target: 'securing', actions: dropChosen } },
+    },
+    agreed: { type: 'final' },
+    refused: { type: 'final', entry: tell<NegotiationContext, any>(({ context }) => context.parent, ({ context }) => ({ type: 'refused', error: context.error })) as any },
+  },
+})
+
+export const negotiation = defineActor('negotiation', '1', machine)

@@ -1,0 +1,21 @@
+/**
+ * The chain of refs that makes a voucher the payer's signature on every delivery it pays (D6).
+ * Used by both sides of a lane and by whoever verifies a receipt.
+ */
+import { createHash } from 'node:crypto'
+import type { Hash, Hex32 } from '../../schemas/documents.gen.ts'
+
+/** The ref of a lane that has paid nothing yet. */
+export const NO_REF: Hex32 = `0x${'0'.repeat(64)}`
+
+/**
+ * The ref after paying `amount` (atomic units) for `delivery`: SHA-256 over the 32 bytes of the
+ * previous ref, the 32 bytes of the delivery's hash and the amount as a 16-byte big-endian integer.
+ */
+export function foldRef(previous: Hex32, delivery: Hash, amount: string): Hex32 {
+  const bytes = Buffer.alloc(80)
+  bytes.write(previous.slice(2), 0, 'hex')
+  bytes.write(delivery.slice('sha256-'.length), 32, 'hex')
+  bytes.write(BigInt(amount).toString(16).padStart(32, '0'), 64, 'hex')
+  return `0x${createHash('sha256').update(bytes).digest('hex')}`
+}

@@ -1,0 +1,56 @@
+/**
+ * Receipts: a delivery together with the voucher that pays it, enough to verify without us (I3).
+ * Made by the payer at the end of a step; verified by anyone, offline.
+ */
+import { hashOf } from '../../schemas/canonical.ts'
+import type { Agreement, Delivery, Hex32, NodeAuthorisation, Receipt, Voucher } from '../../schemas/documents.gen.ts'
+import { AigenError } from '../../schemas/error.ts'
+import { createAuthorisations } from '../identity/authorisation.ts'
+import { createVerifier } from '../identity/signed.ts'
+import { agreementId, verifyAgreement } from '../market/agreement.ts'
+import type { Rail } from '../ports/rail.ts'
+import { deliveryHash } from './delivery.ts'
+import { foldRef } from './fold.ts'
+import { charge } from './meter.ts'
+import { toRail } from './voucher.ts'
+
+export interface ReceiptParts {
+  readonly agreement: Agreement
+  readonly delivery: Delivery
+  readonly voucher: Voucher
+  readonly previousRef: Hex32
+  readonly voucherKey: `0x${string}`
+  readonly authorisations: NodeAuthorisation[]
+}
+
+/** The receipt; its id is made from the hash of what it says, so equal receipts have equal ids. */
+export function makeReceipt(parts: ReceiptParts): Receipt {
+  const { agreement, delivery, voucher, previousRef, voucherKey, authorisations } = parts
+  const body = { agreement, delivery, voucher, previousRef, voucherKey }
+  return { id: `rcpt_${hashOf(body).slice('sha256-'.length, 'sha256-'.length + 32)}`, ...body, authorisations }
+}
+
+/**
+ * Checks that a receipt proves what it says: both sides agreed, the provider stated this delivery
+ * at the agreed price, and the payer's voucher folds it. Needs no network; `rail` only hashes.
+ *
+ * - `auth.*`: a signature or authorisation does not hold.
+ * - `step.output`: the delivery is not of this agreement, or its price is not the agreed one.
+ * - `voucher.lane`, `voucher.ref`, `voucher.key`: the voucher does not pay this delivery.
+ */
+export function verifyReceipt(receipt: Receipt, rail: Pick<Rail, 'recover'>): void {
+  const { agreement, delivery, voucher } = receipt
+  const authorisations = createAuthorisations()
+  for (const one of receipt.authorisations) authorisations.admit(one)
+  const verifier = createVerifier(authorisations)
+  const at = delivery.body.at
+  verifyAgreement(agreement, verifier, at)
+  if (delivery.signature.by !== agreement.terms.provider) throw new AigenError('auth.unauthorised', 'the delivery is signed by another than the provider')
+  verifier.verify('delivery', delivery.body, delivery.signature, at)
+  if (delivery.body.agreement !== agreementId(agreement)) throw new AigenError('step.output', 'the delivery is of another agreement')
+  if (BigInt(delivery.body.amount) !== charge(agreement.terms, delivery.body.units)) throw new AigenError('step.output', 'the price is not the agreed one')
+  if (voucher.lane !== agreement.lane) throw new AigenError('voucher.lane')
+  if (voucher.ref !== foldRef(receipt.previousRef, deliveryHash(delivery), delivery.body.amount)) throw new AigenError('voucher.ref')
+  if (rail.recover(toRail(voucher), voucher.signature) !== receipt.voucherKey) throw new AigenError('voucher.key')
+  if (makeReceipt(receipt).id !== receipt.id) throw new AigenError('auth.forged', 'the id is not of this receipt')
+}

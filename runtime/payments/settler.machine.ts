@@ -1,0 +1,86 @@
+/**
+ * The settler: a payee's claims on the chain, batched (payments.md). Asked by payers at the end of
+ * a run and by its own clock, so that a payer who never asks costs the provider nothing. What is
+ * asked while a batch is under way goes into the next one. Claiming again pays nothing twice (I1).
+ */
+import { assign, createMachine, enqueueActions } from 'xstate'
+import type { Hex32, LaneClaim } from '../../schemas/documents.gen.ts'
+import type { ErrorBody } from '../../schemas/error.ts'
+import { defineActor } from '../actors/actor.ts'
+
+/** How often unclaimed vouchers are looked for when nobody asks, in ms. */
+const SWEEP_MS = 60_000
+/** Claims of one transaction. */
+const BATCH_MAX = 100
+/** Results kept for those who ask again. */
+const RESULTS_MAX = 1_000
+
+export interface SettlerContext {
+  /** Lanes to claim with the next batch. */
+  readonly next: readonly Hex32[]
+  readonly claiming: readonly Hex32[]
+  readonly batches: number
+  /** Last claim of each lane. */
+  readonly claims: Readonly<Record<string, LaneClaim>>
+  /** Why the last batch failed. */
+  readonly error: ErrorBody | null
+}
+
+export type SettlerEvent =
+  | { type: 'settle'; lanes: readonly Hex32[] }
+  | { type: 'lanes.claim.done'; key: string; claims: readonly LaneClaim[]; refused: readonly { readonly lane: Hex32; readonly reason: string }[] }
+  | { type: 'lanes.claim.failed'; error: ErrorBody }
+  | { type: 'lanes.unclaimed.done'; lanes: readonly Hex32[] }
+  | { type: 'lanes.unclaimed.failed' }
+
+const machine = createMachine({
+  id: 'settler',
+  types: {} as { context: SettlerContext; events: SettlerEvent },
+  context: { next: [], claiming: [], batches: 0, claims: {}, error: null },
+  initial: 'idle',
+  states: {
+    idle: {
+      always: { guard: ({ context }) => context.next.length > 0, target: 'claiming' },
+      on: { settle: { actions: assign({ next: ({ context, event }) => merge(context.next, event.lanes) }) } },
+      after: { [SWEEP_MS]: 'sweeping' },
+    },
+    sweeping: {
+      entry: { type: 'lanes.unclaimed', params: () => ({}) } as any,
+      on: {
+        settle: { actions: assign({ next: ({ context, event }) => merge(context.next, event.lanes) }) },
+        'lanes.unclaimed.done': { target: 'idle', actions: assign({ next: ({ context, event }) => merge(context.next, event.lanes) }) },
+        'lanes.unclaimed.failed': 'idle',
+      },
+    },
+    claiming: {
+      entry: enqueueActions(({ context, enqueue }) => {
+        const claiming = context.next.slice(0, BATCH_MAX)
+        enqueue.assign({ claiming, next: context.next.slice(BATCH_MAX), batches: context.batches + 1, error: null })
+        enqueue({ type: 'lanes.claim', params: { key: `claim.${context.batches}`, lanes: claiming } } as any)
+      }),
+      on: {
+        settle: { actions: assign({ next: ({ context, event }) => merge(context.next, event.lanes) }) },
+        'lanes.claim.done': {
+          target: 'idle',
+          actions: enqueueActions(({ context, event, enqueue }) => {
+            for (const claim of event.claims) enqueue({ type: 'tell', params: { to: `till/${claim.lane}`, event: { type: 'claimed', claimed: claim.claimed } } } as any)
+            const claims: Record<string, LaneClaim> = { ...context.claims }
+            for (const claim of event.claims) {
+              delete claims[claim.lane]
+              claims[claim.lane] = claim
+            }
+            for (const lane of Object.keys(claims).slice(0, Math.max(0, Object.keys(claims).length - RESULTS_MAX))) delete claims[lane]
+            enqueue.assign({ claims, claiming: [] })
+          }),
+        },
+        'lanes.claim.failed': { target: 'idle', actions: assign({ claiming: [], error: ({ event }) => event.error }) },
+      },
+    },
+  },
+})
+
+function merge(next: readonly Hex32[], lanes: readonly Hex32[]): Hex32[] {
+  return [...new Set([...next, ...lanes])]
+}
+
+export const settler = defineActor('settler', '1', machine)
