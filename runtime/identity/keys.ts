@@ -11,6 +11,8 @@ import { constants } from 'node:fs'
 import { link, lstat, mkdir, open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AigenError } from '../../schemas/error.ts'
+import { nodeId, participantId, type NodeId, type ParticipantId } from '../../schemas/id.ts'
+import { generateWalletKey, nativeSigner } from '../evm/native-signer.ts'
 import type { Random } from '../ports/random.ts'
 import type { NodeSigner, WalletSigner } from '../ports/signer.ts'
 import { nodeSigner } from './ed25519.ts'
@@ -18,9 +20,9 @@ import { toText } from './text-bytes.ts'
 
 export interface Keys {
   /** The participant's id: the wallet's address in lower case. */
-  readonly participant: string
+  readonly participant: ParticipantId
   /** This node's id: its public key as base64url. */
-  readonly nodeId: string
+  readonly nodeId: NodeId
   readonly wallet: WalletSigner
   readonly voucher: WalletSigner
   readonly node: NodeSigner
@@ -30,13 +32,9 @@ export interface KeyOptions {
   /** Folder of the key files; made when absent. */
   readonly home: string
   readonly random: Random
-  /** Makes the secp256k1 signer (`nativeSigner` of `runtime/evm`). */
-  readonly signer: (privateKey: Uint8Array) => WalletSigner
   /** File name of this node's key, for several nodes in one home; default `node`. */
   readonly nodeName?: string
 }
-
-const ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
 
 /**
  * Opens the three keys of `home`, making those that are not there yet.
@@ -44,18 +42,27 @@ const ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141
  * - `keys.exposed`: the folder or a file can be read by others, or belongs to another user.
  * - `keys.broken`: a file does not hold a key, or is not a plain file.
  *
- * @example const keys = await openKeys({ home, random: systemRandom, signer: nativeSigner })
+ * @example const keys = await openKeys({ home, random: systemRandom })
  */
 export async function openKeys(options: KeyOptions): Promise<Keys> {
-  const { home, random, signer } = options
-  const wallet = signer(await openKey(home, 'wallet', random, isScalar))
-  const voucher = signer(await openKey(home, 'voucher', random, isScalar))
-  const node = nodeSigner(await openKey(home, options.nodeName ?? 'node', random, () => true))
-  return { participant: wallet.address.toLowerCase(), nodeId: toText(node.publicKey), wallet, voucher, node }
+  const { home, random } = options
+  const wallet = await openSigner(home, 'wallet', random)
+  const voucher = await openSigner(home, 'voucher', random)
+  const node = nodeSigner(await openKey(home, options.nodeName ?? 'node', () => random.bytes(32), random))
+  return { participant: participantId(wallet.address), nodeId: nodeId(toText(node.publicKey)), wallet, voucher, node }
 }
 
-/** The 32 bytes kept in `<home>/<name>.key`, made from `random` when the file is absent. Errors as `openKeys`. */
-export async function openKey(home: string, name: string, random: Random, valid: (key: Uint8Array) => boolean): Promise<Uint8Array> {
+async function openSigner(home: string, name: string, random: Random): Promise<WalletSigner> {
+  const key = await openKey(home, name, () => generateWalletKey(random), random)
+  try {
+    return nativeSigner(key)
+  } catch (cause) {
+    throw new AigenError('keys.broken', `${join(home, `${name}.key`)} does not hold a secp256k1 key.`, { cause })
+  }
+}
+
+/** The 32 bytes kept in `<home>/<name>.key`, made by `make` when the file is absent. Errors as `openKeys`. */
+export async function openKey(home: string, name: string, make: () => Uint8Array, random: Random): Promise<Uint8Array> {
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(name)) throw new AigenError('keys.broken', `A key cannot be named ${JSON.stringify(name)}.`)
   await mkdir(home, { recursive: true, mode: 0o700 })
   const folder = await lstat(home)
@@ -63,18 +70,11 @@ export async function openKey(home: string, name: string, random: Random, valid:
   refuseExposed(home, folder)
   const path = join(home, `${name}.key`)
   const kept = await readKey(path)
-  if (!kept) {
-    let made = random.bytes(32)
-    for (let tries = 0; !valid(made); tries += 1) {
-      // one in 2^128 is out of range: a generator that does it again is broken
-      if (tries === 8) throw new AigenError('internal', 'The random generator gives no usable key.')
-      made = random.bytes(32)
-    }
-    await writeKey(home, path, made, toText(random.bytes(9)))
-  }
+  if (kept) return kept
+  await writeKey(home, path, make(), toText(random.bytes(9)))
   // read back what is there now, whichever process wrote it
-  const key = kept ?? (await readKey(path))
-  if (!key || !valid(key)) throw new AigenError('keys.broken', `${path} does not hold a private key.`)
+  const key = await readKey(path)
+  if (!key) throw new AigenError('keys.broken', `${path} vanished.`)
   return key
 }
 
@@ -132,9 +132,4 @@ function refuseExposed(path: string, stat: { mode: number; uid: number }): void 
   if ((stat.mode & 0o077) !== 0) throw new AigenError('keys.exposed', `${path} has mode ${(stat.mode & 0o777).toString(8)}.`)
   const user = process.getuid?.()
   if (user !== undefined && stat.uid !== user) throw new AigenError('keys.exposed', `${path} belongs to another user.`)
-}
-
-function isScalar(key: Uint8Array): boolean {
-  const value = BigInt(`0x${Buffer.from(key).toString('hex')}`)
-  return value > 0n && value < ORDER
 }
