@@ -53,7 +53,7 @@ function validatorOf(name: DocumentName): ValidateFunction {
   const known = compiled.get(name)
   if (known) return known
   ajv ??= new Ajv2020({
-    allErrors: true, verbose: true, discriminator: true, strict: true, allowUnionTypes: true, schemas: [...SCHEMAS],
+    allErrors: true, verbose: true, discriminator: true, strict: true, strictRequired: false, allowUnionTypes: true, schemas: [...SCHEMAS],
   })
   if (!Object.hasOwn(REFS, name)) throw new AigenError('internal', `There is no schema called ${name}.`)
   const check = ajv.compile({ $ref: REFS[name] })
