@@ -1,0 +1,199 @@
+/**
+ * The local EVM node of the devnet and of tests: anvil as a child process with its state on disk.
+ *
+ * It is restarted from that state when it dies, and never left behind: a process id file lets the
+ * next start end an orphan (a parent killed with SIGKILL), but only a process whose command line
+ * names our own state file. Real timers are used here, since this watches a real process.
+ */
+import { spawn, execFileSync, type ChildProcess } from 'node:child_process'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join, resolve } from 'node:path'
+import { AigenError } from '../../schemas/error.ts'
+
+export interface AnvilOptions {
+  /** Folder for state and process id; made when it is not there. */
+  readonly data: string
+  /** Loopback port; 0 (default) takes a free one. */
+  readonly port?: number
+  /** Default 31337. */
+  readonly chainId?: number
+  /** Seconds between blocks; without it each transaction makes its block at once. */
+  readonly blockTime?: number
+  /** Milliseconds to wait for it to answer; default 15,000. */
+  readonly readyMs?: number
+}
+
+export interface Anvil {
+  /** `http://127.0.0.1:<port>`; stays the same over restarts. */
+  readonly url: string
+  readonly port: number
+  /** Process id of the anvil running now. */
+  pid(): number | undefined
+  /** Ends it with its state saved; idempotent. */
+  stop(): Promise<void>
+}
+
+const RESTARTS_MAX = 5
+const STOP_MS = 5_000
+const LISTENING = /Listening on [\d.]+:(\d+)/
+
+/** Path of the anvil binary in its platform package; `anvil.missing` when npm left it out. */
+export function anvilPath(): string {
+  try {
+    const require = createRequire(createRequire(import.meta.url).resolve('@foundry-rs/anvil/package.json'))
+    const arch = process.arch === 'x64' ? 'amd64' : process.arch
+    const folder = dirname(require.resolve(`@foundry-rs/anvil-${process.platform}-${arch}/package.json`))
+    return join(folder, 'bin', process.platform === 'win32' ? 'anvil.exe' : 'anvil')
+  } catch (cause) {
+    throw new AigenError('anvil.missing', undefined, { cause })
+  }
+}
+
+/** Command line of a running process, or '' when it is gone or cannot be read. */
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
+  } catch {
+    try {
+      return execFileSync('ps', ['-p', String(pid), '-o', 'command='], { encoding: 'utf8' })
+    } catch {
+      return ''
+    }
+  }
+}
+
+const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms))
+
+/** Ends the anvil that an earlier, killed parent left behind; anything else with its pid is left alone. */
+async function endOrphan(pidFile: string, stateFile: string): Promise<void> {
+  let pid: number
+  try {
+    pid = Number(await readFile(pidFile, 'utf8'))
+  } catch {
+    return
+  }
+  const ours = (): boolean => {
+    const line = commandLine(pid)
+    return line.includes('anvil') && line.includes(stateFile)
+  }
+  if (Number.isSafeInteger(pid) && pid > 1 && ours()) {
+    process.kill(pid, 'SIGTERM')
+    for (let waited = 0; waited < STOP_MS && ours(); waited += 50) await pause(50)
+    if (ours()) process.kill(pid, 'SIGKILL')
+  }
+  await rm(pidFile, { force: true })
+}
+
+/** Starts one anvil process; resolves with its port once it listens. */
+async function launch(options: AnvilOptions, stateFile: string, port: number): Promise<{ child: ChildProcess, port: number }> {
+  const child = spawn(anvilPath(), [
+    '--host', '127.0.0.1', '--port', String(port), '--chain-id', String(options.chainId ?? 31_337),
+    '--state', stateFile, '--state-interval', '1', '--preserve-historical-states', '--accounts', '1',
+    ...(options.blockTime === undefined ? [] : ['--block-time', String(options.blockTime)]),
+  ], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let printed = ''
+  const listening = new Promise<number>((done, fail) => {
+    const timer = setTimeout(() => fail(new AigenError('anvil.failed', 'It did not answer in time.')), options.readyMs ?? 15_000)
+    const end = (cause?: unknown): void => {
+      clearTimeout(timer)
+      fail(new AigenError('anvil.failed', printed.slice(-500).trim(), { cause }))
+    }
+    child.once('error', end)
+    child.once('exit', () => end())
+    child.stderr?.on('data', (chunk: Buffer) => {
+      printed = (printed + chunk.toString()).slice(-2_000)
+    })
+    child.stdout?.on('data', (chunk: Buffer) => {
+      printed = (printed + chunk.toString()).slice(-2_000)
+      const found = LISTENING.exec(printed)
+      if (found === null) return
+      clearTimeout(timer)
+      // What follows is one line a request: keep the pipe flowing, keep nothing.
+      child.stdout?.removeAllListeners('data').resume()
+      done(Number(found[1]))
+    })
+  })
+  try {
+    return { child, port: await listening }
+  } catch (failure) {
+    child.kill('SIGKILL')
+    throw failure
+  }
+}
+
+function exited(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
+  return new Promise((done) => child.once('exit', () => done()))
+}
+
+/**
+ * Starts anvil on its saved state and resolves when it listens.
+ *
+ * Errors: `anvil.missing` (no binary), `anvil.failed` (did not start; its last words are given).
+ *
+ * @example const anvil = await startAnvil({ data: '.aigen/chain' }); anvil.url // 'http://127.0.0.1:40123'
+ */
+export async function startAnvil(options: AnvilOptions): Promise<Anvil> {
+  const folder = resolve(options.data)
+  await mkdir(folder, { recursive: true })
+  const stateFile = join(folder, 'anvil-state.json')
+  const pidFile = join(folder, 'anvil.pid')
+  await endOrphan(pidFile, stateFile)
+
+  let stopping = false
+  let restarts = 0
+  let child: ChildProcess
+  let port = options.port ?? 0
+  let relaunching: Promise<void> = Promise.resolve()
+  const killNow = (): void => {
+    child.kill('SIGTERM')
+  }
+
+  const start = async (): Promise<void> => {
+    const launched = await launch(options, stateFile, port)
+    child = launched.child
+    port = launched.port
+    await writeFile(pidFile, String(child.pid))
+    child.once('exit', () => {
+      if (stopping || restarts >= RESTARTS_MAX) return
+      restarts += 1
+      relaunching = restart()
+    })
+  }
+  const restart = async (): Promise<void> => {
+    while (!stopping) {
+      try {
+        return await start()
+      } catch {
+        if (restarts >= RESTARTS_MAX) return
+        restarts += 1
+        await pause(100 * 2 ** restarts)
+      }
+    }
+  }
+
+  await start()
+  process.once('exit', killNow)
+
+  return {
+    get port() {
+      return port
+    },
+    get url() {
+      return `http://127.0.0.1:${port}`
+    },
+    pid: () => child.pid,
+    async stop() {
+      stopping = true
+      process.off('exit', killNow)
+      await relaunching
+      child.kill('SIGTERM')
+      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
+      await exited(child)
+      clearTimeout(timer)
+      await rm(pidFile, { force: true })
+    },
+  }
+}

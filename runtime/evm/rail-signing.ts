@@ -1,0 +1,23 @@
+/**
+ * The pure part of a rail: ids, digests and signatures of one vault contract, without a chain.
+ * Used by the EVM rail and the memory rail, so that a voucher is the same bytes in both (D10).
+ */
+import type { Rail, RailTerms } from '../ports/rail.ts'
+import { recoverAddress } from './native-signer.ts'
+import { VaultTypedData } from './typed-data.ts'
+
+/** Everything of `Rail` that needs no chain; microseconds a call. */
+export function railSigning(terms: Pick<RailTerms, 'chainId' | 'contract' | 'token'>) {
+  const typed = new VaultTypedData(terms.chainId, terms.contract, terms.token)
+  return {
+    vaultId: (vault) => typed.vaultId(vault),
+    laneId: (vault, payee, number) => typed.laneId(vault, payee, number),
+    voucherDigest: (voucher) => typed.voucher(voucher),
+    signVoucher: (voucher, signer) => signer.sign(typed.voucher(voucher)),
+    recover: (voucher, signature) => recoverAddress(typed.voucher(voucher), signature),
+    signRelease: (release, signer) => signer.sign(typed.release(release)),
+    recoverRelease: (release, signature) => recoverAddress(typed.release(release), signature),
+    signRuling: (ruling, signer) => signer.sign(typed.ruling(ruling)),
+    recoverRuling: (ruling, signature) => recoverAddress(typed.ruling(ruling), signature),
+  } satisfies Partial<Rail>
+}

@@ -1,0 +1,86 @@
+/**
+ * Turns a `RailWrite` into calldata, and calldata into signed EIP-1559 bytes. Deterministic given
+ * nonce, gas and fees, so the same write signs to the same bytes. Used by `rail.ts` and `deploy.ts`.
+ */
+import { encodeFunctionData, keccak256, serializeTransaction, type TransactionSerializableEIP1559 } from 'viem'
+import { AigenError } from '../../schemas/error.ts'
+import { ROWS_MAX, type Claim, type PreparedWrite, type RailTerms, type RailWrite } from '../ports/rail.ts'
+import type { Hex, WalletSigner } from '../ports/signer.ts'
+import { testDollarAbi } from './contracts/test-dollar.gen.ts'
+import { vaultAbi } from './contracts/vault.gen.ts'
+import { fromHex } from './hex.ts'
+
+const ZERO_HASH: Hex = `0x${'00'.repeat(32)}`
+const ZERO_ADDRESS: Hex = `0x${'00'.repeat(20)}`
+
+/** One row of `Vault.claim`. */
+function claimRow({ voucher, signature, preimage }: Claim) {
+  const row = {
+    kind: 0, laneId: voucher.lane, cumulative: voucher.cumulative, ref: voucher.ref, amount: 0n, lockHash: ZERO_HASH,
+    arbiter: ZERO_ADDRESS, challengeEnd: 0, expiry: 0, preimage: preimage ?? ZERO_HASH, signature,
+  }
+  switch (voucher.kind) {
+    case 'plain':
+      return row
+    case 'locked':
+      return { ...row, kind: 1, amount: voucher.lockAmount, lockHash: voucher.lockHash, expiry: voucher.lockExpiry }
+    case 'escrow':
+      return {
+        ...row, kind: 2, amount: voucher.amount, arbiter: voucher.arbiter, challengeEnd: voucher.challengeEnd, expiry: voucher.expiry,
+      }
+  }
+}
+
+function bounded<T>(rows: readonly T[]): readonly T[] {
+  if (rows.length === 0 || rows.length > ROWS_MAX) throw new AigenError('input.invalid', `1 to ${ROWS_MAX} rows, not ${rows.length}.`)
+  return rows
+}
+
+/** Whom the write calls and with what. `input.invalid` when it has no or too many rows. */
+export function callOf(write: RailWrite, { contract, token }: RailTerms): { readonly to: Hex, readonly data: Hex } {
+  switch (write.kind) {
+    case 'mint':
+      return { to: token, data: encodeFunctionData({ abi: testDollarAbi, functionName: 'mint', args: [write.to, write.amount] }) }
+    case 'approve':
+      return { to: token, data: encodeFunctionData({ abi: testDollarAbi, functionName: 'approve', args: [contract, write.amount] }) }
+    case 'open': {
+      const terms = { ...write.vault, token, number: BigInt(write.vault.number) }
+      return { to: contract, data: encodeFunctionData({ abi: vaultAbi, functionName: 'open', args: [terms, write.amount] }) }
+    }
+    case 'deposit':
+      return { to: contract, data: encodeFunctionData({ abi: vaultAbi, functionName: 'deposit', args: [write.vault, write.amount] }) }
+    case 'reserve': {
+      const rows = bounded(write.reserves).map((row) => ({ payee: row.payee, number: BigInt(row.number), total: row.total }))
+      return { to: contract, data: encodeFunctionData({ abi: vaultAbi, functionName: 'reserve', args: [write.vault, rows] }) }
+    }
+    case 'claim':
+      return { to: contract, data: encodeFunctionData({ abi: vaultAbi, functionName: 'claim', args: [bounded(write.claims).map(claimRow)] }) }
+    case 'release': {
+      const { lane, finalClaimed } = write.release
+      return { to: contract, data: encodeFunctionData({ abi: vaultAbi, functionName: 'release', args: [lane, finalClaimed, write.signature] }) }
+    }
+    case 'exit':
+      return { to: contract, data: encodeFunctionData({ abi: vaultAbi, functionName: 'exit', args: [write.lane] }) }
+    case 'finalize':
+      return { to: contract, data: encodeFunctionData({ abi: vaultAbi, functionName: 'finalize', args: [write.lane] }) }
+    case 'withdraw':
+      return { to: contract, data: encodeFunctionData({ abi: vaultAbi, functionName: 'withdraw', args: [write.vault, write.amount, write.to] }) }
+    case 'collect':
+      return { to: contract, data: encodeFunctionData({ abi: vaultAbi, functionName: 'collect', args: [token, write.to] }) }
+    case 'rule': {
+      const { lane, cumulative, amount, arbiter, challengeEnd, expiry, ref } = write.voucher
+      const voucher = { laneId: lane, cumulative, amount, arbiter, challengeEnd, expiry, ref }
+      return { to: contract, data: encodeFunctionData({ abi: vaultAbi, functionName: 'rule', args: [voucher, write.payeeAmount, write.signature] }) }
+    }
+  }
+}
+
+/** The transaction signed: its bytes and their hash, by which the chain knows it. */
+export function signTransaction(transaction: TransactionSerializableEIP1559, signer: WalletSigner): PreparedWrite {
+  const signature = signer.sign(keccak256(serializeTransaction(transaction), 'bytes'))
+  const parts = fromHex(signature, 65)
+  const bytes = serializeTransaction(transaction, {
+    r: `0x${signature.slice(2, 66)}`, s: `0x${signature.slice(66, 130)}`, yParity: (parts[64] ?? 27) - 27,
+  })
+  return { bytes, hash: keccak256(bytes) }
+}
