@@ -105,7 +105,7 @@ function blobSchema(): object {
 }
 
 /** A pattern that runs in time linear in the text; what RE2 cannot do (backreferences, lookaround) is refused. */
-function linearPattern(pattern: string): { test(text: string): boolean } {
+function linearPattern(pattern: string): { test(text: string): boolean; toString(): string } {
   let made: RE2JS
   try {
     made = RE2JS.compile(RE2JS.translateRegExp(pattern))
@@ -115,5 +115,6 @@ function linearPattern(pattern: string): { test(text: string): boolean } {
   if (made.programSize() > PATTERN_SIZE_MAX) {
     throw new AigenError('input.too-large', `The pattern ${JSON.stringify(pattern.slice(0, 80))} is too complex.`)
   }
-  return { test: (text) => made.test(text) }
+  // Ajv keeps one object per toString(): without it every pattern would be the first one.
+  return { test: (text) => made.test(text), toString: () => `linear:${pattern}` }
 }

@@ -1,0 +1,36 @@
+/**
+ * Tests: `unit` runs in memory and takes milliseconds; `integration` talks to a real NATS server
+ * and anvil on free ports, few files at a time, because each starts processes of its own.
+ * AIGEN_LONG=1 (npm run test:long) runs every property test 2,000 times instead of 100.
+ */
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const root = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+const long = process.env['AIGEN_LONG'] === '1'
+
+const everywhere = {
+  pool: 'forks',
+  globals: false,
+  setupFiles: [root('./vitest.setup.ts')],
+  exclude: ['**/node_modules/**', 'dist/**', '.aigen/**'],
+} as const
+
+export default defineConfig({
+  resolve: { alias: { aigen: root('./index.ts') } },
+  test: {
+    projects: [
+      {
+        extends: true,
+        test: { ...everywhere, name: 'unit', include: ['**/*.test.ts'], exclude: [...everywhere.exclude, '**/*.integration.test.ts'], testTimeout: long ? 120_000 : 10_000 },
+      },
+      {
+        extends: true,
+        test: {
+          ...everywhere, name: 'integration', include: ['**/*.integration.test.ts'], testTimeout: 60_000, hookTimeout: 60_000, teardownTimeout: 20_000,
+          maxWorkers: 2, sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+})
