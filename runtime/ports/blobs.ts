@@ -15,3 +15,8 @@ export interface Blobs {
   get(key: string, shelf?: string): Promise<Uint8Array | undefined>
   readonly maxBytes: number
 }
+
+/** Keys are parts of subjects: letters, digits, `_` and `-`, at most 128. */
+export function validBlobKey(key: string): boolean {
+  return /^[A-Za-z0-9_-]{1,128}$/.test(key)
+}

@@ -22,7 +22,11 @@ export interface Log {
    *
    * - `journal.conflict`: another owner appended first; nothing was written.
    * - `journal.unknown`: no answer came; the record may or may not be stored. Calling again with
-   *   the same `id` and `data` is safe: a stored record is found by its id, not appended twice.
+   *   the same `data`, `expectedLast` and `id` is safe: a stored record is found by its id, not
+   *   appended twice. The same id at another place or with other data is a `journal.conflict`.
+   *   Ids count within one `Journal` object: two owners that happen to make the same id for the
+   *   same place are still two owners, and one of them gets `journal.conflict` (I6).
+   * - `input.too-large`: the record is larger than the journal takes.
    */
   append(data: Uint8Array, expectedLast: number, id: string): Promise<number>
   /** Records from `from` (inclusive) to the last one at the time of the call, in order. */
@@ -33,4 +37,9 @@ export interface Journal {
   /** Opens the partition's log, creating it when it is not there. */
   open(partition: string): Promise<Log>
   close(): Promise<void>
+}
+
+/** Partitions name streams and subjects: letters, digits, `_` and `-`, at most 128. */
+export function validPartition(partition: string): boolean {
+  return /^[A-Za-z0-9_-]{1,128}$/.test(partition)
 }

@@ -1,0 +1,79 @@
+/**
+ * The journal in memory: the same compare-and-swap, the same answer to a repeated id (DESIGN D2,
+ * D10; I6). Several journals over one disk are several owners; what they wrote outlives `close`,
+ * as it would outlive a process. Faults are injected by the hooks.
+ */
+import { AigenError } from '../../schemas/error.ts'
+import { validPartition } from '../ports/journal.ts'
+import type { Journal, Log, LogEntry } from '../ports/journal.ts'
+
+interface Stored extends LogEntry { readonly id: string; readonly writer: object }
+
+/** What outlives a process: the records of each partition. */
+export type MemoryDisk = Map<string, Stored[]>
+
+export interface MemoryJournalHooks {
+  /** Runs before a record is looked at; throw `journal.unknown` to lose the append. */
+  readonly beforeAppend?: (partition: string, id: string) => Promise<void> | void
+  /** Runs when it is stored; throw `journal.unknown` to lose the acknowledgement. */
+  readonly afterAppend?: (partition: string, id: string) => Promise<void> | void
+}
+
+/** A journal over `disk`; give two journals the same disk to have two owners. */
+export function memoryJournal(disk: MemoryDisk = new Map(), hooks: MemoryJournalHooks = {}): Journal {
+  let closed = false
+  const writer = {}
+  const check = (): void => {
+    if (closed) throw new AigenError('network.closed')
+  }
+  return {
+    async open(partition) {
+      check()
+      if (!validPartition(partition)) throw new AigenError('input.invalid', `partition ${JSON.stringify(partition)}`)
+      const records = disk.get(partition) ?? []
+      disk.set(partition, records)
+      return open(partition, records, writer, hooks, check)
+    },
+    async close() {
+      closed = true
+    },
+  }
+}
+
+function open(partition: string, records: Stored[], writer: object, hooks: MemoryJournalHooks, check: () => void): Log {
+  const own = new Map(records.filter((record) => record.writer === writer).map((record) => [record.id, record]))
+  return {
+    partition,
+    async last() {
+      check()
+      return records.at(-1)?.sequence ?? 0
+    },
+    async append(data, expectedLast, id) {
+      check()
+      await hooks.beforeAppend?.(partition, id)
+      check()
+      const last = records.at(-1)?.sequence ?? 0
+      const known = own.get(id)
+      if (known !== undefined) {
+        if (known.sequence === expectedLast + 1 && Buffer.compare(known.data, data) === 0) return known.sequence
+        throw new AigenError('journal.conflict', `id ${id} is used by record ${known.sequence} of ${partition}`)
+      }
+      if (last !== expectedLast) throw new AigenError('journal.conflict', `${partition} is at ${last}, not ${expectedLast}`)
+      const stored: Stored = { sequence: last + 1, data: data.slice(), id, writer }
+      records.push(stored)
+      own.set(id, stored)
+      await hooks.afterAppend?.(partition, id)
+      return stored.sequence
+    },
+    async *read(from) {
+      check()
+      const last = records.at(-1)?.sequence ?? 0
+      for (const { sequence, data } of records.slice()) {
+        if (sequence < from) continue
+        if (sequence > last) return
+        check()
+        yield { sequence, data: data.slice() }
+      }
+    },
+  }
+}
