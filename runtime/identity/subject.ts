@@ -8,10 +8,13 @@ import type { NodeId, ParticipantId } from '../../schemas/id.ts'
 const TOKEN = /^[A-Za-z0-9_-]{1,128}$/
 const VERB = /^[a-z][a-z0-9-]{0,31}$/
 
-/** Where any live node of a participant answers hellos (queue group), or one node does. */
+/** Where any live node of a participant answers hellos (queue group); with `node`, where that one does. */
 export function helloSubject(participant: ParticipantId, node?: NodeId | null): string {
-  return node ? `aigen.v1.hello.${token(participant)}.${token(node)}` : `aigen.v1.hello.${token(participant)}`
+  return node ? callSubject(participant, node, HELLO) : `aigen.v1.hello.${token(participant)}`
 }
+
+/** The one verb that is not sealed: a hello to a certain node. */
+export const HELLO = 'hello'
 
 /** Where a node answers `verb`; `*` for all verbs. */
 export function callSubject(participant: ParticipantId, node: NodeId, verb: string): string {

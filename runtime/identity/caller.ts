@@ -1,0 +1,212 @@
+/**
+ * The asking half of the wire (D3, D5): one attempt of one call, sealed anew. The caller's durable
+ * effect repeats attempts; here a second one is made only to heal a session that the other side lost.
+ */
+import { AigenError, type ErrorCode } from '../../schemas/error.ts'
+import type { NodeId, ParticipantId } from '../../schemas/id.ts'
+import type { Bus } from '../ports/bus.ts'
+import type { Span, Telemetry, Trace } from '../telemetry/trace.ts'
+import { ENVELOPE_OVERHEAD, open, readError, readHeader, readRefusal, sealBytes } from './envelope.ts'
+import { Lru } from './lru.ts'
+import { pack } from './pack.ts'
+import { isCurrent, openHello, type Exchange, type Session } from './session.ts'
+import { callSubject, helloSubject } from './subject.ts'
+import { within } from './within.ts'
+
+export interface CallOptions<T = unknown> {
+  /** The same for every attempt of a call; the callee knows a repeated call by it. 1–200 printable ASCII. */
+  readonly callId: string
+  /** Of this attempt. */
+  readonly timeoutMs: number
+  /** When the call is given up for good (milliseconds since the epoch); default when this attempt ends. */
+  readonly expiresAt?: number
+  readonly signal?: AbortSignal
+  /** A certain node, as an answer `moved` or the directory names it; default whichever answers hello. */
+  readonly node?: NodeId
+  readonly trace?: Trace
+  /** Checks the answer's shape (I8); default: the answer as it is. */
+  readonly validate?: (answer: unknown) => T
+}
+
+/** What hello told of another participant's node. */
+export interface Peer {
+  readonly participant: ParticipantId
+  readonly node: NodeId
+  readonly partitions: readonly string[]
+}
+
+export interface Caller {
+  call<T = unknown>(to: ParticipantId, verb: string, body: unknown, options: CallOptions<T>): Promise<T>
+  meet(to: ParticipantId, options: { timeoutMs: number; signal?: AbortSignal; node?: NodeId }): Promise<Peer>
+  /** Forgets every session, as a restart does. */
+  forget(): void
+}
+
+interface Line {
+  readonly session: Session
+  /** Monotonic time of the last authentic answer. */
+  heardAt: number
+}
+
+const LINES_MAX = 4_096
+const HELLO_MS = 5_000
+
+/** An unsealed refusal of these may mean that our session is no good to the other side: say hello again. */
+const HEALED_BY_HELLO: readonly ErrorCode[] = ['auth.unknown-session', 'auth.forged', 'auth.expired']
+/** Unsealed refusals that are told as they are; none of them says anything about what is owed. */
+const HINTS: readonly ErrorCode[] = ['auth.version', 'node.busy']
+const HELLO_HINTS: readonly ErrorCode[] = [
+  'auth.version', 'node.busy', 'auth.expired', 'auth.replayed', 'auth.unauthorised', 'auth.forged', 'network.moved',
+]
+
+export function createCaller(exchange: Exchange, bus: Bus, telemetry: Telemetry, bytesMax: number): Caller {
+  const { clock } = exchange
+  const lines = new Lru<string, Line>(LINES_MAX)
+  /** Participant → key of the line to whichever node answered. */
+  const routes = new Lru<string, string>(LINES_MAX)
+  /** Hellos under way, shared by the calls that need them. */
+  const hellos = new Map<string, Promise<Line>>()
+
+  const known = (to: ParticipantId, node: NodeId | undefined): Line | undefined => {
+    const key = node === undefined ? routes.get(to) : lineKey(to, node)
+    const line = key === undefined ? undefined : lines.get(key)
+    if (!line) return undefined
+    if (isCurrent(line.session, clock)) return line
+    drop(line)
+    return undefined
+  }
+  const drop = (line: Line): void => {
+    const { peer, peerNode } = line.session
+    const key = lineKey(peer, peerNode)
+    if (lines.peek(key) === line) lines.delete(key)
+    if (routes.peek(peer) === key) routes.delete(peer)
+  }
+  const sayHello = async (to: ParticipantId, node: NodeId | undefined): Promise<Line> => {
+    const hello = openHello(exchange, to, node ?? null)
+    const answer = await bus.request(helloSubject(to, node), hello.bytes, { timeoutMs: HELLO_MS })
+    const session = finish(() => {
+      const refused = asRefusal(answer.data, bytesMax)
+      if (refused) throw HELLO_HINTS.includes(refused.code) ? new Told(refused) : refused
+      return hello.finish(answer.data)
+    })
+    const line = { session, heardAt: clock.monotonic() }
+    const key = lineKey(to, session.peerNode)
+    lines.set(key, line)
+    if (node === undefined) routes.set(to, key)
+    return line
+  }
+  const lineTo = async (to: ParticipantId, node: NodeId | undefined, ms: number, signal?: AbortSignal): Promise<Line> => {
+    const line = known(to, node)
+    if (line) return line
+    const key = node === undefined ? to : lineKey(to, node)
+    let hello = hellos.get(key)
+    if (!hello) {
+      hello = sayHello(to, node).finally(() => hellos.delete(key))
+      hellos.set(key, hello)
+    }
+    return within(hello, clock, ms, signal)
+  }
+
+  const attempt = async <T>(to: ParticipantId, verb: string, text: Uint8Array, options: CallOptions<T>, span: Span): Promise<T> => {
+    const startedAt = clock.monotonic()
+    const left = (): number => {
+      const ms = options.timeoutMs - (clock.monotonic() - startedAt)
+      if (ms <= 0) throw new AigenError('network.timeout', `${verb} to ${to}`)
+      return ms
+    }
+    const { node, signal } = options
+    for (let round = 1; ; round += 1) {
+      const line = await lineTo(to, node, left(), signal)
+      const { session } = line
+      const subject = callSubject(to, session.peerNode, verb)
+      const { envelope, counter } = sealBytes(session, { kind: 'request', subject }, text)
+      let data: Uint8Array
+      try {
+        data = (await bus.request(subject, envelope, { timeoutMs: left(), headers: span.trace, ...(signal ? { signal } : {}) })).data
+      } catch (error) {
+        const code = error instanceof AigenError ? error.code : undefined
+        // a node that is gone, or was not heard for the whole attempt: next time any other may answer
+        if (code === 'network.no-responders' || (code === 'network.timeout' && line.heardAt < startedAt)) drop(line)
+        // nobody got it, so it is safe to ask another node at once
+        if (code === 'network.no-responders' && round === 1 && node === undefined) continue
+        throw error
+      }
+      const refused = finish(() => asRefusal(data, bytesMax))
+      if (refused) {
+        if (round === 1 && refused.code === 'auth.replayed') continue
+        if (round === 1 && HEALED_BY_HELLO.includes(refused.code)) {
+          drop(line)
+          continue
+        }
+        throw HINTS.includes(refused.code) ? refused : garbled(refused)
+      }
+      const answer = finish(() => open(session, { kind: 'answer', subject, request: counter }, data))
+      line.heardAt = clock.monotonic()
+      if (!Array.isArray(answer) || answer.length !== 2) throw new AigenError('network.garbled', 'The answer has another form.')
+      const [state, value] = answer as [unknown, unknown]
+      if (state !== 0) throw readError(value)
+      return options.validate ? options.validate(value) : (value as T)
+    }
+  }
+
+  return {
+    call: (to, verb, body, options) => {
+      const attributes = { 'rpc.system': 'aigen', 'rpc.service': 'aigen.v1', 'rpc.method': verb, 'messaging.system': 'nats',
+        'messaging.operation.type': 'send', 'messaging.message.id': options.callId, 'aigen.peer': to }
+      return telemetry.withSpan(`aigen.v1/${verb}`, attributes, options.trace, async (span) => {
+        const text = pack([options.callId, options.expiresAt ?? clock.now() + options.timeoutMs, body])
+        const size = text.length + ENVELOPE_OVERHEAD
+        if (size > bytesMax) throw new AigenError('input.too-large', `${size} bytes of at most ${bytesMax}.`)
+        span.set({ 'messaging.message.body.size': size })
+        return attempt(to, verb, text, options, span)
+      }, 'client')
+    },
+    meet: async (to, { timeoutMs, signal, node }) => {
+      const { session } = await lineTo(to, node, timeoutMs, signal)
+      return { participant: session.peer, node: session.peerNode, partitions: session.partitions }
+    },
+    forget: () => {
+      lines.clear()
+      routes.clear()
+    },
+  }
+}
+
+function lineKey(to: ParticipantId, node: NodeId): string {
+  return `${to}/${node}`
+}
+
+/** The error in an unsealed refusal, or `undefined` for anything else. */
+function asRefusal(data: Uint8Array, bytesMax: number): AigenError | undefined {
+  // a welcome is JSON, so it starts with a brace, and no version is 0x7b
+  if (data[0] === 0x7b) return undefined
+  return readHeader(data, bytesMax).kind === 'refusal' ? readRefusal(data) : undefined
+}
+
+/** A refusal that is told as it is. */
+class Told extends Error {
+  readonly error: AigenError
+
+  constructor(error: AigenError) {
+    super(error.message)
+    this.error = error
+  }
+}
+
+/**
+ * What `read` makes of an answer. What does not authenticate is nobody's word, so it is a fault of
+ * the network and may be tried again; only another version is told as such.
+ */
+function finish<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof Told) throw error.error
+    if (error instanceof AigenError && error.code === 'auth.version') throw error
+    throw garbled(error)
+  }
+}
+
+function garbled(cause: unknown): AigenError {
+  return new AigenError('network.garbled', cause instanceof Error ? cause.message : undefined, { cause })
+}
