@@ -585,7 +585,7 @@ export interface PipelineSla {
   grace?: PipelineDuration
 }
 
-export type PipelineRetryReason = 'timeout' | 'expect' | 'output' | 'failed' | 'refused'
+export type PipelineRetryReason = 'timeout' | 'expect' | 'failed'
 
 /**
  * what is tried again
@@ -596,10 +596,10 @@ export interface PipelineRetry {
    */
   attempts: number
   /**
-   * the disappointments that are tried again (default all): timeout, expect (acceptance failed), output (does not fit the capability), failed (the provider could not), refused (nobody took it)
+   * the disappointments that are tried again (default all): timeout, expect (the result fails the acceptance or the capability's schema), failed (the provider could not do it)
    *
    * @minItems 1
-   * @maxItems 5
+   * @maxItems 3
    */
   on?: PipelineRetryReason[]
   /**

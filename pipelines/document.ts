@@ -1,0 +1,117 @@
+/**
+ * A pipeline document, from text to its type: size, depth, syntax, keys, schema (D8). Used by the
+ * checker, the CLI, bundles and doors. Part of the one door for what strangers write (I8): nothing
+ * after this sees a document that is not bounded.
+ */
+import { checkValue } from '../schemas/decode.ts'
+import type { Pipeline } from '../schemas/documents.gen.ts'
+import { AigenError, type Issue } from '../schemas/error.ts'
+import { joinPath } from '../schemas/explain.ts'
+import { issuesOf } from '../schemas/validate.ts'
+import { positionOf, positionsOf, type Position, type Positions } from './positions.ts'
+
+/** Bounds of a document. */
+export const DOCUMENT_MAX = { characters: 4_194_304, depth: 64, steps: 10_000 } as const
+
+/** An issue with its place in the text, where there is a text. */
+export interface PlacedIssue extends Issue {
+  readonly line?: number
+  readonly column?: number
+}
+
+export interface Document {
+  /** The pipeline, when it fits the schema. */
+  readonly pipeline: Pipeline | undefined
+  /** Everything that is wrong with its shape; empty when there is a pipeline. */
+  readonly issues: readonly PlacedIssue[]
+  /** Adds the place in the text to an issue; `letter` is an offset in the string at its path. */
+  place(issue: Issue, letter?: number): PlacedIssue
+}
+
+/** The document of a JSON text, or of a value that was parsed elsewhere. Never throws for its content. */
+export function parseDocument(source: string | object): Document {
+  if (typeof source !== 'string') return fromValue(source, (issue) => issue)
+  if (source.length > DOCUMENT_MAX.characters) {
+    return refused({ path: '', message: `the document has ${source.length} characters, ${DOCUMENT_MAX.characters} are allowed` })
+  }
+  const deep = tooDeep(source)
+  if (deep !== undefined) return refused(withPosition({ path: '', message: `nested deeper than ${DOCUMENT_MAX.depth} levels` }, positionOf(source, deep)))
+  let value: unknown
+  try {
+    value = JSON.parse(source)
+  } catch (error) {
+    return refused(syntaxIssue(source, error))
+  }
+  if (typeof value !== 'object' || value === null) return refused({ path: '', message: 'expected an object', line: 1, column: 1 })
+  let positions: Positions | undefined
+  const known = (): Positions => (positions ??= positionsOf(source))
+  const place = (issue: Issue, letter?: number): PlacedIssue => withPosition(issue, known().at(issue.path, letter))
+  const twice = known().duplicates.map((path) => place({ path, message: 'this key stands twice', hint: 'Remove one of them.' }))
+  const document = fromValue(value, place)
+  return twice.length === 0 ? document : { ...document, pipeline: undefined, issues: [...twice.slice(0, 100), ...document.issues] }
+}
+
+/** The pipeline of a text or value. Error `pipeline.invalid` with every issue of its shape; meaning is judged by `check.ts`. */
+export function readPipeline(source: string | object): Pipeline {
+  const { pipeline, issues } = parseDocument(source)
+  if (!pipeline) throw new AigenError('pipeline.invalid', issues[0] && `${issues[0].path}: ${issues[0].message}.`, { issues })
+  return pipeline
+}
+
+function fromValue(value: object, place: Document['place']): Document {
+  try {
+    checkValue(value, DOCUMENT_MAX.depth)
+  } catch (error) {
+    return refused({ path: '', message: error instanceof AigenError ? error.message : String(error) })
+  }
+  const { steps } = value as { steps?: unknown }
+  const count = typeof steps === 'object' && steps !== null ? Object.keys(steps).length : 0
+  if (count > DOCUMENT_MAX.steps) {
+    return refused(place({ path: 'steps', message: `${count} steps, ${DOCUMENT_MAX.steps} are allowed` }))
+  }
+  const issues = [...issuesOf('Pipeline', value).map((issue) => place(issue)), ...kindIssues(steps).map((issue) => place(issue))]
+  return { pipeline: issues.length === 0 ? (value as Pipeline) : undefined, issues, place }
+}
+
+/** Each step is one of three kinds; said here because `oneOf` in a schema gives three riddles instead of one sentence. */
+function kindIssues(steps: unknown): Issue[] {
+  if (typeof steps !== 'object' || steps === null || Array.isArray(steps)) return []
+  const issues: Issue[] = []
+  for (const [id, step] of Object.entries(steps)) {
+    if (typeof step !== 'object' || step === null) continue
+    const kinds = ['uses', 'approve', 'wait'].filter((kind) => Object.hasOwn(step, kind))
+    if (kinds.length === 1 || issues.length >= 100) continue
+    const message = kinds.length === 0 ? 'a step has one of uses, approve and wait' : `a step has one of uses, approve and wait, not ${kinds.join(' and ')}`
+    issues.push({ path: joinPath('steps', id), message })
+  }
+  return issues
+}
+
+function refused(issue: PlacedIssue): Document {
+  return { pipeline: undefined, issues: [issue], place: (other) => other }
+}
+
+function withPosition(issue: Issue, { line, column }: Position): PlacedIssue {
+  return { ...issue, line, column }
+}
+
+/** Offset of the bracket that is one too deep, found before the parser builds anything. */
+function tooDeep(text: string): number | undefined {
+  let depth = 0
+  for (let at = 0; at < text.length; at++) {
+    const letter = text[at]
+    if (letter === '"') {
+      for (at++; at < text.length && text[at] !== '"'; at++) if (text[at] === '\\') at++
+    } else if (letter === '{' || letter === '[') {
+      if (++depth > DOCUMENT_MAX.depth) return at
+    } else if (letter === '}' || letter === ']') depth--
+  }
+  return undefined
+}
+
+function syntaxIssue(text: string, error: unknown): PlacedIssue {
+  const said = error instanceof Error ? error.message : String(error)
+  const offset = / at position ([0-9]+)/.exec(said)?.[1]
+  const message = `not JSON: ${said.replace(/ in JSON at position.*| at position.*/s, '').slice(0, 120)}`
+  return withPosition({ path: '', message }, positionOf(text, offset === undefined ? text.length : Number(offset)))
+}

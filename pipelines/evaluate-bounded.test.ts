@@ -1,0 +1,60 @@
+/** Hostile expressions end within 250 ms and leave the host free (D8). Needs `npm run build` (dist/). */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { makeBoundedEvaluator, type BoundedEvaluator } from './evaluate-bounded.ts'
+
+let evaluator: BoundedEvaluator
+
+beforeAll(async () => {
+  evaluator = makeBoundedEvaluator()
+  await evaluator.warm()
+})
+afterAll(() => evaluator.close())
+
+const doubling = (times: number, end: string): string =>
+  Array.from({ length: times }, (_, i) => `cel.bind(v${i + 1}, v${i} + v${i}, `).reduceRight((body, bind) => `${bind}${body})`, end)
+const two = Array.from({ length: 200 }, (_, i) => i)
+
+const hostile: [name: string, source: string, context: object][] = [
+  ['nested map over 200³', 'input.l.map(a, input.l.map(b, input.l.map(c, a + b + c)))', { input: { l: two } }],
+  ['string doubling', `cel.bind(v0, "xxxxxxxx", ${doubling(26, 'size(v26)')})`, {}],
+  ['list doubling', `cel.bind(v0, [1, 2, 3, 4], ${doubling(26, 'size(v26)')})`, {}],
+  ['quadratic join', 'input.l.map(a, input.s).join(",")', { input: { l: two, s: 'x'.repeat(1_000_000) } }],
+]
+test.each(hostile)('%s is stopped', async (_name, source, context) => {
+  await evaluator.warm()
+  let ticks = 0
+  const ticking = setInterval(() => ticks++, 5)
+  const before = performance.now()
+  const evaluation = await evaluator.evaluate(`\${${source}}`, context)
+  const took = performance.now() - before
+  clearInterval(ticking)
+  expect(evaluation.ok).toBe(false)
+  expect(took).toBeLessThan(250)
+  if (took > 100) expect(ticks).toBeGreaterThan(5)
+})
+
+test('a 28-character regex bomb answers at once: matches runs in linear time', async () => {
+  const before = performance.now()
+  const evaluation = await evaluator.evaluate("${input.s.matches('^(a+)+$')}", { input: { s: `${'a'.repeat(28)}!` } })
+  expect(evaluation).toEqual({ ok: true, value: false })
+  expect(performance.now() - before).toBeLessThan(250)
+})
+
+test('values, errors and time-outs are values; the next evaluation has a fresh thread', async () => {
+  expect(await evaluator.evaluate({ a: '${input.n + 1}', b: 'n=${input.n}' }, { input: { n: 1 } })).toEqual({ ok: true, value: { a: 2, b: 'n=1' } })
+  expect(await evaluator.evaluate('${input.x}', { input: {} })).toEqual({ ok: false, reason: 'error', message: 'No such key: x' })
+  expect(await evaluator.evaluate('${nope}', {})).toMatchObject({ ok: false, reason: 'error' })
+  const slow = hostile[0]!
+  const outcomes = await Promise.all([evaluator.evaluate(`\${${slow[1]}}`, slow[2]), evaluator.evaluate('${1 + 1}', {})])
+  expect(outcomes).toMatchObject([{ ok: false, reason: 'timeout' }, { ok: true, value: 2 }])
+})
+
+test('the queue is bounded, and closing rejects what waits', async () => {
+  const small = makeBoundedEvaluator({ waitingMax: 1 })
+  const first = small.evaluate('${1}', {})
+  await expect(small.evaluate('${2}', {})).rejects.toMatchObject({ code: 'node.busy' })
+  const outcome = expect(first).rejects.toMatchObject({ code: 'internal' })
+  await small.close()
+  await outcome
+  await expect(small.evaluate('${3}', {})).rejects.toMatchObject({ code: 'internal' })
+})
