@@ -444,6 +444,28 @@ export interface Failure {
 }
 
 /**
+ * How a blob of this message is fetched: sealed under a random key on the sender's shelf
+ */
+export interface Parcel {
+  /**
+   * SHA-256 of the plaintext, as in the blob reference
+   */
+  blob: Hash
+  /**
+   * participant on whose shelf the ciphertext lies
+   */
+  shelf: Address
+  /**
+   * name of the ciphertext on the shelf
+   */
+  key: Id
+  /**
+   * key of the seal, 32 bytes as base64url without padding
+   */
+  secret: string
+}
+
+/**
  * A pipeline: steps that are hired, checked and paid one by one. Data flow decides their order.
  */
 export interface Pipeline {
@@ -865,6 +887,12 @@ export interface InvokeRequest {
     [k: string]: unknown
   }
   inputHash: Hash
+  /**
+   * the blobs named in it
+   *
+   * @maxItems 64
+   */
+  parcels?: Parcel[]
 }
 
 /**
@@ -896,6 +924,12 @@ export interface CallDelivered {
   output: {
     [k: string]: unknown
   }
+  /**
+   * the blobs named in it
+   *
+   * @maxItems 64
+   */
+  parcels?: Parcel[]
 }
 
 /**
@@ -1124,6 +1158,7 @@ export interface Documents {
   NodeAuthorisation: NodeAuthorisation
   NodeKey: NodeKey
   NodeSignature: NodeSignature
+  Parcel: Parcel
   PayAnswer: PayAnswer
   PayRequest: PayRequest
   Pipeline: Pipeline
