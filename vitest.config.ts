@@ -1,14 +1,12 @@
 /**
  * Tests: `unit` runs in memory and takes milliseconds; `integration` talks to a real NATS server
  * and anvil on free ports, few files at a time, because each starts processes of its own.
- * AIGEN_LONG=1 (npm run test:long) runs every property test 2,000 times instead of 100.
+ * `--mode long` (npm run test:long) runs every property test 2,000 times instead of 100.
  */
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 const root = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
-const long = process.env['AIGEN_LONG'] === '1'
-
 const everywhere = {
   pool: 'forks',
   globals: false,
@@ -16,13 +14,14 @@ const everywhere = {
   exclude: ['**/node_modules/**', 'dist/**', '.aigen/**'],
 } as const
 
-export default defineConfig({
+export default defineConfig(({ mode }) => ({
   resolve: { alias: { aigen: root('./index.ts') } },
   test: {
+    env: { AIGEN_LONG: mode === 'long' ? '1' : '' },
     projects: [
       {
         extends: true,
-        test: { ...everywhere, name: 'unit', include: ['**/*.test.ts'], exclude: [...everywhere.exclude, '**/*.integration.test.ts'], testTimeout: long ? 120_000 : 10_000 },
+        test: { ...everywhere, name: 'unit', include: ['**/*.test.ts'], exclude: [...everywhere.exclude, '**/*.integration.test.ts'], testTimeout: mode === 'long' ? 120_000 : 10_000 },
       },
       {
         extends: true,
@@ -33,4 +32,4 @@ export default defineConfig({
       },
     ],
   },
-})
+}))
