@@ -136,6 +136,10 @@ export interface CallForQuotesBody {
    */
   deadlineMs: DurationMs
   /**
+   * time beyond the deadline in which a delivery still counts
+   */
+  graceMs: DurationMs
+  /**
    * the acceptance expression (CEL) over the output that decides, with the output schema, whether a delivery is owed; null for none
    */
   expect: string | null

@@ -67,6 +67,7 @@ export const REFS = {
   NodeAuthorisation: 'https://aigen.dev/schemas/node-authorisation/v1.json',
   NodeKey: 'https://aigen.dev/schemas/parts/v1.json#/$defs/nodeKey',
   NodeSignature: 'https://aigen.dev/schemas/parts/v1.json#/$defs/nodeSignature',
+  Parcel: 'https://aigen.dev/schemas/parts/v1.json#/$defs/parcel',
   PayAnswer: 'https://aigen.dev/schemas/verbs/pay/v1.json#/$defs/answer',
   PayRequest: 'https://aigen.dev/schemas/verbs/pay/v1.json#/$defs/request',
   Pipeline: 'https://aigen.dev/schemas/pipeline/v1.json',
