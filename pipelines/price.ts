@@ -13,7 +13,7 @@ import type { Graph } from './graph.ts'
 
 /** What holds where a document says nothing. */
 export const DEFAULTS = { deadlineMs: 60_000, graceMs: 5_000, parallel: 8 } as const
-const ALL_REASONS: readonly PipelineRetryReason[] = ['timeout', 'expect', 'failed']
+const ALL_REASONS: readonly PipelineRetryReason[] = ['timeout', 'expect', 'output', 'failed', 'refused']
 
 /** A step's limits with the defaults filled in. */
 export interface StepLimits {

@@ -611,7 +611,7 @@ export interface PipelineSla {
   grace?: PipelineDuration
 }
 
-export type PipelineRetryReason = 'timeout' | 'expect' | 'failed'
+export type PipelineRetryReason = 'timeout' | 'expect' | 'output' | 'failed' | 'refused'
 
 /**
  * what is tried again
@@ -622,10 +622,10 @@ export interface PipelineRetry {
    */
   attempts: number
   /**
-   * the disappointments that are tried again (default all): timeout, expect (the result fails the acceptance or the capability's schema), failed (the provider could not do it)
+   * the disappointments that are tried again (default all): timeout, expect (acceptance failed), output (does not fit the capability's schema), failed (the provider could not do it), refused (nobody took it)
    *
    * @minItems 1
-   * @maxItems 3
+   * @maxItems 5
    */
   on?: PipelineRetryReason[]
   /**
