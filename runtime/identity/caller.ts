@@ -52,7 +52,7 @@ const LINES_MAX = 4_096
 const HELLO_MS = 5_000
 
 /** An unsealed refusal of these may mean that our session is no good to the other side: say hello again. */
-const HEALED_BY_HELLO: readonly ErrorCode[] = ['auth.unknown-session', 'auth.forged', 'auth.expired']
+const HEALED_BY_HELLO: readonly ErrorCode[] = ['auth.unknown-session', 'auth.forged']
 /** Unsealed refusals that are told as they are; none of them says anything about what is owed. */
 const HINTS: readonly ErrorCode[] = ['auth.version', 'node.busy']
 const HELLO_HINTS: readonly ErrorCode[] = [

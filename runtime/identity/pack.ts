@@ -33,7 +33,8 @@ export function pack(value: unknown): Buffer {
   try {
     bytes = packr.pack(value)
   } catch (cause) {
-    if (cause instanceof RangeError) throw new AigenError('input.too-deep', undefined, { cause })
+    // a cycle, or nesting beyond the stack; other range errors are numbers that JSON does not have
+    if (cause instanceof RangeError && cause.message.includes('call stack')) throw new AigenError('input.too-deep', undefined, { cause })
     throw new AigenError('input.invalid', 'The value is not plain JSON.', { cause })
   }
   try {
