@@ -1,0 +1,127 @@
+/**
+ * One call as its provider lives it (D3, D6): agreed → working → delivered → paid. The actor is the
+ * stored answer that a repeated invoke gets, so the handler's work is done once and owed once (I1).
+ * Its lane's till hears what is taken, owed and freed. Started by `accept`.
+ */
+import { assign, createMachine, enqueueActions } from 'xstate'
+import type { Address, Delivery, DeliveryBody, Hash, Hex32, Terms, Units } from '../../schemas/documents.gen.ts'
+import type { ErrorBody } from '../../schemas/error.ts'
+import { defineActor } from '../../runtime/actors/actor.ts'
+import { deliveryHash } from '../../runtime/payments/delivery.ts'
+
+export interface CallInput {
+  readonly agreement: Hash
+  readonly call: number
+  readonly terms: Terms
+  readonly lane: Hex32
+  readonly caller: Address
+}
+
+export interface CallContext extends CallInput {
+  readonly inputHash: Hash | null
+  readonly input: unknown
+  readonly parcels: unknown
+  /** When the work must be delivered, in ms since the epoch. */
+  readonly until: number
+  readonly output: unknown
+  readonly outputParcels: unknown
+  readonly delivery: Delivery | null
+  readonly error: ErrorBody | null
+  readonly trace: string | null
+}
+
+export type CallEvent = { at: number } & (
+  | { type: 'invoke'; input: unknown; inputHash: Hash; parcels: unknown; trace?: string }
+  | { type: 'service.work.done'; output: unknown; outputHash: Hash; parcels: unknown; units: Units; amount: string }
+  | { type: 'service.work.failed'; error: ErrorBody }
+  | { type: 'service.work.unknown' }
+  | { type: 'service.sign.done'; delivery: Delivery }
+  | { type: 'service.sign.failed'; error: ErrorBody }
+  | { type: 'cancel' }
+  | { type: 'paid' }
+)
+
+/** @example callId('sha256-ab…', 0) // 'call/sha256-ab…/0' */
+export function callActor(agreement: Hash, call: number): string {
+  return `call/${agreement}/${call}`
+}
+
+const tillOf = (context: CallContext): string => `till/${context.lane}`
+const freeLane = { type: 'tell', params: ({ context }: any) => ({ to: tillOf(context), event: { type: 'free', agreement: context.agreement } }) } as any
+const forgetInput = assign<CallContext, any, undefined, any, never>({ input: null, parcels: null })
+
+const machine = createMachine({
+  id: 'call',
+  types: {} as { context: CallContext; events: CallEvent; input: CallInput & { at: number } },
+  context: ({ input }) => ({ ...input, inputHash: null, input: null, parcels: null, until: 0, output: null, outputParcels: null, delivery: null, error: null, trace: null }),
+  initial: 'agreed',
+  states: {
+    agreed: {
+      entry: { type: 'tell', params: ({ context }: any) => ({ to: tillOf(context), event: { type: 'take', agreement: context.agreement, cap: context.terms.cap } }) } as any,
+      on: {
+        invoke: {
+          target: 'working',
+          actions: assign(({ context, event }) => ({
+            input: event.input, inputHash: event.inputHash, parcels: event.parcels, trace: event.trace ?? null, until: event.at + context.terms.deadlineMs + context.terms.graceMs,
+          })),
+        },
+        cancel: { target: 'cancelled' },
+      },
+      after: { stale: 'cancelled' },
+    },
+    working: {
+      entry: enqueueActions(({ context, enqueue }) => {
+        enqueue({ type: 'tell', params: { to: tillOf(context), event: { type: 'invoked', agreement: context.agreement } } } as any)
+        enqueue({ type: 'service.work', params: { until: context.until } } as any)
+      }),
+      on: {
+        'service.work.done': { target: 'signing', actions: [assign({ output: ({ event }) => event.output, outputParcels: ({ event }) => event.parcels }), forgetInput] },
+        'service.work.failed': { target: 'failed', actions: [assign({ error: ({ event }) => event.error }), forgetInput] },
+        'service.work.unknown': {
+          target: 'failed',
+          actions: [assign({ error: { code: 'step.failed', message: 'The provider stopped while it worked, and the work must not be done twice.' } satisfies ErrorBody }), forgetInput],
+        },
+        cancel: { target: 'cancelled', actions: [{ type: 'abort', params: { kind: 'service.work' } } as any, forgetInput] },
+      },
+      after: {
+        late: {
+          target: 'failed',
+          actions: [{ type: 'abort', params: { kind: 'service.work' } } as any, assign({ error: { code: 'step.timeout', message: 'The step missed its deadline.' } satisfies ErrorBody }), forgetInput],
+        },
+      },
+    },
+    signing: {
+      entry: enqueueActions(({ context, event, enqueue }) => {
+        if (event.type !== 'service.work.done') return
+        const body: DeliveryBody = {
+          agreement: context.agreement, call: context.call, inputHash: context.inputHash!, outputHash: event.outputHash, units: event.units, amount: event.amount, at: event.at,
+        }
+        enqueue({ type: 'service.sign', params: { body } } as any)
+      }),
+      on: {
+        'service.sign.done': { target: 'delivered', actions: assign({ delivery: ({ event }) => event.delivery }) },
+        'service.sign.failed': { target: 'failed', actions: assign({ error: ({ event }) => event.error }) },
+      },
+    },
+    delivered: {
+      entry: {
+        type: 'tell',
+        params: ({ context }: any) => ({
+          to: tillOf(context),
+          event: { type: 'owe', owed: { agreement: context.agreement, delivery: deliveryHash(context.delivery), amount: context.delivery.body.amount } },
+        }),
+      } as any,
+      on: { paid: 'paid' },
+    },
+    paid: { type: 'final' },
+    failed: { type: 'final', entry: freeLane },
+    cancelled: { type: 'final', entry: freeLane },
+  },
+}, {
+  delays: {
+    late: ({ context }) => context.terms.deadlineMs + context.terms.graceMs,
+    stale: ({ context }) => context.terms.deadlineMs + context.terms.graceMs + 60_000,
+  },
+})
+
+export const call = defineActor('call', '1', machine)

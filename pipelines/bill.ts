@@ -1,0 +1,126 @@
+/**
+ * The bill: what a run cost, step by step, read from the journal's actors (I2, I3). Each step that
+ * was paid names its receipt; receipts are made from the same actors and verify without us.
+ */
+import type { Address, Bill, BillAttempt, BillStep, Delivery, Hex32, NodeAuthorisation, PlainVoucher, Receipt } from '../schemas/documents.gen.ts'
+import { AigenError } from '../schemas/error.ts'
+import { formatMoney } from '../schemas/money.ts'
+import type { Host } from '../runtime/actors/host.ts'
+import type { Verifier } from '../runtime/identity/signed.ts'
+import { makeReceipt } from '../runtime/payments/receipt.ts'
+import { inquiryId, type InquiryContext } from './inquiry.machine.ts'
+import type { RunContext } from './run.machine.ts'
+import { stepId, type Attempt, type StepContext } from './step.machine.ts'
+
+export interface BillOptions {
+  readonly host: Host
+  readonly verifier: Verifier
+  readonly asset: string
+  readonly decimals: number
+}
+
+/** One voucher of a run, with what it pays. */
+export interface PaidCall {
+  readonly voucher: PlainVoucher
+  readonly previousRef: Hex32
+  readonly delivery: Delivery
+  readonly provider: Address
+  readonly receipt: Receipt
+}
+
+/** Steps of a run with their items, in the order of the plan; skipped ones have no context. */
+export function* stepsOf(host: Host, run: RunContext): Iterable<{ readonly name: string; readonly context: StepContext | undefined }> {
+  for (const name of run.plan.order) {
+    const context = host.context<StepContext>(stepId(run.run, name, null))
+    if (!context || context.plan.forEach === null || context.items === 0) {
+      yield { name, context }
+      continue
+    }
+    for (let index = 0; index < context.started; index++) {
+      yield { name: `${name}[${index}]`, context: host.context<StepContext>(stepId(run.run, name, index)) }
+    }
+  }
+}
+
+/** What came of the attempts of a step that were in doubt. */
+function* inquiriesOf(host: Host, step: StepContext): Iterable<{ readonly attempt: number; readonly inquiry: InquiryContext }> {
+  for (let attempt = 0; attempt <= step.attempts.length; attempt++) {
+    const inquiry = host.context<InquiryContext>(inquiryId(`negotiation/${step.self.slice('step/'.length)}/${attempt}`))
+    if (inquiry) yield { attempt, inquiry }
+  }
+}
+
+function receiptOf(step: { agreement: StepContext['agreement']; delivery: Delivery | null; voucher: PlainVoucher | null; previousRef: Hex32 | null; lane: StepContext['lane'] }, verifier: Verifier): Receipt | undefined {
+  const { agreement, delivery, voucher, previousRef, lane } = step
+  if (!agreement || !delivery || !voucher || !previousRef || !lane) return undefined
+  const hashes = new Set([agreement.payer.auth, agreement.provider.auth, delivery.signature.auth])
+  const authorisations = [...hashes].map((hash) => verifier.authorisations.get(hash)).filter((one): one is NodeAuthorisation => one !== undefined)
+  return makeReceipt({ agreement, delivery, voucher, previousRef, voucherKey: lane.voucherKey, authorisations })
+}
+
+/** Every payment of a run: its steps', and those for deliveries that an inquiry found. */
+export function paidCalls(host: Host, run: RunContext, verifier: Verifier): PaidCall[] {
+  const paid: PaidCall[] = []
+  const add = (source: Parameters<typeof receiptOf>[0]): void => {
+    const receipt = receiptOf(source, verifier)
+    if (receipt) paid.push({ voucher: source.voucher!, previousRef: source.previousRef!, delivery: source.delivery!, provider: source.agreement!.terms.provider, receipt })
+  }
+  for (const { context } of stepsOf(host, run)) {
+    if (!context) continue
+    add(context)
+    for (const { inquiry } of inquiriesOf(host, context)) add(inquiry)
+  }
+  return paid
+}
+
+/** The bill of a run, so far or for good. Error `run.unknown`. */
+export function billOf(id: string, { host, verifier, asset, decimals }: BillOptions): Bill {
+  const run = host.context<RunContext>(`run/${id}`)
+  if (!run) throw new AigenError('run.unknown', id)
+  const money = (atomic: string): string => formatMoney(BigInt(atomic), decimals)
+  const steps: BillStep[] = []
+  for (const { name, context } of stepsOf(host, run)) {
+    if (!context) {
+      if (run.endedAt > 0) steps.push({ step: name, state: run.error ? 'cancelled' : 'skipped', capability: run.plan.steps[name]!.uses, charged: '0' })
+      continue
+    }
+    const { delivery, agreement, offer, voucher, attempts } = context
+    const receipt = receiptOf(context, verifier)
+    const late = new Map([...inquiriesOf(host, context)].map(({ attempt, inquiry }) => [attempt, inquiry]))
+    const extra = [...late.values()].reduce((sum, inquiry) => sum + (inquiry.voucher ? BigInt(inquiry.delivery!.body.amount) : 0n), 0n)
+    const charged = BigInt(voucher && delivery ? delivery.body.amount : '0') + extra
+    steps.push({
+      step: name,
+      state: context.state === 'running' ? 'cancelled' : context.state,
+      capability: context.plan.uses,
+      charged: formatMoney(charged, decimals),
+      ...(agreement && offer
+        ? { provider: agreement.terms.provider, providerName: offer.name, list: money(offer.list), agreed: money(agreement.terms.unitPrice) }
+        : {}),
+      ...(delivery && voucher
+        ? { units: delivery.body.units, inputHash: delivery.body.inputHash, outputHash: delivery.body.outputHash, latencyMs: context.latencyMs }
+        : {}),
+      ...(receipt ? { receipt: receipt.id } : {}),
+      ...(attempts.length > 1 || late.size > 0 ? { attempts: attempts.map((one, index) => billAttempt(one, late.get(index), verifier, decimals)) } : {}),
+    })
+  }
+  return {
+    type: 'bill', run: run.run, pipeline: run.pipeline, budget: money(run.budget), spent: money(run.spent), settled: money(run.settled), asset, steps,
+    transactions: [...run.transactions],
+  }
+}
+
+function billAttempt(attempt: Attempt, late: InquiryContext | undefined, verifier: Verifier, decimals: number): BillAttempt {
+  const found = late && receiptOf(late, verifier)
+  const charged = found ? found.delivery.body.amount : attempt.charged
+  return {
+    provider: attempt.provider,
+    providerName: attempt.providerName,
+    agreed: formatMoney(BigInt(attempt.agreed), decimals),
+    charged: formatMoney(BigInt(charged), decimals),
+    state: attempt.state,
+    ...(attempt.reason === undefined ? {} : { reason: attempt.reason }),
+    ...(attempt.latencyMs === undefined ? {} : { latencyMs: attempt.latencyMs }),
+    ...(found ? { receipt: found.id } : {}),
+  }
+}

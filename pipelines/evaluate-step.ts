@@ -1,0 +1,122 @@
+/**
+ * The expressions of a run as effects (D8): `step.prepare` makes a step's input, `run.output` the
+ * answer. What they read are steps that have ended, which never change, so repeating them gives the
+ * same result; that result is journaled, time-outs of an expression included.
+ */
+import { hashOf } from '../schemas/canonical.ts'
+import type { Capability } from '../schemas/documents.gen.ts'
+import { AigenError } from '../schemas/error.ts'
+import { formatMoney } from '../schemas/money.ts'
+import { compileSchema } from '../schemas/compile-schema.ts'
+import type { EffectKind } from '../runtime/actors/effects.ts'
+import type { Host } from '../runtime/actors/host.ts'
+import { blobsIn } from '../runtime/identity/parcel.ts'
+import type { Context, StepMeta } from './expression.ts'
+import { accepts, prepare, type Evaluate } from './prepare.ts'
+import type { Reads } from './plan.ts'
+import type { RunContext } from './run.machine.ts'
+import { stepId, type StepContext } from './step.machine.ts'
+
+/** Bytes of an input or an answer that a record can hold; larger values belong in blobs. */
+const VALUE_BYTES_MAX = 256 * 1024
+
+export interface EvaluateOptions {
+  readonly host: () => Host
+  readonly evaluate: Evaluate
+  /** The contract of a capability, as the directory or the standard list has it. */
+  readonly capability: (id: string) => Capability | undefined
+}
+
+/** What a step put out: its output, an item each for a forEach, null for one that was skipped or failed. */
+export function outputOf(host: Host, run: string, step: string): unknown {
+  const context = host.context<StepContext>(stepId(run, step, null))
+  if (!context || context.state !== 'done') return null
+  if (context.plan.forEach === null) return context.output
+  return Array.from({ length: context.items }, (_, index) => host.context<StepContext>(stepId(run, step, index))?.output ?? null)
+}
+
+/** How a step ended, for `meta`: state, provider and price. */
+export function metaOf(host: Host, run: string, step: string): StepMeta {
+  const context = host.context<StepContext>(stepId(run, step, null))
+  const state = context?.state ?? 'skipped'
+  return {
+    state: state === 'running' ? 'cancelled' : state,
+    provider: context?.agreement?.terms.provider ?? null,
+    price: formatMoney(BigInt(context?.delivery?.body.amount ?? context?.spent ?? '0')),
+    attempts: context?.attempts.length ?? 0,
+    error: context?.error?.code ?? null,
+  }
+}
+
+function contextFor(host: Host, run: RunContext, reads: Reads): Context {
+  return {
+    input: run.inputs,
+    steps: Object.fromEntries(reads.steps.map((name) => [name, outputOf(host, run.run, name)])),
+    meta: Object.fromEntries(reads.meta.map((name) => [name, metaOf(host, run.run, name)])),
+    run: {
+      id: run.run, spent: formatMoney(BigInt(run.spent)), budget: formatMoney(BigInt(run.budget)),
+      left: formatMoney(BigInt(run.budget) - BigInt(run.spent)), startedAt: run.startedAt,
+    },
+  }
+}
+
+/** The effects `step.prepare` and `run.output`. */
+export function evaluateEffects({ host, evaluate, capability }: EvaluateOptions): Record<string, EffectKind> {
+  const runOf = (id: string): RunContext => {
+    const run = host().context<RunContext>(`run/${id}`)
+    if (!run) throw new AigenError('run.unknown', id)
+    return run
+  }
+  const prepareStep: EffectKind = {
+    mode: 'idempotent',
+    run: async ({ run: id, step, index }: { run: string; step: string; index: number | null }) => {
+      const run = runOf(id)
+      const plan = run.plan.steps[step]!
+      let context = contextFor(host(), run, plan.reads)
+      if (index !== null) {
+        const all = await prepare(plan, context, evaluate)
+        if (all.kind !== 'items') throw new AigenError('internal', `step ${step} has no items`)
+        context = { ...context, item: all.items[index] ?? null, index }
+      }
+      const prepared = await prepare(plan, context, evaluate)
+      if (prepared.kind === 'skip') return { type: 'step.prepare.done', skip: true }
+      if (prepared.kind === 'items') return { type: 'step.prepare.done', items: prepared.items.length }
+      const contract = capability(plan.uses)
+      if (!contract) throw new AigenError('market.no-provider', `nobody offers ${plan.uses}`)
+      const { input } = prepared
+      const issues = compileSchema(contract.input).issues(input)
+      if (issues.length > 0) throw new AigenError('step.input', `steps.${step}.with.${issues[0]!.path}: ${issues[0]!.message}`, { path: `steps.${step}.with.${issues[0]!.path}`, issues })
+      const bytes = Buffer.byteLength(JSON.stringify(input))
+      if (bytes > VALUE_BYTES_MAX) throw new AigenError('input.too-large', `the input of ${step} has ${bytes} bytes, at most ${VALUE_BYTES_MAX}; use a blob`, { path: `steps.${step}.with` })
+      const inputBytes = bytes + blobsIn(input).reduce((sum, blob) => sum + blob.size, 0)
+      return { type: 'step.prepare.done', input, inputHash: hashOf(input), units: await unitsOf(contract, input, evaluate), inputBytes }
+    },
+  }
+  const output: EffectKind = {
+    mode: 'idempotent',
+    run: async ({ run: id }: { run: string }) => {
+      const run = runOf(id)
+      const evaluation = await evaluate(run.plan.output.template, contextFor(host(), run, run.plan.output.reads))
+      if (!evaluation.ok) throw new AigenError('step.expression', `output: ${evaluation.message}`, { path: 'output' })
+      return { type: 'run.output.done', output: evaluation.value }
+    },
+  }
+  return { 'step.prepare': prepareStep, 'run.output': output }
+}
+
+/** Units that a call will probably take, from the capability's own estimate; 1 where it names none. */
+async function unitsOf(capability: Capability, input: unknown, evaluate: Evaluate): Promise<number> {
+  const { expression, units } = capability.estimate ?? {}
+  if (expression === undefined) return units ?? 1
+  const evaluation = await evaluate(`\${${expression}}`, { input })
+  const value = evaluation.ok ? Number(evaluation.value) : NaN
+  return Number.isFinite(value) && value >= 1 ? Math.min(1_000_000, Math.ceil(value)) : units ?? 1
+}
+
+/** How an output fares against the signed clauses, the same on both sides (D6). */
+export async function judge(output: unknown, outputSchema: object, expect: string | null, evaluate: Evaluate): Promise<AigenError | undefined> {
+  const issues = compileSchema(outputSchema).issues(output)
+  if (issues.length > 0) return new AigenError('step.output', `${issues[0]!.path}: ${issues[0]!.message}`, { path: issues[0]!.path, issues })
+  const verdict = await accepts(expect, output, evaluate)
+  return verdict.ok ? undefined : new AigenError('step.expect', verdict.why)
+}

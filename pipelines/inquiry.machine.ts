@@ -1,0 +1,89 @@
+/**
+ * What became of a call nobody answered for (D6): asks the provider to cancel, and learns in the
+ * answer whether it had delivered in time. Until then, or until the agreement is past, the lane and
+ * the money stay held; a delivery in time is paid even though the step has gone elsewhere.
+ * Started by a step; tells its run `doubt.closed` with what it cost.
+ */
+import { assign, createMachine } from 'xstate'
+import type { Address, Agreement, Delivery, Hash, Hex32, PlainVoucher } from '../schemas/documents.gen.ts'
+import type { ErrorBody } from '../schemas/error.ts'
+import { defineActor, effect } from '../runtime/actors/actor.ts'
+import type { Lane } from '../runtime/market/negotiation.machine.ts'
+import type { Offer } from '../runtime/market/strategy.ts'
+import { deliveryHash } from '../runtime/payments/delivery.ts'
+import type { Verdict } from './step.machine.ts'
+
+export interface InquiryInput {
+  /** Actor id of the run. */
+  readonly run: string
+  /** Who holds the lane in the purse. */
+  readonly holder: string
+  readonly agreement: Agreement
+  readonly id: Hash
+  readonly lane: Lane
+  readonly inputHash: Hash
+  /** When a delivery stops to count, in ms since the epoch. */
+  readonly until: number
+  readonly step: string
+  readonly offer: Offer
+}
+
+export interface InquiryContext extends InquiryInput {
+  readonly delivery: Delivery | null
+  readonly voucher: PlainVoucher | null
+  readonly previousRef: Hex32 | null
+  readonly outcome: 'asking' | 'delivered' | 'nothing'
+}
+
+export type InquiryEvent =
+  | { type: 'call.cancel.done'; delivery?: Delivery; verdict?: Verdict }
+  | { type: 'call.cancel.failed'; error: ErrorBody }
+  | { type: 'paid'; voucher: PlainVoucher; previousRef: Hex32 }
+
+const machine = createMachine({
+  id: 'inquiry',
+  types: {} as { context: InquiryContext; events: InquiryEvent; input: InquiryInput },
+  context: ({ input }) => ({ ...input, delivery: null, voucher: null, previousRef: null, outcome: 'asking' }),
+  initial: 'asking',
+  states: {
+    asking: {
+      // Bounded by `until`: the handler gives up when no delivery can count any more.
+      entry: effect<InquiryContext, any>('call.cancel', ({ context: { agreement, id, inputHash, until } }) => ({ to: agreement.terms.provider as Address, agreement: id, call: 0, inputHash, until })),
+      on: {
+        'call.cancel.done': [
+          { guard: ({ event }) => event.delivery !== undefined && event.verdict?.ok === true, target: 'paying', actions: assign({ delivery: ({ event }) => event.delivery!, outcome: 'delivered' }) },
+          { target: 'closed', actions: [assign({ outcome: 'nothing' }), giveBack()] },
+        ],
+        'call.cancel.failed': { target: 'closed', actions: [assign({ outcome: 'nothing' }), giveBack()] },
+      },
+    },
+    paying: {
+      entry: {
+        type: 'tell',
+        params: ({ context }: any) => ({
+          to: 'purse',
+          event: { type: 'pay', lane: context.lane.key, for: context.holder, tell: inquiryId(context.holder), delivery: deliveryHash(context.delivery), amount: context.delivery.body.amount },
+        }),
+      } as any,
+      on: { paid: { target: 'closed', actions: assign({ voucher: ({ event }) => event.voucher, previousRef: ({ event }) => event.previousRef }) } },
+    },
+    closed: {
+      type: 'final',
+      entry: {
+        type: 'tell',
+        params: ({ context }: any) => ({ to: context.run, event: { type: 'doubt.closed', charged: context.voucher ? context.delivery.body.amount : '0' } }),
+      } as any,
+    },
+  },
+})
+
+/** An inquiry has the rest of its negotiation's id. */
+export function inquiryId(negotiation: string): string {
+  return `inquiry/${negotiation.slice('negotiation/'.length)}`
+}
+
+function giveBack(): any {
+  return { type: 'tell', params: ({ context }: any) => ({ to: 'purse', event: { type: 'release', for: context.holder } }) }
+}
+
+export const inquiry = defineActor('inquiry', '1', machine)

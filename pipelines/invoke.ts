@@ -1,0 +1,172 @@
+/**
+ * Calls as effects, on the payer's side (D3, D6): `call.invoke` sends a step's input and waits for
+ * the delivery; `call.cancel` asks what became of a call before anybody else is hired. Both repeat
+ * under the same call id until answered or too late, and both judge a delivery by the signed clauses
+ * before a cent moves (I8).
+ */
+import { hashOf } from '../schemas/canonical.ts'
+import type { Address, Agreement, BlobRef, Capability, Delivery, Hash, Parcel } from '../schemas/documents.gen.ts'
+import { AigenError, asError, fromBody, type ErrorBody } from '../schemas/error.ts'
+import { participantId } from '../schemas/id.ts'
+import { validate } from '../schemas/validate.ts'
+import type { ActorEvent } from '../runtime/actors/actor.ts'
+import type { EffectKind } from '../runtime/actors/effects.ts'
+import type { Host } from '../runtime/actors/host.ts'
+import { blobsIn, receiveParcel, sendParcel } from '../runtime/identity/parcel.ts'
+import type { Wire } from '../runtime/identity/wire.ts'
+import { verifyDelivery } from '../runtime/payments/delivery.ts'
+import type { Blobs } from '../runtime/ports/blobs.ts'
+import type { Clock } from '../runtime/ports/clock.ts'
+import type { Random } from '../runtime/ports/random.ts'
+import { judge } from './evaluate-step.ts'
+import type { InquiryContext } from './inquiry.machine.ts'
+import type { Evaluate } from './prepare.ts'
+import type { RunContext } from './run.machine.ts'
+import type { StepContext, Verdict } from './step.machine.ts'
+
+/** One attempt waits this long for the answer, in ms; the provider holds the request meanwhile. */
+const ATTEMPT_MS = 10_000
+/** Pause after an attempt that nobody answered, in ms. */
+const PAUSE_MS = 150
+/** A provider whose nodes are all gone for this long has failed at the step, in ms. */
+const GONE_MS = 3_000
+/** Clocks may differ by this much when a delivery's time is checked, in ms. */
+const SKEW_MS = 5_000
+/** After a restart past the deadline a stored answer is still asked for this long, in ms. */
+const LAST_CHANCE_MS = 4_000
+
+export interface InvokeOptions {
+  readonly wire: Wire
+  readonly clock: Clock
+  readonly random: Random
+  readonly host: () => Host
+  readonly evaluate: Evaluate
+  readonly capability: (provider: string, id: string) => Capability | undefined
+  /** The participant's own shelf of large values, and its transfer shelf. */
+  readonly blobs: Blobs
+  readonly transfer: Blobs
+}
+
+interface CallParams {
+  readonly to: Address
+  readonly agreement: Hash
+  readonly call: number
+  readonly inputHash: Hash
+  readonly until: number
+}
+
+type Answer =
+  | { readonly state: 'pending' | 'cancelled' | 'unknown' }
+  | { readonly state: 'delivered'; readonly delivery: Delivery; readonly output: unknown; readonly parcels?: readonly Parcel[] }
+  | { readonly state: 'failed'; readonly error: ErrorBody }
+
+/** The effects `call.invoke` and `call.cancel`. */
+export function invokeEffects(options: InvokeOptions): Record<string, EffectKind> {
+  const { wire, clock, random, host, evaluate, blobs, transfer, capability } = options
+
+  /** Lays the input's blobs on the transfer shelf, once an effect run. */
+  const parcelsFor = async (input: unknown): Promise<Parcel[]> => {
+    const parcels: Parcel[] = []
+    for (const ref of blobsIn(input)) {
+      const bytes = await blobs.get(blobKey(ref))
+      if (!bytes) throw new AigenError('blob.missing', `${ref.$blob} is not on the own shelf`)
+      parcels.push(await sendParcel(transfer, wire.participant, bytes, random))
+    }
+    return parcels
+  }
+
+  /** Fetches the output's blobs, so that a delivery whose blobs are not there is not paid. */
+  const keepBlobs = async (output: unknown, parcels: readonly Parcel[]): Promise<void> => {
+    for (const ref of blobsIn(output)) {
+      if (await blobs.get(blobKey(ref))) continue
+      await blobs.put(blobKey(ref), await receiveParcel(transfer, ref, parcels))
+    }
+  }
+
+  /** The verdict on a delivery: signature, call, hashes, price and time first, then the signed clauses. */
+  const verdictOn = async (answer: Extract<Answer, { state: 'delivered' }>, params: CallParams, agreement: Agreement): Promise<Verdict> => {
+    const { terms } = agreement
+    try {
+      verifyDelivery(answer.delivery, { terms, agreement: params.agreement, call: params.call, inputHash: params.inputHash, output: answer.output }, wire.credentials.verifier, clock.now())
+      if (answer.delivery.body.at > params.until + SKEW_MS) throw new AigenError('step.timeout', 'delivered after the deadline')
+      const contract = capability(terms.provider, terms.capability)
+      if (!contract || hashOf(contract) !== terms.capabilityHash) throw new AigenError('step.output', 'the capability of the agreement is not known here')
+      await keepBlobs(answer.output, answer.parcels ?? [])
+      const fault = await judge(answer.output, contract.output, terms.expect, evaluate)
+      return fault ? { ok: false, error: fault.toJSON() } : { ok: true }
+    } catch (thrown) {
+      const error = asError(thrown)
+      if (error.code === 'blob.missing' || error.rule.fault === 'network') throw error
+      return { ok: false, error: { ...error.toJSON(), code: error.code === 'step.timeout' ? 'step.timeout' : 'step.output' } }
+    }
+  }
+
+  /** Repeats `verb` until it is answered with more than `pending`, or it is too late. */
+  const ask = async (verb: 'invoke' | 'cancel', params: CallParams, body: object, signal: AbortSignal, trace: string | undefined): Promise<Answer> => {
+    const started = clock.monotonic()
+    const until = Math.max(params.until, clock.now() + LAST_CHANCE_MS)
+    let goneSince: number | undefined
+    let last: AigenError = new AigenError('step.timeout')
+    while (clock.now() < until) {
+      if (signal.aborted) throw new AigenError('step.cancelled')
+      try {
+        const answer = await wire.call(participantId(params.to), verb, body, {
+          callId: `${verb[0]}-${params.agreement.slice(7, 39)}-${params.call}`,
+          timeoutMs: Math.max(200, Math.min(ATTEMPT_MS, until - clock.now())),
+          expiresAt: until,
+          signal,
+          ...(trace === undefined ? {} : { trace: { traceparent: trace } }),
+          validate: (value) => validate(verb === 'invoke' ? 'InvokeAnswer' : 'CancelAnswer', value) as Answer,
+        })
+        if (answer.state !== 'pending') return answer
+        goneSince = undefined
+        continue
+      } catch (thrown) {
+        last = asError(thrown)
+        if (!last.rule.retry) throw last
+        goneSince = last.code === 'network.no-responders' ? goneSince ?? clock.monotonic() : undefined
+        if (verb === 'invoke' && goneSince !== undefined && clock.monotonic() - goneSince >= GONE_MS) throw last
+      }
+      await clock.sleep(PAUSE_MS + Math.floor(random.fraction() * PAUSE_MS), signal)
+    }
+    throw last.code.startsWith('network.') ? new AigenError('step.timeout', `no answer in ${Math.round(clock.monotonic() - started)} ms; last: ${last.message}`) : last
+  }
+
+  const invoke: EffectKind = {
+    mode: 'idempotent',
+    attempts: 1,
+    concurrency: 256,
+    run: async (params: CallParams, { actor, signal }): Promise<ActorEvent> => {
+      const step = host().context<StepContext>(actor)!
+      const trace = host().context<RunContext>(`run/${step.run}`)?.trace
+      const parcels = await parcelsFor(step.input)
+      const { agreement, call, inputHash } = params
+      const body = { agreement, call, input: step.input, inputHash, ...(parcels.length > 0 ? { parcels } : {}) }
+      const answer = await ask('invoke', params, body, signal, trace)
+      if (answer.state === 'delivered') {
+        const verdict = await verdictOn(answer, params, step.agreement!)
+        return { type: 'call.invoke.done', delivery: answer.delivery, output: answer.output, latencyMs: Math.max(0, clock.now() - step.invokedAt), verdict }
+      }
+      const error = answer.state === 'failed' ? fromBody(answer.error).toJSON() : new AigenError('step.cancelled', 'the provider cancelled').toJSON()
+      return { type: 'call.invoke.declined', error }
+    },
+  }
+
+  const cancel: EffectKind = {
+    mode: 'idempotent',
+    attempts: 1,
+    concurrency: 256,
+    run: async (params: CallParams, { actor, signal }): Promise<ActorEvent> => {
+      const inquiry = host().context<InquiryContext>(actor)!
+      const answer = await ask('cancel', params, { agreement: params.agreement, call: params.call }, signal, undefined)
+      if (answer.state !== 'delivered') return { type: 'call.cancel.done' }
+      return { type: 'call.cancel.done', delivery: answer.delivery, verdict: await verdictOn(answer, params, inquiry.agreement) }
+    },
+  }
+  return { 'call.invoke': invoke, 'call.cancel': cancel }
+}
+
+/** Key of a blob on the own shelf. */
+export function blobKey(ref: Pick<BlobRef, '$blob'>): string {
+  return ref.$blob
+}

@@ -1,0 +1,49 @@
+/**
+ * The end of a run as an effect: asks each payee to claim its lanes now, then looks at the chain
+ * itself (I2). What it reports as settled is what the chain says, never what a payee says; a payee
+ * that does not answer can claim later, its vouchers stay good.
+ */
+import type { Address, Hex32 } from '../schemas/documents.gen.ts'
+import { participantId } from '../schemas/id.ts'
+import { validate } from '../schemas/validate.ts'
+import type { EffectKind } from '../runtime/actors/effects.ts'
+import type { Host } from '../runtime/actors/host.ts'
+import type { Wire } from '../runtime/identity/wire.ts'
+import type { Rail } from '../runtime/ports/rail.ts'
+import { paidCalls } from './bill.ts'
+import type { RunContext } from './run.machine.ts'
+
+const ASK_MS = 20_000
+
+export interface SettleOptions {
+  readonly wire: Wire
+  readonly rail: Rail
+  readonly host: () => Host
+}
+
+/** The effect `run.settle`. */
+export function settleEffects({ wire, rail, host }: SettleOptions): Record<string, EffectKind> {
+  const settle: EffectKind = {
+    mode: 'idempotent',
+    attempts: 3,
+    run: async ({ run: id }: { run: string }, { signal }) => {
+      const run = host().context<RunContext>(`run/${id}`)!
+      const paid = paidCalls(host(), run, wire.credentials.verifier)
+      const lanesOf = new Map<Address, Set<Hex32>>()
+      for (const { provider, voucher } of paid) lanesOf.set(provider, (lanesOf.get(provider) ?? new Set()).add(voucher.lane))
+      const transactions = new Set<Hex32>()
+      await Promise.allSettled([...lanesOf].map(async ([provider, lanes]) => {
+        const answer = await wire.call(participantId(provider), 'settle', { lanes: [...lanes] }, {
+          callId: `s-${id}`, timeoutMs: ASK_MS, signal, ...(run.trace === undefined ? {} : { trace: { traceparent: run.trace } }),
+          validate: (value) => validate('SettleAnswer', value),
+        })
+        for (const { lane, hash } of answer.transactions) if (lanes.has(lane)) transactions.add(hash)
+      }))
+      const lanes = [...new Set(paid.map((one) => one.voucher.lane))]
+      const claimed = new Map(await Promise.all(lanes.map(async (lane) => [lane, (await rail.lane(lane))?.claimed ?? 0n] as const)))
+      const settled = paid.reduce((sum, { voucher, delivery }) => (claimed.get(voucher.lane)! >= BigInt(voucher.cumulative) ? sum + BigInt(delivery.body.amount) : sum), 0n)
+      return { type: 'run.settle.done', settled: settled.toString(), transactions: [...transactions] }
+    },
+  }
+  return { 'run.settle': settle }
+}

@@ -1,0 +1,324 @@
+/**
+ * One step of a run (D6, D8): prepare its input, hire, invoke, check, pay; elsewhere again where the
+ * document allows it. A step with `forEach` hires nothing itself: it starts one step per item.
+ * Started by a run (or by a step, for an item); tells its parent `step.ended`.
+ *
+ * Keeps I1 and I4: an attempt whose outcome is unknown is handed to an inquiry, its lane and its
+ * share of the hold kept until that is settled, before anybody else is hired.
+ */
+import { assign, createMachine, enqueueActions } from 'xstate'
+import type { Address, Agreement, Delivery, Hash, Hex32, PlainVoucher } from '../schemas/documents.gen.ts'
+import type { ErrorBody } from '../schemas/error.ts'
+import { defineActor, effect } from '../runtime/actors/actor.ts'
+import type { Agreed, Lane } from '../runtime/market/negotiation.machine.ts'
+import { deliveryHash } from '../runtime/payments/delivery.ts'
+import type { Offer } from '../runtime/market/strategy.ts'
+import type { StepPlan } from './plan.ts'
+
+export interface StepInput {
+  readonly run: string
+  readonly parent: string
+  readonly plan: StepPlan
+  /** Place in a forEach, or null. */
+  readonly index: number | null
+}
+
+/** One hiring, as the bill lists it. */
+export interface Attempt {
+  readonly provider: Address
+  readonly providerName: string
+  readonly list: string
+  readonly agreed: string
+  readonly charged: string
+  readonly state: 'done' | 'failed' | 'expect' | 'timeout' | 'cancelled' | 'refused'
+  /** Why, for people. */
+  readonly reason?: string
+  readonly latencyMs?: number
+}
+
+export interface StepContext extends StepInput {
+  readonly self: string
+  readonly attempts: readonly Attempt[]
+  readonly input: unknown
+  readonly inputHash: Hash | null
+  readonly units: number
+  readonly inputBytes: number
+  readonly agreement: Agreement | null
+  readonly agreementId: Hash | null
+  readonly offer: Offer | null
+  readonly asked: number
+  readonly lane: Lane | null
+  /** When the step's clock started, and when a delivery stops to count, in ms since the epoch. */
+  readonly invokedAt: number
+  readonly until: number
+  readonly output: unknown
+  readonly delivery: Delivery | null
+  readonly latencyMs: number
+  readonly voucher: PlainVoucher | null
+  readonly previousRef: Hex32 | null
+  readonly error: ErrorBody | null
+  readonly state: 'running' | 'done' | 'skipped' | 'failed' | 'cancelled'
+  /** Of a forEach: items in all, started, ended; whether one failed. */
+  readonly items: number
+  readonly started: number
+  readonly ended: number
+  /** What the items cost, atomic. */
+  readonly spent: string
+}
+
+/** How a delivery fared against the signed clauses. */
+export type Verdict = { readonly ok: true } | { readonly ok: false; readonly error: ErrorBody }
+
+export type StepEvent = { at: number } & (
+  | { type: 'step.prepare.done'; skip?: true; items?: number; input?: unknown; inputHash?: Hash; units?: number; inputBytes?: number }
+  | { type: 'step.prepare.failed'; error: ErrorBody }
+  | Agreed
+  | { type: 'refused'; error: ErrorBody }
+  | { type: 'call.invoke.done'; delivery: Delivery; output: unknown; latencyMs: number; verdict: Verdict }
+  | { type: 'call.invoke.declined'; error: ErrorBody }
+  | { type: 'call.invoke.failed'; error: ErrorBody }
+  | { type: 'paid'; voucher: PlainVoucher; previousRef: Hex32 }
+  | { type: 'step.ended'; step: string; state: 'done' | 'skipped' | 'failed' | 'cancelled'; charged: string; error?: ErrorBody }
+  | { type: 'cancel' }
+)
+
+/** Actor id of a step. @example stepId('r_1', 'rows', 3) // 'step/r_1/rows[3]' */
+export function stepId(run: string, step: string, index: number | null): string {
+  return `step/${run}/${step}${index === null ? '' : `[${index}]`}`
+}
+
+function negotiationId(context: StepContext): string {
+  return `negotiation/${context.self.slice('step/'.length)}/${context.attempts.length}`
+}
+
+/** The word in `retry.on` that an error answers to. */
+function retryWord(error: ErrorBody): 'expect' | 'output' | 'timeout' | 'failed' {
+  if (error.code === 'step.expect') return 'expect'
+  if (error.code === 'step.output') return 'output'
+  return error.code === 'step.timeout' || error.code.startsWith('network.') ? 'timeout' : 'failed'
+}
+
+/** How the bill calls an attempt that ended so. */
+function stateWord(error: ErrorBody): Attempt['state'] {
+  const word = retryWord(error)
+  return word === 'output' ? 'failed' : word
+}
+
+function mayRetry(context: StepContext, error: ErrorBody): boolean {
+  return context.attempts.length + 1 < context.plan.attempts && context.plan.retryOn.includes(retryWord(error)) && error.code !== 'step.input'
+}
+
+function attemptOf(context: StepContext, state: Attempt['state'], charged: string, error?: ErrorBody): Attempt {
+  const { terms } = context.agreement!
+  return {
+    provider: terms.provider,
+    providerName: context.offer!.name,
+    list: context.offer!.list,
+    agreed: terms.unitPrice,
+    charged,
+    state,
+    ...(error ? { reason: error.message } : {}),
+    ...(state === 'done' ? { latencyMs: context.latencyMs } : {}),
+  }
+}
+
+const release = { type: 'tell', params: ({ context }: any) => ({ to: 'purse', event: { type: 'release', for: negotiationId(context) } }) } as any
+const remember = (type: 'delivered' | 'failed'): any => ({
+  type: 'tell',
+  params: ({ context }: any) => ({ to: 'experience', event: { type, provider: context.agreement.terms.provider, capability: context.plan.uses } }),
+})
+/** Writes the attempt down as failed; the last action of an attempt, since its number grows. */
+const noteFailure = assign<StepContext, any, undefined, any, never>({
+  attempts: ({ context, event }) => [...context.attempts, attemptOf(context, stateWord(event.error ?? event.verdict.error), '0', event.error ?? event.verdict.error)],
+  error: ({ event }) => event.error ?? event.verdict.error,
+})
+const countItem = assign<StepContext, any, undefined, any, never>({
+  ended: ({ context }) => context.ended + 1,
+  spent: ({ context, event }) => (BigInt(context.spent) + BigInt(event.charged)).toString(),
+})
+/** Hands the attempt to an inquiry, which keeps the lane until the outcome is known. */
+const doubt = {
+  type: 'tell',
+  params: ({ context }: any) => ({
+    to: `inquiry/${negotiationId(context).slice('negotiation/'.length)}`,
+    event: {
+      type: 'start',
+      input: {
+        run: `run/${context.run}`,
+        holder: negotiationId(context),
+        agreement: context.agreement,
+        id: context.agreementId,
+        lane: context.lane,
+        inputHash: context.inputHash,
+        until: context.until,
+        step: context.self,
+        offer: context.offer,
+      },
+    },
+  }),
+} as any
+const tellDoubt = { type: 'tell', params: ({ context }: any) => ({ to: `run/${context.run}`, event: { type: 'doubt.opened' } }) } as any
+
+const machine = createMachine({
+  id: 'step',
+  types: {} as { context: StepContext; events: StepEvent; input: StepInput & { at: number } },
+  context: ({ input }) => ({
+    ...input,
+    self: stepId(input.run, input.plan.name, input.index),
+    attempts: [], input: null, inputHash: null, units: 1, inputBytes: 0, agreement: null, agreementId: null, offer: null, asked: 0, lane: null,
+    invokedAt: 0, until: 0, output: null, delivery: null, latencyMs: 0, voucher: null, previousRef: null, error: null, state: 'running',
+    items: 0, started: 0, ended: 0, spent: '0',
+  }),
+  initial: 'preparing',
+  states: {
+    preparing: {
+      entry: effect<StepContext, any>('step.prepare', ({ context }) => ({ run: context.run, step: context.plan.name, index: context.index })),
+      on: {
+        'step.prepare.done': [
+          { guard: ({ event }) => event.skip === true, target: 'ended', actions: assign({ state: 'skipped' }) },
+          { guard: ({ event }) => event.items === 0, target: 'ended', actions: assign({ state: 'done' }) },
+          { guard: ({ event }) => event.items !== undefined, target: 'fanning', actions: assign({ items: ({ event }) => event.items! }) },
+          {
+            target: 'hiring',
+            actions: assign(({ event }) => ({ input: event.input, inputHash: event.inputHash!, units: event.units!, inputBytes: event.inputBytes! })),
+          },
+        ],
+        'step.prepare.failed': { target: 'ended', actions: assign({ state: 'failed', error: ({ event }) => event.error }) },
+        cancel: { target: 'ended', actions: [assign({ state: 'cancelled' }), { type: 'abort', params: { kind: 'step.prepare' } } as any] },
+      },
+    },
+    fanning: {
+      entry: fan(),
+      on: {
+        'step.ended': [
+          {
+            guard: ({ event }) => event.state === 'failed' || event.state === 'cancelled',
+            actions: [countItem, assign({ items: ({ context }) => context.started, error: ({ context, event }) => context.error ?? event.error ?? null, state: 'failed' })],
+          },
+          { actions: [countItem, fan()] },
+        ],
+        cancel: {
+          actions: [
+            assign({ items: ({ context }) => context.started, state: 'cancelled' }),
+            enqueueActions(({ context, enqueue }) => {
+              for (let index = 0; index < context.started; index++) enqueue({ type: 'tell', params: { to: stepId(context.run, context.plan.name, index), event: { type: 'cancel' } } } as any)
+            }),
+          ],
+        },
+      },
+      always: {
+        guard: ({ context }) => context.ended >= context.items,
+        target: 'ended',
+        actions: assign({ state: ({ context }) => (context.state === 'running' ? 'done' : context.state) }),
+      },
+    },
+    pausing: {
+      after: { pause: 'hiring' },
+      on: { cancel: { target: 'ended', actions: assign({ state: 'cancelled' }) } },
+    },
+    hiring: {
+      entry: enqueueActions(({ context, enqueue }) => {
+        const { plan, units, inputBytes, attempts } = context
+        const input = {
+          parent: context.self,
+          self: negotiationId(context),
+          purse: 'purse',
+          capability: plan.uses,
+          units,
+          inputBytes,
+          cap: plan.maxPrice,
+          deadlineMs: plan.deadlineMs,
+          graceMs: plan.graceMs,
+          expect: plan.expect,
+          settle: plan.settle,
+          exclude: plan.elsewhere ? attempts.map((one) => one.provider) : [],
+        }
+        enqueue({ type: 'tell', params: { to: input.self, event: { type: 'start', input } } } as any)
+      }),
+      on: {
+        agreed: {
+          target: 'invoking',
+          actions: assign(({ context, event }) => ({
+            agreement: event.agreement, agreementId: event.id, offer: event.offer, lane: event.lane, asked: event.asked,
+            invokedAt: event.at, until: event.at + context.plan.deadlineMs + context.plan.graceMs,
+          })),
+        },
+        refused: { target: 'ended', actions: assign({ state: 'failed', error: ({ context, event }) => (event.error.code === 'market.no-provider' && context.error ? context.error : event.error) }) },
+        cancel: { actions: [assign({ state: 'cancelled' }), { type: 'tell', params: ({ context }: any) => ({ to: negotiationId(context), event: { type: 'cancel' } }) } as any], target: 'ended' },
+      },
+    },
+    invoking: {
+      entry: effect<StepContext, any>('call.invoke', ({ context }) => ({ to: context.agreement!.terms.provider, agreement: context.agreementId, call: 0, inputHash: context.inputHash, until: context.until })),
+      on: {
+        'call.invoke.done': [
+          {
+            guard: ({ event }) => event.verdict.ok,
+            target: 'paying',
+            actions: assign(({ event }) => ({ delivery: event.delivery, output: event.output, latencyMs: event.latencyMs })),
+          },
+          // A signed clause failed: nothing is owed. The lane stays out of use, since its payee sees it otherwise.
+          { guard: ({ context, event }) => !event.verdict.ok && mayRetry(context, event.verdict.error), target: 'pausing', actions: [remember('failed'), noteFailure] },
+          { target: 'ended', actions: [remember('failed'), noteFailure, assign({ state: 'failed' })] },
+        ],
+        'call.invoke.declined': [
+          { guard: ({ context, event }) => mayRetry(context, event.error), target: 'pausing', actions: [remember('failed'), release, noteFailure] },
+          { target: 'ended', actions: [remember('failed'), release, noteFailure, assign({ state: 'failed' })] },
+        ],
+        'call.invoke.failed': [
+          { guard: ({ context, event }) => mayRetry(context, event.error), target: 'pausing', actions: [remember('failed'), tellDoubt, doubt, noteFailure] },
+          { target: 'ended', actions: [remember('failed'), tellDoubt, doubt, noteFailure, assign({ state: 'failed' })] },
+        ],
+        cancel: { target: 'ended', actions: [{ type: 'abort', params: { kind: 'call.invoke' } } as any, tellDoubt, doubt, assign({ state: 'cancelled' })] },
+      },
+    },
+    paying: {
+      entry: {
+        type: 'tell',
+        params: ({ context }: any) => ({
+          to: 'purse',
+          event: { type: 'pay', lane: context.lane.key, for: negotiationId(context), tell: context.self, delivery: deliveryHash(context.delivery), amount: context.delivery.body.amount },
+        }),
+      } as any,
+      on: {
+        paid: {
+          target: 'ended',
+          actions: [
+            remember('delivered'),
+            assign({
+              state: 'done',
+              voucher: ({ event }) => event.voucher,
+              previousRef: ({ event }) => event.previousRef,
+              attempts: ({ context }) => [...context.attempts, attemptOf(context, 'done', context.delivery!.body.amount)],
+              error: null,
+            }),
+          ],
+        },
+      },
+    },
+    ended: {
+      type: 'final',
+      entry: {
+        type: 'tell',
+        params: ({ context }: any) => ({
+          to: context.parent,
+          event: { type: 'step.ended', step: context.plan.name, index: context.index, state: context.state, charged: context.voucher ? context.delivery.body.amount : context.spent, ...(context.error ? { error: context.error } : {}) },
+        }),
+      } as any,
+    },
+  },
+}, { delays: { pause: ({ context }) => context.plan.backoffMs * 2 ** (context.attempts.length - 1) } })
+
+/** Starts items up to `parallel` at once. */
+function fan(): any {
+  return enqueueActions(({ context, enqueue }: any) => {
+    let { started } = context as StepContext
+    while (started < context.items && started - context.ended < context.plan.parallel) {
+      const input: StepInput = { run: context.run, parent: context.self, plan: context.plan, index: started }
+      enqueue({ type: 'tell', params: { to: stepId(context.run, context.plan.name, started), event: { type: 'start', input } } })
+      started++
+    }
+    enqueue.assign({ started })
+  })
+}
+
+export const step = defineActor('step', '1', machine)

@@ -1,0 +1,104 @@
+/**
+ * The directory: the cards of the network and who is alive (DESIGN, Wire). Built from the kept cards
+ * and kept current by subscription; liveness comes from heartbeats. Used by hiring, by `aigen
+ * providers` and by the checker's list of capabilities. Bounded: cards beyond the limit are refused.
+ */
+import type { Address, Capability, Card, Offer } from '../../schemas/documents.gen.ts'
+import { asError, type AigenError } from '../../schemas/error.ts'
+import { decodeJson } from '../../schemas/decode.ts'
+import type { Verifier } from '../identity/signed.ts'
+import type { Bus, BusMessage, Subscription } from '../ports/bus.ts'
+import type { Clock } from '../ports/clock.ts'
+import { admitCard } from './card.ts'
+
+/** A participant that was not heard of for this long is not alive, in ms. */
+export const ALIVE_MS = 6_000
+/** How often a node says that it is alive, in ms. */
+export const BEAT_MS = 2_000
+const CARDS_MAX = 50_000
+const CARD_BYTES_MAX = 512 * 1024
+
+/** One participant as the directory knows it. */
+export interface Entry {
+  readonly card: Card
+  readonly alive: boolean
+}
+
+export interface Directory {
+  /** Everybody with a card. */
+  entries(): Entry[]
+  entry(participant: string): Entry | undefined
+  /** Live offers of a capability. */
+  offers(capability: string): { readonly participant: Address; readonly name: string; readonly offer: Offer }[]
+  /** Every capability on a card, by id; the first card seen wins. */
+  capabilities(): Map<string, Capability>
+  close(): Promise<void>
+}
+
+export interface DirectoryOptions {
+  readonly bus: Bus
+  readonly clock: Clock
+  readonly verifier: Verifier
+  /** Told of each card that was refused. */
+  readonly onRefused?: (participant: string, error: AigenError) => void
+}
+
+export async function openDirectory({ bus, clock, verifier, onRefused }: DirectoryOptions): Promise<Directory> {
+  const cards = new Map<string, Card>()
+  const heard = new Map<string, number>()
+
+  const take = (message: BusMessage): void => {
+    const participant = message.subject.slice(message.subject.lastIndexOf('.') + 1)
+    if (cards.size >= CARDS_MAX && !cards.has(participant)) return
+    try {
+      const card = admitCard(decodeJson(message.data, { bytesMax: CARD_BYTES_MAX }), participant, verifier, clock.now())
+      const known = cards.get(participant)
+      if (!known || known.body.issuedAt <= card.body.issuedAt) cards.set(participant, card)
+    } catch (error) {
+      onRefused?.(participant, asError(error))
+    }
+  }
+  const beat = (message: BusMessage): void => {
+    // Liveness is only ever about the subject's owner: the server lets nobody else publish there (D4).
+    const participant = message.subject.slice(message.subject.lastIndexOf('.') + 1)
+    if (heard.size < CARDS_MAX || heard.has(participant)) heard.set(participant, clock.monotonic())
+    if (message.data.length === 1 && message.data[0] === 0) heard.delete(participant)
+  }
+  const subscriptions: Subscription[] = [await bus.subscribe('aigen.v1.card.*', take), await bus.subscribe('aigen.v1.alive.*', beat)]
+  for await (const message of bus.kept('aigen.v1.card.*')) take(message)
+
+  const isAlive = (participant: string): boolean => {
+    const at = heard.get(participant)
+    return at !== undefined && clock.monotonic() - at < ALIVE_MS
+  }
+  const current = function* (): Iterable<Card> {
+    const now = clock.now()
+    for (const [participant, card] of cards) {
+      if (card.body.expiresAt > now) yield card
+      else cards.delete(participant)
+    }
+  }
+  return {
+    entries: () => [...current()].map((card) => ({ card, alive: isAlive(card.body.participant) })),
+    entry: (participant) => {
+      const card = cards.get(participant)
+      return card && card.body.expiresAt > clock.now() ? { card, alive: isAlive(participant) } : undefined
+    },
+    offers: (capability) => {
+      const found = []
+      for (const { body } of current()) {
+        if (!isAlive(body.participant)) continue
+        for (const offer of body.offers) if (offer.capability.id === capability) found.push({ participant: body.participant, name: body.name, offer })
+      }
+      return found
+    },
+    capabilities: () => {
+      const all = new Map<string, Capability>()
+      for (const { body } of current()) for (const { capability } of body.offers) if (!all.has(capability.id)) all.set(capability.id, capability)
+      return all
+    },
+    close: async () => {
+      for (const subscription of subscriptions) await subscription.stop()
+    },
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * The payer's side of the market as effects: ask all, bargain with some, sign, have it accepted (D6).
+ * Asked for by `negotiation`; each may be repeated freely, since signatures are deterministic and
+ * the provider knows a repeated accept by its agreement.
+ */
+import { hashOf } from '../../schemas/canonical.ts'
+import type { Address, CallForQuotesBody, Hash, Quote, Settle, Signature, Terms } from '../../schemas/documents.gen.ts'
+import { AigenError } from '../../schemas/error.ts'
+import { participantId } from '../../schemas/id.ts'
+import { parseMoney } from '../../schemas/money.ts'
+import { validate } from '../../schemas/validate.ts'
+import type { EffectKind } from '../actors/effects.ts'
+import type { Host } from '../actors/host.ts'
+import type { Wire } from '../identity/wire.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { RailTerms } from '../ports/rail.ts'
+import { agreementId, signAgreement, verifyQuote, verifySide } from './agreement.ts'
+import type { Directory } from './directory.ts'
+import { historyOf, type ExperienceContext } from './experience.machine.ts'
+import type { Lane } from './negotiation.machine.ts'
+import type { Offer } from './strategy.ts'
+
+/** How long quotes are waited for when not all who should answer have, in ms. */
+const QUOTES_MS = 1_500
+/** How long a signed call for quotes stands, in ms. */
+const CALL_MS = 30_000
+const QUOTES_MAX = 64
+const CALL_TIMEOUT_MS = 5_000
+
+export interface HireOptions {
+  readonly wire: Wire
+  readonly clock: Clock
+  readonly directory: Directory
+  readonly terms: RailTerms
+  readonly host: () => Host
+}
+
+interface Ask {
+  readonly capability: string
+  readonly units: number
+  readonly inputBytes: number
+  readonly cap: string
+  readonly deadlineMs: number
+  readonly graceMs: number
+  readonly expect: string | null
+  readonly settle: Settle
+  readonly exclude: readonly Address[]
+}
+
+export function marketSubject(capability: string): string {
+  return `aigen.v1.market.${capability}`
+}
+
+/** The effects `market.ask`, `market.counter`, `market.sign` and `market.accept`. */
+export function hireEffects({ wire, clock, directory, terms: rail, host }: HireOptions): Record<string, EffectKind> {
+  const { credentials } = wire
+
+  /** Why a quote does not answer the call, or nothing when it does. */
+  const misfit = (quote: Terms, ask: Ask, request: string | undefined): string | undefined => {
+    if (request !== undefined && quote.request !== request) return 'another request'
+    if (quote.payer !== wire.participant || quote.capability !== ask.capability) return 'another call'
+    if (quote.asset !== rail.asset || quote.vault !== rail.contract) return 'another asset or vault'
+    if (quote.expect !== ask.expect || quote.settle !== ask.settle) return 'other clauses'
+    if (quote.deadlineMs !== ask.deadlineMs || quote.graceMs !== ask.graceMs) return 'another deadline'
+    if (BigInt(quote.cap) > BigInt(ask.cap)) return 'above the price of the step'
+    if (BigInt(quote.unitPrice) * BigInt(quote.units) > BigInt(quote.cap) || quote.units < ask.units) return 'a cap below its own estimate'
+    return undefined
+  }
+
+  const ask: EffectKind = {
+    mode: 'idempotent',
+    attempts: 3,
+    concurrency: 128,
+    run: async (params: Ask, { key, signal }) => {
+      const live = directory.offers(params.capability).filter((one) => !params.exclude.includes(one.participant) && one.participant !== wire.participant)
+      if (live.length === 0) return { type: 'market.ask.done', offers: [] }
+      const { capability, units, inputBytes, deadlineMs, graceMs, expect, settle } = params
+      const now = clock.now()
+      const body: CallForQuotesBody = {
+        id: `cfq_${hashOf([wire.participant, key]).slice(7, 39)}`,
+        payer: wire.participant, capability, units, inputBytes, deadlineMs, graceMs, expect, settle, issuedAt: now, expiresAt: now + CALL_MS,
+      }
+      const offers = new Map<string, Offer>()
+      const context = host().context<ExperienceContext>('experience')
+      const answers = wire.gatherSigned(marketSubject(capability), wire.sign('call-for-quotes', body), {
+        answerKind: 'quote',
+        validate: (value) => validate('Terms', value),
+        max: Math.min(QUOTES_MAX, live.length),
+        timeoutMs: QUOTES_MS,
+        signal,
+      })
+      for await (const { body: terms, by, signature } of answers) {
+        const known = live.find((one) => one.participant === by)
+        if (!known || terms.provider !== by || params.exclude.includes(by) || misfit(terms, params, body.id) !== undefined) continue
+        if (terms.capabilityHash !== hashOf(known.offer.capability) || terms.payee !== directory.entry(by)?.card.body.payee) continue
+        offers.set(by, {
+          quote: { terms, signature },
+          name: known.name,
+          list: parseMoney(known.offer.list, rail.decimals).toString(),
+          latencyMs: known.offer.latencyMs,
+          history: historyOf(context, by, capability),
+        })
+      }
+      return { type: 'market.ask.done', offers: [...offers.values()] }
+    },
+  }
+
+  const counter: EffectKind = {
+    mode: 'idempotent',
+    attempts: 1,
+    concurrency: 128,
+    run: async ({ quote, want }: { quote: Quote; want: string }, { key, signal }) => {
+      const answer = await wire.call(participantId(quote.terms.provider), 'quote', { quote, want }, {
+        callId: `q-${hashOf(key).slice(7, 39)}`, timeoutMs: 2_000, signal, validate: (value) => validate('QuoteAnswer', value),
+      })
+      verifyQuote(answer, credentials.verifier, clock.now())
+      const { unitPrice: _price, cap: _cap, quote: _id, round: _round, expiresAt: _until, ...fixed } = quote.terms
+      const { unitPrice, cap, quote: _other, round: _next, expiresAt: _later, ...again } = answer.terms
+      if (hashOf(fixed) !== hashOf(again)) throw new AigenError('market.refused', 'the counter-offer changes more than the price')
+      if (BigInt(unitPrice) > BigInt(quote.terms.unitPrice) || BigInt(cap) > BigInt(quote.terms.cap)) throw new AigenError('market.above-cap', 'the counter-offer is dearer')
+      return { type: 'market.counter.done', offer: answer }
+    },
+  }
+
+  const sign: EffectKind = {
+    mode: 'idempotent',
+    run: async (params: { terms: Terms; lane: `0x${string}` }) => ({ type: 'market.sign.done', payer: signAgreement(params, credentials.sign) }),
+  }
+
+  const accept: EffectKind = {
+    mode: 'idempotent',
+    attempts: 3,
+    concurrency: 128,
+    run: async ({ quote, lane, payer }: { quote: Quote; lane: Lane; payer: Signature }, { signal }) => {
+      const agreed = { terms: quote.terms, lane: lane.id }
+      const id: Hash = agreementId(agreed)
+      const { vault, number, voucherKey } = lane
+      const answer = await wire.call(
+        participantId(quote.terms.provider), 'accept',
+        { ...agreed, payer, quote: quote.signature, proof: { vault, number, voucherKey }, authorisation: credentials.authorisation },
+        { callId: `a-${id.slice(7, 39)}`, timeoutMs: CALL_TIMEOUT_MS, signal, validate: (value) => validate('AcceptAnswer', value) },
+      )
+      verifySide(agreed, 'provider', answer.provider, credentials.verifier, clock.now())
+      return { type: 'market.accept.done', agreement: id, provider: answer.provider }
+    },
+  }
+  return { 'market.ask': ask, 'market.counter': counter, 'market.sign': sign, 'market.accept': accept }
+}

@@ -1,0 +1,49 @@
+/**
+ * The payee's side of the chain as effects: claim lanes in one batch, find what is unclaimed.
+ * Asked for by the settler. A claim made twice pays nothing twice: the vault takes only what is
+ * above what it has paid (I1).
+ */
+import type { Address, Hex32, LaneClaim } from '../../schemas/documents.gen.ts'
+import type { EffectKind } from '../actors/effects.ts'
+import type { Host } from '../actors/host.ts'
+import { encodeWrite } from '../ports/rail-json.ts'
+import type { TillContext } from './till.machine.ts'
+import { toRail } from './voucher.ts'
+import { writeThrough } from './write.ts'
+
+export interface ClaimOptions {
+  /** Account that pays for the transaction. */
+  readonly wallet: Address
+  readonly host: () => Host
+}
+
+/** The effects `lanes.claim` and `lanes.unclaimed`. */
+export function claimEffects({ wallet, host }: ClaimOptions): Record<string, EffectKind> {
+  const claim: EffectKind = {
+    mode: 'idempotent',
+    attempts: 4,
+    run: async ({ key, lanes }: { key: string; lanes: readonly Hex32[] }, { signal }) => {
+      const tills = lanes.map((lane) => host().context<TillContext>(`till/${lane}`)).filter((till) => till !== undefined)
+      const open = tills.filter((till) => till.voucher !== null && BigInt(till.voucher.cumulative) > BigInt(till.claimed))
+      if (open.length === 0) return { type: 'lanes.claim.done', key, claims: [], refused: [] }
+      const claims = open.map(({ voucher }) => ({ voucher: toRail(voucher!), signature: voucher!.signature }))
+      // The key names what is claimed, so that a repeated batch with more in it is another write.
+      const unique = `${key}.${claims.map((one) => one.voucher.cumulative).join('.')}`.slice(0, 200)
+      const result = await writeThrough(host(), wallet, unique, 'settler', encodeWrite({ kind: 'claim', claims }), signal)
+      const done: LaneClaim[] = result.paid.map((row) => ({ lane: row.lane, hash: result.hash, claimed: row.claimed }))
+      return { type: 'lanes.claim.done', key, claims: done, refused: result.refused }
+    },
+  }
+  const unclaimed: EffectKind = {
+    mode: 'idempotent',
+    run: async () => {
+      const lanes: Hex32[] = []
+      for (const actor of host().list('till')) {
+        const till = actor.snapshot.context as TillContext
+        if (till.voucher !== null && BigInt(till.voucher.cumulative) > BigInt(till.claimed)) lanes.push(till.lane)
+      }
+      return { type: 'lanes.unclaimed.done', lanes }
+    },
+  }
+  return { 'lanes.claim': claim, 'lanes.unclaimed': unclaimed }
+}
