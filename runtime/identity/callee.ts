@@ -71,11 +71,20 @@ export function createCallee(exchange: Exchange, bus: Bus, telemetry: Telemetry,
   const flight = new Flight(options.limits)
   let subscriptions: Subscription[] = []
 
-  const onHello = ({ data }: BusMessage): BusAnswer => {
+  /**
+   * The answer to what did not pass the door. To a replay there is none: it may be a duplicate that
+   * the network made, and a refusal would overtake the true answer on its way to the same inbox.
+   */
+  const refuse = (thrown: unknown): BusAnswer | void => {
+    const error = asError(thrown)
+    return error.code === 'auth.replayed' ? undefined : { data: refusal(error) }
+  }
+
+  const onHello = ({ data }: BusMessage): BusAnswer | void => {
     try {
       return { data: sessions.welcome(data) }
     } catch (error) {
-      return { data: refusal(asError(error)) }
+      return refuse(error)
     }
   }
 
@@ -91,7 +100,7 @@ export function createCallee(exchange: Exchange, bus: Bus, telemetry: Telemetry,
       if (message.data.length > bytesMax) throw new AigenError('input.too-large')
       admitted = admitSealed(message.data, subject, sessions.find, clock.now, entry?.lateMs ?? 0)
     } catch (error) {
-      if (!(error instanceof Refused)) return { data: refusal(asError(error)) }
+      if (!(error instanceof Refused)) return refuse(error)
       sessions.confirm(error.session)
       return { data: sealAnswer(error.session, error.header, subject, [1, tellable(error.error)]) }
     }

@@ -6,10 +6,10 @@ import { AigenError, type ErrorCode } from '../../schemas/error.ts'
 import type { NodeId, ParticipantId } from '../../schemas/id.ts'
 import type { Bus } from '../ports/bus.ts'
 import type { Span, Telemetry, Trace } from '../telemetry/trace.ts'
-import { ENVELOPE_OVERHEAD, open, readError, readHeader, readRefusal, sealBytes } from './envelope.ts'
+import { ENVELOPE_OVERHEAD, open, readError, readRefusal, sealBytes } from './envelope.ts'
 import { Lru } from './lru.ts'
 import { pack } from './pack.ts'
-import { isCurrent, openHello, type Exchange, type Session } from './session.ts'
+import { isCurrent, openHello, type Exchange, type OpenHello, type Session } from './session.ts'
 import { callSubject, helloSubject } from './subject.ts'
 import { within } from './within.ts'
 
@@ -56,7 +56,7 @@ const HEALED_BY_HELLO: readonly ErrorCode[] = ['auth.unknown-session', 'auth.for
 /** Unsealed refusals that are told as they are; none of them says anything about what is owed. */
 const HINTS: readonly ErrorCode[] = ['auth.version', 'node.busy']
 const HELLO_HINTS: readonly ErrorCode[] = [
-  'auth.version', 'node.busy', 'auth.expired', 'auth.replayed', 'auth.unauthorised', 'auth.forged', 'network.moved',
+  'auth.version', 'node.busy', 'auth.expired', 'auth.unauthorised', 'auth.forged', 'network.moved',
 ]
 
 export function createCaller(exchange: Exchange, bus: Bus, telemetry: Telemetry, bytesMax: number): Caller {
@@ -84,11 +84,9 @@ export function createCaller(exchange: Exchange, bus: Bus, telemetry: Telemetry,
   const sayHello = async (to: ParticipantId, node: NodeId | undefined): Promise<Line> => {
     const hello = openHello(exchange, to, node ?? null)
     const answer = await bus.request(helloSubject(to, node), hello.bytes, { timeoutMs: HELLO_MS })
-    const session = finish(() => {
-      const refused = asRefusal(answer.data, bytesMax)
-      if (refused) throw HELLO_HINTS.includes(refused.code) ? new Told(refused) : refused
-      return hello.finish(answer.data)
-    })
+    const refused = authentic(() => asRefusal(answer.data, bytesMax))
+    if (refused) throw HELLO_HINTS.includes(refused.code) ? refused : garbled(refused)
+    const session = finishHello(hello, answer.data)
     const line = { session, heardAt: clock.monotonic() }
     const key = lineKey(to, session.peerNode)
     lines.set(key, line)
@@ -131,16 +129,15 @@ export function createCaller(exchange: Exchange, bus: Bus, telemetry: Telemetry,
         if (code === 'network.no-responders' && round === 1 && node === undefined) continue
         throw error
       }
-      const refused = finish(() => asRefusal(data, bytesMax))
+      const refused = authentic(() => asRefusal(data, bytesMax))
       if (refused) {
-        if (round === 1 && refused.code === 'auth.replayed') continue
         if (round === 1 && HEALED_BY_HELLO.includes(refused.code)) {
           drop(line)
           continue
         }
         throw HINTS.includes(refused.code) ? refused : garbled(refused)
       }
-      const answer = finish(() => open(session, { kind: 'answer', subject, request: counter }, data))
+      const answer = authentic(() => open(session, { kind: 'answer', subject, request: counter }, data))
       line.heardAt = clock.monotonic()
       if (!Array.isArray(answer) || answer.length !== 2) throw new AigenError('network.garbled', 'The answer has another form.')
       const [state, value] = answer as [unknown, unknown]
@@ -176,33 +173,30 @@ function lineKey(to: ParticipantId, node: NodeId): string {
   return `${to}/${node}`
 }
 
-/** The error in an unsealed refusal, or `undefined` for anything else. */
+/** The error in an unsealed refusal (of any version), or `undefined` for anything else. */
 function asRefusal(data: Uint8Array, bytesMax: number): AigenError | undefined {
-  // a welcome is JSON, so it starts with a brace, and no version is 0x7b
-  if (data[0] === 0x7b) return undefined
-  return readHeader(data, bytesMax).kind === 'refusal' ? readRefusal(data) : undefined
+  if (data.length > bytesMax) throw new AigenError('input.too-large')
+  // a welcome is JSON, so it starts with a brace
+  return data[0] !== 0x7b && data[1] === 0 ? readRefusal(data) : undefined
 }
 
-/** A refusal that is told as it is. */
-class Told extends Error {
-  readonly error: AigenError
-
-  constructor(error: AigenError) {
-    super(error.message)
-    this.error = error
+/** The session that the welcome makes; that it is of another version is told as it is. */
+function finishHello(hello: OpenHello, welcome: Uint8Array): Session {
+  try {
+    return hello.finish(welcome)
+  } catch (error) {
+    throw error instanceof AigenError && error.code === 'auth.version' ? error : garbled(error)
   }
 }
 
 /**
  * What `read` makes of an answer. What does not authenticate is nobody's word, so it is a fault of
- * the network and may be tried again; only another version is told as such.
+ * the network and may be tried again.
  */
-function finish<T>(read: () => T): T {
+function authentic<T>(read: () => T): T {
   try {
     return read()
   } catch (error) {
-    if (error instanceof Told) throw error.error
-    if (error instanceof AigenError && error.code === 'auth.version') throw error
     throw garbled(error)
   }
 }
