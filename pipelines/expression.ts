@@ -60,20 +60,19 @@ export interface Context {
 
 /** `meta.<step>`; price is a decimal string of the dollar, of all items together under forEach. */
 export interface StepMeta {
-  readonly state: 'done' | 'skipped' | 'failed' | 'cancelled'
+  /** done, skipped, failed or cancelled. */
+  readonly state: string
   readonly provider: string | null
+  readonly providerName: string | null
   readonly price: string
   readonly attempts: number
-  /** Code of the error table, null where there is none. */
-  readonly error: string | null
 }
 
-/** `run`; amounts are decimal strings of the dollar, `left` = budget − spent, startedAt in ms. */
+/** `run`; amounts are decimal strings of the dollar, startedAt in ms. `run.left` = budget − spent is added. */
 export interface RunFacts {
   readonly id: string
   readonly spent: string
   readonly budget: string
-  readonly left: string
   readonly startedAt: number
 }
 
@@ -250,11 +249,16 @@ export function celContext(context: Context): object {
   const { run: facts, meta } = context
   return {
     ...context,
-    ...(facts && { run: { ...facts, spent: amount(facts.spent), budget: amount(facts.budget), left: amount(facts.left) } }),
+    ...(facts && { run: celRun(facts) }),
     ...(meta && { meta: Object.fromEntries(Object.entries(meta).map(([step, of]) => [step, { ...of, price: amount(of.price) }])) }),
   }
 }
 
+function celRun(facts: RunFacts): object {
+  const [spent, budget] = [amount(facts.spent), amount(facts.budget)]
+  return { ...facts, spent, budget, left: new MoneyValue(budget.atomic - spent.atomic) }
+}
+
 function amount(text: string): MoneyValue {
-  return new MoneyValue(text.startsWith('-') ? -parseMoney(text.slice(1)) : parseMoney(text))
+  return new MoneyValue(parseMoney(text))
 }

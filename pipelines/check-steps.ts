@@ -1,0 +1,77 @@
+/**
+ * The rules of a single step that its schema cannot say: names, needs, forEach, capability, price,
+ * and what this version does not run. Part of `check.ts`.
+ */
+import type { Capability, Pipeline, PipelineStep } from '../schemas/documents.gen.ts'
+import { AigenError } from '../schemas/error.ts'
+import { parseMoney } from '../schemas/money.ts'
+import { didYouMean, type Findings, type Path } from './findings.ts'
+
+/** Whether every amount can be counted in the dollar's smallest unit; without that there is no worst case. */
+export function checkAmounts(pipeline: Pipeline, findings: Findings): boolean {
+  const amounts: [Path, string][] = Object.entries(pipeline.steps).flatMap(([id, step]) => (step.price ? [[['steps', id, 'price', 'max'], step.price.max]] : []))
+  if (pipeline.budget) amounts.push([['budget', 'max'], pipeline.budget.max])
+  let fine = true
+  for (const [path, amount] of amounts) {
+    try {
+      parseMoney(amount)
+    } catch (error) {
+      fine = false
+      findings.error(path, error instanceof AigenError ? error.message : String(error))
+    }
+  }
+  return fine
+}
+
+/** Names that a plain object already has, or that CEL reads as something else. */
+function isTaken(id: string): boolean {
+  return id in {} || ['in', 'true', 'false', 'null', 'prototype'].includes(id)
+}
+
+export function checkSteps(pipeline: Pipeline, capabilities: ReadonlyMap<string, Capability>, findings: Findings): void {
+  for (const [id, step] of Object.entries(pipeline.steps)) {
+    const path = ['steps', id]
+    if (isTaken(id)) findings.error(path, `${id} cannot be the name of a step`, 'Choose another name.')
+    checkNeeds(id, step, pipeline, findings)
+    checkForEach(step, path, findings)
+    checkSupport(step, path, findings)
+    if (step.uses !== undefined && !capabilities.has(step.uses)) {
+      findings.error([...path, 'uses'], `nobody offers ${step.uses}`, didYouMean(step.uses, [...capabilities.keys()]))
+    }
+    if (step.uses === undefined) {
+      for (const field of ['with', 'price', 'sla', 'expect', 'retry', 'settle'] as const) {
+        if (step[field] !== undefined) findings.error([...path, field], `${field} belongs to a step with uses`)
+      }
+    }
+  }
+}
+
+function checkNeeds(id: string, step: PipelineStep, pipeline: Pipeline, findings: Findings): void {
+  for (const [index, needed] of (step.needs ?? []).entries()) {
+    const path = ['steps', id, 'needs', index]
+    if (needed === id) findings.error(path, 'a step cannot need itself')
+    else if (!Object.hasOwn(pipeline.steps, needed)) {
+      findings.error(path, `there is no step ${needed}`, didYouMean(needed, Object.keys(pipeline.steps)))
+    }
+  }
+}
+
+function checkForEach(step: PipelineStep, path: readonly string[], findings: Findings): void {
+  if (step.forEach !== undefined && step.maxItems === undefined) {
+    findings.error([...path, 'forEach'], 'forEach needs maxItems, or the worst case has no bound', 'Add "maxItems": 20.')
+  }
+  if (step.forEach !== undefined) return
+  for (const field of ['maxItems', 'parallel'] as const) {
+    if (step[field] !== undefined) findings.error([...path, field], `${field} belongs to a step with forEach`)
+  }
+}
+
+/** Constructs of the language that are checked but not run yet: said, never ignored. */
+function checkSupport(step: PipelineStep, path: readonly string[], findings: Findings): void {
+  for (const field of ['fallback', 'compensate', 'approve', 'wait'] as const) {
+    if (step[field] !== undefined) findings.error([...path, field], `${field} is not run by this version`, 'Leave it out, or upgrade.')
+  }
+  if (step.settle !== undefined && step.settle !== 'postpaid') {
+    findings.error([...path, 'settle'], `the settlement ${step.settle} is not run by this version`, 'Use postpaid.')
+  }
+}

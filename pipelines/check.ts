@@ -1,0 +1,148 @@
+/**
+ * Checks a pipeline before a cent is spent (D8): shape, names, cycles, types across steps, worst-case
+ * price and time, budgets, and what this version does not run. Reports everything at once, each with
+ * its path, its place in the text and a hint. Used by the CLI, by runs, by doors and by bundles.
+ */
+import { compileSchema } from '../schemas/compile-schema.ts'
+import type { Capability, Pipeline } from '../schemas/documents.gen.ts'
+import { AigenError } from '../schemas/error.ts'
+import { ATOMIC_MAX, formatMoney } from '../schemas/money.ts'
+import { checkExpressions, shapesOf } from './check-expressions.ts'
+import { checkInputs, checkInputSchema } from './check-inputs.ts'
+import { checkAmounts, checkSteps } from './check-steps.ts'
+import { parseDocument, type PlacedIssue } from './document.ts'
+import { Findings } from './findings.ts'
+import { graphOf, type Graph } from './graph.ts'
+import { budgetOf, worstCaseOf, type WorstCase } from './price.ts'
+
+export interface CheckOptions {
+  /** What can be hired, by id. */
+  readonly capabilities: ReadonlyMap<string, Capability>
+  /** The caller's budget in atomic units; the smaller of it and the document's counts. */
+  readonly budget?: bigint
+}
+
+export interface CheckReport {
+  /** No errors: the document may run. */
+  readonly ok: boolean
+  /** At most 200, in document order as far as each rule goes. */
+  readonly errors: readonly PlacedIssue[]
+  readonly warnings: readonly PlacedIssue[]
+  /** Known when the document fits the schema and has no cycle. */
+  readonly worstCase: CheckedWorstCase | undefined
+  /** Each step after all it depends on; empty when the document does not fit the schema. */
+  readonly order: readonly string[]
+  readonly graph: Graph | undefined
+  /** The document, typed, when it fits the schema; run it only when `ok`. */
+  readonly pipeline: Pipeline | undefined
+  /** What counts, in atomic units: the smaller of the document's budget and the caller's. */
+  readonly budget: bigint | undefined
+}
+
+export interface CheckedWorstCase {
+  /** Decimal string of the dollar. */
+  readonly price: string
+  /** Without time to hire. */
+  readonly timeMs: number
+  readonly criticalPath: readonly string[]
+  readonly steps: Readonly<Record<string, { readonly cap: string; readonly price: string; readonly timeMs: number }>>
+}
+
+/**
+ * Everything that is wrong with a document, given as text (then errors name line and column) or as
+ * a value. Never throws for its content.
+ *
+ * @example check(text, { capabilities }).errors // [{ path: 'steps.facts.with.text', message: 'there is no step raed', … }]
+ */
+export function check(source: string | object, { capabilities, budget: callers }: CheckOptions): CheckReport {
+  const document = parseDocument(source)
+  const { pipeline } = document
+  if (!pipeline) {
+    return { ok: false, errors: document.issues, warnings: [], worstCase: undefined, order: [], graph: undefined, pipeline, budget: callers }
+  }
+  const findings = new Findings(document.place)
+  const graph = graphOf(pipeline)
+  checkInputSchema(pipeline, findings)
+  checkSchemas(pipeline, findings)
+  checkSteps(pipeline, capabilities, findings)
+  const shapes = shapesOf(pipeline, capabilities, graph)
+  checkExpressions(pipeline, graph, shapes, findings)
+  checkInputs(pipeline, capabilities, graph, shapes, findings)
+  checkOrder(graph, findings)
+  const countable = checkAmounts(pipeline, findings)
+  const budget = countable ? smaller(budgetOf(pipeline), callers) : callers
+  const worst = graph.cycles.length === 0 && countable ? worstCaseOf(pipeline, graph, budget) : undefined
+  if (worst) checkMoney(pipeline, worst, budget, callers, findings)
+  const { errors, warnings } = findings
+  return { ok: errors.length === 0, errors, warnings, worstCase: worst && inWords(worst), order: graph.order, graph, pipeline, budget }
+}
+
+/** The pipeline of a document that passes. Error `pipeline.invalid` with every issue of the report. */
+export function checked(source: string | object, options: CheckOptions): CheckReport & { readonly pipeline: Pipeline } {
+  const report = check(source, options)
+  const [first] = report.errors
+  if (first || !report.pipeline) {
+    throw new AigenError('pipeline.invalid', first && `${first.path}: ${first.message}.`, { issues: report.errors, ...(first ? { path: first.path } : {}) })
+  }
+  return { ...report, pipeline: report.pipeline }
+}
+
+function checkSchemas(pipeline: Pipeline, findings: Findings): void {
+  if (pipeline.input === undefined) return
+  try {
+    compileSchema(pipeline.input)
+  } catch (error) {
+    if (!(error instanceof AigenError)) throw error
+    if (error.issues.length === 0) findings.error(['input'], error.message)
+    for (const issue of error.issues) findings.error(issue.path === '' ? ['input'] : ['input', ...splitPath(issue.path)], issue.message, issue.hint)
+  }
+}
+
+/** Keys of a path as `joinPath` wrote it. */
+function splitPath(path: string): (string | number)[] {
+  return [...path.matchAll(/\[([0-9]+)\]|\["((?:[^"\\]|\\.)*)"\]|([^.[\]]+)/g)].map(([, index, quoted, key]) =>
+    index !== undefined ? Number(index) : quoted !== undefined ? (JSON.parse(`"${quoted}"`) as string) : key!)
+}
+
+function checkOrder(graph: Graph, findings: Findings): void {
+  for (const cycle of graph.cycles) {
+    findings.error(['steps', cycle[0]!], `these steps wait for each other: ${cycle.join(' → ')}`, 'Remove one of the references.')
+  }
+  if (graph.cycles.length > 0) return
+  for (const id of graph.unused) findings.warn(['steps', id], 'nothing uses this step: it is paid for all the same')
+}
+
+function checkMoney(pipeline: Pipeline, worst: WorstCase, budget: bigint | undefined, callers: bigint | undefined, findings: Findings): void {
+  for (const id of worst.unpriced) {
+    const message = budget === undefined ? 'no price and no budget: the worst case has no bound' : 'no price, and the steps with one leave nothing of the budget'
+    findings.error(['steps', id], message, 'Add "price": { "max": "0.01" }.')
+  }
+  if (worst.unpriced.length === 0) {
+    for (const [id, { cap, shared }] of worst.steps) {
+      if (shared) findings.warn(['steps', id], `no price: a call may cost up to ${amountText(cap)}, its share of the budget`, 'Add "price": { "max": … }.')
+    }
+  }
+  if (budget === undefined || worst.price <= budget) {
+    if (budget === undefined && worst.unpriced.length === 0) findings.warn([], 'no budget: a run may spend the worst case', 'Add "budget": { "max": … }.')
+    return
+  }
+  const whose = budget === callers ? 'the budget given' : 'the document\'s budget'
+  const path = budget === callers || !pipeline.budget ? [] : ['budget', 'max']
+  findings.error(path, `the worst case is ${amountText(worst.price)}, ${whose} is ${amountText(budget)}`,
+    `Raise the budget to ${amountText(worst.price)}, or lower the steps' prices.`)
+}
+
+/** An amount in words; sums of a hostile document may be beyond what any lane can hold. */
+function amountText(atomic: bigint): string {
+  return formatMoney(atomic > ATOMIC_MAX ? ATOMIC_MAX : atomic)
+}
+
+function smaller(a: bigint | undefined, b: bigint | undefined): bigint | undefined {
+  if (a === undefined || b === undefined) return a ?? b
+  return a < b ? a : b
+}
+
+function inWords(worst: WorstCase): CheckedWorstCase {
+  const steps = [...worst.steps].map(([id, { cap, price, timeMs }]) => [id, { cap: amountText(cap), price: amountText(price), timeMs }] as const)
+  return { price: amountText(worst.price), timeMs: worst.timeMs, criticalPath: worst.criticalPath, steps: Object.fromEntries(steps) }
+}
