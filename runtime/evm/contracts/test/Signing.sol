@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IVault} from "../IVault.sol";
+import {VM} from "./Vm.sol";
+
+/// @dev Digests and signatures as a payer makes them, written out apart from the contract's own code.
+abstract contract Signing {
+    function domain(address contract_) internal view returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+                keccak256("AIGEN Vault"),
+                keccak256("1"),
+                block.chainid,
+                contract_
+            )
+        );
+    }
+
+    function sign(uint256 key, address contract_, bytes memory struct_) internal view returns (bytes memory) {
+        bytes32 digest = keccak256(abi.encodePacked(hex"1901", domain(contract_), keccak256(struct_)));
+        (uint8 v, bytes32 r, bytes32 s) = VM.sign(key, digest);
+        return abi.encodePacked(r, s, v);
+    }
+
+    function plainStruct(bytes32 lane, uint128 cumulative, bytes32 ref) internal pure returns (bytes memory) {
+        return abi.encode(keccak256("Voucher(bytes32 laneId,uint128 cumulative,bytes32 ref)"), lane, cumulative, ref);
+    }
+
+    function plain(uint256 key, address contract_, bytes32 lane, uint128 cumulative)
+        internal
+        view
+        returns (IVault.Claim memory row)
+    {
+        row.laneId = lane;
+        row.cumulative = cumulative;
+        row.ref = bytes32(uint256(cumulative));
+        row.signature = sign(key, contract_, plainStruct(lane, cumulative, row.ref));
+    }
+
+    function locked(
+        uint256 key,
+        address contract_,
+        bytes32 lane,
+        uint128 cumulative,
+        uint128 amount,
+        bytes32 preimage,
+        uint48 expiry
+    ) internal view returns (IVault.Claim memory row) {
+        row.kind = 1;
+        row.laneId = lane;
+        row.cumulative = cumulative;
+        row.amount = amount;
+        row.lockHash = sha256(abi.encode(preimage));
+        row.expiry = expiry;
+        row.preimage = preimage;
+        bytes32 type_ = keccak256(
+            "LockedVoucher(bytes32 laneId,uint128 cumulative,uint128 lockAmount,bytes32 lockHash,uint48 lockExpiry,bytes32 ref)"
+        );
+        row.signature =
+            sign(key, contract_, abi.encode(type_, lane, cumulative, amount, row.lockHash, expiry, bytes32(0)));
+    }
+
+    function escrow(uint256 key, address contract_, IVault.EscrowVoucher memory voucher)
+        internal
+        view
+        returns (IVault.Claim memory row)
+    {
+        row.kind = 2;
+        row.laneId = voucher.laneId;
+        row.cumulative = voucher.cumulative;
+        row.amount = voucher.amount;
+        row.arbiter = voucher.arbiter;
+        row.challengeEnd = voucher.challengeEnd;
+        row.expiry = voucher.expiry;
+        row.ref = voucher.ref;
+        row.signature = sign(key, contract_, escrowStruct(voucher));
+    }
+
+    function escrowStruct(IVault.EscrowVoucher memory voucher) internal pure returns (bytes memory) {
+        bytes32 type_ = keccak256(
+            "EscrowVoucher(bytes32 laneId,uint128 cumulative,uint128 amount,address arbiter,uint48 challengeEnd,uint48 expiry,bytes32 ref)"
+        );
+        return abi.encode(type_, voucher);
+    }
+
+    function ruling(uint256 key, address contract_, IVault.EscrowVoucher memory voucher, uint128 amount)
+        internal
+        view
+        returns (bytes memory)
+    {
+        bytes32 digest =
+            keccak256(abi.encodePacked(hex"1901", domain(contract_), keccak256(escrowStruct(voucher))));
+        return sign(
+            key, contract_, abi.encode(keccak256("Ruling(bytes32 voucherHash,uint128 payeeAmount)"), digest, amount)
+        );
+    }
+
+    function releaseOf(uint256 key, address contract_, bytes32 lane, uint128 finalClaimed)
+        internal
+        view
+        returns (bytes memory)
+    {
+        return sign(
+            key, contract_, abi.encode(keccak256("Release(bytes32 laneId,uint128 finalClaimed)"), lane, finalClaimed)
+        );
+    }
+
+    function one(IVault.Claim memory row) internal pure returns (IVault.Claim[] memory rows) {
+        rows = new IVault.Claim[](1);
+        rows[0] = row;
+    }
+}

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {IVault} from "../IVault.sol";
+import {TestDollar} from "../TestDollar.sol";
+import {Vault} from "../Vault.sol";
+import {Signing} from "./Signing.sol";
+import {BarringToken, FalseToken, FeeToken, LyingToken, PlainToken, ReentrantToken, YesMan} from "./Tokens.sol";
+import {VM, bound, equal, isTrue} from "./Vm.sol";
+
+/// @dev Unit and fuzz tests; the exhaustive fault tables run in rail.contract.ts over anvil.
+contract VaultTest is Signing {
+    uint256 private constant KEY = 0xA11CE;
+    uint256 private constant PAYEE_KEY = 0xB0B;
+    uint256 private constant ARBITER_KEY = 0xA4B;
+    address private constant STRANGER = address(0x5742);
+
+    Vault private vault;
+    TestDollar private dollar;
+    address private payee;
+    bytes32 private id;
+
+    function setUp() public {
+        VM.warp(1_000_000);
+        vault = new Vault();
+        dollar = new TestDollar();
+        payee = VM.addr(PAYEE_KEY);
+        dollar.mint(address(this), 1_000_000);
+        dollar.approve(address(vault), type(uint256).max);
+        id = vault.open(terms(address(dollar)), 100_000);
+    }
+
+    function terms(address token) private view returns (IVault.Terms memory) {
+        return IVault.Terms(address(this), VM.addr(KEY), token, 1 hours, 7);
+    }
+
+    function lane(bytes32 vaultId, uint64 number, uint128 total) private returns (bytes32) {
+        return laneTo(vaultId, payee, number, total);
+    }
+
+    function laneTo(bytes32 vaultId, address to, uint64 number, uint128 total) private returns (bytes32) {
+        IVault.Reservation[] memory rows = new IVault.Reservation[](1);
+        rows[0] = IVault.Reservation(to, number, total);
+        vault.reserve(vaultId, rows);
+        return vault.laneIdOf(vaultId, to, number);
+    }
+
+    function claimed(bytes32 laneId) private view returns (uint128) {
+        (IVault.Lane memory state,) = vault.laneOf(laneId);
+        return state.claimed;
+    }
+
+    function other(PlainToken token) private returns (bytes32 vaultId) {
+        token.mint(address(this), 1_000);
+        token.approve(address(vault), 1_000);
+        return vault.open(terms(address(token)), 1_000);
+    }
+
+    // ------------------------------------------------------------ vouchers
+
+    /// @dev Whatever is claimed in whatever order, the payee has the highest valid cumulative.
+    function testFuzz_highestCumulativeWins(uint128[8] calldata sums, uint128 total) public {
+        total = uint128(bound(total, 1, 100_000));
+        bytes32 laneId = lane(id, 1, total);
+        uint128 highest;
+        IVault.Claim[] memory rows = new IVault.Claim[](8);
+        for (uint256 i = 0; i < 8; ++i) {
+            uint128 sum = uint128(bound(sums[i], 0, uint256(total) * 2));
+            rows[i] = plain(KEY, address(vault), laneId, sum);
+            if (sum <= total && sum > highest) highest = sum;
+        }
+        vault.claim(rows);
+        vault.claim(rows);
+        equal(claimed(laneId), highest, "claimed");
+        equal(dollar.balanceOf(payee), highest, "paid");
+    }
+
+    function testFuzz_noOtherKeySigns(uint256 key, uint128 sum) public {
+        key = bound(key, 1, type(uint128).max);
+        VM.assume(key != KEY);
+        bytes32 laneId = lane(id, 1, 1_000);
+        equal(vault.claim(one(plain(key, address(vault), laneId, uint128(bound(sum, 1, 1_000))))), 0, "paid");
+    }
+
+    function testFuzz_anyByteFlippedIsRefused(uint8 place, uint8 flip) public {
+        VM.assume(flip != 0);
+        bytes32 laneId = lane(id, 1, 1_000);
+        IVault.Claim memory row = plain(KEY, address(vault), laneId, 10);
+        row.signature[place % 65] ^= bytes1(flip);
+        equal(vault.claim(one(row)), 0, "paid");
+    }
+
+    function testFuzz_reservesNeverFall(uint128[4] calldata totals) public {
+        uint128 highest;
+        for (uint256 i = 0; i < 4; ++i) {
+            uint128 total = uint128(bound(totals[i], 1, 100_000));
+            lane(id, 1, total);
+            if (total > highest) highest = total;
+        }
+        equal(vault.vaultOf(id).free, 100_000 - highest, "free");
+    }
+
+    /// @dev After a fork the domain separator follows the chain id.
+    function test_otherChainIdIsRefused() public {
+        bytes32 laneId = lane(id, 1, 1_000);
+        IVault.Claim memory row = plain(KEY, address(vault), laneId, 10);
+        VM.chainId(999);
+        equal(vault.claim(one(row)), 0, "paid");
+    }
+
+    /// @dev EIP-7702: code on the voucher key's address neither voids nor forges its signatures.
+    function test_codeOnTheVoucherKeyChangesNothing() public {
+        bytes32 laneId = lane(id, 1, 1_000);
+        VM.etch(VM.addr(KEY), abi.encodePacked(hex"ef0100", address(new YesMan())));
+        equal(vault.claim(one(plain(0xBAD, address(vault), laneId, 10))), 0, "forged");
+        equal(vault.claim(one(plain(KEY, address(vault), laneId, 10))), 10, "voided");
+        VM.etch(VM.addr(KEY), address(new YesMan()).code);
+        equal(vault.claim(one(plain(0xBAD, address(vault), laneId, 20))), 0, "forged");
+        equal(vault.claim(one(plain(KEY, address(vault), laneId, 20))), 10, "voided");
+    }
+
+    function test_batchOfSeveralPayeesAndTokens() public {
+        PlainToken token = new PlainToken();
+        bytes32 second = other(token);
+        address friend = address(0xF0);
+        IVault.Claim[] memory rows = new IVault.Claim[](4);
+        rows[0] = plain(KEY, address(vault), lane(id, 1, 100), 10);
+        rows[1] = plain(KEY, address(vault), lane(second, 1, 100), 20);
+        rows[2] = plain(KEY, address(vault), laneTo(id, friend, 1, 100), 30);
+        rows[3] = plain(KEY, address(vault), lane(id, 2, 100), 40);
+        equal(vault.claim(rows), 100, "paid");
+        equal(dollar.balanceOf(payee), 50, "payee");
+        equal(dollar.balanceOf(friend), 30, "friend");
+        equal(token.balanceOf(payee), 20, "other token");
+    }
+
+    // ------------------------------------------------------------ locks and escrow
+
+    function testFuzz_lockToTheSecond(uint48 expiry, uint48 when, bytes32 preimage, bytes32 guess) public {
+        expiry = uint48(bound(expiry, 1_000_001, 2_000_000));
+        when = uint48(bound(when, expiry - 2, expiry + 2));
+        IVault.Claim memory row = locked(KEY, address(vault), lane(id, 1, 100), 50, 20, preimage, expiry);
+        VM.warp(when);
+        if (guess != preimage) {
+            row.preimage = guess;
+            equal(vault.claim(one(row)), 0, "wrong preimage");
+            row.preimage = preimage;
+        }
+        equal(vault.claim(one(row)), when < expiry ? 50 : 0, "paid");
+    }
+
+    function testFuzz_rulingSplits(uint128 amount, uint128 given, uint48 when) public {
+        amount = uint128(bound(amount, 1, 60));
+        given = uint128(bound(given, 0, amount));
+        IVault.EscrowVoucher memory voucher = IVault.EscrowVoucher(
+            lane(id, 1, 100), 60, amount, VM.addr(ARBITER_KEY), 1_000_010, 1_000_020, bytes32("ref")
+        );
+        vault.rule(voucher, given, ruling(ARBITER_KEY, address(vault), voucher, given));
+        VM.warp(bound(when, 1_000_000, 1_000_019));
+        equal(vault.claim(one(escrow(KEY, address(vault), voucher))), 60 - amount + given, "paid");
+        VM.warp(1_000_015);
+        equal(vault.claim(one(escrow(KEY, address(vault), voucher))), 0, "again");
+    }
+
+    function testFuzz_silentArbiterDelaysNobody(uint48 when) public {
+        when = uint48(bound(when, 1_000_000, 1_000_030));
+        IVault.EscrowVoucher memory voucher = IVault.EscrowVoucher(
+            lane(id, 1, 100), 60, 60, VM.addr(ARBITER_KEY), 1_000_010, 1_000_020, bytes32("ref")
+        );
+        VM.warp(when);
+        bool due = when >= 1_000_010 && when < 1_000_020;
+        equal(vault.claim(one(escrow(KEY, address(vault), voucher))), due ? 60 : 0, "paid");
+        bytes memory late = ruling(ARBITER_KEY, address(vault), voucher, 1);
+        if (when >= 1_000_010) VM.expectRevert(abi.encodeWithSelector(IVault.ChallengeOver.selector, 1_000_010));
+        vault.rule(voucher, 1, late);
+    }
+
+    /// @dev A zero arbiter is nobody: an invalid signature, which recovers zero, does not rule for it.
+    function test_zeroArbiterNeverRules() public {
+        IVault.EscrowVoucher memory voucher =
+            IVault.EscrowVoucher(lane(id, 1, 100), 60, 60, address(0), 1_000_010, 1_000_020, 0);
+        VM.expectRevert(IVault.BadSignature.selector);
+        vault.rule(voucher, 0, new bytes(65));
+    }
+
+    // ------------------------------------------------------------ closing
+
+    function testFuzz_exitToTheSecond(uint48 when) public {
+        bytes32 laneId = lane(id, 1, 100);
+        vault.exit(laneId);
+        when = uint48(bound(when, 1_000_000, 1_000_000 + 2 hours));
+        VM.warp(when);
+        if (when < 1_000_000 + 1 hours) {
+            VM.expectRevert(abi.encodeWithSelector(IVault.NotYet.selector, 1_000_000 + 1 hours));
+            vault.finalize(laneId);
+        } else {
+            vault.finalize(laneId);
+            equal(vault.vaultOf(id).free, 100_000, "free");
+        }
+    }
+
+    /// @dev Claim and finalize in one block: whichever comes first, nothing is lost or doubled.
+    function testFuzz_claimAgainstFinalize(bool claimFirst) public {
+        bytes32 laneId = lane(id, 1, 100);
+        vault.exit(laneId);
+        VM.warp(1_000_000 + 1 hours);
+        IVault.Claim[] memory rows = one(plain(KEY, address(vault), laneId, 60));
+        if (claimFirst) vault.claim(rows);
+        vault.finalize(laneId);
+        if (!claimFirst) vault.claim(rows);
+        equal(dollar.balanceOf(payee), claimFirst ? 60 : 0, "payee");
+        equal(vault.vaultOf(id).free, claimFirst ? 99_940 : 100_000, "free");
+        equal(dollar.balanceOf(address(vault)), vault.vaultOf(id).free, "I2");
+    }
+
+    function test_releaseIsBoundToItsLane() public {
+        bytes32 laneId = lane(id, 1, 100);
+        bytes memory signature = releaseOf(PAYEE_KEY, address(vault), lane(id, 2, 100), 0);
+        VM.expectRevert(IVault.BadSignature.selector);
+        vault.release(laneId, 0, signature);
+        VM.expectRevert(IVault.BadSignature.selector);
+        vault.release(laneId, 0, "");
+    }
+
+    // ------------------------------------------------------------ relayed deposit
+
+    function test_depositByAuthorisationServesItsVaultOnly() public {
+        uint256 ownerKey = 0xD00D;
+        address from = VM.addr(ownerKey);
+        dollar.mint(from, 500);
+        IVault.Terms memory mine = IVault.Terms(from, from, address(dollar), 60, 1);
+        bytes32 vaultId = vault.vaultIdOf(mine);
+        bytes32 nonce = keccak256(abi.encode(vaultId, bytes32("salt")));
+        bytes32 digest = keccak256(
+            abi.encodePacked(
+                hex"1901",
+                dollar.DOMAIN_SEPARATOR(),
+                keccak256(
+                    abi.encode(
+                        keccak256(
+                            "ReceiveWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)"
+                        ),
+                        from,
+                        address(vault),
+                        500,
+                        0,
+                        2_000_000,
+                        nonce
+                    )
+                )
+            )
+        );
+        (uint8 v, bytes32 r, bytes32 s) = VM.sign(ownerKey, digest);
+        bytes memory signature = abi.encodePacked(r, s, v);
+        // A front-runner who changes the vault's terms changes the nonce, and the signature fails.
+        IVault.Terms memory theirs = IVault.Terms(STRANGER, STRANGER, address(dollar), 60, 1);
+        VM.expectRevert();
+        vault.openWithAuthorization(theirs, from, 500, 0, 2_000_000, "salt", signature);
+        VM.prank(STRANGER);
+        vault.openWithAuthorization(mine, from, 500, 0, 2_000_000, "salt", signature);
+        equal(vault.vaultOf(vaultId).free, 500, "free");
+        VM.expectRevert();
+        vault.openWithAuthorization(mine, from, 500, 0, 2_000_000, "salt", signature);
+    }
+
+    // ------------------------------------------------------------ awkward tokens
+
+    function test_feeOnTransferIsRefused() public {
+        FeeToken token = new FeeToken();
+        token.mint(address(this), 1_000);
+        token.approve(address(vault), 1_000);
+        VM.expectRevert(abi.encodeWithSelector(IVault.DepositMismatch.selector, 1_000, 990));
+        vault.open(terms(address(token)), 1_000);
+    }
+
+    function test_tokenThatLiesOrSaysFalseIsRefused() public {
+        LyingToken lying = new LyingToken();
+        VM.expectRevert(abi.encodeWithSelector(IVault.DepositMismatch.selector, 1_000, 0));
+        vault.open(terms(address(lying)), 1_000);
+        FalseToken token = new FalseToken();
+        token.setBroken(true);
+        VM.expectRevert();
+        vault.open(terms(address(token)), 1_000);
+    }
+
+    function test_falseOnPaymentBecomesCredit() public {
+        FalseToken token = new FalseToken();
+        bytes32 second = other(token);
+        bytes32 laneId = lane(second, 1, 100);
+        token.setBroken(true);
+        vault.claim(one(plain(KEY, address(vault), laneId, 60)));
+        equal(vault.creditOf(address(token), payee), 60, "credit");
+        VM.startPrank(payee);
+        VM.expectRevert();
+        vault.collect(address(token), payee);
+        token.setBroken(false);
+        vault.collect(address(token), STRANGER);
+        VM.expectRevert(IVault.NothingToCollect.selector);
+        vault.collect(address(token), STRANGER);
+        VM.stopPrank();
+        equal(token.balanceOf(STRANGER), 60, "collected");
+    }
+
+    /// @dev One barred payee does not hold up the batch, and loses nothing.
+    function test_barredPayeeIsCredited() public {
+        BarringToken token = new BarringToken();
+        bytes32 second = other(token);
+        address friend = address(0xF0);
+        IVault.Claim[] memory rows = new IVault.Claim[](2);
+        rows[0] = plain(KEY, address(vault), lane(second, 1, 100), 60);
+        rows[1] = plain(KEY, address(vault), laneTo(second, friend, 1, 100), 30);
+        token.bar(payee, true);
+        vault.claim(rows);
+        equal(token.balanceOf(friend), 30, "friend");
+        equal(vault.creditOf(address(token), payee), 60, "credit");
+        equal(token.balanceOf(address(vault)), 1_000 - 30, "I2");
+    }
+
+    function test_pausedTokenPaysLater() public {
+        BarringToken token = new BarringToken();
+        bytes32 second = other(token);
+        bytes32 laneId = lane(second, 1, 100);
+        token.pause(true);
+        vault.claim(one(plain(KEY, address(vault), laneId, 60)));
+        VM.expectRevert();
+        vault.withdraw(second, 1, address(this));
+        token.pause(false);
+        VM.prank(payee);
+        vault.collect(address(token), payee);
+        equal(token.balanceOf(payee), 60, "collected");
+    }
+
+    function test_reentrantTokenGetsNothing() public {
+        ReentrantToken token = new ReentrantToken();
+        bytes32 second = other(token);
+        bytes32 laneId = lane(second, 1, 100);
+        IVault.Claim[] memory rows = one(plain(KEY, address(vault), laneId, 60));
+        token.arm(address(vault), abi.encodeCall(IVault.claim, (rows)));
+        vault.claim(rows);
+        isTrue(token.entered() && !token.succeeded(), "refused inside");
+        equal(token.balanceOf(payee), 60, "paid once");
+    }
+
+    function test_tokenWithoutCodeCannotBeDeposited() public {
+        VM.expectRevert();
+        vault.open(terms(address(0xDEAD)), 1);
+    }
+
+    // ------------------------------------------------------------ gas
+
+    function test_gas() public {
+        for (uint64 i = 0; i < 101; ++i) lane(id, i, 100);
+        IVault.Claim[] memory rows = new IVault.Claim[](100);
+        for (uint64 i = 0; i < 100; ++i) {
+            rows[i] = plain(KEY, address(vault), vault.laneIdOf(id, payee, i), 5);
+        }
+        vault.claim(rows);
+        VM.snapshotGasLastCall("Vault", "claim 100");
+        vault.claim(one(plain(KEY, address(vault), vault.laneIdOf(id, payee, 100), 5)));
+        VM.snapshotGasLastCall("Vault", "claim 1");
+        lane(id, 200, 100);
+    }
+}
