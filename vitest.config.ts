@@ -4,15 +4,16 @@
  * `--mode long` (npm run test:long) runs every property test 2,000 times instead of 100.
  */
 import { fileURLToPath } from 'node:url'
-import { defineConfig } from 'vitest/config'
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
 
 const root = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+/** What both kinds of test share. */
 const everywhere = {
   pool: 'forks',
   globals: false,
   setupFiles: [root('./vitest.setup.ts')],
   exclude: ['**/node_modules/**', 'dist/**', '.aigen/**'],
-} as const
+} satisfies TestProjectInlineConfiguration['test']
 
 export default defineConfig(({ mode }) => ({
   resolve: { alias: { aigen: root('./index.ts') } },

@@ -48,7 +48,7 @@ export function documentExamples(): Examples {
     },
     CallForQuotes: {
       body: {
-        id: 'req_1', payer, capability: 'vision.ocr@1', units: 1, inputBytes: 90_000, deadlineMs: 20_000, expect: null, settle: 'postpaid',
+        id: 'req_1', payer, capability: 'vision.ocr@1', units: 1, inputBytes: 90_000, deadlineMs: 20_000, graceMs: 1000, expect: null, settle: 'postpaid',
         issuedAt: at, expiresAt: at + 5000,
       },
       signature, authorisation,
