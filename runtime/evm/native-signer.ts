@@ -4,11 +4,11 @@
  * voucher agree with the chain. Used by the rails, `runtime/identity` and the command line.
  */
 import secp256k1 from 'secp256k1'
-import { keccak256 } from 'viem'
 import { AigenError } from '../../schemas/error.ts'
 import type { Random } from '../ports/random.ts'
 import type { Hex, WalletSigner } from '../ports/signer.ts'
 import { fromHex, toHex } from './hex.ts'
+import { keccak } from './keccak.ts'
 
 /** Half of the group's order: a signature with an s above it is malleable and refused (EIP-2). */
 const HALF_ORDER = Buffer.from('7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0', 'hex')
@@ -26,7 +26,7 @@ export function generateWalletKey(random: Random): Uint8Array {
 /** EIP-55 checksummed form of an address; `input.invalid` for anything but 20 bytes of hex. */
 export function checksumAddress(address: string): Hex {
   const lower = toHex(fromHex(address, 20)).slice(2)
-  const hash = Buffer.from(keccak256(Buffer.from(lower, 'ascii'), 'bytes')).toString('hex')
+  const hash = Buffer.from(keccak(Buffer.from(lower, 'ascii'))).toString('hex')
   let text = ''
   for (let i = 0; i < 40; i += 1) text += hash.charCodeAt(i) >= 0x38 ? lower.charAt(i).toUpperCase() : lower.charAt(i)
   return `0x${text}`
@@ -34,7 +34,7 @@ export function checksumAddress(address: string): Hex {
 
 /** Lower-case address of an uncompressed public key (65 bytes). */
 function addressOf(publicKey: Uint8Array): Hex {
-  return toHex(keccak256(publicKey.subarray(1), 'bytes').subarray(12))
+  return toHex(keccak(publicKey.subarray(1)).subarray(12))
 }
 
 /**

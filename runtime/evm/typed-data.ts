@@ -5,12 +5,11 @@
  * test holds every digest equal (reference/payments.md, Signatures). Used by both rails and by
  * `runtime/identity`.
  */
-import { keccak256 } from 'viem'
 import type { EscrowVoucher, Release, Ruling, VaultTerms, Voucher } from '../ports/rail.ts'
 import type { Hex } from '../ports/signer.ts'
 import { putHex, putUint, toHex } from './hex.ts'
+import { keccak } from './keccak.ts'
 
-const keccak = (bytes: Uint8Array): Uint8Array => keccak256(bytes, 'bytes')
 const keccakText = (text: string): Uint8Array => keccak(Buffer.from(text, 'utf8'))
 
 const VOUCHER = keccakText('Voucher(bytes32 laneId,uint128 cumulative,bytes32 ref)')
