@@ -119,6 +119,7 @@ export interface CallForQuotes {
    */
   authorisation?: NodeAuthorisation
 }
+
 export interface CallForQuotesBody {
   id: Id
   payer: Address
@@ -199,6 +200,7 @@ export interface Card {
   body: CardBody
   signature: Signature
 }
+
 export interface CardBody {
   participant: Address
   /**
@@ -259,6 +261,7 @@ export interface Delivery {
   body: DeliveryBody
   signature: Signature
 }
+
 export interface DeliveryBody {
   agreement: Hash
   call: CallNumber
@@ -1137,6 +1140,7 @@ export interface Documents {
   CallDelivered: CallDelivered
   CallFailed: CallFailed
   CallForQuotes: CallForQuotes
+  CallForQuotesBody: CallForQuotesBody
   CallNumber: CallNumber
   CallOutcome: CallOutcome
   CallPending: CallPending
@@ -1146,7 +1150,9 @@ export interface Documents {
   Capability: Capability
   CapabilityId: CapabilityId
   Card: Card
+  CardBody: CardBody
   Delivery: Delivery
+  DeliveryBody: DeliveryBody
   DurationMs: DurationMs
   EscrowVoucher: EscrowVoucher
   Failure: Failure
