@@ -42,9 +42,9 @@ export function metaOf(host: Host, run: string, step: string): StepMeta {
   return {
     state: state === 'running' ? 'cancelled' : state,
     provider: context?.agreement?.terms.provider ?? null,
+    providerName: context?.offer?.name ?? null,
     price: formatMoney(BigInt(context?.delivery?.body.amount ?? context?.spent ?? '0')),
     attempts: context?.attempts.length ?? 0,
-    error: context?.error?.code ?? null,
   }
 }
 
@@ -55,7 +55,7 @@ function contextFor(host: Host, run: RunContext, reads: Reads): Context {
     meta: Object.fromEntries(reads.meta.map((name) => [name, metaOf(host, run.run, name)])),
     run: {
       id: run.run, spent: formatMoney(BigInt(run.spent)), budget: formatMoney(BigInt(run.budget)),
-      left: formatMoney(BigInt(run.budget) - BigInt(run.spent)), startedAt: run.startedAt,
+      startedAt: run.startedAt,
     },
   }
 }

@@ -46,6 +46,8 @@ export interface DirectoryOptions {
 export async function openDirectory({ bus, clock, verifier, onRefused }: DirectoryOptions): Promise<Directory> {
   const cards = new Map<string, Card>()
   const heard = new Map<string, number>()
+  /** Those that said goodbye. */
+  const gone = new Set<string>()
 
   const take = (message: BusMessage): void => {
     const participant = message.subject.slice(message.subject.lastIndexOf('.') + 1)
@@ -62,13 +64,19 @@ export async function openDirectory({ bus, clock, verifier, onRefused }: Directo
     // Liveness is only ever about the subject's owner: the server lets nobody else publish there (D4).
     const participant = message.subject.slice(message.subject.lastIndexOf('.') + 1)
     if (heard.size < CARDS_MAX || heard.has(participant)) heard.set(participant, clock.monotonic())
-    if (message.data.length === 1 && message.data[0] === 0) heard.delete(participant)
+    gone.delete(participant)
+    if (message.data.length === 1 && message.data[0] === 0) {
+      heard.delete(participant)
+      if (cards.has(participant)) gone.add(participant)
+    }
   }
   const subscriptions: Subscription[] = [await bus.subscribe('aigen.v1.card.*', take), await bus.subscribe('aigen.v1.alive.*', beat)]
   for await (const message of bus.kept('aigen.v1.card.*')) take(message)
 
+  // Who has just come to the network has heard nobody yet: until all could have beaten, a card speaks for its node.
+  const openedAt = clock.monotonic()
   const isAlive = (participant: string): boolean => {
-    const at = heard.get(participant)
+    const at = heard.get(participant) ?? (gone.has(participant) ? undefined : openedAt)
     return at !== undefined && clock.monotonic() - at < ALIVE_MS
   }
   const current = function* (): Iterable<Card> {

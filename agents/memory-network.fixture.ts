@@ -1,0 +1,102 @@
+/**
+ * A whole network on memory ports, for tests: production nodes over one broker, one chain and a
+ * disk a participant (D10). A participant's process can be killed and started again on its disk.
+ */
+import { createHash } from 'node:crypto'
+import type { Capability } from '../schemas/documents.gen.ts'
+import { evaluateWith } from '../pipelines/prepare.ts'
+import { nodeSigner } from '../runtime/identity/ed25519.ts'
+import type { Keys } from '../runtime/identity/keys.ts'
+import { toText } from '../runtime/identity/text-bytes.ts'
+import { memoryBlobs, type MemoryShelves } from '../runtime/memory/blobs.ts'
+import { memoryNetwork, type MemoryNetworkOptions } from '../runtime/memory/bus.ts'
+import { memoryJournal, type MemoryDisk, type MemoryJournalHooks } from '../runtime/memory/journal.ts'
+import { MemoryRail } from '../runtime/memory/rail.ts'
+import { seededRandom } from '../runtime/memory/random.ts'
+import { memoryWallet } from '../runtime/memory/signer.ts'
+import type { NodePorts } from '../runtime/node/node.ts'
+import { systemClock } from '../runtime/node/system-clock.ts'
+import type { Bus } from '../runtime/ports/bus.ts'
+import type { Clock } from '../runtime/ports/clock.ts'
+import { nodeId, participantId } from '../schemas/id.ts'
+import type { ProviderDefinition } from './provider/define.ts'
+import { provide, type Provider } from './provider/provide.ts'
+import { openUser, type User, type UserOptions } from './user/user.ts'
+
+/** Evaluates in this thread only: tests of killable workers are in `pipelines/`. */
+export const evaluateHere = evaluateWith({ evaluate: () => Promise.resolve({ ok: false, message: 'needs a worker' }) as never })
+
+export function keysOf(name: string): Keys {
+  const wallet = memoryWallet(`${name} wallet`)
+  const node = nodeSigner(createHash('sha256').update(`${name} node`).digest())
+  return { participant: participantId(wallet.address), nodeId: nodeId(toText(node.publicKey)), wallet, voucher: memoryWallet(`${name} voucher`), node }
+}
+
+export class MemoryWorld {
+  readonly clock: Clock
+  readonly rail: MemoryRail
+  readonly #network
+  readonly #disks = new Map<string, MemoryDisk>()
+  readonly #shelves = new Map<string, MemoryShelves>()
+  readonly #transfers: MemoryShelves = new Map()
+  readonly #open: (() => Promise<void>)[] = []
+
+  constructor(options: { clock?: Clock; network?: Partial<MemoryNetworkOptions> } = {}) {
+    this.clock = options.clock ?? systemClock
+    this.rail = new MemoryRail({ clock: this.clock })
+    this.#network = memoryNetwork({ clock: this.clock, ...options.network })
+  }
+
+  ports(name: string, hooks: MemoryJournalHooks = {}): NodePorts & { bus: Bus } {
+    const { participant } = keysOf(name)
+    const disk = this.#disks.get(name) ?? new Map()
+    this.#disks.set(name, disk)
+    const shelves = this.#shelves.get(name) ?? new Map()
+    this.#shelves.set(name, shelves)
+    return {
+      bus: this.#network.bus(participant),
+      journal: memoryJournal(disk, hooks),
+      blobs: memoryBlobs({ shelves }),
+      transfer: memoryBlobs({ shelves: this.#transfers, shelf: participant }),
+      rail: this.rail,
+      clock: this.clock,
+      random: seededRandom(`${name} ${this.#open.length}`),
+    }
+  }
+
+  async provider(definition: ProviderDefinition, hooks: MemoryJournalHooks = {}): Promise<Provider & { kill(): Promise<void> }> {
+    const ports = this.ports(definition.name, hooks)
+    const provider = await provide(definition, { ports, keys: keysOf(definition.name) }, evaluateHere)
+    this.#open.push(() => provider.stop(0).catch(() => undefined))
+    return { ...provider, kill: () => ports.bus.close() }
+  }
+
+  async user(name: string, options: Partial<UserOptions> = {}, hooks: MemoryJournalHooks = {}): Promise<User & { kill(): Promise<void> }> {
+    const ports = this.ports(name, hooks)
+    const user = await openUser({ ports, keys: keysOf(name), evaluate: evaluateHere, deposit: 10_000_000n, faucet: true, ...options })
+    this.#open.push(() => user.close().catch(() => undefined))
+    return { ...user, kill: () => ports.bus.close() }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#open.map((close) => close()))
+  }
+}
+
+export const SHOUT: Capability = {
+  id: 'text.shout@1',
+  title: 'Shout',
+  description: 'Gives the text in capitals.',
+  unit: 'call',
+  input: { type: 'object', additionalProperties: false, required: ['text'], properties: { text: { type: 'string' } } },
+  output: { type: 'object', additionalProperties: false, required: ['text', 'quality'], properties: { text: { type: 'string' }, quality: { type: 'number' } } },
+}
+
+/** A provider of `text.shout@1` whose quality and behaviour a test chooses. */
+export function shouter(name: string, list: string, quality: number, change: Partial<ProviderDefinition> = {}): ProviderDefinition {
+  return {
+    name, capability: SHOUT, price: { list }, latencyMs: 100,
+    handler: async ({ text }: { text: string }) => ({ output: { text: text.toUpperCase(), quality }, units: { call: 1 } }),
+    ...change,
+  }
+}

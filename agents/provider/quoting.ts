@@ -1,0 +1,90 @@
+/**
+ * How a provider answers the market: a signed quote to each call that fits, one round of bargaining
+ * down to its floor (D6). Nothing is kept: a quote carries its own terms and expiry, and what comes
+ * back is checked against the provider's own signature.
+ */
+import { hashOf } from '../../schemas/canonical.ts'
+import type { CallForQuotesBody, Quote, QuoteRequest, Terms } from '../../schemas/documents.gen.ts'
+import { AigenError } from '../../schemas/error.ts'
+import { parseMoney } from '../../schemas/money.ts'
+import { validate } from '../../schemas/validate.ts'
+import { expectFault } from '../../pipelines/prepare.ts'
+import type { SignedMessage } from '../../runtime/identity/door.ts'
+import { verifyQuote } from '../../runtime/market/agreement.ts'
+import { marketSubject } from '../../runtime/market/hire.ts'
+import { answerCounter } from '../../runtime/market/strategy.ts'
+import type { NodeParts } from '../../runtime/node/node.ts'
+import type { Subscription } from '../../runtime/ports/bus.ts'
+import type { ProviderDefinition } from './define.ts'
+
+/** How long a quote stands, in ms. */
+const QUOTE_MS = 60_000
+/** Shortest deadline taken: the promised latency. Longest: an hour. */
+const DEADLINE_MS_MAX = 3_600_000
+const UNITS_MAX = 1_000_000
+
+export interface Quoting {
+  /** The provider's next offer in a bargain. Errors: `auth.*`, `market.*`. */
+  bargain(request: QuoteRequest, caller: string): Quote
+  stop(): Promise<void>
+}
+
+/** Listens to the market for `definition`'s capability; `busy` says when no more is taken. */
+export async function openQuoting(parts: NodeParts, definition: ProviderDefinition, busy: () => boolean): Promise<Quoting> {
+  const { wire, clock, rail, random } = parts
+  const { capability } = definition
+  const list = parseMoney(definition.price.list, rail.terms.decimals)
+  const floor = parseMoney(definition.price.floor ?? definition.price.list, rail.terms.decimals)
+  const capabilityHash = hashOf(capability)
+  const outputSchemaHash = hashOf(capability.output)
+
+  const termsFor = (call: CallForQuotesBody): Terms => ({
+    quote: `q_${Buffer.from(random.bytes(12)).toString('hex')}`,
+    request: call.id,
+    provider: wire.participant,
+    payer: call.payer,
+    payee: wire.participant,
+    capability: capability.id,
+    capabilityHash,
+    outputSchemaHash,
+    expect: call.expect,
+    unit: capability.unit,
+    unitPrice: list.toString(),
+    units: call.units,
+    cap: (list * BigInt(call.units)).toString(),
+    deadlineMs: call.deadlineMs,
+    graceMs: call.graceMs,
+    settle: call.settle,
+    asset: rail.terms.asset,
+    vault: rail.terms.contract,
+    expiresAt: clock.now() + QUOTE_MS,
+    round: 0,
+  })
+
+  const subscription: Subscription = await wire.serveSigned(marketSubject(capability.id), {
+    kind: 'call-for-quotes',
+    validate: (body) => validate('CallForQuotesBody', body),
+    queue: wire.participant,
+    handler: async ({ body, by }): Promise<SignedMessage | undefined> => {
+      const takes =
+        body.payer === by && by !== wire.participant && body.capability === capability.id && body.settle === 'postpaid' && body.units <= UNITS_MAX &&
+        body.deadlineMs >= definition.latencyMs && body.deadlineMs + body.graceMs <= DEADLINE_MS_MAX && !busy() &&
+        (body.expect === null || expectFault(body.expect) === undefined)
+      return takes ? wire.sign('quote', termsFor(body)) : undefined
+    },
+  })
+
+  return {
+    bargain: ({ quote, want }, caller) => {
+      if (quote.terms.payer !== caller || quote.terms.provider !== wire.participant) throw new AigenError('auth.unauthorised', 'the quote is for another payer')
+      verifyQuote(quote, wire.credentials.verifier, clock.now())
+      if (quote.terms.round > 0) throw new AigenError('market.refused', 'one round of bargaining is all')
+      const unitPrice = answerCounter(BigInt(quote.terms.unitPrice), floor, BigInt(want))
+      const terms: Terms = {
+        ...quote.terms, unitPrice: unitPrice.toString(), cap: (unitPrice * BigInt(quote.terms.units)).toString(), round: 1,
+      }
+      return { terms, signature: wire.credentials.sign('quote', terms) }
+    },
+    stop: () => subscription.stop(),
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * What a provider answers on the wire: quote, accept, invoke, pay, status, cancel, settle (DESIGN,
+ * Wire). Each handler checks signatures and the chain, then lets the durable actor decide; a
+ * repeated call is answered from that actor (D3, I1).
+ */
+import { hashOf } from '../../schemas/canonical.ts'
+import type { AcceptRequest, CallOutcome, Hash, Hex32, InvokeRequest, PayRequest } from '../../schemas/documents.gen.ts'
+import { AigenError } from '../../schemas/error.ts'
+import { validate } from '../../schemas/validate.ts'
+import { compileSchema } from '../../schemas/compile-schema.ts'
+import { agreementId, signAgreement, verifyQuote, verifySide } from '../../runtime/market/agreement.ts'
+import type { LaneState } from '../../runtime/ports/rail.ts'
+import type { NodeParts } from '../../runtime/node/node.ts'
+import type { SettlerContext } from '../../runtime/payments/settler.machine.ts'
+import { expected, type TillContext } from '../../runtime/payments/till.machine.ts'
+import { verifyVoucher } from '../../runtime/payments/voucher.ts'
+import { callActor, type CallContext } from './call.machine.ts'
+import type { ProviderDefinition } from './define.ts'
+import type { Quoting } from './quoting.ts'
+
+/** How long an invoke is held before it is answered `pending`, in ms. */
+const HOLD_MS = 8_000
+const SETTLE_MS = 18_000
+/** D3: known calls are answered for this long after their expiry. */
+const LATE_MS = 300_000
+
+/** The answer that a call's actor stands for. */
+export function outcomeOf(state: string, call: CallContext): CallOutcome {
+  if (call.delivery) {
+    const parcels = call.outputParcels as CallContextParcels
+    return { state: 'delivered', delivery: call.delivery, output: call.output as { [k: string]: unknown }, ...(parcels && parcels.length > 0 ? { parcels } : {}) }
+  }
+  if (state === 'failed') return { state: 'failed', error: call.error as { code: string; message: string } }
+  return { state: state === 'cancelled' ? 'cancelled' : 'pending' }
+}
+type CallContextParcels = NonNullable<Extract<CallOutcome, { state: 'delivered' }>['parcels']>
+
+/** Registers the verbs of a provider on its wire. */
+export function serveVerbs(parts: NodeParts, definition: ProviderDefinition, quoting: () => Quoting, busy: () => boolean): void {
+  const { wire, rail, clock } = parts
+  const { verifier, sign } = wire.credentials
+  const readLane = laneReader(parts)
+  const settled = (state: string): boolean => state === 'delivered' || state === 'paid' || state === 'failed' || state === 'cancelled'
+
+  const till = (lane: Hex32, caller: string): TillContext => {
+    const context = parts.host().context<TillContext>(`till/${lane}`)
+    if (!context) throw new AigenError('voucher.lane', 'no agreement was made on this lane', { path: 'lane' })
+    if (context.payer !== caller) throw new AigenError('auth.unauthorised', 'the lane is of another payer', { path: 'lane' })
+    return context
+  }
+
+  /** The call's actor, for its own payer only. */
+  const callOf = (agreement: Hash, call: number, caller: string): { id: string; state: string; context: CallContext } | undefined => {
+    const id = callActor(agreement, call)
+    const actor = parts.host().peek(id)
+    if (!actor) return undefined
+    const context = actor.snapshot.context as CallContext
+    if (context.caller !== caller) throw new AigenError('auth.unauthorised', 'the agreement is of another payer')
+    return { id, state: String(actor.snapshot.value), context }
+  }
+
+  wire.serve('quote', (body) => validate('QuoteRequest', body), async (body, { caller }) => quoting().bargain(body, caller))
+
+  wire.serve('accept', (body) => validate('AcceptRequest', body), async (body, { caller }) => {
+    const { terms, lane } = body
+    const agreement = agreementId(body)
+    const known = callOf(agreement, 0, caller)
+    if (!known) {
+      if (terms.payer !== caller) throw new AigenError('auth.unauthorised', 'the quote is for another payer')
+      if (busy()) throw new AigenError('node.busy')
+      verifyQuote({ terms, signature: body.quote }, verifier, clock.now())
+      verifySide(body, 'payer', body.payer, verifier, clock.now())
+      await checkLane(parts, readLane, body, caller)
+      const host = parts.host()
+      await host.start(`till/${lane}`, { lane, payer: caller, payee: terms.payee, voucherKey: body.proof.voucherKey })
+      const before = till(lane, caller)
+      if (before.owed || before.open?.invoked) throw new AigenError('lane.unpaid', `agreement ${(before.owed ?? before.open)!.agreement}`)
+      await host.start(callActor(agreement, 0), { agreement, call: 0, terms, lane, caller })
+      if (till(lane, caller).open?.agreement !== agreement) throw new AigenError('lane.unpaid', 'another agreement took the lane')
+    }
+    return { provider: signAgreement(body, sign) }
+  }, { lateMs: LATE_MS })
+
+  wire.serve('invoke', (body) => validate('InvokeRequest', body), async (body: InvokeRequest, { caller, trace }) => {
+    const call = callOf(body.agreement, body.call, caller)
+    if (!call) throw new AigenError('market.unknown-agreement')
+    if (hashOf(body.input) !== body.inputHash) throw new AigenError('input.invalid', 'inputHash is not of this input', { path: 'inputHash' })
+    if (call.context.inputHash !== null && call.context.inputHash !== body.inputHash) throw new AigenError('market.conflict')
+    const host = parts.host()
+    if (call.context.inputHash === null && call.state === 'agreed') {
+      const issues = compileSchema(definition.capability.input).issues(body.input)
+      if (issues.length > 0) throw new AigenError('step.input', `${issues[0]!.path}: ${issues[0]!.message}`, { path: issues[0]!.path, issues })
+      if (till(call.context.lane, caller).open?.agreement !== body.agreement) throw new AigenError('lane.unpaid', 'the lane was given to another agreement')
+      await host.send(call.id, { type: 'invoke', input: body.input, inputHash: body.inputHash, parcels: body.parcels ?? [], ...(trace['traceparent'] ? { trace: trace['traceparent'] } : {}) })
+    }
+    try {
+      const actor = await host.until(call.id, ({ value }) => settled(String(value)), HOLD_MS)
+      const context = actor.snapshot.context as CallContext
+      if (context.inputHash !== body.inputHash && context.inputHash !== null) throw new AigenError('market.conflict')
+      const outcome = outcomeOf(String(actor.snapshot.value), context)
+      return outcome.state === 'cancelled' ? { state: 'failed', error: new AigenError('step.cancelled').toJSON() } : outcome
+    } catch (error) {
+      if (error instanceof AigenError && error.code === 'network.timeout') return { state: 'pending' }
+      throw error
+    }
+  }, { lateMs: LATE_MS })
+
+  wire.serve('status', (body) => validate('StatusRequest', body), async ({ agreement, call }, { caller }) => {
+    const known = callOf(agreement, call, caller)
+    return known ? outcomeOf(known.state, known.context) : { state: 'unknown' }
+  }, { lateMs: LATE_MS })
+
+  wire.serve('cancel', (body) => validate('CancelRequest', body), async ({ agreement, call }, { caller }) => {
+    const known = callOf(agreement, call, caller)
+    if (!known) return { state: 'unknown' }
+    if (!settled(known.state)) await parts.host().send(known.id, { type: 'cancel' })
+    const actor = await parts.host().until(known.id, ({ value }) => settled(String(value)), HOLD_MS)
+    return outcomeOf(String(actor.snapshot.value), actor.snapshot.context as CallContext)
+  }, { lateMs: LATE_MS })
+
+  wire.serve('pay', (body) => validate('PayRequest', body), async ({ lane, voucher, deliveries }: PayRequest, { caller }) => {
+    const before = till(lane, caller)
+    // The same voucher again: it was taken, only the answer was lost.
+    if (voucher.cumulative === before.cumulative && voucher.ref === before.ref && before.voucher) return { cumulative: before.cumulative }
+    if (!before.owed) throw new AigenError('voucher.ref', 'nothing is owed on this lane')
+    if (voucher.kind !== 'plain') throw new AigenError('voucher.key', 'this agreement is paid by plain vouchers', { path: 'voucher.kind' })
+    if (deliveries.length !== 1 || deliveries[0] !== before.owed.delivery) throw new AigenError('voucher.ref', 'another delivery is owed', { path: 'deliveries' })
+    verifyVoucher(rail, voucher, { lane, voucherKey: before.voucherKey, ...expected(before) })
+    const actor = await parts.host().send(`till/${lane}`, { type: 'pay', voucher, call: callActor(before.owed.agreement, 0) })
+    const after = actor.snapshot.context as TillContext
+    if (BigInt(after.cumulative) < BigInt(voucher.cumulative)) throw new AigenError('voucher.ref')
+    return { cumulative: after.cumulative }
+  }, { lateMs: LATE_MS })
+
+  wire.serve('settle', (body) => validate('SettleRequest', body), async ({ lanes }, { caller }) => {
+    const tills = lanes.map((lane) => till(lane, caller))
+    const host = parts.host()
+    const open = tills.filter((one) => BigInt(one.cumulative) > BigInt(one.claimed)).map((one) => one.lane)
+    if (open.length > 0) {
+      const batches = host.context<SettlerContext>('settler')!.batches
+      await host.send('settler', { type: 'settle', lanes: open })
+      await host.until('settler', ({ context, value }) => {
+        const settler = context as SettlerContext
+        const done = open.every((lane) => host.context<TillContext>(`till/${lane}`)!.claimed === host.context<TillContext>(`till/${lane}`)!.cumulative)
+        return done || (value === 'idle' && settler.batches > batches && settler.next.length === 0)
+      }, SETTLE_MS)
+    }
+    const { claims } = host.context<SettlerContext>('settler')!
+    return { transactions: lanes.map((lane) => claims[lane]).filter((claim) => claim !== undefined) }
+  })
+}
+
+/** A lane's state is read again after this long, well within any vault's challenge delay; in ms. */
+const LANE_MS = 60_000
+const LANES_MAX = 10_000
+
+/** Lanes as the chain last showed them: `reserved` never falls while a lane is open, so most steps need no call. */
+function laneReader({ rail, clock }: NodeParts): (lane: Hex32, enough: (state: LaneState) => boolean) => Promise<LaneState | undefined> {
+  const seen = new Map<Hex32, { readonly state: LaneState; readonly at: number }>()
+  return async (lane, enough) => {
+    const known = seen.get(lane)
+    if (known && clock.monotonic() - known.at < LANE_MS && enough(known.state)) return known.state
+    const state = await rail.lane(lane)
+    if (state) {
+      if (seen.size >= LANES_MAX) seen.delete(seen.keys().next().value!)
+      seen.set(lane, { state, at: clock.monotonic() })
+    }
+    return state
+  }
+}
+
+/** Checks on the chain that the lane is the payer's, open, and wide enough for one more call. */
+async function checkLane({ rail, host }: NodeParts, read: ReturnType<typeof laneReader>, { terms, lane, proof }: AcceptRequest, caller: string): Promise<void> {
+  if (rail.laneId(proof.vault, terms.payee, proof.number) !== lane) throw new AigenError('voucher.lane', 'the proof is of another lane', { path: 'proof' })
+  const known = host().context<TillContext>(`till/${lane}`)
+  const state = await read(lane, ({ reserved, exitAt, closed }) => !closed && exitAt === 0 && reserved - BigInt(known?.cumulative ?? 0) >= BigInt(terms.cap))
+  if (!state) throw new AigenError('voucher.over-reserve', 'nothing is reserved on this lane', { path: 'lane' })
+  if (state.owner !== caller) throw new AigenError('auth.unauthorised', 'the vault is of another owner', { path: 'proof.vault' })
+  if (state.voucherKey !== proof.voucherKey) throw new AigenError('voucher.key', undefined, { path: 'proof.voucherKey' })
+  if (state.closed || state.exitAt !== 0) throw new AigenError('lane.closed', undefined, { path: 'lane' })
+  const used = known ? BigInt(known.cumulative) : state.claimed
+  if (state.reserved - used < BigInt(terms.cap)) throw new AigenError('voucher.over-reserve', `${state.reserved - used} left, ${terms.cap} asked`, { path: 'lane' })
+}

@@ -1,0 +1,88 @@
+/**
+ * A provider's work as effects: run the handler, judge its output by the signed clauses, price it,
+ * sign the delivery (D6). Concurrency is bounded by the definition; what waits longer than its
+ * deadline is ended by the call actor.
+ */
+import { hashOf } from '../../schemas/canonical.ts'
+import type { BlobRef, DeliveryBody, Parcel } from '../../schemas/documents.gen.ts'
+import { AigenError, asError } from '../../schemas/error.ts'
+import { judge } from '../../pipelines/evaluate-step.ts'
+import type { Evaluate } from '../../pipelines/prepare.ts'
+import type { EffectKind } from '../../runtime/actors/effects.ts'
+import { blobRef, blobsIn, receiveParcel, sendParcel } from '../../runtime/identity/parcel.ts'
+import type { NodeParts } from '../../runtime/node/node.ts'
+import { signDelivery } from '../../runtime/payments/delivery.ts'
+import { charge } from '../../runtime/payments/meter.ts'
+import type { CallContext } from './call.machine.ts'
+import type { HandlerResult, ProviderDefinition } from './define.ts'
+
+/** Bytes of an output that a record and an envelope can hold; larger values belong in blobs. */
+const OUTPUT_BYTES_MAX = 256 * 1024
+
+/** The effects `service.work` and `service.sign`. */
+export function workEffects(parts: NodeParts, definition: ProviderDefinition, evaluate: Evaluate): Record<string, EffectKind> {
+  const { clock, random, blobs, transfer, participant, telemetry } = parts
+
+  const work: EffectKind = {
+    mode: definition.idempotent === false ? 'atMostOnce' : 'idempotent',
+    attempts: 1,
+    concurrency: definition.concurrency ?? 2,
+    run: async (_params: object, { actor, signal }) => {
+      const call = parts.host().context<CallContext>(actor)!
+      const stored = new Map<string, Uint8Array>()
+      const abort = new AbortController()
+      const stop = (): void => abort.abort(signal.reason)
+      signal.addEventListener('abort', stop, { once: true })
+      // Work that waited for its turn past its deadline is not begun: the call actor ends it.
+      const timer = clock.timer(call.until, () => abort.abort(new AigenError('step.timeout')))
+      try {
+        const trace = call.trace === null ? undefined : { traceparent: call.trace }
+        const result = await telemetry.withSpan(`work ${definition.capability.id}`, { 'aigen.provider': definition.name }, trace, () =>
+          callHandler(definition, call.input, {
+            signal: abort.signal,
+            callId: actor,
+            load: async (ref) => {
+              const known = await blobs.get(ref.$blob)
+              return known ?? receiveParcel(transfer, ref as BlobRef, call.parcels as readonly Parcel[])
+            },
+            store: async (bytes, mediaType) => {
+              const ref = blobRef(bytes, mediaType)
+              stored.set(ref.$blob, bytes)
+              return ref
+            },
+          }))
+        const { output, units } = result
+        const size = Buffer.byteLength(JSON.stringify(output) ?? '')
+        if (size > OUTPUT_BYTES_MAX) throw new AigenError('step.failed', `the output has ${size} bytes, at most ${OUTPUT_BYTES_MAX}; use blobs`)
+        const fault = await judge(output, definition.capability.output, call.terms.expect, evaluate)
+        if (fault) throw fault
+        const parcels: Parcel[] = []
+        for (const ref of blobsIn(output)) {
+          const bytes = stored.get(ref.$blob)
+          if (bytes) parcels.push(await sendParcel(transfer, participant, bytes, random))
+        }
+        return { type: 'service.work.done', output, outputHash: hashOf(output), parcels, units, amount: charge(call.terms, units).toString() }
+      } finally {
+        timer.cancel()
+        signal.removeEventListener('abort', stop)
+      }
+    },
+  }
+
+  const sign: EffectKind = {
+    mode: 'idempotent',
+    run: async ({ body }: { body: DeliveryBody }) => ({ type: 'service.sign.done', delivery: signDelivery(body, parts.wire.credentials.sign) }),
+  }
+  return { 'service.work': work, 'service.sign': sign }
+}
+
+/** The handler's result; what it throws that is not from the table is `step.failed`. */
+async function callHandler(definition: ProviderDefinition, input: unknown, context: Parameters<ProviderDefinition['handler']>[1]): Promise<HandlerResult> {
+  try {
+    const result = await definition.handler(input, context)
+    if (context.signal.aborted) throw new AigenError('step.timeout')
+    return result
+  } catch (thrown) {
+    throw asError(thrown, 'step.failed')
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * Runs of a user: start one, follow it, get its bill. A run belongs to the journal, not to this
+ * process: what is followed here may have been started by a process that is gone.
+ */
+import type { Bill } from '../../schemas/documents.gen.ts'
+import { AigenError, type ErrorBody } from '../../schemas/error.ts'
+import { newId } from '../../schemas/id.ts'
+import { formatMoney } from '../../schemas/money.ts'
+import { billOf } from '../../pipelines/bill.ts'
+import { check } from '../../pipelines/check.ts'
+import { checkInputs } from '../../pipelines/input.ts'
+import { planOf } from '../../pipelines/plan.ts'
+import type { RunContext } from '../../pipelines/run.machine.ts'
+import { blobRef, blobsIn } from '../../runtime/identity/parcel.ts'
+import type { User } from './user.ts'
+
+export interface StartOptions {
+  /** Text or value of the pipeline document. */
+  readonly document: string | object
+  readonly inputs: Readonly<Record<string, unknown>>
+  /** Bytes of the blobs that the inputs name. */
+  readonly blobs?: readonly { readonly bytes: Uint8Array; readonly mediaType: string }[]
+  /** Atomic; the smaller of this and the document's own limit counts. */
+  readonly budget?: bigint
+  /** W3C traceparent of the caller's span. */
+  readonly trace?: string
+}
+
+export interface Finished {
+  readonly run: string
+  readonly output: unknown
+  readonly error: ErrorBody | null
+  readonly bill: Bill
+}
+
+/**
+ * Checks the document and the inputs, then starts the run; resolves with its id once it is journaled.
+ *
+ * - `pipeline.invalid`: with every issue; nothing was started.
+ * - `budget.too-small`: the worst case is above the budget; nothing was started.
+ * - `input.invalid`: the inputs do not fit the document's schema.
+ */
+export async function startRun(user: User, options: StartOptions): Promise<string> {
+  const { node } = user
+  const report = check(options.document, { capabilities: user.capabilities(), ...(options.budget === undefined ? {} : { budget: options.budget }) })
+  if (!report.ok || !report.pipeline) {
+    const small = report.errors.every((one) => one.path === '' || one.path.startsWith('budget'))
+    throw new AigenError(small ? 'budget.too-small' : 'pipeline.invalid', report.errors.map((one) => `${one.path}${one.path ? ': ' : ''}${one.message}`).join('; '), { issues: report.errors })
+  }
+  const { pipeline, budget } = report
+  const plan = planOf(pipeline, budget)
+  const { inputs, issues } = checkInputs(pipeline, options.inputs)
+  if (issues.length > 0) throw new AigenError('input.invalid', issues.map((one) => `input.${one.path}: ${one.message}`).join('; '), { issues: issues.map((one) => ({ ...one, path: `input.${one.path}` })) })
+  const given = new Map((options.blobs ?? []).map(({ bytes, mediaType }) => [blobRef(bytes, mediaType).$blob, bytes]))
+  for (const ref of blobsIn(inputs)) {
+    const bytes = given.get(ref.$blob)
+    if (bytes) await node.blobs.put(ref.$blob, bytes)
+    else if (!(await node.blobs.get(ref.$blob))) throw new AigenError('blob.missing', ref.$blob)
+  }
+  const run = newId('run', node.clock.now(), node.random.bytes(10))
+  await node.host.start(`run/${run}`, {
+    run, pipeline: plan.pipeline, document: pipeline, plan, inputs,
+    budget: (budget ?? BigInt(plan.worst)).toString(), hold: plan.worst, ...(options.trace === undefined ? {} : { trace: options.trace }),
+  })
+  return run
+}
+
+/** Resolves when the run is closed: answer, error and final bill. Error `network.timeout` after `timeoutMs`. */
+export async function finishRun(user: User, run: string, timeoutMs: number, signal?: AbortSignal): Promise<Finished> {
+  const { host } = user.node
+  if (!host.peek(`run/${run}`)) throw new AigenError('run.unknown', run)
+  const actor = await host.until(`run/${run}`, ({ status }) => status === 'done', timeoutMs, signal)
+  const context = actor.snapshot.context as RunContext
+  return { run, output: context.output, error: context.error, bill: billNow(user, run) }
+}
+
+/** The bill of a run as it stands. Error `run.unknown`. */
+export function billNow(user: User, run: string): Bill {
+  const { host, wire, rail } = user.node
+  return billOf(run, { host, verifier: wire.credentials.verifier, asset: rail.terms.asset, decimals: rail.terms.decimals })
+}
+
+/** Every run of the journal, oldest first, with where it stands. */
+export function listRuns(user: User): { readonly run: string; readonly pipeline: string; readonly state: string; readonly spent: string; readonly startedAt: number }[] {
+  return [...user.node.host.list('run')].map(({ snapshot }) => {
+    const context = snapshot.context as RunContext
+    const state = snapshot.status === 'done' ? (context.error ? 'failed' : 'done') : String(snapshot.value)
+    return { run: context.run, pipeline: context.pipeline, state, spent: formatMoney(BigInt(context.spent)), startedAt: context.startedAt }
+  })
+}

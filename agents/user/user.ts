@@ -1,0 +1,104 @@
+/**
+ * A user's node: vault, purse and wallet, and the rooms that run pipelines. Opens the vault with a
+ * first deposit when there is none (on the devnet from the faucet). Used by `aigen run` and by
+ * programs.
+ */
+import type { Capability } from '../../schemas/documents.gen.ts'
+import { AigenError } from '../../schemas/error.ts'
+import { formatMoney } from '../../schemas/money.ts'
+import { evaluateEffects } from '../../pipelines/evaluate-step.ts'
+import { inquiry } from '../../pipelines/inquiry.machine.ts'
+import { invokeEffects } from '../../pipelines/invoke.ts'
+import type { Evaluate } from '../../pipelines/prepare.ts'
+import { run } from '../../pipelines/run.machine.ts'
+import { settleEffects } from '../../pipelines/settle.ts'
+import { step } from '../../pipelines/step.machine.ts'
+import { experience } from '../../runtime/market/experience.machine.ts'
+import { hireEffects } from '../../runtime/market/hire.ts'
+import { negotiation } from '../../runtime/market/negotiation.machine.ts'
+import { openNode, type Node, type NodeOptions, type Room } from '../../runtime/node/node.ts'
+import { payEffects } from '../../runtime/payments/pay.ts'
+import { purse } from '../../runtime/payments/purse.machine.ts'
+import { writeThrough } from '../../runtime/payments/write.ts'
+import { encodeWrite } from '../../runtime/ports/rail-json.ts'
+import { wallet } from './wallet.machine.ts'
+
+/** Seconds that payees have to claim after an exit is begun. */
+const CHALLENGE_DELAY = 86_400
+
+export interface UserOptions extends Omit<NodeOptions, 'rooms'> {
+  readonly evaluate: Evaluate
+  /** Atomic units the vault should have been given in all; opened or topped up to it at start. */
+  readonly deposit: bigint
+  /** Whether test dollars may be minted for the deposit (devnet only). */
+  readonly faucet?: boolean
+  /** Contracts of capabilities that no card has shown yet. */
+  readonly standard?: ReadonlyMap<string, Capability>
+}
+
+export interface User {
+  readonly node: Node
+  /** Contracts by id: what live cards say, else the standard ones. */
+  capabilities(): Map<string, Capability>
+  close(): Promise<void>
+}
+
+function userRooms(options: UserOptions): Room[] {
+  const { evaluate, standard = new Map<string, Capability>() } = options
+  return [
+    (parts) => ({ actors: [negotiation, experience], effects: hireEffects({ ...parts, terms: parts.rail.terms }) }),
+    (parts) => ({ actors: [purse, wallet], effects: payEffects({ ...parts, voucherKey: parts.keys.voucher, wallet: parts.participant }) }),
+    (parts) => ({
+      actors: [run, step, inquiry],
+      effects: {
+        ...evaluateEffects({ host: parts.host, evaluate, capability: (id) => parts.directory.capabilities().get(id) ?? standard.get(id) }),
+        ...invokeEffects({
+          ...parts, evaluate,
+          capability: (provider, id) => parts.directory.entry(provider)?.card.body.offers.find((offer) => offer.capability.id === id)?.capability ?? standard.get(id),
+        }),
+        ...settleEffects(parts),
+      },
+    }),
+  ]
+}
+
+/**
+ * Opens the user's node, with money in its vault, and goes on with every run its journal left open.
+ * Errors: those of `openNode`, `chain.*`, `wallet.empty` when the deposit cannot be made.
+ */
+export async function openUser(options: UserOptions): Promise<User> {
+  const node = await openNode({ ...options, rooms: userRooms(options) })
+  try {
+    await node.start()
+    await fund(node, options)
+  } catch (error) {
+    await node.close()
+    throw error
+  }
+  return {
+    node,
+    capabilities: () => new Map([...(options.standard ?? []), ...node.directory.capabilities()]),
+    close: () => node.close(),
+  }
+}
+
+/** Opens the vault, or tops it up, and tells purse and wallet. Each chain write has a key, so dying here repeats nothing. */
+async function fund(node: Node, { deposit, faucet = false }: UserOptions): Promise<void> {
+  const { host, rail, participant, keys } = node
+  const terms = { owner: participant, voucherKey: keys.voucher.address.toLowerCase() as `0x${string}`, delay: CHALLENGE_DELAY, number: 0 }
+  const vault = rail.vaultId(terms)
+  await host.start('purse', { vault, voucherKey: terms.voucherKey })
+  await host.start('wallet', {})
+  await host.start('experience', {})
+  const context = host.context<{ deposits: Record<string, string> }>('wallet')!
+  const given = Object.values(context.deposits).reduce((sum, one) => sum + BigInt(one), 0n)
+  if (given >= deposit) return
+  const amount = deposit - given
+  const id = `deposit.${deposit}`
+  const write = (key: string, what: Parameters<typeof encodeWrite>[0]): Promise<unknown> => writeThrough(host, participant, `${id}.${key}`, 'wallet', encodeWrite(what))
+  if (faucet) await write('mint', { kind: 'mint', to: participant, amount })
+  else if ((await rail.balance(participant)) < amount) throw new AigenError('wallet.empty', `${participant} needs ${formatMoney(amount, rail.terms.decimals)} ${rail.terms.symbol} for its vault`)
+  await write('approve', { kind: 'approve', amount })
+  await write('open', { kind: 'open', vault: terms, amount })
+  await host.send('wallet', { type: 'deposited', id, amount: amount.toString() })
+}

@@ -1,0 +1,52 @@
+/**
+ * From a participant's configuration to the ports of a node: NATS for bus, journal and blobs, an EVM
+ * chain for the rail. Used by the roles' command lines and by the devnet.
+ */
+import type { Credentials } from '../nats/credentials.ts'
+import { ownBlobs, natsBlobs } from '../nats/blobs.ts'
+import { natsBus } from '../nats/bus.ts'
+import { connectNats, type Connection } from '../nats/connection.ts'
+import { natsJournal } from '../nats/journal.ts'
+import { evmRail } from '../evm/rail.ts'
+import type { NodePorts } from './node.ts'
+import { systemClock } from './system-clock.ts'
+import { systemRandom } from './system-random.ts'
+
+/** Where a participant's node meets the network, keeps its journal and finds its money. Plain JSON. */
+export interface Connections {
+  readonly network: Credentials
+  readonly journal: Credentials
+  readonly chain: { readonly url: string; readonly chainId: number; readonly contract: `0x${string}`; readonly token: `0x${string}` }
+}
+
+export interface ConnectedPorts extends NodePorts {
+  /** The network connection itself, for NATS micro discovery. */
+  readonly connection: Connection
+  close(): Promise<void>
+}
+
+/** Errors: `network.unreachable`, `network.denied`, `chain.*`. */
+export async function connectPorts(connections: Connections, participant: string): Promise<ConnectedPorts> {
+  const opened: Connection[] = []
+  try {
+    const network = await connectNats(connections.network, `aigen ${participant}`)
+    opened.push(network)
+    const own = await connectNats(connections.journal, `aigen journal ${participant}`)
+    opened.push(own)
+    const rail = await evmRail(connections.chain)
+    const blobs = await ownBlobs(own)
+    const bus = natsBus(network)
+    const journal = natsJournal(own)
+    return {
+      bus, journal, blobs, transfer: natsBlobs(network, participant), rail, clock: systemClock, random: systemRandom, connection: network,
+      close: async () => {
+        await journal.close()
+        await bus.close()
+        for (const connection of opened) await connection.close()
+      },
+    }
+  } catch (error) {
+    for (const connection of opened) await connection.close()
+    throw error
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * A node: the one place that wires ports to rooms. It is given its rooms (machines and effects) as
+ * a list, so that it knows no pipeline and no agent; what every role needs (wire, directory, host,
+ * chain sender) it brings itself. Used by every role in `agents/`.
+ */
+import type { NodeAuthorisation } from '../../schemas/documents.gen.ts'
+import type { AigenError } from '../../schemas/error.ts'
+import type { ParticipantId } from '../../schemas/id.ts'
+import { defineActor } from '../actors/actor.ts'
+import { Host, type Registry } from '../actors/host.ts'
+import { chainEffects } from '../evm/sender-effects.ts'
+import { senderMachine } from '../evm/sender.machine.ts'
+import { authoriseNode } from '../identity/authorisation.ts'
+import type { Keys } from '../identity/keys.ts'
+import { createWire, type Wire } from '../identity/wire.ts'
+import { openDirectory, type Directory } from '../market/directory.ts'
+import { senderActor } from '../payments/write.ts'
+import type { Blobs } from '../ports/blobs.ts'
+import type { Bus } from '../ports/bus.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Journal } from '../ports/journal.ts'
+import type { Rail } from '../ports/rail.ts'
+import type { Random } from '../ports/random.ts'
+import { noTelemetry, type Telemetry } from '../telemetry/trace.ts'
+
+const DAY_MS = 86_400_000
+/** A node key is authorised for this long; a node that lives longer is restarted with a new one. */
+const AUTHORISED_DAYS = 90
+/** Partition of a participant: one for now (D2). */
+const PARTITION = 'p0'
+
+export interface NodePorts {
+  readonly bus: Bus
+  readonly journal: Journal
+  /** The participant's own shelf, and its transfer shelf on the network. */
+  readonly blobs: Blobs
+  readonly transfer: Blobs
+  readonly rail: Rail
+  readonly clock: Clock
+  readonly random: Random
+}
+
+/** What a room is built from. `host` is there once the node is open. */
+export interface NodeParts extends NodePorts {
+  readonly keys: Keys
+  readonly authorisation: NodeAuthorisation
+  readonly participant: ParticipantId
+  readonly wire: Wire
+  readonly directory: Directory
+  readonly telemetry: Telemetry
+  readonly host: () => Host
+}
+
+/** A room: what it adds to the node's registry. */
+export type Room = (parts: NodeParts) => Registry
+
+export interface NodeOptions {
+  readonly ports: NodePorts
+  readonly keys: Keys
+  readonly rooms: readonly Room[]
+  readonly telemetry?: Telemetry
+  /** Blocks on top before a chain write counts; default 0. */
+  readonly confirmations?: number
+  /** Called once when another process has taken the partition, or the journal is gone. */
+  readonly onLost?: (error: AigenError) => void
+  /** Told of each card from the network that was refused. */
+  readonly onRefusedCard?: (participant: string, error: AigenError) => void
+}
+
+export interface Node extends Omit<NodeParts, 'host'> {
+  readonly host: Host
+  /** Listens to the network and goes on with what the journal left open. Register verbs before it. */
+  start(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Opens a node: folds and fences its journal. Errors: `journal.*`, `network.*`, `auth.*`. */
+export async function openNode(options: NodeOptions): Promise<Node> {
+  const { ports, keys, rooms, telemetry = noTelemetry } = options
+  const { bus, clock, random, rail } = ports
+  // The same term for a whole day, so that a restart makes the same authorisation and not one more.
+  const today = Math.floor(clock.now() / DAY_MS) * DAY_MS
+  const authorisation = authoriseNode(keys.wallet, keys.node.publicKey, { notBefore: today - DAY_MS, notAfter: today + AUTHORISED_DAYS * DAY_MS })
+  const wire = createWire({ bus, clock, random, node: keys.node, authorisation, telemetry, partitions: () => [PARTITION] })
+  const directory = await openDirectory({ bus, clock, verifier: wire.credentials.verifier, ...(options.onRefusedCard ? { onRefused: options.onRefusedCard } : {}) })
+  let host: Host | undefined
+  const parts: NodeParts = {
+    ...ports, keys, authorisation, participant: keys.participant, wire, directory, telemetry,
+    host: () => {
+      if (!host) throw new Error('the host is not open yet')
+      return host
+    },
+  }
+  const chain: Room = () => ({
+    actors: [defineActor('sender', '1', senderMachine)],
+    effects: { ...chainEffects({
+      rail, clock, ...(options.confirmations === undefined ? {} : { confirmations: options.confirmations }), pollMs: 50,
+      signer: (account) => (account.toLowerCase() === keys.participant ? keys.wallet : undefined),
+    }) } as Registry['effects'],
+  })
+  const registries = [chain, ...rooms].map((room) => room(parts))
+  const registry: Registry = {
+    actors: registries.flatMap((one) => one.actors),
+    effects: Object.assign({}, ...registries.map((one) => one.effects)) as Registry['effects'],
+  }
+  host = await Host.open({ journal: ports.journal, partition: PARTITION, clock, random, registry, ...(options.onLost ? { onLost: options.onLost } : {}) })
+  await host.start(senderActor(keys.participant), { account: keys.wallet.address.toLowerCase() })
+  const opened = host
+  return {
+    ...parts,
+    host: opened,
+    start: async () => {
+      await wire.start()
+      opened.resume()
+    },
+    close: async () => {
+      await wire.stop()
+      await opened.close()
+      await directory.close()
+    },
+  }
+}
