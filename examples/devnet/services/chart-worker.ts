@@ -56,7 +56,7 @@ async function draw({ spec, data = {} }: Job['input']): Promise<{ svg: string; w
   try {
     await view.runAsync()
     if (problems[0] !== undefined) throw new SpecError(problems[0].slice(0, 300))
-    const marks = countMarks(view.scenegraph().root as unknown as Scene, 0)
+    const marks = countMarks((view.scenegraph() as unknown as { root: Scene }).root, 0)
     if (marks > MARKS_MAX) throw new SpecError(`The chart has over ${MARKS_MAX} marks.`)
     const svg = await view.toSVG()
     const size = /<svg[^>]* width="([\d.]+)" height="([\d.]+)"/.exec(svg)

@@ -45,7 +45,7 @@ describe('chart.render', () => {
     ['an image mark by type', { ...bars, mark: { type: 'image' } }, /Image/],
     ['a lookup from elsewhere', { ...bars, transform: [{ lookup: 'a', from: { data: { url: '/etc/passwd' }, key: 'x' } }] }, /url/],
     ['a chart too wide', { ...bars, width: 100_000 }, /pixels/],
-    ['billions of rows', { ...bars, data: { sequence: { start: 0, stop: 3e9, as: 'a' } } }, /memory|deadline|failed/],
+    ['billions of rows', { ...bars, data: { sequence: { start: 0, stop: 3e9, as: 'a' } } }, /memory|deadline|array length/],
     ['millions of marks', { ...bars, mark: 'point', data: { sequence: { start: 0, stop: 60_000, as: 'a' } }, encoding: { x: { field: 'a', type: 'quantitative' } } }, /marks/],
     ['a cross product', { ...bars, data: { name: 'many' }, mark: 'point', transform: [{ window: [{ op: 'values', as: 'all', field: 'a' }], frame: [null, null] }, { flatten: ['all'] }] }, /memory|deadline|marks/],
     ['an expression outside the language', { ...bars, transform: [{ calculate: 'constructor.constructor("return process")()', as: 'a' }] }, /./],
