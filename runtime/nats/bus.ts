@@ -3,7 +3,7 @@
  * bounded number, kept subjects by streams that hold one message per subject and are read without
  * consumers. What the server refuses comes back as `network.denied`.
  */
-import { headers as newHeaders } from '@nats-io/nats-core'
+import { delay, headers as newHeaders } from '@nats-io/nats-core'
 import { AigenError } from '../../schemas/error.ts'
 import { HandlerQueue } from '../ports/handler-queue.ts'
 import { validSubject } from '../ports/subject.ts'
@@ -17,6 +17,7 @@ import type { Bus, BusHandler, BusMessage, GatherOptions, PublishOptions, Reques
 import type { Connection } from './connection.ts'
 
 const KEEP_MS = 5_000
+const KEEP_ATTEMPTS = 5
 /** Values one `kept` gives at most. */
 const KEPT_MAX = 100_000
 /** Largest status line and framing that headers add. */
@@ -118,10 +119,21 @@ class NatsBus implements Bus {
   }
 
   async #store(subject: string, data: Uint8Array): Promise<void> {
-    const answer = await this.request(subject, data, { timeoutMs: KEEP_MS, headers: { [KEPT_HEADER]: '1' } })
-    const ack = parseAck(answer.data)
+    const ack = parseAck((await this.#stored(subject, data)).data)
     if (ack.error !== undefined) throw new AigenError('internal', `${subject} was not kept: ${ack.error}`)
     if (ack.seq === undefined) throw new AigenError('network.no-responders', `${subject} is not kept`)
+  }
+
+  async #stored(subject: string, data: Uint8Array): Promise<BusMessage> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.request(subject, data, { timeoutMs: KEEP_MS, headers: { [KEPT_HEADER]: '1' } })
+      } catch (thrown) {
+        // a server that has just started takes connections a moment before its streams
+        if (!(thrown instanceof AigenError && thrown.code === 'network.no-responders') || attempt >= KEEP_ATTEMPTS) throw thrown
+        await delay(25 * 2 ** attempt)
+      }
+    }
   }
 
   async *kept(filter: string): AsyncIterable<BusMessage> {

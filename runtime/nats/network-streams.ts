@@ -4,7 +4,7 @@
  * theirs and read all by direct get, and manage none (DESIGN D4).
  */
 import { DiscardPolicy, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream'
-import { nanos } from '@nats-io/nats-core'
+import { delay, nanos } from '@nats-io/nats-core'
 import { validParticipant } from '../ports/network-permissions.ts'
 import { AigenError } from '../../schemas/error.ts'
 import { apiCode, natsError } from './nats-error.ts'
@@ -13,6 +13,8 @@ import type { Connection } from './connection.ts'
 
 const NAME_IN_USE = 10058
 const NO_ROOM = 10047
+/** About five seconds in all. */
+const ATTEMPTS = 9
 const DAY_MS = 86_400_000
 
 export const CARDS = 'AIGEN_CARDS'
@@ -63,14 +65,29 @@ export const WRITE_ONCE = {
   discard: DiscardPolicy.New, discard_new_per_subject: true, max_msgs_per_subject: 1,
 } as const satisfies Partial<StreamConfig>
 
-/** Makes the stream, or updates one of that name. */
+/** Makes the stream, or updates one of that name; making it again changes nothing. */
 export async function ensureStream(jsm: JetStreamManager, config: Partial<StreamConfig> & { name: string }): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await addOrUpdate(jsm, config)
+      return
+    } catch (thrown) {
+      const error = natsError(thrown, `stream ${config.name}`)
+      // while it starts, and before 2.10 while it takes in a participant, JetStream does not answer
+      if (error.code !== 'network.no-responders' && error.code !== 'network.timeout') throw error
+      if (attempt >= ATTEMPTS) throw error
+      await delay(Math.min(1_000, 25 * 2 ** attempt))
+    }
+  }
+}
+
+async function addOrUpdate(jsm: JetStreamManager, config: Partial<StreamConfig> & { name: string }): Promise<void> {
   try {
     await jsm.streams.add(config)
   } catch (thrown) {
     const code = apiCode(thrown)
     if (code === NO_ROOM) throw new AigenError('nats.failed', `the disk has no room for stream ${config.name}`, { cause: thrown })
-    if (code !== NAME_IN_USE) throw natsError(thrown, `stream ${config.name}`)
-    await jsm.streams.update(config.name, config).catch((error: unknown) => { throw natsError(error, `stream ${config.name}`) })
+    if (code !== NAME_IN_USE) throw thrown
+    await jsm.streams.update(config.name, config)
   }
 }

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto'
 import { chmod, mkdir, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises'
 import { join, resolve as absolute } from 'node:path'
+import { jetstreamManager } from '@nats-io/jetstream'
 import { AigenError } from '../../schemas/error.ts'
 import { inboxPrefix } from '../ports/network-permissions.ts'
 import { newAccounts, withParticipant } from './accounts.ts'
@@ -95,6 +96,7 @@ class EmbeddedServer implements NatsServer {
   readonly #tell: (event: ServerEvent) => void
   #port = 0
   #accounts!: Accounts
+  #saved: Accounts | undefined
   #config: (accounts: Accounts) => string = () => ''
   #process!: ServerProcess
   #operator!: Connection
@@ -178,8 +180,6 @@ class EmbeddedServer implements NatsServer {
     await rm(join(this.dataDir, 'nats.pid'), { force: true })
   }
 
-  #saved: Accounts | undefined
-
   async #reload(): Promise<void> {
     if (this.#saved === this.#accounts) return
     await this.#save(this.#accounts)
@@ -191,8 +191,14 @@ class EmbeddedServer implements NatsServer {
     const until = performance.now() + ADMIT_MS
     for (;;) {
       try {
-        await (await connectNats(credentials, 'admission', { reconnect: false })).close()
-        return
+        const connection = await connectNats(credentials, 'admission', { reconnect: false })
+        try {
+          // the account is there a moment before its JetStream
+          await (await jetstreamManager(connection.nc, { checkAPI: false })).getAccountInfo()
+          return
+        } finally {
+          await connection.close()
+        }
       } catch (thrown) {
         if (performance.now() > until) throw new AigenError('nats.failed', 'the server does not take a new participant', { cause: thrown })
       }
