@@ -108,6 +108,16 @@ describe('time', () => {
     expect(performance.now() - started).toBeLessThan(2000)
   })
 
+  it('patterns that are slow even so may read only so much, in all texts of a value together', () => {
+    const check = compileSchema({ items: { pattern: '((a|b)*a(a|b){300}[xy]|(a|b)*b(a|b){200}[xy])$' } })
+    const texts = Array.from({ length: 100 }, (_, n) => 'ab'.repeat(1000 + n))
+    const started = performance.now()
+    expect(check.accepts(texts)).toBe(false)
+    expect(check.issues(['ab'.repeat(500_000)])).toEqual([{ path: '', message: 'expected less text for the patterns of its schema' }])
+    expect(performance.now() - started).toBeLessThan(5000)
+    expect(check.accepts([`${'a'.repeat(302)}x`])).toBe(true)
+  })
+
   it('any object is judged or refused, never a crash', () => {
     const keyword = fc.constantFrom('type', 'items', 'properties', '$ref', 'enum', 'allOf', 'not', 'pattern', 'minimum', 'required', '$defs', 'uniqueItems', 'maxItems', 'const')
     const node = fc.letrec((tie) => ({

@@ -20,7 +20,12 @@ import { invalid } from './validate.ts'
 /** Most characters of a schema's canonical text. */
 export const SCHEMA_SIZE_MAX = 65_536
 const KEPT_MAX = 512
-const PATTERN_SIZE_MAX = 500
+const PATTERN_SIZE_MAX = 2000
+/**
+ * Instructions of patterns × characters they read, for one value; a hostile pattern does about ten
+ * million a second. A value that needs more does not fit, on either side.
+ */
+const PATTERN_WORK_MAX = 10_000_000
 
 export interface CompiledSchema {
   /** Hash of the schema, as `outputSchemaHash` in an agreement names it. */
@@ -82,8 +87,29 @@ function compile(schema: unknown): ValidateFunction {
 }
 
 function wrap(hash: Hash, check: ValidateFunction): CompiledSchema {
-  return { hash, accepts: (value) => check(value), issues: (value) => (check(value) ? [] : explain(check.errors ?? [], value)) }
+  const judge = (value: unknown): boolean | undefined => {
+    patternWork = 0
+    try {
+      return check(value)
+    } catch (error) {
+      if (error === tooMuchWork) return undefined
+      throw error
+    }
+  }
+  return {
+    hash,
+    accepts: (value) => judge(value) === true,
+    issues: (value) => {
+      const fits = judge(value)
+      if (fits === undefined) return [{ path: '', message: 'expected less text for the patterns of its schema' }]
+      return fits ? [] : explain(check.errors ?? [], value)
+    },
+  }
 }
+
+/** Done for the value that is being judged; validation is synchronous, so one count is enough. */
+let patternWork = 0
+const tooMuchWork = new AigenError('input.too-large', 'The patterns have too much to read.')
 
 function newAjv(): Ajv2020 {
   const engine = new Ajv2020({
@@ -112,9 +138,15 @@ function linearPattern(pattern: string): { test(text: string): boolean; toString
   } catch (cause) {
     throw new AigenError('input.invalid', `The pattern ${JSON.stringify(pattern.slice(0, 80))} cannot be used: ${(cause as Error).message}.`, { cause })
   }
-  if (made.programSize() > PATTERN_SIZE_MAX) {
+  const size = made.programSize()
+  if (size > PATTERN_SIZE_MAX) {
     throw new AigenError('input.too-large', `The pattern ${JSON.stringify(pattern.slice(0, 80))} is too complex.`)
   }
   // Ajv keeps one object per toString(): without it every pattern would be the first one.
-  return { test: (text) => made.test(text), toString: () => `linear:${pattern}` }
+  const test = (text: string): boolean => {
+    patternWork += size * text.length
+    if (patternWork > PATTERN_WORK_MAX) throw tooMuchWork
+    return made.test(text)
+  }
+  return { test, toString: () => `linear:${pattern}` }
 }

@@ -2,6 +2,7 @@
  * The one error table (DESIGN, Errors): every refusal on the wire, in the CLI and over HTTP is one
  * of these codes. Used by every room. Exhaustive: a code that is not listed does not compile.
  */
+import type { Failure } from './documents.gen.ts'
 
 /** Who has to act for the error to go away. */
 export type Fault = 'caller' | 'provider' | 'network' | 'config' | 'bug'
@@ -151,7 +152,7 @@ export function asError(thrown: unknown, code: ErrorCode = 'internal'): AigenErr
 }
 
 /** The error that an `ErrorBody` from outside stands for; an unknown code becomes `internal`. */
-export function fromBody(body: ErrorBody): AigenError {
+export function fromBody(body: ErrorBody | Failure): AigenError {
   const error = new AigenError(Object.hasOwn(ERRORS, body.code) ? body.code : 'internal', undefined, {
     ...(body.path === undefined ? {} : { path: body.path }),
     ...(body.issues === undefined ? {} : { issues: body.issues }),
