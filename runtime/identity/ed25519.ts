@@ -5,14 +5,11 @@
  * order, for which one signature verifies under many messages; such a key is refused, so that a
  * signature always convinces a third party of one text only.
  */
-import { createPrivateKey, createPublicKey, sign as signBytes, verify as verifyBytes, type KeyObject } from 'node:crypto'
+import { sign as signBytes, verify as verifyBytes, type KeyObject } from 'node:crypto'
 import { AigenError } from '../../schemas/error.ts'
 import type { NodeSigner } from '../ports/signer.ts'
 import { Lru } from './lru.ts'
-
-/** PKCS#8 and SPKI wrappers of a raw Ed25519 key (RFC 8410). */
-const PRIVATE_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
-const PUBLIC_PREFIX = Buffer.from('302a300506032b6570032100', 'hex')
+import { importPrivate, importPublic, publicBytes } from './raw-key.ts'
 
 /** The encodings of points of order 1, 2, 4 and 8, canonical or not, without their sign bit. */
 const SMALL_ORDER = new Set([
@@ -31,9 +28,8 @@ const imported = new Lru<string, KeyObject>(4096)
 /** A signer from a 32-byte seed (RFC 8032 private key). Error `keys.broken` for another length. */
 export function nodeSigner(seed: Uint8Array): NodeSigner {
   if (seed.length !== 32) throw new AigenError('keys.broken', 'An Ed25519 private key has 32 bytes.')
-  const key = createPrivateKey({ key: Buffer.concat([PRIVATE_PREFIX, seed]), format: 'der', type: 'pkcs8' })
-  const publicKey = new Uint8Array(createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(PUBLIC_PREFIX.length))
-  return { publicKey, sign: (message) => new Uint8Array(signBytes(null, message, key)) }
+  const key = importPrivate('Ed25519', seed)
+  return { publicKey: publicBytes(key), sign: (message) => new Uint8Array(signBytes(null, message, key)) }
 }
 
 /** Whether `publicKey` is 32 bytes that may stand for a node: not of small order. */
@@ -52,7 +48,7 @@ export function verifyNode(publicKey: Uint8Array, message: Uint8Array, signature
   if (!key) {
     if (!isNodeKey(publicKey)) return false
     try {
-      key = createPublicKey({ key: Buffer.concat([PUBLIC_PREFIX, publicKey]), format: 'der', type: 'spki' })
+      key = importPublic('Ed25519', publicKey)
     } catch {
       return false
     }

@@ -1,10 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ERRORS } from '../../schemas/error.ts'
+import { AigenError, ERRORS } from '../../schemas/error.ts'
 import {
   ENVELOPE_BYTES_MAX, ENVELOPE_OVERHEAD, open, openBytes, readError, readHeader, readRefusal, refusal, seal, sealBytes, tellable, type Place,
 } from './envelope.ts'
-import { AigenError } from '../../schemas/error.ts'
 import { SESSION_MESSAGES_MAX } from './session.ts'
 import { codeOf, pairOf, party } from './two-nodes.fixture.ts'
 

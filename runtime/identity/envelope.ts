@@ -1,6 +1,6 @@
 /**
  * Envelopes (D5): one message sealed in a session with AES-256-GCM by node:crypto (measured faster
- * than ChaCha20-Poly1305 wherever the processor has AES instructions; see README).
+ * than ChaCha20-Poly1305 wherever the processor has AES instructions: README).
  *
  *   version 1 │ kind 1 │ session 16 │ counter 4 │ ciphertext … │ tag 16
  *

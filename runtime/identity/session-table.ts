@@ -31,7 +31,7 @@ export interface SessionTable {
   readonly size: number
 }
 
-export function createSessionTable(exchange: Exchange, partitions: () => readonly string[], hellosPerSecond = 500): SessionTable {
+export function createSessionTable(exchange: Exchange, partitions: () => readonly string[], hellosPerSecond = 200): SessionTable {
   const { clock } = exchange
   const unconfirmed = new Lru<string, Session>(UNCONFIRMED_MAX)
   const confirmed = new Lru<string, Session>(SESSIONS_MAX, (_, session) => leave(session))

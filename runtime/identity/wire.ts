@@ -33,7 +33,7 @@ export interface WireOptions {
   /** Calls handled at once, in all (default 256) and of one caller (default 64). */
   readonly concurrency?: number
   readonly concurrencyPerCaller?: number
-  /** Hellos answered a second; default 500. */
+  /** Hellos answered a second (each costs about a millisecond); default 200. */
   readonly hellosPerSecond?: number
 }
 
