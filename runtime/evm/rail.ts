@@ -6,12 +6,13 @@ import {
   BlockNotFoundError, keccak256, parseEventLogs, TransactionNotFoundError, TransactionReceiptNotFoundError, type PublicClient,
   type TransactionReceipt,
 } from 'viem'
-import { AigenError } from '../../schemas/error.ts'
-import { REFUSALS, type PaidRow, type Rail, type RailTerms, type RefusedRow, type WriteOutcome } from '../ports/rail.ts'
+import { AigenError, asError } from '../../schemas/error.ts'
+import { REFUSALS, type PaidRow, type Rail, type RailTerms, type RailWrite, type RefusedRow, type WriteOutcome } from '../ports/rail.ts'
 import type { Hex } from '../ports/signer.ts'
 import { chainClient, onChain, revertReason, type ClientOptions } from './client.ts'
 import { testDollarAbi } from './contracts/test-dollar.gen.ts'
 import { vaultAbi } from './contracts/vault.gen.ts'
+import { fromHex } from './hex.ts'
 import { railSigning } from './rail-signing.ts'
 import { callOf, signTransaction } from './transaction.ts'
 
@@ -95,7 +96,7 @@ function writes(client: PublicClient, terms: RailTerms) {
   return {
     nonce: (account) => onChain(() => client.getTransactionCount({ address: account, blockTag: 'latest' })),
     prepare: async (write, signer, nonce, bump = 0) => {
-      const { to, data } = callOf(write, terms)
+      const { to, data } = encoded(write, terms)
       const [gas, fees] = await onChain(() => Promise.all([
         client.estimateGas({ account: signer.address, to, data }), client.estimateFeesPerGas(),
       ]))
@@ -132,6 +133,20 @@ function writes(client: PublicClient, terms: RailTerms) {
       }
     }),
   } satisfies Partial<Rail>
+}
+
+/**
+ * The call, or `input.invalid` for a field that does not fit its type, before the chain is asked:
+ * viem lets text that is no hex through, and the chain's complaint about it looks like an outage.
+ */
+function encoded(write: RailWrite, terms: RailTerms): ReturnType<typeof callOf> {
+  try {
+    const call = callOf(write, terms)
+    fromHex(call.data)
+    return call
+  } catch (thrown) {
+    throw asError(thrown, 'input.invalid')
+  }
 }
 
 async function doneOutcome(client: PublicClient, terms: RailTerms, receipt: TransactionReceipt): Promise<WriteOutcome> {

@@ -85,7 +85,6 @@ export type SenderEvent =
 type At<E extends SenderEvent['type'] = SenderEvent['type']> = { context: SenderContext, event: Extract<SenderEvent, { type: E }> }
 
 /** An action the host turns into an effect or a message; it has no implementation here. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- xstate types only actions that are implemented
 const data = (type: string, params: object | ((at: { context: SenderContext }) => object)): any => ({ type, params })
 
 const tell = (to: string, event: SendResult): unknown => data('tell', { to, event })
@@ -101,7 +100,6 @@ interface Enqueue {
 }
 
 /** Actions chosen while the event is looked at; xstate cannot infer their types outside the machine. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- see above
 const choose = (pick: (at: { context: SenderContext, event: SenderEvent, enqueue: Enqueue }) => void): any => enqueueActions(pick as never)
 
 /** A write that is asked for: answered when known, queued when new, refused when there is no room. */

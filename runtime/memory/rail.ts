@@ -305,7 +305,14 @@ export class MemoryRail implements Rail {
     rowCount(claims.length)
     const paid: PaidRow[] = []
     const refused: RefusedRow[] = []
-    if (dry) return { paid, refused }
+    if (dry) {
+      for (const { voucher, signature, preimage } of claims) {
+        this.voucherDigest(voucher)
+        fromHex(signature)
+        if (preimage !== undefined) fromHex(preimage, 32)
+      }
+      return { paid, refused }
+    }
     for (const [row, claim] of claims.entries()) {
       const id = lower(claim.voucher.lane)
       const lane = this.#lanes.get(id)

@@ -233,6 +233,17 @@ export function railContract(name: string, make: () => Promise<RailHarness>): vo
       }
     }, 30_000)
 
+    it('does not even encode what does not fit its type', async () => {
+      const good = signed(plain(await lane(5n), 1n))
+      const bad: Claim[] = [
+        { ...good, preimage: '0x12' }, { ...good, signature: '0xzz' }, { ...good, voucher: plain('0x12', 1n) },
+        { ...good, voucher: plain(good.voucher.lane, 1n << 128n) }, { ...good, voucher: plain(good.voucher.lane, -1n) },
+      ]
+      for (const claims of bad) {
+        await expect(rail.prepare({ kind: 'claim', claims: [claims] }, stranger, 0)).rejects.toMatchObject({ code: 'input.invalid' })
+      }
+    })
+
     it('pays a locked voucher for its preimage before its expiry, to the second', async () => {
       const preimage: Hex = `0x${'5e'.repeat(32)}`
       const make = async (lockExpiry: number): Promise<LockedVoucher> => ({
