@@ -153,7 +153,7 @@ export function asError(thrown: unknown, code: ErrorCode = 'internal'): AigenErr
 
 /** The error that an `ErrorBody` from outside stands for; an unknown code becomes `internal`. */
 export function fromBody(body: ErrorBody | Failure): AigenError {
-  const error = new AigenError(Object.hasOwn(ERRORS, body.code) ? body.code : 'internal', undefined, {
+  const error = new AigenError(Object.hasOwn(ERRORS, body.code) ? (body.code as ErrorCode) : 'internal', undefined, {
     ...(body.path === undefined ? {} : { path: body.path }),
     ...(body.issues === undefined ? {} : { issues: body.issues }),
   })
