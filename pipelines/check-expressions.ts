@@ -69,11 +69,12 @@ export function checkExpressions(pipeline: Pipeline, graph: Graph, shapes: Shape
       const place: Place = { path: ['steps', id, field], step: id, roots, because: reasons(step, field) }
       checkTemplate(template, place, pipeline, shapes, findings)
     }
-    checkKind(templates.fields.get('if'), ['steps', id, 'if'], 'boolean', ['bool'], id, shapes, findings)
-    checkKind(templates.fields.get('forEach'), ['steps', id, 'forEach'], 'array', ['list'], id, shapes, findings)
+    checkKind(templates.fields.get('if'), ['steps', id, 'if'], 'boolean', 'bool', id, shapes, findings)
+    checkKind(templates.fields.get('forEach'), ['steps', id, 'forEach'], 'array', 'list', id, shapes, findings)
     if (templates.expect) checkExpect(templates.expect, id, pipeline, shapes, findings)
   }
-  const place: Place = { path: ['output'], step: undefined, roots: ['input', 'steps', 'meta', 'run'], because: { item: 'item exists inside a step with forEach only' } }
+  const because = { item: 'item exists inside a step with forEach only' }
+  const place: Place = { path: ['output'], step: undefined, roots: ['input', 'steps', 'meta', 'run'], because }
   checkTemplate(graph.output, place, pipeline, shapes, findings)
 }
 
@@ -117,21 +118,24 @@ function checkField(name: string | number | null | undefined, known: readonly st
 /** A field that the schema of an input or of a capability's output does not have. */
 function checkKnown(reference: Reference, step: string | undefined, pipeline: Pipeline, shapes: Shapes, say: Say): void {
   const [name] = reference.path
-  if (reference.root === 'input' && pipeline.input === undefined && reference.path.length > 0) return say('the pipeline declares no input')
+  if (reference.root === 'input' && pipeline.input === undefined && name !== undefined) return say('the pipeline declares no input')
   if (reference.root === 'steps' && (typeof name !== 'string' || !Object.hasOwn(pipeline.steps, name))) return
   const found = shapes.at(reference, step)
   if (!('missing' in found)) return
-  const before = reference.root === 'steps' ? [reference.root, name as string, ...found.before] : [reference.root, ...found.before]
-  const text = pathText(before.map((key) => key ?? 0))
-  say(`${text} has no ${found.missing}`, didYouMean(found.missing, found.known, (field) => pathText([...before.map((key) => key ?? 0), field])))
+  const inside = found.before.map((key) => key ?? 0)
+  const before = reference.root === 'steps' ? [reference.root, name as string, ...inside] : [reference.root, ...inside]
+  const hint = didYouMean(found.missing, found.known, (field) => pathText([...before, field]))
+  say(`${pathText(before)} has no ${found.missing}`, hint)
 }
 
 /** `if` must be able to give a boolean, `forEach` a list. */
-function checkKind(template: Template | undefined, path: Path, type: string, cel: readonly string[], step: string, shapes: Shapes, findings: Findings): void {
+function checkKind(
+  template: Template | undefined, path: Path, type: string, cel: string, step: string, shapes: Shapes, findings: Findings,
+): void {
   if (!template || template.faults.length > 0) return
   if (!template.single) return findings.error(path, 'must be one ${…} and nothing else')
   const given = template.single.type
-  if (given !== 'dyn' && !cel.some((name) => given === name || given.startsWith(`${name}<`))) return findings.error(path, `must give ${type}, this gives ${given}`)
+  if (given !== 'dyn' && given !== cel && !given.startsWith(`${cel}<`)) return findings.error(path, `must give ${type}, this gives ${given}`)
   const shape = template.single.plain && shapes.at(template.single.plain, step)
   const types = shape && !('missing' in shape) && shape.schema ? typesOf(shape.schema) : undefined
   if (types && !types.includes(type)) findings.error(path, `must give ${type}, this gives ${types.join(' or ')}`)

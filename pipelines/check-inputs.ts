@@ -11,7 +11,9 @@ import { compileTemplate } from './template.ts'
 
 const CEL_TO_JSON: Readonly<Record<string, string>> = { bool: 'boolean', string: 'string', int: 'integer', double: 'number', null: 'null' }
 
-export function checkInputs(pipeline: Pipeline, capabilities: ReadonlyMap<string, Capability>, graph: Graph, shapes: Shapes, findings: Findings): void {
+export function checkInputs(
+  pipeline: Pipeline, capabilities: ReadonlyMap<string, Capability>, graph: Graph, shapes: Shapes, findings: Findings,
+): void {
   for (const id of graph.nodes.keys()) {
     const step = pipeline.steps[id]!
     const capability = step.uses === undefined ? undefined : capabilities.get(step.uses)
@@ -67,7 +69,8 @@ class Walk {
   #sourceOf(single: ReturnType<typeof compileTemplate>['single']): ReturnType<Shapes['at']> {
     if (!single) return shapeOf({ type: 'string' })
     if (single.plain) return this.#shapes.at(single.plain, this.#step)
-    const type = CEL_TO_JSON[single.type] ?? (single.type.startsWith('list') ? 'array' : single.type.startsWith('map') ? 'object' : undefined)
+    const made = single.type.startsWith('list') ? 'array' : single.type.startsWith('map') ? 'object' : undefined
+    const type = CEL_TO_JSON[single.type] ?? made
     return shapeOf(type === undefined ? undefined : { type })
   }
 }

@@ -9,7 +9,8 @@ import { didYouMean, type Findings, type Path } from './findings.ts'
 
 /** Whether every amount can be counted in the dollar's smallest unit; without that there is no worst case. */
 export function checkAmounts(pipeline: Pipeline, findings: Findings): boolean {
-  const amounts: [Path, string][] = Object.entries(pipeline.steps).flatMap(([id, step]) => (step.price ? [[['steps', id, 'price', 'max'], step.price.max]] : []))
+  const amounts: [Path, string][] = []
+  for (const [id, { price }] of Object.entries(pipeline.steps)) if (price) amounts.push([['steps', id, 'price', 'max'], price.max])
   if (pipeline.budget) amounts.push([['budget', 'max'], pipeline.budget.max])
   let fine = true
   for (const [path, amount] of amounts) {

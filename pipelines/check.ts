@@ -13,6 +13,7 @@ import { checkAmounts, checkSteps } from './check-steps.ts'
 import { parseDocument, type PlacedIssue } from './document.ts'
 import { Findings } from './findings.ts'
 import { graphOf, type Graph } from './graph.ts'
+import { splitPath } from './positions.ts'
 import { budgetOf, worstCaseOf, type WorstCase } from './price.ts'
 
 export interface CheckOptions {
@@ -58,17 +59,18 @@ export function check(source: string | object, { capabilities, budget: callers }
   const document = parseDocument(source)
   const { pipeline } = document
   if (!pipeline) {
-    return { ok: false, errors: document.issues, warnings: [], worstCase: undefined, order: [], graph: undefined, pipeline, budget: callers }
+    const { issues } = document
+    return { ok: false, errors: issues, warnings: [], worstCase: undefined, order: [], graph: undefined, pipeline, budget: callers }
   }
   const findings = new Findings(document.place)
   const graph = graphOf(pipeline)
+  checkOrder(graph, findings)
   checkInputSchema(pipeline, findings)
   checkSchemas(pipeline, findings)
   checkSteps(pipeline, capabilities, findings)
   const shapes = shapesOf(pipeline, capabilities, graph)
   checkExpressions(pipeline, graph, shapes, findings)
   checkInputs(pipeline, capabilities, graph, shapes, findings)
-  checkOrder(graph, findings)
   const countable = checkAmounts(pipeline, findings)
   const budget = countable ? smaller(budgetOf(pipeline), callers) : callers
   const worst = graph.cycles.length === 0 && countable ? worstCaseOf(pipeline, graph, budget) : undefined
@@ -82,7 +84,8 @@ export function checked(source: string | object, options: CheckOptions): CheckRe
   const report = check(source, options)
   const [first] = report.errors
   if (first || !report.pipeline) {
-    throw new AigenError('pipeline.invalid', first && `${first.path}: ${first.message}.`, { issues: report.errors, ...(first ? { path: first.path } : {}) })
+    const { errors: issues } = report
+    throw new AigenError('pipeline.invalid', first && `${first.path}: ${first.message}.`, { issues, ...(first ? { path: first.path } : {}) })
   }
   return { ...report, pipeline: report.pipeline }
 }
@@ -94,14 +97,8 @@ function checkSchemas(pipeline: Pipeline, findings: Findings): void {
   } catch (error) {
     if (!(error instanceof AigenError)) throw error
     if (error.issues.length === 0) findings.error(['input'], error.message)
-    for (const issue of error.issues) findings.error(issue.path === '' ? ['input'] : ['input', ...splitPath(issue.path)], issue.message, issue.hint)
+    for (const { path, message, hint } of error.issues) findings.error(['input', ...splitPath(path)], message, hint)
   }
-}
-
-/** Keys of a path as `joinPath` wrote it. */
-function splitPath(path: string): (string | number)[] {
-  return [...path.matchAll(/\[([0-9]+)\]|\["((?:[^"\\]|\\.)*)"\]|([^.[\]]+)/g)].map(([, index, quoted, key]) =>
-    index !== undefined ? Number(index) : quoted !== undefined ? (JSON.parse(`"${quoted}"`) as string) : key!)
 }
 
 function checkOrder(graph: Graph, findings: Findings): void {
@@ -114,16 +111,18 @@ function checkOrder(graph: Graph, findings: Findings): void {
 
 function checkMoney(pipeline: Pipeline, worst: WorstCase, budget: bigint | undefined, callers: bigint | undefined, findings: Findings): void {
   for (const id of worst.unpriced) {
-    const message = budget === undefined ? 'no price and no budget: the worst case has no bound' : 'no price, and the steps with one leave nothing of the budget'
-    findings.error(['steps', id], message, 'Add "price": { "max": "0.01" }.')
+    const why = budget === undefined ? 'no price and no budget: the worst case has no bound' : 'no price, and the others leave nothing of the budget'
+    findings.error(['steps', id], why, 'Add "price": { "max": "0.01" }.')
   }
   if (worst.unpriced.length === 0) {
     for (const [id, { cap, shared }] of worst.steps) {
-      if (shared) findings.warn(['steps', id], `no price: a call may cost up to ${amountText(cap)}, its share of the budget`, 'Add "price": { "max": … }.')
+      const message = `no price: a call may cost up to ${amountText(cap)}, its share of the budget`
+      if (shared) findings.warn(['steps', id], message, 'Add "price": { "max": … }.')
     }
   }
   if (budget === undefined || worst.price <= budget) {
-    if (budget === undefined && worst.unpriced.length === 0) findings.warn([], 'no budget: a run may spend the worst case', 'Add "budget": { "max": … }.')
+    const open = budget === undefined && worst.unpriced.length === 0
+    if (open) findings.warn([], 'no budget: a run may spend the worst case', 'Add "budget": { "max": … }.')
     return
   }
   const whose = budget === callers ? 'the budget given' : 'the document\'s budget'
@@ -143,6 +142,7 @@ function smaller(a: bigint | undefined, b: bigint | undefined): bigint | undefin
 }
 
 function inWords(worst: WorstCase): CheckedWorstCase {
-  const steps = [...worst.steps].map(([id, { cap, price, timeMs }]) => [id, { cap: amountText(cap), price: amountText(price), timeMs }] as const)
-  return { price: amountText(worst.price), timeMs: worst.timeMs, criticalPath: worst.criticalPath, steps: Object.fromEntries(steps) }
+  const { price, timeMs, criticalPath } = worst
+  const steps = [...worst.steps].map(([id, step]) => [id, { cap: amountText(step.cap), price: amountText(step.price), timeMs: step.timeMs }])
+  return { price: amountText(price), timeMs, criticalPath, steps: Object.fromEntries(steps) }
 }

@@ -35,7 +35,9 @@ export function parseDocument(source: string | object): Document {
     return refused({ path: '', message: `the document has ${source.length} characters, ${DOCUMENT_MAX.characters} are allowed` })
   }
   const deep = tooDeep(source)
-  if (deep !== undefined) return refused(withPosition({ path: '', message: `nested deeper than ${DOCUMENT_MAX.depth} levels` }, positionOf(source, deep)))
+  if (deep !== undefined) {
+    return refused(withPosition({ path: '', message: `nested deeper than ${DOCUMENT_MAX.depth} levels` }, positionOf(source, deep)))
+  }
   let value: unknown
   try {
     value = JSON.parse(source)
@@ -43,6 +45,8 @@ export function parseDocument(source: string | object): Document {
     return refused(syntaxIssue(source, error))
   }
   if (typeof value !== 'object' || value === null) return refused({ path: '', message: 'expected an object', line: 1, column: 1 })
+  const many = tooMany(value)
+  if (many) return refused(many)
   let positions: Positions | undefined
   const known = (): Positions => (positions ??= positionsOf(source))
   const place = (issue: Issue, letter?: number): PlacedIssue => withPosition(issue, known().at(issue.path, letter))
@@ -64,13 +68,18 @@ function fromValue(value: object, place: Document['place']): Document {
   } catch (error) {
     return refused({ path: '', message: error instanceof AigenError ? error.message : String(error) })
   }
+  const many = tooMany(value)
+  if (many) return refused(many)
   const { steps } = value as { steps?: unknown }
-  const count = typeof steps === 'object' && steps !== null ? Object.keys(steps).length : 0
-  if (count > DOCUMENT_MAX.steps) {
-    return refused(place({ path: 'steps', message: `${count} steps, ${DOCUMENT_MAX.steps} are allowed` }))
-  }
   const issues = [...issuesOf('Pipeline', value).map((issue) => place(issue)), ...kindIssues(steps).map((issue) => place(issue))]
   return { pipeline: issues.length === 0 ? (value as Pipeline) : undefined, issues, place }
+}
+
+/** Counted before anything else looks at the steps. */
+function tooMany(document: object): Issue | undefined {
+  const { steps } = document as { steps?: unknown }
+  const count = typeof steps === 'object' && steps !== null ? Object.keys(steps).length : 0
+  return count > DOCUMENT_MAX.steps ? { path: 'steps', message: `${count} steps, ${DOCUMENT_MAX.steps} are allowed` } : undefined
 }
 
 /** Each step is one of three kinds; said here because `oneOf` in a schema gives three riddles instead of one sentence. */
@@ -81,8 +90,8 @@ function kindIssues(steps: unknown): Issue[] {
     if (typeof step !== 'object' || step === null) continue
     const kinds = ['uses', 'approve', 'wait'].filter((kind) => Object.hasOwn(step, kind))
     if (kinds.length === 1 || issues.length >= 100) continue
-    const message = kinds.length === 0 ? 'a step has one of uses, approve and wait' : `a step has one of uses, approve and wait, not ${kinds.join(' and ')}`
-    issues.push({ path: joinPath('steps', id), message })
+    const not = kinds.length === 0 ? '' : `, not ${kinds.join(' and ')}`
+    issues.push({ path: joinPath('steps', id), message: `a step has one of uses, approve and wait${not}` })
   }
   return issues
 }
@@ -99,12 +108,12 @@ function withPosition(issue: Issue, { line, column }: Position): PlacedIssue {
 function tooDeep(text: string): number | undefined {
   let depth = 0
   for (let at = 0; at < text.length; at++) {
-    const letter = text[at]
-    if (letter === '"') {
-      for (at++; at < text.length && text[at] !== '"'; at++) if (text[at] === '\\') at++
-    } else if (letter === '{' || letter === '[') {
+    const code = text.charCodeAt(at)
+    if (code === 34) {
+      for (at++; at < text.length && text.charCodeAt(at) !== 34; at++) if (text.charCodeAt(at) === 92) at++
+    } else if (code === 123 || code === 91) {
       if (++depth > DOCUMENT_MAX.depth) return at
-    } else if (letter === '}' || letter === ']') depth--
+    } else if (code === 125 || code === 93) depth--
   }
   return undefined
 }

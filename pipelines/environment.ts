@@ -18,7 +18,7 @@ export type Root = (typeof ROOTS)[number]
 /** Fields of `run`; the three amounts compare with `money('…')`. */
 export const RUN_FIELDS = ['id', 'spent', 'budget', 'left', 'startedAt'] as const
 /** Fields of `meta.<step>`; `price` compares with `money('…')`. */
-export const META_FIELDS = ['state', 'provider', 'providerName', 'price', 'attempts'] as const
+export const META_FIELDS = ['state', 'provider', 'providerName', 'price', 'attempts', 'error'] as const
 
 /** An amount inside an expression. It leaves as a decimal string of the dollar. */
 export class MoneyValue {

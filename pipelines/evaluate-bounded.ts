@@ -19,7 +19,7 @@ export interface BoundedOptions {
   readonly deadlineMs?: number
   /** Heap of one thread (default 64 MB). */
   readonly memoryMb?: number
-  /** Threads (default 1); evaluations beyond them wait their turn. */
+  /** Threads (default 2, so that one may be replaced while the other works); evaluations beyond them wait. */
   readonly threads?: number
   /** Evaluations that may wait (default 1,024); beyond them `node.busy`. */
   readonly waitingMax?: number
@@ -52,7 +52,7 @@ interface Waiting {
 
 /** Threads start at once, and a killed one is replaced at once. */
 export function makeBoundedEvaluator(options: BoundedOptions = {}): BoundedEvaluator {
-  const { deadlineMs = 200, memoryMb = 64, threads = 1, waitingMax = 1_024 } = options
+  const { deadlineMs = 200, memoryMb = 64, threads = 2, waitingMax = 1_024 } = options
   const file = workerFile()
   const queue: Waiting[] = []
   const ended = new Set<Promise<unknown>>()

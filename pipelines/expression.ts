@@ -66,19 +66,23 @@ export interface StepMeta {
   readonly providerName: string | null
   readonly price: string
   readonly attempts: number
+  /** Code of the error table, null where there is none. */
+  readonly error?: string | null
 }
 
-/** `run`; amounts are decimal strings of the dollar, startedAt in ms. `run.left` = budget − spent is added. */
+/** `run`; amounts are decimal strings of the dollar, startedAt in ms. */
 export interface RunFacts {
   readonly id: string
   readonly spent: string
   readonly budget: string
+  /** Always budget − spent, whatever stands here. */
+  readonly left?: string
   readonly startedAt: number
 }
 
 /** Longest source; an agreement's `expect` has the same bound. */
 export const SOURCE_MAX = 4_096
-const COMPILED_KEPT = 2_048
+const COMPILED_KEPT = 4_096
 const FORBIDDEN = new Set(['__proto__', 'prototype', 'constructor'])
 
 const cache = new Map<string, Compiled>()
@@ -157,6 +161,7 @@ function inspect(node: ASTNode, scope: Inspection): ExpressionFault | undefined 
       const close = nearest(name, FUNCTIONS.keys())
       return { message: `unknown function ${name}()`, offset: node.start, ...(close ? { hint: `Did you mean ${close}()?` } : {}) }
     }
+    if (name === 'json' && node.op === 'rcall') return { message: 'json is called as json(x)', offset: node.start }
     if (name === 'has' && node.op === 'call') return inspectAll(node.args[1], { ...scope, guarded: true })
     if (node.op === 'rcall') {
       const [, receiver, args] = node.args

@@ -46,7 +46,8 @@ export function stepsNamed(references: readonly PlacedReference[], root?: 'steps
   const named = new Set<string>()
   for (const reference of references) {
     const [step] = reference.path
-    if ((root ? reference.root === root : reference.root === 'steps' || reference.root === 'meta') && typeof step === 'string') named.add(step)
+    const counts = root ? reference.root === root : reference.root === 'steps' || reference.root === 'meta'
+    if (counts && typeof step === 'string') named.add(step)
   }
   return [...named]
 }

@@ -98,7 +98,9 @@ export function planOf(pipeline: Pipeline, budget?: bigint): RunPlan {
   }
 }
 
-function stepPlan(name: string, step: PipelineStep, graph: Graph, dependents: readonly string[], cap: bigint, worst: bigint): StepPlan {
+function stepPlan(
+  name: string, step: PipelineStep, graph: Graph, dependents: readonly string[], cap: bigint, worst: bigint,
+): StepPlan {
   if (step.uses === undefined) throw new AigenError('pipeline.invalid', `steps.${name} is not run by this version.`, { path: `steps.${name}` })
   const { dependsOn, tests, templates } = graph.nodes.get(name)!
   const limits = limitsOf(step)

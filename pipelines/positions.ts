@@ -3,8 +3,6 @@
  * `document.ts`. Reads a text that `JSON.parse` has accepted, so it checks nothing but what that
  * keeps silent about: a key written twice.
  */
-import { joinPath } from '../schemas/explain.ts'
-
 /** Counted from 1, in characters. */
 export interface Position {
   readonly line: number
@@ -23,70 +21,90 @@ export interface Positions {
 
 /** Line and column of an offset. */
 export function positionOf(text: string, offset: number): Position {
-  const before = text.slice(0, offset)
-  const newline = before.lastIndexOf('\n')
-  return { line: before.split('\n').length, column: offset - newline }
+  let line = 1
+  let start = 0
+  for (let at = text.indexOf('\n'); at >= 0 && at < offset; at = text.indexOf('\n', start)) {
+    line++
+    start = at + 1
+  }
+  return { line, column: offset - start + 1 }
 }
 
-interface Open {
-  readonly path: string
-  readonly keys: Set<string> | undefined
-  index: number
+/** A value of the text: where it starts, and what is in it. */
+interface Value {
+  readonly start: number
+  readonly members: Map<string, Value> | Value[] | undefined
 }
+
+const QUOTE = 34
+const BACKSLASH = 92
 
 /** Walks the text once, without recursion. */
 export function positionsOf(text: string): Positions {
-  const offsets = new Map<string, number>()
+  const top: Value[] = []
+  const open: { readonly members: Map<string, Value> | Value[]; readonly name: string }[] = [{ members: top, name: '' }]
   const duplicates: string[] = []
-  const open: Open[] = []
-  let path = ''
+  let key: string | undefined
   for (let at = 0; at < text.length; at++) {
-    const letter = text[at]!
-    if (letter === ' ' || letter === '\n' || letter === '\r' || letter === '\t' || letter === ':') continue
-    const top = open[open.length - 1]
-    if (letter === ',') {
-      if (top && !top.keys) path = joinPath(top.path, ++top.index)
-    } else if (letter === '}' || letter === ']') {
+    const code = text.charCodeAt(at)
+    if (code <= 32 || code === 44 || code === 58) continue
+    const { members } = open[open.length - 1]!
+    if (code === 125 || code === 93) {
       open.pop()
-      path = ''
-    } else if (letter === '"' && top?.keys && path === '') {
-      const end = endOfToken(text, at)
-      const key = JSON.parse(text.slice(at, end)) as string
-      path = joinPath(top.path, key)
-      if (top.keys.has(key)) duplicates.push(path)
-      top.keys.add(key)
-      at = end - 1
-    } else {
-      offsets.set(path, at)
-      if (letter === '{' || letter === '[') {
-        open.push({ path, keys: letter === '{' ? new Set() : undefined, index: 0 })
-        path = letter === '{' ? '' : joinPath(path, 0)
-      } else {
-        at = endOfToken(text, at) - 1
-        path = ''
-      }
+      continue
     }
+    const end = code === 123 || code === 91 ? at + 1 : endOfToken(text, at, code)
+    if (members instanceof Map && key === undefined) {
+      key = unescaped(text, at, end)
+      if (members.has(key)) duplicates.push(open.slice(1).map(({ name }) => name).concat(key).filter((name) => name !== '').join('.'))
+    } else {
+      const value: Value = { start: at, members: code === 123 ? new Map() : code === 91 ? [] : undefined }
+      if (members instanceof Map) members.set(key!, value)
+      else members.push(value)
+      if (value.members) open.push({ members: value.members, name: key ?? '' })
+      key = undefined
+    }
+    at = end - 1
   }
-  return { duplicates, at: (wanted, letter) => positionOf(text, find(text, offsets, wanted, letter)) }
+  return { duplicates, at: (path, letter) => positionOf(text, find(text, top[0], path, letter)) }
 }
 
 /** Offset behind the string, number or word that starts at `from`. */
-function endOfToken(text: string, from: number): number {
+function endOfToken(text: string, from: number, code: number): number {
   let at = from + 1
-  if (text[from] === '"') {
-    while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1
+  if (code === QUOTE) {
+    for (; text.charCodeAt(at) !== QUOTE; at++) if (text.charCodeAt(at) === BACKSLASH) at++
     return at + 1
   }
-  while (at < text.length && !/[\s,\]}]/.test(text[at]!)) at++
+  while (at < text.length && !',]} \n\r\t'.includes(text[at]!)) at++
   return at
 }
 
-function find(text: string, offsets: ReadonlyMap<string, number>, wanted: string, letter: number | undefined): number {
-  let path = wanted
-  while (path !== '' && !offsets.has(path)) path = path.replace(/(^|\.)[^.[\]]*$|\[[^[\]]*\]$/, '')
-  const start = offsets.get(path) ?? 0
-  if (letter === undefined || path !== wanted || text[start] !== '"') return start
+function unescaped(text: string, from: number, end: number): string {
+  const raw = text.slice(from + 1, end - 1)
+  return raw.includes('\\') ? (JSON.parse(`"${raw}"`) as string) : raw
+}
+
+function find(text: string, document: Value | undefined, path: string, letter: number | undefined): number {
+  let value = document
+  let whole = true
+  for (const key of splitPath(path)) {
+    const next: Value | undefined = value?.members instanceof Map ? value.members.get(String(key)) : value?.members?.[Number(key)]
+    if (!next) {
+      whole = false
+      break
+    }
+    value = next
+  }
+  const start = value?.start ?? 0
+  if (letter === undefined || !whole || text[start] !== '"') return start
   let at = start + 1
   for (let left = letter; left > 0 && text[at] !== '"'; left--) at += text[at] !== '\\' ? 1 : text[at + 1] === 'u' ? 6 : 2
   return at
+}
+
+/** The keys and indexes of a path as `joinPath` writes it. @example splitPath('a.b[2]["c d"]') // ['a', 'b', 2, 'c d'] */
+export function splitPath(path: string): (string | number)[] {
+  return [...path.matchAll(/\[([0-9]+)\]|\["((?:[^"\\]|\\.)*)"\]|([^.[\]]+)/g)].map(([, index, quoted, key]) =>
+    index !== undefined ? Number(index) : quoted !== undefined ? (JSON.parse(`"${quoted}"`) as string) : key!)
 }

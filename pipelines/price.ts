@@ -96,7 +96,8 @@ export function worstCaseOf(pipeline: Pipeline, graph: Graph, budget: bigint | u
   let price = 0n
   for (const [id, step] of Object.entries(pipeline.steps)) {
     const cap = step.uses === undefined ? 0n : step.price ? parseMoney(step.price.max) : share
-    const worst = { cap, price: cap * timesOf(limits.get(id)!), timeMs: stepTimeMs(limits.get(id)!), shared: step.uses !== undefined && !step.price }
+    const shared = step.uses !== undefined && !step.price
+    const worst = { cap, price: cap * timesOf(limits.get(id)!), timeMs: stepTimeMs(limits.get(id)!), shared }
     price += worst.price
     steps.set(id, worst)
   }

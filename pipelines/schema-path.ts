@@ -74,13 +74,14 @@ export function mismatch(source: Shape, target: Shape): string | undefined {
   const from = blobKind(source.schema)
   const to = blobKind(target.schema)
   if (from !== undefined && to !== undefined) {
-    return from !== '' && to !== '' && from !== to ? `wants ${article(to)} blob, this is ${article(from)} blob` : undefined
+    const differ = from !== '' && to !== '' && from !== to
+    return differ ? `wants ${article(to)} blob, this is ${article(from)} blob` : undefined
   }
   const given = from === undefined ? typesOf(source.schema) : ['blob']
   const wanted = to === undefined ? typesOf(target.schema) : ['blob']
   if (!given || !wanted) return undefined
-  const fits = (type: string): boolean => wanted.includes(type) || (type === 'integer' && wanted.includes('number')) ||
-    (type === 'number' && wanted.includes('integer')) || (type === 'blob' && wanted.includes('object')) || (type === 'object' && wanted.includes('blob') && from === undefined)
+  const also: Readonly<Record<string, string>> = { integer: 'number', number: 'integer', blob: 'object', object: 'blob' }
+  const fits = (type: string): boolean => wanted.includes(type) || wanted.includes(also[type] ?? type)
   return given.some(fits) ? itemMismatch(source, target) : `wants ${wanted.join(' or ')}, this is ${given.join(' or ')}`
 }
 
@@ -98,9 +99,13 @@ export function constantMismatch(value: unknown, target: Shape): string | undefi
   }
   const wanted = typesOf(target.schema)
   const type = typeName(value)
-  if (wanted && !wanted.includes(type) && !(type === 'integer' && wanted.includes('number'))) return `wants ${wanted.join(' or ')}, found ${foundText(value)}`
+  if (wanted && !wanted.includes(type) && !(type === 'integer' && wanted.includes('number'))) {
+    return `wants ${wanted.join(' or ')}, found ${foundText(value)}`
+  }
   const choices = target.schema['enum']
-  if (Array.isArray(choices) && typeof value !== 'object' && !choices.includes(value)) return `wants one of ${choices.slice(0, 12).map(foundText).join(', ')}, found ${foundText(value)}`
+  if (Array.isArray(choices) && typeof value !== 'object' && !choices.includes(value)) {
+    return `wants one of ${choices.slice(0, 12).map(foundText).join(', ')}, found ${foundText(value)}`
+  }
   return undefined
 }
 

@@ -132,13 +132,14 @@ function compileNode(value: unknown, path: readonly (string | number)[], buildin
   if (typeof value === 'string') return compileText(value, path, building)
   if (Array.isArray(value)) {
     const items = value.map((item, index) => compileNode(item, [...path, index], building))
-    return items.every((item) => item.kind === 'constant') ? { kind: 'constant', value: value as Json } : { kind: 'list', items }
+    return items.every((item) => item.kind === 'constant') ? { kind: 'constant', value: items.map(constantOf) } : { kind: 'list', items }
   }
   if (typeof value === 'object' && value !== null) {
     const entries = Object.entries(value).map(([key, item]) => [key, compileNode(item, [...path, key], building)] as const)
     const constant = entries.every(([, item]) => item.kind === 'constant')
     // rebuilt even when constant: `$${` inside it has become `${`
-    return constant ? { kind: 'constant', value: Object.fromEntries(entries.map(([key, item]) => [key, constantOf(item)])) } : { kind: 'map', entries }
+    if (!constant) return { kind: 'map', entries }
+    return { kind: 'constant', value: Object.fromEntries(entries.map(([key, item]) => [key, constantOf(item)])) }
   }
   return { kind: 'constant', value: (value ?? null) as Json }
 }
@@ -168,7 +169,9 @@ function compileText(text: string, path: readonly (string | number)[], building:
   }
 }
 
-function compilePiece(piece: { source: string; offset: number }, path: readonly (string | number)[], building: Building): Expression | undefined {
+type Source = Extract<Piece, { source: string }>
+
+function compilePiece(piece: Source, path: readonly (string | number)[], building: Building): Expression | undefined {
   if (building.expressions.length >= EXPRESSIONS_MAX) throw new AigenError('step.expression', `More than ${EXPRESSIONS_MAX} expressions.`)
   const compiled = compileExpression(piece.source)
   if ('fault' in compiled) {
@@ -246,7 +249,7 @@ function asMaps(value: unknown, depth: number): unknown {
 }
 
 /** Data that linear expressions may pass over inside the host, as values × passes and characters × passes. */
-export const INLINE_WORK = { values: 20_000, characters: 400_000 } as const
+export const INLINE_WORK = { values: 20_000, characters: 100_000 } as const
 
 /**
  * Whether a template may be evaluated inside the host: it has a static bound, and the data it names
