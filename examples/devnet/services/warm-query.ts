@@ -1,6 +1,7 @@
 /**
  * Provider `warm-tables`: SQL over the flights, bird strikes, airports and earthquakes (`data.query@1`).
- * Holds all tables in memory: several times faster than `paper-trail` on the flights, and dearer.
+ * Holds all tables in memory: no disk is read after the start. Dearer; with files cached by the system it is
+ * only a little faster than `paper-trail` (86 against 103 ms on one airport's flights).
  */
 import { defineProvider } from '../../../agents/provider/define.ts'
 import type { Capability } from '../../../schemas/documents.gen.ts'
