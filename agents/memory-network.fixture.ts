@@ -12,6 +12,7 @@ import { memoryBlobs, type MemoryShelves } from '../runtime/memory/blobs.ts'
 import { memoryNetwork, type MemoryNetworkOptions } from '../runtime/memory/bus.ts'
 import { memoryJournal, type MemoryDisk, type MemoryJournalHooks } from '../runtime/memory/journal.ts'
 import { MemoryRail } from '../runtime/memory/rail.ts'
+import type { VirtualClock } from '../runtime/memory/clock.ts'
 import { seededRandom } from '../runtime/memory/random.ts'
 import { memoryWallet } from '../runtime/memory/signer.ts'
 import type { NodePorts } from '../runtime/node/node.ts'
@@ -39,7 +40,8 @@ export class MemoryWorld {
   readonly #disks = new Map<string, MemoryDisk>()
   readonly #shelves = new Map<string, MemoryShelves>()
   readonly #transfers: MemoryShelves = new Map()
-  readonly #open: (() => Promise<void>)[] = []
+  readonly #open = new Set<() => Promise<void>>()
+  #opened = 0
 
   constructor(options: { clock?: Clock; network?: Partial<MemoryNetworkOptions> } = {}) {
     this.clock = options.clock ?? systemClock
@@ -60,26 +62,53 @@ export class MemoryWorld {
       transfer: memoryBlobs({ shelves: this.#transfers, shelf: participant }),
       rail: this.rail,
       clock: this.clock,
-      random: seededRandom(`${name} ${this.#open.length}`),
+      random: seededRandom(`${name} ${this.#opened++}`),
     }
   }
 
   async provider(definition: ProviderDefinition, hooks: MemoryJournalHooks = {}): Promise<Provider & { kill(): Promise<void> }> {
     const ports = this.ports(definition.name, hooks)
     const provider = await provide(definition, { ports, keys: keysOf(definition.name) }, evaluateHere)
-    this.#open.push(() => provider.stop(0).catch(() => undefined))
-    return { ...provider, kill: () => ports.bus.close() }
+    const close = (): Promise<void> => provider.stop(0).catch(() => undefined)
+    this.#open.add(close)
+    return { ...provider, kill: () => this.#kill(close, ports.bus) }
   }
 
   async user(name: string, options: Partial<UserOptions> = {}, hooks: MemoryJournalHooks = {}): Promise<User & { kill(): Promise<void> }> {
     const ports = this.ports(name, hooks)
     const user = await openUser({ ports, keys: keysOf(name), evaluate: evaluateHere, deposit: 10_000_000n, faucet: true, ...options })
-    this.#open.push(() => user.close().catch(() => undefined))
-    return { ...user, kill: () => ports.bus.close() }
+    const close = (): Promise<void> => user.close().catch(() => undefined)
+    this.#open.add(close)
+    return { ...user, kill: () => this.#kill(close, ports.bus) }
+  }
+
+  /** A dead process says nothing any more and is not closed either. */
+  async #kill(close: () => Promise<void>, bus: Bus): Promise<void> {
+    this.#open.delete(close)
+    // Not awaited: what the dead process was doing never ends.
+    void bus.close()
+  }
+
+  /** Lets virtual time pass, a little at a time, until `promise` settles. Fails after `forMs` of it. */
+  async drive<T>(promise: Promise<T>, forMs = 120_000): Promise<T> {
+    const clock = this.clock as VirtualClock
+    let settled = false
+    const done = promise.finally(() => (settled = true))
+    done.catch(() => undefined)
+    const until = clock.monotonic() + forMs
+    while (!settled) {
+      for (let turn = 0; turn < 20 && !settled; turn++) await new Promise((resolve) => setImmediate(resolve))
+      if (settled) break
+      if (clock.monotonic() > until) throw new Error(`not settled within ${forMs} ms of virtual time`)
+      await clock.advance(Math.max(1, Math.min(100, (clock.next() ?? 0) - clock.now())))
+    }
+    return done
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#open.map((close) => close()))
+    const all = Promise.all([...this.#open].map((close) => close()))
+    this.#open.clear()
+    await ('advance' in this.clock ? this.drive(all) : all)
   }
 }
 

@@ -25,7 +25,7 @@ import type { RunContext } from './run.machine.ts'
 import type { StepContext, Verdict } from './step.machine.ts'
 
 /** One attempt waits this long for the answer, in ms; the provider holds the request meanwhile. */
-const ATTEMPT_MS = 10_000
+const ATTEMPT_MS = 2_500
 /** Pause after an attempt that nobody answered, in ms. */
 const PAUSE_MS = 150
 /** A provider whose nodes are all gone for this long has failed at the step, in ms. */

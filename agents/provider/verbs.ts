@@ -19,7 +19,7 @@ import type { ProviderDefinition } from './define.ts'
 import type { Quoting } from './quoting.ts'
 
 /** How long an invoke is held before it is answered `pending`, in ms. */
-const HOLD_MS = 8_000
+const HOLD_MS = 1_500
 const SETTLE_MS = 18_000
 /** D3: known calls are answered for this long after their expiry. */
 const LATE_MS = 300_000

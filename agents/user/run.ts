@@ -11,6 +11,7 @@ import { check } from '../../pipelines/check.ts'
 import { checkInputs } from '../../pipelines/input.ts'
 import { planOf } from '../../pipelines/plan.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
+import type { Actors } from '../../runtime/actors/read-actors.ts'
 import { blobRef, blobsIn } from '../../runtime/identity/parcel.ts'
 import type { User } from './user.ts'
 
@@ -80,9 +81,27 @@ export function billNow(user: User, run: string): Bill {
   return billOf(run, { host, verifier: wire.credentials.verifier, asset: rail.terms.asset, decimals: rail.terms.decimals })
 }
 
-/** Every run of the journal, oldest first, with where it stands. */
-export function listRuns(user: User): { readonly run: string; readonly pipeline: string; readonly state: string; readonly spent: string; readonly startedAt: number }[] {
-  return [...user.node.host.list('run')].map(({ snapshot }) => {
+/** A run as lists show it. */
+export interface RunLine {
+  readonly run: string
+  /** name@version. */
+  readonly pipeline: string
+  /** `done`, `failed`, or where it stands. */
+  readonly state: string
+  /** Decimal string. */
+  readonly spent: string
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number
+}
+
+/** Every run of the user's journal, oldest first, with where it stands. */
+export function listRuns(user: User): RunLine[] {
+  return runsIn(user.node.host)
+}
+
+/** The same of any actors, live or read. */
+export function runsIn(actors: Pick<Actors, 'list'>): RunLine[] {
+  return [...actors.list('run')].map(({ snapshot }) => {
     const context = snapshot.context as RunContext
     const state = snapshot.status === 'done' ? (context.error ? 'failed' : 'done') : String(snapshot.value)
     return { run: context.run, pipeline: context.pipeline, state, spent: formatMoney(BigInt(context.spent)), startedAt: context.startedAt }
