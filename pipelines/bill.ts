@@ -5,15 +5,16 @@
 import type { Address, Bill, BillAttempt, BillStep, Delivery, Hex32, NodeAuthorisation, PlainVoucher, Receipt } from '../schemas/documents.gen.ts'
 import { AigenError } from '../schemas/error.ts'
 import { formatMoney } from '../schemas/money.ts'
-import type { Host } from '../runtime/actors/host.ts'
+import type { Actors } from '../runtime/actors/read-actors.ts'
 import type { Verifier } from '../runtime/identity/signed.ts'
 import { makeReceipt } from '../runtime/payments/receipt.ts'
 import { inquiryId, type InquiryContext } from './inquiry.machine.ts'
 import type { RunContext } from './run.machine.ts'
-import { stepId, type Attempt, type StepContext } from './step.machine.ts'
+import { stepId, type Attempt, type StepContext } from './step.ts'
 
 export interface BillOptions {
-  readonly host: Host
+  /** A node's host, or the actors of a journal that another process owns. */
+  readonly host: Pick<Actors, 'context'>
   readonly verifier: Verifier
   readonly asset: string
   readonly decimals: number
@@ -29,7 +30,7 @@ export interface PaidCall {
 }
 
 /** Steps of a run with their items, in the order of the plan; skipped ones have no context. */
-export function* stepsOf(host: Host, run: RunContext): Iterable<{ readonly name: string; readonly context: StepContext | undefined }> {
+export function* stepsOf(host: Pick<Actors, 'context'>, run: RunContext): Iterable<{ readonly name: string; readonly context: StepContext | undefined }> {
   for (const name of run.plan.order) {
     const context = host.context<StepContext>(stepId(run.run, name, null))
     if (!context || context.plan.forEach === null || context.items === 0) {
@@ -43,7 +44,7 @@ export function* stepsOf(host: Host, run: RunContext): Iterable<{ readonly name:
 }
 
 /** What came of the attempts of a step that were in doubt. */
-function* inquiriesOf(host: Host, step: StepContext): Iterable<{ readonly attempt: number; readonly inquiry: InquiryContext }> {
+function* inquiriesOf(host: Pick<Actors, 'context'>, step: StepContext): Iterable<{ readonly attempt: number; readonly inquiry: InquiryContext }> {
   for (let attempt = 0; attempt <= step.attempts.length; attempt++) {
     const inquiry = host.context<InquiryContext>(inquiryId(`negotiation/${step.self.slice('step/'.length)}/${attempt}`))
     if (inquiry) yield { attempt, inquiry }
@@ -59,7 +60,7 @@ function receiptOf(step: { agreement: StepContext['agreement']; delivery: Delive
 }
 
 /** Every payment of a run: its steps', and those for deliveries that an inquiry found. */
-export function paidCalls(host: Host, run: RunContext, verifier: Verifier): PaidCall[] {
+export function paidCalls(host: Pick<Actors, 'context'>, run: RunContext, verifier: Verifier): PaidCall[] {
   const paid: PaidCall[] = []
   const add = (source: Parameters<typeof receiptOf>[0]): void => {
     const receipt = receiptOf(source, verifier)

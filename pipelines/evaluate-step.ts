@@ -15,7 +15,7 @@ import type { Context, StepMeta } from './expression.ts'
 import { accepts, prepare, type Evaluate } from './prepare.ts'
 import type { Reads } from './plan.ts'
 import type { RunContext } from './run.machine.ts'
-import { stepId, type StepContext } from './step.machine.ts'
+import { stepId, type StepContext } from './step.ts'
 
 /** Bytes of an input or an answer that a record can hold; larger values belong in blobs. */
 const VALUE_BYTES_MAX = 256 * 1024
@@ -73,22 +73,19 @@ export function evaluateEffects({ host, evaluate, capability }: EvaluateOptions)
       const run = runOf(id)
       const plan = run.plan.steps[step]!
       let context = contextFor(host(), run, plan.reads)
-      if (index !== null) {
-        const all = await prepare(plan, context, evaluate)
-        if (all.kind !== 'items') throw new AigenError('internal', `step ${step} has no items`)
-        context = { ...context, item: all.items[index] ?? null, index }
-      }
+      if (index !== null) context = { ...context, item: host().context<StepContext>(stepId(id, step, index))!.item, index }
       const prepared = await prepare(plan, context, evaluate)
       if (prepared.kind === 'skip') return { type: 'step.prepare.done', skip: true }
-      if (prepared.kind === 'items') return { type: 'step.prepare.done', items: prepared.items.length }
+      if (prepared.kind === 'items') {
+        bounded(prepared.items, `steps.${step}.forEach`)
+        return { type: 'step.prepare.done', items: prepared.items }
+      }
       const contract = capability(plan.uses)
       if (!contract) throw new AigenError('market.no-provider', `nobody offers ${plan.uses}`)
       const { input } = prepared
       const issues = compileSchema(contract.input).issues(input)
       if (issues.length > 0) throw new AigenError('step.input', `steps.${step}.with.${issues[0]!.path}: ${issues[0]!.message}`, { path: `steps.${step}.with.${issues[0]!.path}`, issues })
-      const bytes = Buffer.byteLength(JSON.stringify(input))
-      if (bytes > VALUE_BYTES_MAX) throw new AigenError('input.too-large', `the input of ${step} has ${bytes} bytes, at most ${VALUE_BYTES_MAX}; use a blob`, { path: `steps.${step}.with` })
-      const inputBytes = bytes + blobsIn(input).reduce((sum, blob) => sum + blob.size, 0)
+      const inputBytes = bounded(input, `steps.${step}.with`) + blobsIn(input).reduce((sum, blob) => sum + blob.size, 0)
       return { type: 'step.prepare.done', input, inputHash: hashOf(input), units: await unitsOf(contract, input, evaluate), inputBytes }
     },
   }
@@ -98,10 +95,18 @@ export function evaluateEffects({ host, evaluate, capability }: EvaluateOptions)
       const run = runOf(id)
       const evaluation = await evaluate(run.plan.output.template, contextFor(host(), run, run.plan.output.reads))
       if (!evaluation.ok) throw new AigenError('step.expression', `output: ${evaluation.message}`, { path: 'output' })
+      bounded(evaluation.value, 'output')
       return { type: 'run.output.done', output: evaluation.value }
     },
   }
   return { 'step.prepare': prepareStep, 'run.output': output }
+}
+
+/** Bytes of a value that goes into the journal. Error `input.too-large` with its path. */
+function bounded(value: unknown, path: string): number {
+  const bytes = Buffer.byteLength(JSON.stringify(value))
+  if (bytes > VALUE_BYTES_MAX) throw new AigenError('input.too-large', `${path} has ${bytes} bytes, at most ${VALUE_BYTES_MAX}; use a blob`, { path })
+  return bytes
 }
 
 /** Units that a call will probably take, from the capability's own estimate; 1 where it names none. */

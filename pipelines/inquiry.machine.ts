@@ -11,7 +11,7 @@ import { defineActor, effect } from '../runtime/actors/actor.ts'
 import type { Lane } from '../runtime/market/negotiation.machine.ts'
 import type { Offer } from '../runtime/market/strategy.ts'
 import { deliveryHash } from '../runtime/payments/delivery.ts'
-import type { Verdict } from './step.machine.ts'
+import type { Verdict } from './step.ts'
 
 export interface InquiryInput {
   /** Actor id of the run. */

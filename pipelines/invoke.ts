@@ -22,7 +22,7 @@ import { judge } from './evaluate-step.ts'
 import type { InquiryContext } from './inquiry.machine.ts'
 import type { Evaluate } from './prepare.ts'
 import type { RunContext } from './run.machine.ts'
-import type { StepContext, Verdict } from './step.machine.ts'
+import type { StepContext, Verdict } from './step.ts'
 
 /** One attempt waits this long for the answer, in ms; the provider holds the request meanwhile. */
 const ATTEMPT_MS = 2_500

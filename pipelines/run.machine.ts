@@ -9,7 +9,7 @@ import type { Hex32 } from '../schemas/documents.gen.ts'
 import type { ErrorBody } from '../schemas/error.ts'
 import { defineActor, effect } from '../runtime/actors/actor.ts'
 import { advance, begin, type Advance, type Frontier, type RunPlan, type StepState } from './plan.ts'
-import { stepId, type StepInput } from './step.machine.ts'
+import { stepId, type StepInput } from './step.ts'
 
 /** How long the wallet and the payees are waited for, in ms. */
 const HOLD_MS = 10_000
@@ -68,7 +68,7 @@ function follow(run: RunContext, next: Advance, enqueue: any): Partial<RunContex
   for (let one = open.shift(); one; one = open.shift()) {
     for (const name of stopped ? [] : one.start) {
       running.push(name)
-      const input: StepInput = { run: run.run, parent: `run/${run.run}`, plan: run.plan.steps[name]!, index: null }
+      const input: StepInput = { run: run.run, parent: `run/${run.run}`, plan: run.plan.steps[name]!, index: null, item: null }
       enqueue({ type: 'tell', params: { to: stepId(run.run, name, null), event: { type: 'start', input } } })
     }
     for (const name of one.skip) {

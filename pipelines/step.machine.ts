@@ -7,119 +7,13 @@
  * share of the hold kept until that is settled, before anybody else is hired.
  */
 import { assign, createMachine, enqueueActions } from 'xstate'
-import type { Address, Agreement, Delivery, Hash, Hex32, PlainVoucher } from '../schemas/documents.gen.ts'
-import type { ErrorBody } from '../schemas/error.ts'
 import { defineActor, effect } from '../runtime/actors/actor.ts'
-import type { Agreed, Lane } from '../runtime/market/negotiation.machine.ts'
 import { deliveryHash } from '../runtime/payments/delivery.ts'
-import type { Offer } from '../runtime/market/strategy.ts'
-import type { StepPlan } from './plan.ts'
-
-export interface StepInput {
-  readonly run: string
-  readonly parent: string
-  readonly plan: StepPlan
-  /** Place in a forEach, or null. */
-  readonly index: number | null
-}
-
-/** One hiring, as the bill lists it. */
-export interface Attempt {
-  readonly provider: Address
-  readonly providerName: string
-  readonly list: string
-  readonly agreed: string
-  readonly charged: string
-  readonly state: 'done' | 'failed' | 'expect' | 'timeout' | 'cancelled' | 'refused'
-  /** Why, for people. */
-  readonly reason?: string
-  readonly latencyMs?: number
-}
-
-export interface StepContext extends StepInput {
-  readonly self: string
-  readonly attempts: readonly Attempt[]
-  readonly input: unknown
-  readonly inputHash: Hash | null
-  readonly units: number
-  readonly inputBytes: number
-  readonly agreement: Agreement | null
-  readonly agreementId: Hash | null
-  readonly offer: Offer | null
-  readonly asked: number
-  readonly lane: Lane | null
-  /** When the step's clock started, and when a delivery stops to count, in ms since the epoch. */
-  readonly invokedAt: number
-  readonly until: number
-  readonly output: unknown
-  readonly delivery: Delivery | null
-  readonly latencyMs: number
-  readonly voucher: PlainVoucher | null
-  readonly previousRef: Hex32 | null
-  readonly error: ErrorBody | null
-  readonly state: 'running' | 'done' | 'skipped' | 'failed' | 'cancelled'
-  /** Of a forEach: items in all, started, ended; whether one failed. */
-  readonly items: number
-  readonly started: number
-  readonly ended: number
-  /** What the items cost, atomic. */
-  readonly spent: string
-}
-
-/** How a delivery fared against the signed clauses. */
-export type Verdict = { readonly ok: true } | { readonly ok: false; readonly error: ErrorBody }
-
-export type StepEvent = { at: number } & (
-  | { type: 'step.prepare.done'; skip?: true; items?: number; input?: unknown; inputHash?: Hash; units?: number; inputBytes?: number }
-  | { type: 'step.prepare.failed'; error: ErrorBody }
-  | Agreed
-  | { type: 'refused'; error: ErrorBody }
-  | { type: 'call.invoke.done'; delivery: Delivery; output: unknown; latencyMs: number; verdict: Verdict }
-  | { type: 'call.invoke.declined'; error: ErrorBody }
-  | { type: 'call.invoke.failed'; error: ErrorBody }
-  | { type: 'paid'; voucher: PlainVoucher; previousRef: Hex32 }
-  | { type: 'step.ended'; step: string; state: 'done' | 'skipped' | 'failed' | 'cancelled'; charged: string; error?: ErrorBody }
-  | { type: 'cancel' }
-)
-
-/** Actor id of a step. @example stepId('r_1', 'rows', 3) // 'step/r_1/rows[3]' */
-export function stepId(run: string, step: string, index: number | null): string {
-  return `step/${run}/${step}${index === null ? '' : `[${index}]`}`
-}
+import { attemptOf, mayRetry, stateWord } from './attempt.ts'
+import { stepId, type StepContext, type StepEvent, type StepInput } from './step.ts'
 
 function negotiationId(context: StepContext): string {
   return `negotiation/${context.self.slice('step/'.length)}/${context.attempts.length}`
-}
-
-/** The word in `retry.on` that an error answers to. */
-function retryWord(error: ErrorBody): 'expect' | 'output' | 'timeout' | 'failed' {
-  if (error.code === 'step.expect') return 'expect'
-  if (error.code === 'step.output') return 'output'
-  return error.code === 'step.timeout' || error.code.startsWith('network.') ? 'timeout' : 'failed'
-}
-
-/** How the bill calls an attempt that ended so. */
-function stateWord(error: ErrorBody): Attempt['state'] {
-  const word = retryWord(error)
-  return word === 'output' ? 'failed' : word
-}
-
-function mayRetry(context: StepContext, error: ErrorBody): boolean {
-  return context.attempts.length + 1 < context.plan.attempts && context.plan.retryOn.includes(retryWord(error)) && error.code !== 'step.input'
-}
-
-function attemptOf(context: StepContext, state: Attempt['state'], charged: string, error?: ErrorBody): Attempt {
-  const { terms } = context.agreement!
-  return {
-    provider: terms.provider,
-    providerName: context.offer!.name,
-    list: context.offer!.list,
-    agreed: terms.unitPrice,
-    charged,
-    state,
-    ...(error ? { reason: error.message } : {}),
-    ...(state === 'done' ? { latencyMs: context.latencyMs } : {}),
-  }
 }
 
 const release = { type: 'tell', params: ({ context }: any) => ({ to: 'purse', event: { type: 'release', for: negotiationId(context) } }) } as any
@@ -167,7 +61,7 @@ const machine = createMachine({
     self: stepId(input.run, input.plan.name, input.index),
     attempts: [], input: null, inputHash: null, units: 1, inputBytes: 0, agreement: null, agreementId: null, offer: null, asked: 0, lane: null,
     invokedAt: 0, until: 0, output: null, delivery: null, latencyMs: 0, voucher: null, previousRef: null, error: null, state: 'running',
-    items: 0, started: 0, ended: 0, spent: '0',
+    list: [], items: 0, started: 0, ended: 0, spent: '0',
   }),
   initial: 'preparing',
   states: {
@@ -176,8 +70,8 @@ const machine = createMachine({
       on: {
         'step.prepare.done': [
           { guard: ({ event }) => event.skip === true, target: 'ended', actions: assign({ state: 'skipped' }) },
-          { guard: ({ event }) => event.items === 0, target: 'ended', actions: assign({ state: 'done' }) },
-          { guard: ({ event }) => event.items !== undefined, target: 'fanning', actions: assign({ items: ({ event }) => event.items! }) },
+          { guard: ({ event }) => event.items?.length === 0, target: 'ended', actions: assign({ state: 'done' }) },
+          { guard: ({ event }) => event.items !== undefined, target: 'fanning', actions: assign({ list: ({ event }) => event.items!, items: ({ event }) => event.items!.length }) },
           {
             target: 'hiring',
             actions: assign(({ event }) => ({ input: event.input, inputHash: event.inputHash!, units: event.units!, inputBytes: event.inputBytes! })),
@@ -313,7 +207,7 @@ function fan(): any {
   return enqueueActions(({ context, enqueue }: any) => {
     let { started } = context as StepContext
     while (started < context.items && started - context.ended < context.plan.parallel) {
-      const input: StepInput = { run: context.run, parent: context.self, plan: context.plan, index: started }
+      const input: StepInput = { run: context.run, parent: context.self, plan: context.plan, index: started, item: context.list[started] }
       enqueue({ type: 'tell', params: { to: stepId(context.run, context.plan.name, started), event: { type: 'start', input } } })
       started++
     }

@@ -15,7 +15,7 @@ import { settler } from '../../runtime/payments/settler.machine.ts'
 import { till } from '../../runtime/payments/till.machine.ts'
 import { call } from './call.machine.ts'
 import type { ProviderDefinition } from './define.ts'
-import { openQuoting, type Quoting } from './quoting.ts'
+import { openQuoting } from './quoting.ts'
 import { serveVerbs } from './verbs.ts'
 import { workEffects } from './work.ts'
 
@@ -72,9 +72,8 @@ export async function provide(definition: ProviderDefinition, options: Omit<Node
     open = under.size
   })
 
-  let quoting: Quoting | undefined
-  serveVerbs({ ...node, host: () => host }, definition, () => quoting!, busy)
-  quoting = await openQuoting({ ...node, host: () => host }, definition, busy)
+  const quoting = await openQuoting({ ...node, host: () => host }, definition, busy)
+  serveVerbs({ ...node, host: () => host }, definition, quoting, busy)
   await node.start()
 
   const publish = async (): Promise<void> => {
@@ -116,7 +115,7 @@ export async function provide(definition: ProviderDefinition, options: Omit<Node
       draining = true
       stopped.abort()
       bus.publish(aliveSubject(participant), Uint8Array.of(0))
-      await quoting?.stop()
+      await quoting.stop()
       const until = clock.monotonic() + drainMs
       while (under.size > 0 && clock.monotonic() < until) await clock.sleep(20)
       unwatch()

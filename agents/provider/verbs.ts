@@ -36,7 +36,7 @@ export function outcomeOf(state: string, call: CallContext): CallOutcome {
 type CallContextParcels = NonNullable<Extract<CallOutcome, { state: 'delivered' }>['parcels']>
 
 /** Registers the verbs of a provider on its wire. */
-export function serveVerbs(parts: NodeParts, definition: ProviderDefinition, quoting: () => Quoting, busy: () => boolean): void {
+export function serveVerbs(parts: NodeParts, definition: ProviderDefinition, quoting: Quoting, busy: () => boolean): void {
   const { wire, rail, clock } = parts
   const { verifier, sign } = wire.credentials
   const readLane = laneReader(parts)
@@ -59,7 +59,7 @@ export function serveVerbs(parts: NodeParts, definition: ProviderDefinition, quo
     return { id, state: String(actor.snapshot.value), context }
   }
 
-  wire.serve('quote', (body) => validate('QuoteRequest', body), async (body, { caller }) => quoting().bargain(body, caller))
+  wire.serve('quote', (body) => validate('QuoteRequest', body), async (body, { caller }) => quoting.bargain(body, caller))
 
   wire.serve('accept', (body) => validate('AcceptRequest', body), async (body, { caller }) => {
     const { terms, lane } = body

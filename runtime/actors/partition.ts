@@ -71,6 +71,13 @@ export class Partition {
 
   /** Folds the whole journal, then fences it: from here on this process owns the partition. */
   async recover(): Promise<void> {
+    await this.replay()
+    this.#epoch += 1
+    await this.#append({ version: 1, partition: this.#log.partition, epoch: this.#epoch, fence: true, lines: [] })
+  }
+
+  /** Folds the whole journal and writes nothing: who owns it goes on owning it. */
+  async replay(): Promise<void> {
     for await (const { sequence, data } of this.#log.read(1)) {
       const record = decodeRecord(data)
       this.#last = sequence
@@ -78,8 +85,6 @@ export class Partition {
       this.#epoch = record.epoch
       for (const line of record.lines) this.#replay(line)
     }
-    this.#epoch += 1
-    await this.#append({ version: 1, partition: this.#log.partition, epoch: this.#epoch, fence: true, lines: [] })
   }
 
   /** Resolves with the actor as it is once `event` is durable. Errors: `node.busy`, `run.unknown`, `network.closed`. */
@@ -171,7 +176,11 @@ export class Partition {
     const overlay = new Map<ActorId, LiveActor>()
     const taken = new Set<string>()
     const at = this.#clock.now()
-    for (const key of ended) if (this.fold.stands(key) && !taken.has(key)) staged.push({ line: { ended: key } }), taken.add(key)
+    for (const key of ended) {
+      if (!this.fold.stands(key) || taken.has(key)) continue
+      taken.add(key)
+      staged.push({ line: { ended: key } })
+    }
     for (const item of items) {
       if (item.cause !== undefined && (!this.fold.stands(item.cause) || taken.has(item.cause))) continue
       if (item.cause !== undefined) taken.add(item.cause)

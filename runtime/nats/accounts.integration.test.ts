@@ -5,12 +5,12 @@ import { systemRandom } from '../node/system-random.ts'
 import { natsBus } from './bus.ts'
 import { natsBlobs } from './blobs.ts'
 import { connectNats } from './connection.ts'
-import { disposableServer } from './disposable-server.ts'
+import { disposableServer } from './disposable-server.fixture.ts'
 import { natsError } from './nats-error.ts'
 import { natsJournal } from './journal.ts'
 import type { Connection } from './connection.ts'
 import type { Credentials } from './credentials.ts'
-import type { DisposableServer } from './disposable-server.ts'
+import type { DisposableServer } from './disposable-server.fixture.ts'
 
 let server: DisposableServer
 let operator: Connection

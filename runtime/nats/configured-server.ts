@@ -9,7 +9,7 @@ import { connectNats } from './connection.ts'
 import { openNetwork, openShelf } from './network-streams.ts'
 import { weaknesses } from './server-config.ts'
 import type { Credentials } from './credentials.ts'
-import type { NatsServer } from './server.ts'
+import type { NatsServer } from './nats-server.ts'
 
 /** The server at `url`, its streams made. Error `network.unreachable`. */
 export async function configuredServer(url: string, dataDir: string, journalUrl = process.env['AIGEN_JOURNAL_URL']): Promise<NatsServer> {

@@ -4,7 +4,7 @@
  */
 import { statfs } from 'node:fs/promises'
 import { atLeast } from './sources/source.ts'
-import type { NatsServer } from './server.ts'
+import type { NatsServer } from './nats-server.ts'
 
 export type Profile = 'dev' | 'standard' | 'money'
 

@@ -18,7 +18,8 @@ import { findServer } from './find-server.ts'
 import { natsJournal } from './journal.ts'
 import { names } from './orphan.ts'
 import { startServer } from './server.ts'
-import type { NatsServer, ServerEvent } from './server.ts'
+import type { ServerEvent } from './server.ts'
+import type { NatsServer } from './nats-server.ts'
 
 let dataDir: string
 const running: NatsServer[] = []

@@ -22,6 +22,7 @@ import type { Random } from '../ports/random.ts'
 import type { Accounts } from './accounts.ts'
 import type { Connection } from './connection.ts'
 import type { Credentials } from './credentials.ts'
+import type { NatsServer } from './nats-server.ts'
 import type { FoundServer } from './sources/source.ts'
 
 export type ServerEvent =
@@ -41,24 +42,6 @@ export interface ServerOptions {
   readonly onEvent?: (event: ServerEvent) => void
   /** The server to run, instead of finding one. */
   readonly binary?: FoundServer
-}
-
-export interface NatsServer {
-  readonly url: string
-  readonly version: string
-  readonly source: FoundServer['source'] | 'configured'
-  /** What this server does less well than it should, as sentences. */
-  readonly warnings: readonly string[]
-  /** 0 for a server that was not started here. */
-  readonly pid: number
-  readonly dataDir: string
-  readonly operator: Credentials
-  /**
-   * Credentials of a participant, the same after a restart; made, with its account and its blob
-   * shelf, the first time. Error `input.invalid` for an id that cannot be part of a subject.
-   */
-  admit(participant: string, options?: { readonly guardian?: boolean }): Promise<{ network: Credentials; journal: Credentials }>
-  stop(): Promise<void>
 }
 
 const ADMIT_MS = 15_000

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { seededRandom } from '../memory/random.ts'
 import { startServer } from './server.ts'
-import type { NatsServer, ServerOptions } from './server.ts'
+import type { ServerOptions } from './server.ts'
+import type { NatsServer } from './nats-server.ts'
 
 export interface DisposableServer extends NatsServer {
   /** Ends the server and removes its directory. */

@@ -1,0 +1,39 @@
+/**
+ * Attempts of a step: whether another one is allowed, and how each is written down. Pure; used by
+ * the step machine.
+ */
+import type { ErrorBody } from '../schemas/error.ts'
+import type { Attempt, StepContext } from './step.ts'
+
+/** The word in `retry.on` that an error answers to. */
+function retryWord(error: ErrorBody): 'expect' | 'output' | 'timeout' | 'failed' {
+  if (error.code === 'step.expect') return 'expect'
+  if (error.code === 'step.output') return 'output'
+  return error.code === 'step.timeout' || error.code.startsWith('network.') ? 'timeout' : 'failed'
+}
+
+/** How the bill calls an attempt that ended so. */
+export function stateWord(error: ErrorBody): Attempt['state'] {
+  const word = retryWord(error)
+  return word === 'output' ? 'failed' : word
+}
+
+/** Whether the document allows another attempt after this error. */
+export function mayRetry(context: StepContext, error: ErrorBody): boolean {
+  return context.attempts.length + 1 < context.plan.attempts && context.plan.retryOn.includes(retryWord(error)) && error.code !== 'step.input'
+}
+
+/** The attempt under way, as the bill lists it. */
+export function attemptOf(context: StepContext, state: Attempt['state'], charged: string, error?: ErrorBody): Attempt {
+  const { terms } = context.agreement!
+  return {
+    provider: terms.provider,
+    providerName: context.offer!.name,
+    list: context.offer!.list,
+    agreed: terms.unitPrice,
+    charged,
+    state,
+    ...(error ? { reason: error.message } : {}),
+    ...(state === 'done' ? { latencyMs: context.latencyMs } : {}),
+  }
+}
