@@ -19,6 +19,7 @@ import type { NodePorts } from '../runtime/node/node.ts'
 import { systemClock } from '../runtime/node/system-clock.ts'
 import type { Bus } from '../runtime/ports/bus.ts'
 import type { Clock } from '../runtime/ports/clock.ts'
+import { noTelemetry, type Telemetry } from '../runtime/telemetry/trace.ts'
 import { nodeId, participantId } from '../schemas/id.ts'
 import type { ProviderDefinition } from './provider/define.ts'
 import { provide, type Provider } from './provider/provide.ts'
@@ -66,9 +67,9 @@ export class MemoryWorld {
     }
   }
 
-  async provider(definition: ProviderDefinition, hooks: MemoryJournalHooks = {}): Promise<Provider & { kill(): Promise<void> }> {
+  async provider(definition: ProviderDefinition, hooks: MemoryJournalHooks = {}, telemetry: Telemetry = noTelemetry): Promise<Provider & { kill(): Promise<void> }> {
     const ports = this.ports(definition.name, hooks)
-    const provider = await provide(definition, { ports, keys: keysOf(definition.name) }, evaluateHere)
+    const provider = await provide(definition, { ports, keys: keysOf(definition.name), telemetry }, evaluateHere)
     const close = (): Promise<void> => provider.stop(0).catch(() => undefined)
     this.#open.add(close)
     return { ...provider, kill: () => this.#kill(close, ports.bus) }

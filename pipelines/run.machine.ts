@@ -68,7 +68,7 @@ function follow(run: RunContext, next: Advance, enqueue: any): Partial<RunContex
   for (let one = open.shift(); one; one = open.shift()) {
     for (const name of stopped ? [] : one.start) {
       running.push(name)
-      const input: StepInput = { run: run.run, parent: `run/${run.run}`, plan: run.plan.steps[name]!, index: null, item: null }
+      const input: StepInput = { run: run.run, parent: `run/${run.run}`, plan: run.plan.steps[name]!, index: null, item: null, trace: run.trace ?? null }
       enqueue({ type: 'tell', params: { to: stepId(run.run, name, null), event: { type: 'start', input } } })
     }
     for (const name of one.skip) {

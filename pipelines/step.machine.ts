@@ -125,6 +125,7 @@ const machine = createMachine({
           graceMs: plan.graceMs,
           expect: plan.expect,
           settle: plan.settle,
+          trace: context.trace,
           exclude: plan.elsewhere ? attempts.map((one) => one.provider) : [],
         }
         enqueue({ type: 'tell', params: { to: input.self, event: { type: 'start', input } } } as any)
@@ -207,7 +208,7 @@ function fan(): any {
   return enqueueActions(({ context, enqueue }: any) => {
     let { started } = context as StepContext
     while (started < context.items && started - context.ended < context.plan.parallel) {
-      const input: StepInput = { run: context.run, parent: context.self, plan: context.plan, index: started, item: context.list[started] }
+      const input: StepInput = { run: context.run, parent: context.self, plan: context.plan, index: started, item: context.list[started], trace: context.trace }
       enqueue({ type: 'tell', params: { to: stepId(context.run, context.plan.name, started), event: { type: 'start', input } } })
       started++
     }

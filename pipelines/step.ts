@@ -16,6 +16,8 @@ export interface StepInput {
   readonly index: number | null
   /** The item at that place. */
   readonly item: unknown
+  /** W3C traceparent of the run, so that every call of the step stays in its trace. */
+  readonly trace: string | null
 }
 
 /** One hiring, as the bill lists it. */

@@ -14,6 +14,7 @@ import type { Host } from '../actors/host.ts'
 import type { Wire } from '../identity/wire.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { RailTerms } from '../ports/rail.ts'
+import type { Trace } from '../telemetry/trace.ts'
 import { agreementId, signAgreement, verifyQuote, verifySide } from './agreement.ts'
 import type { Directory } from './directory.ts'
 import { historyOf, type ExperienceContext } from './experience.machine.ts'
@@ -32,7 +33,8 @@ export interface HireOptions {
   readonly clock: Clock
   readonly directory: Directory
   readonly terms: RailTerms
-  readonly host: () => Host
+  /** Only what the payer remembers of providers is read from it. */
+  readonly host: () => Pick<Host, 'context'>
 }
 
 interface Ask {
@@ -45,6 +47,7 @@ interface Ask {
   readonly expect: string | null
   readonly settle: Settle
   readonly exclude: readonly Address[]
+  readonly trace: string | null
 }
 
 export function marketSubject(capability: string): string {
@@ -88,6 +91,7 @@ export function hireEffects({ wire, clock, directory, terms: rail, host }: HireO
         max: Math.min(QUOTES_MAX, live.length),
         timeoutMs: QUOTES_MS,
         signal,
+        ...within(params.trace),
       })
       for await (const { body: terms, by, signature } of answers) {
         const known = live.find((one) => one.participant === by)
@@ -109,9 +113,9 @@ export function hireEffects({ wire, clock, directory, terms: rail, host }: HireO
     mode: 'idempotent',
     attempts: 1,
     concurrency: 128,
-    run: async ({ quote, want }: { quote: Quote; want: string }, { key, signal }) => {
+    run: async ({ quote, want, trace }: { quote: Quote; want: string; trace: string | null }, { key, signal }) => {
       const answer = await wire.call(participantId(quote.terms.provider), 'quote', { quote, want }, {
-        callId: `q-${hashOf(key).slice(7, 39)}`, timeoutMs: 2_000, signal, validate: (value) => validate('QuoteAnswer', value),
+        callId: `q-${hashOf(key).slice(7, 39)}`, timeoutMs: 2_000, signal, ...within(trace), validate: (value) => validate('QuoteAnswer', value),
       })
       verifyQuote(answer, credentials.verifier, clock.now())
       const { unitPrice: _price, cap: _cap, quote: _id, round: _round, expiresAt: _until, ...fixed } = quote.terms
@@ -131,18 +135,23 @@ export function hireEffects({ wire, clock, directory, terms: rail, host }: HireO
     mode: 'idempotent',
     attempts: 3,
     concurrency: 128,
-    run: async ({ quote, lane, payer }: { quote: Quote; lane: Lane; payer: Signature }, { signal }) => {
+    run: async ({ quote, lane, payer, trace }: { quote: Quote; lane: Lane; payer: Signature; trace: string | null }, { signal }) => {
       const agreed = { terms: quote.terms, lane: lane.id }
       const id: Hash = agreementId(agreed)
       const { vault, number, voucherKey } = lane
       const answer = await wire.call(
         participantId(quote.terms.provider), 'accept',
         { ...agreed, payer, quote: quote.signature, proof: { vault, number, voucherKey }, authorisation: credentials.authorisation },
-        { callId: `a-${id.slice(7, 39)}`, timeoutMs: CALL_TIMEOUT_MS, signal, validate: (value) => validate('AcceptAnswer', value) },
+        { callId: `a-${id.slice(7, 39)}`, timeoutMs: CALL_TIMEOUT_MS, signal, ...within(trace), validate: (value) => validate('AcceptAnswer', value) },
       )
       verifySide(agreed, 'provider', answer.provider, credentials.verifier, clock.now())
       return { type: 'market.accept.done', agreement: id, provider: answer.provider }
     },
   }
   return { 'market.ask': ask, 'market.counter': counter, 'market.sign': sign, 'market.accept': accept }
+}
+
+/** The call's place in a trace. */
+function within(traceparent: string | null): { trace?: Trace } {
+  return traceparent === null ? {} : { trace: { traceparent } }
 }

@@ -28,6 +28,8 @@ export interface NegotiationInput {
   readonly graceMs: number
   readonly expect: string | null
   readonly settle: Settle
+  /** W3C traceparent that its calls belong to. */
+  readonly trace: string | null
   /** Providers not to ask: those that failed at this step. */
   readonly exclude: readonly Address[]
 }
@@ -101,8 +103,8 @@ const machine = createMachine({
   on: { cancel: { target: '.refused', actions: dropChosen } },
   states: {
     asking: {
-      entry: effect<NegotiationContext, any>('market.ask', ({ context: { capability, units, inputBytes, cap, deadlineMs, graceMs, expect, settle, exclude } }) => ({
-        capability, units, inputBytes, cap, deadlineMs, graceMs, expect, settle, exclude,
+      entry: effect<NegotiationContext, any>('market.ask', ({ context: { capability, units, inputBytes, cap, deadlineMs, graceMs, expect, settle, exclude, trace } }) => ({
+        capability, units, inputBytes, cap, deadlineMs, graceMs, expect, settle, exclude, trace,
       })),
       on: {
         'market.ask.done': [
@@ -118,7 +120,7 @@ const machine = createMachine({
         const best = context.offers.slice(0, BARGAIN_WITH)
         enqueue.assign({ waiting: best.length })
         const quotes = context.offers.map((one) => one.quote)
-        for (const { quote } of best) enqueue({ type: 'market.counter', params: { quote, want: counterPrice(quote, quotes) } } as any)
+        for (const { quote } of best) enqueue({ type: 'market.counter', params: { quote, want: counterPrice(quote, quotes), trace: context.trace } } as any)
       }),
       on: {
         'market.counter.done': { actions: assign(({ context, event }) => ({ waiting: context.waiting - 1, offers: rank(latestOf(context.offers, event.offer)) })) },
@@ -154,7 +156,7 @@ const machine = createMachine({
       after: { [PATIENCE_MS]: { target: 'securing', actions: dropChosen } },
     },
     accepting: {
-      entry: effect<NegotiationContext, any>('market.accept', ({ context: { chosen, lane, payer } }) => ({ quote: chosen!.quote, lane, payer })),
+      entry: effect<NegotiationContext, any>('market.accept', ({ context: { chosen, lane, payer, trace } }) => ({ quote: chosen!.quote, lane, payer, trace })),
       on: {
         'market.accept.done': {
           target: 'agreed',
