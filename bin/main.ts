@@ -1,12 +1,94 @@
 /**
  * The command line's entry point: bin/aigen.js calls `main` with the arguments and exits with what
- * it returns (0 done, 1 the thing asked for failed, 2 wrong usage).
+ * it returns (0 done, 1 the thing asked for failed, 2 wrong usage). Commands are declared here and
+ * loaded when they are called, so that `--help` and `check` stay quick.
  */
-import { AigenError } from '../schemas/error.ts'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { AigenError, asError } from '../schemas/error.ts'
+import { createOutput, reportError, type Output, type Streams } from './output.ts'
 
 /** Runs one command; the exit code. */
-export async function main(argv: readonly string[]): Promise<number> {
-  const error = new AigenError('usage.invalid', `There is no command ${JSON.stringify(argv[0] ?? '')}.`)
-  process.stderr.write(`${error.message} ${error.rule.hint}\n`)
-  return 2
+export async function main(argv: readonly string[], streams: Streams = process): Promise<number> {
+  let output = createOutput(argv.includes('--json'), streams)
+  let done = true
+  const act = <A extends unknown[]>(action: (...args: [...A, Output]) => Promise<boolean>) => async (...args: unknown[]): Promise<void> => {
+    args.pop() // the command itself
+    output = createOutput((args.at(-1) as { json?: boolean }).json === true, streams)
+    done = await action(...(args as A), output)
+  }
+  try {
+    await program(streams, act).parseAsync([...argv], { from: 'user' })
+    return done ? 0 : 1
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2
+    const error = asError(thrown)
+    reportError(error, output)
+    if (error.code === 'internal' && process.env['DEBUG'] !== undefined) output.say(String((error.cause as Error | undefined)?.stack ?? error.stack))
+    return isUsage(error) ? 2 : 1
+  }
+}
+
+const isUsage = (error: AigenError): boolean => error.code === 'usage.invalid' || error.code === 'money.invalid' || error.code === 'pipeline.unknown'
+
+type Act = <A extends unknown[]>(action: (...args: [...A, Output]) => Promise<boolean>) => (...args: unknown[]) => Promise<void>
+
+const collect = (word: string, words: string[]): string[] => [...words, word]
+
+function port(text: string): number {
+  const number = Number(text)
+  if (!Number.isInteger(number) || number < 1 || number > 65_535) throw new InvalidArgumentError('Expected a port between 1 and 65535.')
+  return number
+}
+
+function program(streams: Streams, act: Act): Command {
+  const aigen = new Command('aigen')
+    .description('Hire models, data and compute from strangers, compose them into pipelines, pay step by step.')
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => void streams.stdout.write(text), writeErr: (text) => void streams.stderr.write(text) })
+    .showSuggestionAfterError()
+    .showHelpAfterError('See aigen --help.')
+  const command = (parent: Command, name: string, description: string): Command =>
+    parent.command(name).description(description).addOption(new Option('--json', 'one JSON object a line on stdout'))
+  const data = (one: Command): Command => one.option('--data <dir>', 'data folder of the network (default: aigen/dev in your state folder)')
+  const as = (one: Command): Command => data(one).option('--as <name>', 'participant, by the name of its folder', undefined)
+
+  data(command(aigen, 'dev', 'the whole network on this machine'))
+    .option('--once', 'run the showcase pipeline, print the bill, stop')
+    .option('--port <n>', 'preferred port of the NATS server', port)
+    .action(act<[any]>(async (options, output) => (await import('./commands/dev.ts')).dev(options, output)))
+  as(command(aigen, 'run', 'run a pipeline and pay for it').argument('<pipeline>', 'file, or name from the library'))
+    .option('--input <k=v>', 'an input; k=@file for a file (repeatable)', collect, [])
+    .option('--budget <amount>', 'most it may cost, like 0.50')
+    .option('--out <dir>', 'folder for the answer\'s files')
+    .action(act<[string, any]>(async (pipeline, options, output) => (await import('./commands/run.ts')).run(pipeline, options, output)))
+  data(command(aigen, 'check', 'check a pipeline; starts nothing').argument('<pipeline>', 'file, or name from the library'))
+    .option('--budget <amount>', 'check the worst case against this')
+    .action(act<[string, any]>(async (pipeline, options, output) => (await import('./commands/check.ts')).check(pipeline, options, output)))
+  as(command(aigen, 'quote', 'ask for prices; agrees to nothing').argument('<pipeline>', 'file, or name from the library'))
+    .action(act<[string, any]>(async (pipeline, options, output) => (await import('./commands/quote.ts')).quote(pipeline, options, output)))
+  as(command(aigen, 'bill', 'the bill of a run').argument('<run>', 'id of the run'))
+    .action(act<[string, any]>(async (run, options, output) => (await import('./commands/bill.ts')).bill(run, options, output)))
+
+  const runs = aigen.command('runs').description('runs of a participant')
+  as(command(runs, 'ls', 'every run'))
+    .action(act<[any]>(async (options, output) => (await import('./commands/runs.ts')).list(options, output)))
+  as(command(runs, 'show', 'one run, step by step').argument('<run>', 'id of the run'))
+    .action(act<[string, any]>(async (run, options, output) => (await import('./commands/runs.ts')).show(run, options, output)))
+  as(command(runs, 'resume', 'go on with runs that were left open, and wait for them').argument('[run]', 'only this one'))
+    .action(act<[string | undefined, any]>(async (run, options, output) => (await import('./commands/runs.ts')).resume(run, options, output)))
+
+  const providers = aigen.command('providers').description('who offers what')
+  as(command(providers, 'ls', 'every provider'))
+    .action(act<[any]>(async (options, output) => (await import('./commands/providers.ts')).list(options, output)))
+  as(command(providers, 'show', 'one provider, with its capability\'s contract').argument('<provider>', 'name or address'))
+    .action(act<[string, any]>(async (provider, options, output) => (await import('./commands/providers.ts')).show(provider, options, output)))
+
+  as(command(aigen, 'provide', 'sell what a module defines').argument('<module>', 'file whose default export is a provider'))
+    .action(act<[string, any]>(async (module, options, output) => (await import('./commands/provide.ts')).provide(module, options, output)))
+  const receipts = aigen.command('receipts').description('proofs of what was paid')
+  command(receipts, 'verify', 'check receipts offline').argument('<file>', 'a receipt, a list of them, or one a line')
+    .action(act<[string, any]>(async (file, _options, output) => (await import('./commands/receipts.ts')).verify(file, output)))
+  data(command(aigen, 'doctor', 'what this machine has and lacks'))
+    .action(act<[any]>(async (options, output) => (await import('./commands/doctor.ts')).doctor(options, output)))
+  return aigen
 }

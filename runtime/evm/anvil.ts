@@ -92,7 +92,8 @@ async function launch(options: AnvilOptions, stateFile: string, port: number): P
     '--host', '127.0.0.1', '--port', String(port), '--chain-id', String(options.chainId ?? 31_337),
     '--state', stateFile, '--state-interval', '1', '--preserve-historical-states', '--accounts', '1',
     ...(options.blockTime === undefined ? [] : ['--block-time', String(options.blockTime)]),
-  ], { stdio: ['ignore', 'pipe', 'pipe'] })
+    // A process group of its own: Ctrl-C ends our node first, which then ends anvil in order.
+  ], { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   let printed = ''
   const listening = new Promise<number>((done, fail) => {
     const timer = setTimeout(() => fail(new AigenError('anvil.failed', 'It did not answer in time.')), options.readyMs ?? 15_000)

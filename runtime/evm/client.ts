@@ -32,6 +32,11 @@ export function chainClient(options: ClientOptions): PublicClient {
   }) as PublicClient
 }
 
+/** The id of the chain behind `url`. Error `chain.unreachable`. */
+export function chainIdOf(url: string): Promise<number> {
+  return onChain(() => createPublicClient({ transport: http(url, { timeout: 5_000, retryCount: 2 }) }).getChainId())
+}
+
 const ERRORS_ABI = [...vaultAbi, ...testDollarAbi].filter((entry) => entry.type === 'error')
 
 /** The revert in words, like `InsufficientFree(5, 3)`, or undefined when `thrown` is not a revert. */

@@ -32,7 +32,8 @@ export async function lockHome(home: string): Promise<() => Promise<void>> {
   }
 }
 
-function isRunning(pid: number): boolean {
+/** Whether a process of this id is there. */
+export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0)
     return true

@@ -27,7 +27,7 @@ const DAY_MS = 86_400_000
 /** A node key is authorised for this long; a node that lives longer is restarted with a new one. */
 const AUTHORISED_DAYS = 90
 /** Partition of a participant: one for now (D2). */
-const PARTITION = 'p0'
+export const PARTITION = 'p0'
 
 export interface NodePorts {
   readonly bus: Bus

@@ -1,0 +1,34 @@
+/** A bill for people: a line a step, the attempts that came to nothing, totals, transactions. */
+import Table from 'cli-table3'
+import type { Bill } from '../schemas/documents.gen.ts'
+import { seconds } from './live-table.ts'
+import type { Colours } from './output.ts'
+
+const BARE = {
+  top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '',
+  left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ',
+}
+
+export function billText(bill: Bill, ink: Colours): string {
+  const table = new Table({
+    head: ['step', 'provider', 'list', 'agreed', 'units', 'charged', 'time', 'receipt'].map((text) => ink.dim(text)), chars: BARE,
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 }, colAligns: ['left', 'left', 'right', 'right', 'left', 'right', 'right', 'left'],
+  })
+  for (const step of bill.steps) {
+    for (const attempt of step.attempts ?? []) {
+      if (attempt.state === 'done') continue
+      table.push([ink.dim(`${step.step} (${attempt.state})`), ink.dim(attempt.providerName ?? attempt.provider), '', attempt.agreed ?? '', '', attempt.charged, '', attempt.receipt ?? ''])
+    }
+    const units = Object.entries(step.units ?? {}).map(([unit, count]) => `${count} ${unit}`).join(', ')
+    table.push([
+      step.step, step.providerName ?? step.provider ?? ink.dim(step.state), step.list ?? '', step.agreed ?? '', units, step.charged,
+      step.latencyMs === undefined ? '' : seconds(step.latencyMs), step.receipt ?? (step.state === 'done' ? '' : ink.yellow(step.state)),
+    ])
+  }
+  return [
+    `${ink.bold('Bill')} ${bill.pipeline} ${ink.dim(bill.run)}`,
+    table.toString(),
+    `${ink.bold(`spent ${bill.spent}`)} of ${bill.budget}, settled on the chain ${bill.settled} ${ink.dim(bill.asset)}`,
+    ...bill.transactions.map((hash) => `transaction ${hash}`),
+  ].join('\n')
+}

@@ -1,0 +1,36 @@
+/** `aigen run PIPELINE`: one run as a participant of a running network; exit 1 when it gives no answer. */
+import { parseMoney } from '../../schemas/money.ts'
+import { onInterrupt } from '../interrupt.ts'
+import { runningNetwork } from '../join.ts'
+import type { Output } from '../output.ts'
+import { readPipelineFile } from '../pipeline-file.ts'
+import { dataFolder } from '../places.ts'
+import { finishOpenRuns, runPipeline } from '../run-pipeline.ts'
+import { openSession } from '../user-session.ts'
+
+export interface RunCommandOptions {
+  readonly input: readonly string[]
+  readonly budget?: string
+  readonly out?: string
+  readonly data?: string
+  readonly as?: string
+}
+
+export async function run(given: string, options: RunCommandOptions, output: Output): Promise<boolean> {
+  const budget = options.budget === undefined ? undefined : parseMoney(options.budget)
+  const pipeline = readPipelineFile(given, process.cwd())
+  const data = dataFolder(options.data)
+  await runningNetwork(data)
+  const interrupt = onInterrupt()
+  try {
+    const session = await openSession({ data, name: options.as })
+    try {
+      await finishOpenRuns(session, output, interrupt.signal)
+      return await runPipeline(session, { pipeline, inputs: options.input, cwd: process.cwd(), budget, out: options.out }, output, interrupt.signal)
+    } finally {
+      await session.close()
+    }
+  } finally {
+    interrupt.release()
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * Joins the network of a data folder as a participant: opens its keys, asks to be taken in, connects.
+ * Used by every command that needs a network; `aigen dev` hands over its own way of admission.
+ */
+import { AigenError } from '../schemas/error.ts'
+import { openKeys, type Keys } from '../runtime/identity/keys.ts'
+import { readNetworkFile, requestAdmission, type Admit, type NetworkFile } from '../runtime/node/admission.ts'
+import { connectPorts, type ConnectedPorts } from '../runtime/node/connect.ts'
+import { systemRandom } from '../runtime/node/system-random.ts'
+import { homeOf } from './places.ts'
+
+export interface Joined {
+  readonly data: string
+  readonly home: string
+  readonly keys: Keys
+  readonly ports: ConnectedPorts
+}
+
+/** The network that runs on `data`. Error `network.unreachable` when none does. */
+export async function runningNetwork(data: string): Promise<NetworkFile> {
+  const file = await readNetworkFile(data)
+  if (!file) throw new AigenError('network.unreachable', `No network runs on ${data}. Start one with "aigen dev" in another terminal.`)
+  return file
+}
+
+/** Errors: `network.*`, `keys.*`, `chain.*`. */
+export async function join(data: string, name: string | undefined, admit?: Admit): Promise<Joined> {
+  const home = homeOf(data, name)
+  const ask = async (): Promise<Admit> => {
+    const file = await runningNetwork(data)
+    return (participant) => requestAdmission(file, participant)
+  }
+  const take = admit ?? await ask()
+  const keys = await openKeys({ home, random: systemRandom })
+  const ports = await connectPorts(await take(keys.participant), keys.participant)
+  return { data, home, keys, ports }
+}

@@ -1,0 +1,101 @@
+/**
+ * A run as it happens: a table that is redrawn on a terminal, one line an end of a step elsewhere,
+ * one object an event with --json. On stderr, but for the objects.
+ */
+import Table from 'cli-table3'
+import { createLogUpdate } from 'log-update'
+import type { Followed, StepRow, StepWord } from './follow.ts'
+import type { Colours, Output } from './output.ts'
+
+const REDRAW_MS = 100
+/** Rows shown at once; of a longer pipeline those that have begun and not ended come first. */
+const ROWS_MAX = 30
+const NO_LINES = {
+  top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '',
+  left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ',
+}
+const ENDED: ReadonlySet<StepWord> = new Set(['done', 'skipped', 'failed', 'cancelled'])
+
+export interface Shown {
+  /** A row changed. */
+  row(row: StepRow): void
+  /** Draws the last state and leaves it standing. */
+  end(): void
+}
+
+/** Shows `followed()` until `end`. */
+export function showRun(run: string, title: string, followed: () => Followed, output: Output): Shown {
+  if (output.json) return { row: (row) => output.emit({ type: 'step', run, ...row }), end: () => {} }
+  if (!output.live) return { row: (row) => plainLine(row, output), end: () => {} }
+  const draw = createLogUpdate(output.streams.stderr)
+  const paint = (): void => draw(tableText(title, followed(), output.inkErr, output.streams.stderr.columns || 100))
+  const timer = setInterval(paint, REDRAW_MS)
+  timer.unref()
+  return {
+    row: () => {},
+    end: () => {
+      clearInterval(timer)
+      paint()
+      draw.done()
+    },
+  }
+}
+
+function plainLine(row: StepRow, output: Output): void {
+  if (row.state === 'working' && row.agreed !== undefined) output.say(`${row.step}: ${row.provider} for ${row.agreed} (asked ${row.asked})`)
+  else if (row.state === 'retrying') output.say(`${row.step}: ${row.why}; looking elsewhere`)
+  else if (ENDED.has(row.state)) {
+    const paid = row.charged === undefined ? '' : `, ${row.charged} paid`
+    output.say(`${row.step}: ${row.state}${paid}${row.ms === undefined ? '' : `, ${seconds(row.ms)}`}${row.state === 'failed' && row.why ? `: ${row.why}` : ''}`)
+  }
+}
+
+/** The table as it stands now. */
+export function tableText(title: string, followed: Followed, ink: Colours, columns: number): string {
+  const table = new Table({ head: ['step', 'provider', 'asked → agreed', 'paid', 'time', 'state'].map((text) => ink.dim(text)), chars: NO_LINES, style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 }, colAligns: ['left', 'left', 'left', 'right', 'right', 'left'] })
+  const all = followed.rows()
+  const rows = all.length <= ROWS_MAX ? all : [...all.filter((row) => !ENDED.has(row.state) && row.state !== 'waiting'), ...all.filter((row) => ENDED.has(row.state)).slice(-ROWS_MAX)].slice(0, ROWS_MAX)
+  for (const row of rows) {
+    const began = followed.begun(row.step)
+    const ms = row.ms ?? (began === undefined || ENDED.has(row.state) ? undefined : Date.now() - began)
+    const items = row.items ? ` ${row.items.ended}/${row.items.of}` : ''
+    table.push([
+      row.step, row.provider ?? '', prices(row, ink), row.charged ?? '', ms === undefined ? '' : seconds(ms),
+      `${stateText(row.state, ink)}${items}${row.failedAttempts && !ENDED.has(row.state) ? ink.yellow(` again (${row.why})`) : ''}`,
+    ])
+  }
+  const { state, spent } = followed.run()
+  const hidden = all.length > rows.length ? ink.dim(`  … ${all.length} steps in all\n`) : ''
+  const lines = `${table.toString()}\n${hidden}${ink.bold(`${title}: ${spent} spent`)}  ${ink.dim(state)}`
+  return lines.split('\n').map((line) => cut(line, columns)).join('\n')
+}
+
+function prices(row: StepRow, ink: Colours): string {
+  if (row.agreed !== undefined) return `${row.asked ?? ''} → ${row.agreed === row.asked ? row.agreed : ink.green(row.agreed)}`
+  return row.asked === undefined ? '' : `${row.asked}${row.offers ? ink.dim(` (${row.offers} offer${row.offers === 1 ? '' : 's'})`) : ''}`
+}
+
+function stateText(state: StepWord, ink: Colours): string {
+  if (state === 'done') return ink.green(state)
+  if (state === 'failed') return ink.red(state)
+  if (state === 'retrying') return ink.yellow(state)
+  return state === 'waiting' || state === 'skipped' || state === 'cancelled' ? ink.dim(state) : ink.cyan(state)
+}
+
+/** A line no wider than the terminal: a wrapped line would leave traces when it is redrawn. */
+function cut(line: string, columns: number): string {
+  const plain = line.replace(/\u001b\[[0-9;]*m/g, '')
+  if (plain.length <= columns) return line
+  let width = 0
+  let text = ''
+  for (const part of line.split(/(\u001b\[[0-9;]*m)/)) {
+    if (part.startsWith('\u001b')) text += part
+    else {
+      text += part.slice(0, Math.max(0, columns - 1 - width))
+      width += part.length
+    }
+  }
+  return `${text}…`
+}
+
+export const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`

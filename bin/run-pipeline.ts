@@ -1,0 +1,150 @@
+/**
+ * Runs one pipeline on an open session and shows it: steps as they happen, then answer, files and
+ * bill. Used by `aigen run`, `aigen runs resume` and `aigen dev --once`.
+ */
+import { readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { finishRun, listRuns, startRun, type Finished } from '../agents/user/run.ts'
+import { check } from '../pipelines/check.ts'
+import { readInputs, type InputFile } from '../pipelines/input.ts'
+import type { RunContext } from '../pipelines/run.machine.ts'
+import { blobRef } from '../runtime/identity/parcel.ts'
+import { AigenError, asError } from '../schemas/error.ts'
+import { formatMoney } from '../schemas/money.ts'
+import { answerText, saveBlobs } from './answer.ts'
+import { billText } from './bill-table.ts'
+import { followRun, type Followed } from './follow.ts'
+import { showRun } from './live-table.ts'
+import { mediaTypeOf } from './media-type.ts'
+import { reportError, type Output } from './output.ts'
+import type { PipelineFile } from './pipeline-file.ts'
+import { writeReceipts } from './receipts-file.ts'
+import type { UserSession } from './user-session.ts'
+
+/** Beyond the plan's own worst case: hiring, settling, and steps in doubt. */
+const SLACK_MS = 600_000
+
+export interface RunOptions {
+  readonly pipeline: PipelineFile
+  /** `k=v` and `k=@file` words. */
+  readonly inputs: readonly string[]
+  /** Folder that input files are relative to. */
+  readonly cwd: string
+  /** Atomic. */
+  readonly budget?: bigint | undefined
+  /** Folder for the answer's files; default `answers/<run>` in the data folder. */
+  readonly out?: string | undefined
+}
+
+/** Starts the run and follows it to its end; true when it gave its answer. Errors: those of `startRun`. */
+export async function runPipeline(session: UserSession, options: RunOptions, output: Output, stop: AbortSignal): Promise<boolean> {
+  const { user, telemetry } = session
+  const { text } = options.pipeline
+  const span = telemetry.start('aigen run', { 'aigen.participant': session.keys.participant }, undefined, 'client')
+  try {
+    const given = await readGiven(text, options, session)
+    const trace = span.trace['traceparent']
+    const run = await startRun(user, { document: text, ...given, ...(options.budget === undefined ? {} : { budget: options.budget }), ...(trace === undefined ? {} : { trace }) })
+    span.set({ 'aigen.run': run })
+    const finished = await followToEnd(session, run, output, stop, options.out)
+    if (finished.error) span.fail(new AigenError('run.failed', finished.error.message))
+    return finished.error === null
+  } catch (error) {
+    span.fail(error)
+    throw error
+  } finally {
+    span.end()
+  }
+}
+
+/** Runs that an earlier process left open, finished and shown, oldest first; whether all gave their answer. */
+export async function finishOpenRuns(session: UserSession, output: Output, stop: AbortSignal, only?: string): Promise<boolean> {
+  const open = listRuns(session.user).filter(({ run, state }) => state !== 'done' && state !== 'failed' && (only === undefined || run === only))
+  let good = true
+  for (const { run, pipeline } of open) {
+    output.say(`${run} (${pipeline}) was left open; going on with it`)
+    good = (await followToEnd(session, run, output, stop)).error === null && good
+  }
+  return good
+}
+
+async function followToEnd(session: UserSession, run: string, output: Output, stop: AbortSignal, out?: string): Promise<Finished> {
+  const { host } = session.user.node
+  const { plan, budget } = host.context<RunContext>(`run/${run}`)!
+  output.emit({ type: 'run', run, pipeline: plan.pipeline, worstCase: formatMoney(BigInt(plan.worst)), budget: formatMoney(BigInt(budget)) })
+  let followed: Followed | undefined
+  const shown = showRun(run, plan.pipeline, () => followed!, output)
+  followed = followRun(host, run, shown.row)
+  const cancel = (): void => {
+    output.say('cancelling: what is under way is asked to stop, what was delivered is paid')
+    host.send(`run/${run}`, { type: 'cancel' }).catch((error) => reportError(asError(error), output))
+  }
+  if (stop.aborted) cancel()
+  stop.addEventListener('abort', cancel, { once: true })
+  let finished: Finished
+  try {
+    finished = await Promise.race([finishRun(session.user, run, plan.timeMs + SLACK_MS), isLost(session.lost)])
+  } finally {
+    stop.removeEventListener('abort', cancel)
+    followed.stop()
+    shown.end()
+  }
+  await show(session, finished, output, out)
+  return finished
+}
+
+async function show(session: UserSession, { run, output: answer, error, bill }: Finished, output: Output, out?: string): Promise<void> {
+  const { ink } = output
+  if (error) reportError(Object.assign(new AigenError('run.failed', error.message), { message: `${error.path ? `${error.path}: ` : ''}${error.message}` }), output)
+  const files = error ? [] : await saveBlobs(answer, out ?? join(session.data, 'answers', run), session.user.node.blobs)
+  const receipts = await writeReceipts(session, run)
+  if (!error) output.emit({ type: 'answer', run, output: answer, files, ...(receipts ? { receipts } : {}) })
+  if (!error) output.print(`\n${answerText(answer, files, ink)}`)
+  output.print(`\n${billText(bill, ink)}`)
+  if (receipts) output.print(ink.dim(`receipts ${receipts}`))
+  output.emit(bill)
+}
+
+function isLost(lost: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const fail = (): void => reject(lost.reason as AigenError)
+    if (lost.aborted) fail()
+    lost.addEventListener('abort', fail, { once: true })
+  })
+}
+
+/** Values and blobs of the inputs. An unreadable document is refused by `startRun`, with all of its errors. */
+async function readGiven(text: string, { inputs: words, cwd }: RunOptions, { user }: UserSession): Promise<{ inputs: Record<string, unknown>; blobs: { bytes: Uint8Array; mediaType: string }[] }> {
+  const { pipeline } = check(text, { capabilities: user.capabilities() })
+  if (!pipeline) return { inputs: {}, blobs: [] }
+  const { values, files } = readInputs(pipeline, words)
+  const inputs: Record<string, unknown> = { ...values }
+  const blobs: { bytes: Uint8Array; mediaType: string }[] = []
+  for (const file of files) {
+    const bytes = await readInput(file, cwd)
+    if (file.as === 'text') inputs[file.input] = new TextDecoder().decode(bytes)
+    else if (file.as === 'json') inputs[file.input] = parseInput(file, bytes)
+    else {
+      const mediaType = mediaTypeOf(file.file, bytes)
+      blobs.push({ bytes, mediaType })
+      inputs[file.input] = blobRef(bytes, mediaType)
+    }
+  }
+  return { inputs, blobs }
+}
+
+async function readInput({ input, file }: InputFile, cwd: string): Promise<Uint8Array> {
+  try {
+    return await readFile(resolve(cwd, file))
+  } catch (cause) {
+    throw new AigenError('usage.invalid', `--input ${input}: ${file} cannot be read (${(cause as NodeJS.ErrnoException).code}).`, { cause, path: `input.${input}` })
+  }
+}
+
+function parseInput({ input, file }: InputFile, bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes))
+  } catch (cause) {
+    throw new AigenError('usage.invalid', `--input ${input}: ${file} is not JSON.`, { cause, path: `input.${input}` })
+  }
+}

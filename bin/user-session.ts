@@ -1,0 +1,68 @@
+/**
+ * A user's node for the length of a command: joined, locked, funded, with its telemetry and its
+ * evaluator. Opening it goes on with every run that its journal left open.
+ */
+import { openUser, type User } from '../agents/user/user.ts'
+import { makeBoundedEvaluator } from '../pipelines/evaluate-bounded.ts'
+import { evaluateWith } from '../pipelines/prepare.ts'
+import type { Admit } from '../runtime/node/admission.ts'
+import { lockHome } from '../runtime/node/lock.ts'
+import { systemClock } from '../runtime/node/system-clock.ts'
+import { systemRandom } from '../runtime/node/system-random.ts'
+import { exporterFromEnvironment } from '../runtime/telemetry/exporter.ts'
+import { createTelemetry, type Telemetry } from '../runtime/telemetry/trace.ts'
+import { mkdir } from 'node:fs/promises'
+import { AigenError } from '../schemas/error.ts'
+import { join, type Joined } from './join.ts'
+import { standardCapabilities } from './pipeline-file.ts'
+import { homeOf } from './places.ts'
+
+/** What a user's vault holds on the devnet: 100 test dollars, from the faucet. */
+const DEPOSIT = 100_000_000n
+
+export interface UserSession extends Joined {
+  readonly user: User
+  readonly telemetry: Telemetry
+  /** Aborts, with the reason, when another process takes the journal or it is gone. */
+  readonly lost: AbortSignal
+  close(): Promise<void>
+}
+
+export interface SessionOptions {
+  readonly data: string
+  readonly name?: string | undefined
+  readonly admit?: Admit
+  /** Awaited before the journal's open runs go on. */
+  readonly before?: Promise<unknown>
+}
+
+/** Errors: those of `join` and `openUser`; `node.locked` when another process runs this participant. */
+export async function openSession({ data, name, admit, before }: SessionOptions): Promise<UserSession> {
+  const home = homeOf(data, name)
+  await mkdir(home, { recursive: true, mode: 0o700 })
+  const undo: (() => Promise<unknown>)[] = [await lockHome(home)]
+  const close = async (): Promise<void> => {
+    for (const step of undo.splice(0).reverse()) await step()
+  }
+  try {
+    const evaluator = makeBoundedEvaluator()
+    undo.push(() => evaluator.close())
+    const joined = await join(data, name, admit)
+    undo.push(() => joined.ports.close())
+    const telemetry = createTelemetry({
+      clock: systemClock, random: systemRandom, processor: exporterFromEnvironment(process.env), service: 'aigen', resource: { 'aigen.participant': joined.keys.participant },
+    })
+    undo.push(() => telemetry.close().catch(() => undefined))
+    await Promise.all([before, evaluator.warm()])
+    const lost = new AbortController()
+    const user = await openUser({
+      ports: joined.ports, keys: joined.keys, telemetry, evaluate: evaluateWith(evaluator), deposit: DEPOSIT, faucet: true, standard: standardCapabilities(),
+      onLost: (error: AigenError) => lost.abort(error),
+    })
+    undo.push(() => user.close())
+    return { ...joined, user, telemetry, lost: lost.signal, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}

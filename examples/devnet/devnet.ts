@@ -1,0 +1,147 @@
+/**
+ * The whole network on this machine: NATS, an EVM chain, and every service as a provider process of
+ * its own (DESIGN, `aigen dev`). State stays in the data folder; nothing is left running: NATS and
+ * anvil have watchers, providers a lifeline (provider-process.ts).
+ */
+import { mkdir } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Connections } from '../../runtime/node/connect.ts'
+import { serveAdmission, writeNetworkFile, type NetworkFile } from '../../runtime/node/admission.ts'
+import { lockHome } from '../../runtime/node/lock.ts'
+import { systemRandom } from '../../runtime/node/system-random.ts'
+import { startServer, type ServerEvent } from '../../runtime/nats/server.ts'
+import { AigenError } from '../../schemas/error.ts'
+import type { ParticipantId } from '../../schemas/id.ts'
+import { startChain, type DevnetChain } from './chain.ts'
+import { PROVIDERS, type DevnetProvider } from './participants.ts'
+import { ProviderProcess } from './provider-process.ts'
+
+/** How long the providers may take to load, on a slow machine too. */
+const LIVE_MS = 120_000
+
+export interface DevnetOptions {
+  readonly data: string
+  /** Preferred port of the NATS server. */
+  readonly port?: number
+  /** The command line's file, which provider processes run. */
+  readonly program: string
+  /** One line for people, about start-up, deaths and restarts. */
+  readonly say: (line: string) => void
+  readonly providers?: readonly DevnetProvider[]
+}
+
+export interface Devnet {
+  readonly file: NetworkFile
+  /** Resolves when every provider's card is out; `network.timeout` with the names of those that are not. */
+  readonly live: Promise<void>
+  providers(): { readonly name: string; readonly participant: ParticipantId | undefined; readonly pid: number | undefined }[]
+  /** Takes a participant in: an account on NATS, gas on the chain. Repeatable. */
+  admit(participant: ParticipantId): Promise<Connections>
+  /** Stops providers, then chain and NATS. Idempotent. */
+  stop(): Promise<void>
+}
+
+/**
+ * Starts the network of `data`; resolves when NATS and the chain are there, while providers load.
+ * Errors: `node.locked` when another process runs it, `nats.*`, `anvil.*`, `chain.*`.
+ */
+export async function startDevnet(options: DevnetOptions): Promise<Devnet> {
+  const { say } = options
+  const data = resolve(options.data)
+  await mkdir(data, { recursive: true, mode: 0o700 })
+  const unlock = await lockHome(data)
+  const from = performance.now()
+  const since = (): string => `${((performance.now() - from) / 1_000).toFixed(1)} s`
+  const undo: (() => Promise<unknown>)[] = [unlock]
+  let stopping: Promise<void> | undefined
+  const stop = (): Promise<void> => (stopping ??= (async () => {
+    for (const step of undo.reverse()) await step().catch((error: Error) => say(error.message))
+  })())
+
+  let opened!: (ground: Ground) => void
+  let failed!: (error: unknown) => void
+  const ground = new Promise<Ground>((done, fail) => {
+    opened = done
+    failed = fail
+  })
+  ground.catch(() => undefined)
+  const funded = new Map<ParticipantId, Promise<void>>()
+  const admit = async (participant: ParticipantId): Promise<Connections> => {
+    const { nats, chain } = await ground
+    const funding = funded.get(participant) ?? chain.fund(participant)
+    funded.set(participant, funding)
+    funding.catch(() => funded.delete(participant))
+    const [credentials] = await Promise.all([nats.admit(participant), funding])
+    return { ...credentials, chain: chain.chain }
+  }
+
+  // Providers load their models while NATS and the chain start; they are taken in when both are there.
+  const children = (options.providers ?? PROVIDERS).map(({ name, module }) => new ProviderProcess({
+    name, admit, say, program: options.program,
+    args: ['provide', moduleFile(module), '--data', data, '--as', name],
+  }))
+  undo.push(() => Promise.all(children.map((child) => child.stop())))
+  try {
+    const natsStart = startServer({ dataDir: join(data, 'nats'), random: systemRandom, ...(options.port === undefined ? {} : { port: options.port }), onEvent: (event) => sayEvent(event, say) })
+      .then((nats) => {
+        undo.splice(1, 0, () => nats.stop())
+        say(`nats ${nats.version} (${nats.source}) at ${nats.url}, ${since()}`)
+        for (const warning of nats.warnings) say(`  ${warning}`)
+        return nats
+      })
+    const chainStart = startChain(data).then((chain) => {
+      undo.splice(1, 0, () => chain.stop())
+      say(`chain ${chain.chain.chainId} at ${chain.chain.url}, vault ${chain.chain.contract}, ${since()}`)
+      return chain
+    })
+    await Promise.allSettled([natsStart, chainStart])
+    const [nats, chain] = [await natsStart, await chainStart]
+    opened({ nats, chain })
+    const { url, version, source, warnings, pid, dataDir, operator } = nats
+    const file: NetworkFile = { version: 1, pid: process.pid, startedAt: Date.now(), nats: { url, version, source, warnings, pid, dataDir }, chain: chain.chain, operator }
+    const stopAdmission = await serveAdmission(operator, admit)
+    const removeFile = await writeNetworkFile(data, file)
+    undo.push(stopAdmission, removeFile)
+    let count = 0
+    for (const child of children) void child.live.then(() => say(`provider ${child.name} is live (${++count}/${children.length}), ${since()}`), () => undefined)
+    const live = within(LIVE_MS, children)
+    live.catch(() => undefined)
+    return { file, live, admit, stop, providers: () => children.map(({ name, participant, pid: child }) => ({ name, participant, pid: child })) }
+  } catch (error) {
+    failed(error)
+    await stop()
+    throw error
+  }
+}
+
+interface Ground {
+  readonly nats: Awaited<ReturnType<typeof startServer>>
+  readonly chain: DevnetChain
+}
+
+async function within(ms: number, children: readonly ProviderProcess[]): Promise<void> {
+  const waiting = new Set(children.map(({ name }) => name))
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new AigenError('network.timeout', `Not live after ${ms / 1_000} s: ${[...waiting].join(', ')}.`)), ms)
+  })
+  try {
+    await Promise.race([late, Promise.all(children.map((child) => child.live.then(() => waiting.delete(child.name))))])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** A service beside this file: compiled when this file is. */
+function moduleFile(module: string): string {
+  return fileURLToPath(new URL(`./${module}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url))
+}
+
+function sayEvent(event: ServerEvent, say: (line: string) => void): void {
+  if (event.type === 'fetching') say(`nats: fetching ${event.what}`)
+  else if (event.type === 'ended-orphan') say(`nats: ended the server of an earlier run (process ${event.pid})`)
+  else if (event.type === 'died') say(`nats ended (${event.reason}); started again in ${event.waitMs} ms`)
+  else if (event.type === 'restarted') say(`nats runs again (process ${event.pid})`)
+  else say(event.error.message)
+}
