@@ -6,7 +6,7 @@
 import { assign, createMachine, enqueueActions } from 'xstate'
 import type { Address, Delivery, DeliveryBody, Hash, Hex32, Terms, Units } from '../../schemas/documents.gen.ts'
 import type { ErrorBody } from '../../schemas/error.ts'
-import { defineActor } from '../../runtime/actors/actor.ts'
+import { defineActor, effect } from '../../runtime/actors/actor.ts'
 import { deliveryHash } from '../../runtime/payments/delivery.ts'
 
 export interface CallInput {
@@ -37,6 +37,7 @@ export type CallEvent = { at: number } & (
   | { type: 'service.work.unknown' }
   | { type: 'service.sign.done'; delivery: Delivery }
   | { type: 'service.sign.failed'; error: ErrorBody }
+  | { type: 'lane.held' | 'lane.lost' }
   | { type: 'cancel' }
   | { type: 'paid' }
 )
@@ -60,7 +61,7 @@ const machine = createMachine({
       entry: { type: 'tell', params: ({ context }: any) => ({ to: tillOf(context), event: { type: 'take', agreement: context.agreement, cap: context.terms.cap } }) } as any,
       on: {
         invoke: {
-          target: 'working',
+          target: 'claiming',
           actions: assign(({ context, event }) => ({
             input: event.input, inputHash: event.inputHash, parcels: event.parcels, trace: event.trace ?? null, until: event.at + context.terms.deadlineMs + context.terms.graceMs,
           })),
@@ -69,11 +70,21 @@ const machine = createMachine({
       },
       after: { stale: 'cancelled' },
     },
+    claiming: {
+      entry: {
+        type: 'tell',
+        params: ({ context }: any) => ({ to: tillOf(context), event: { type: 'invoked', agreement: context.agreement, call: callActor(context.agreement, context.call) } }),
+      } as any,
+      on: {
+        'lane.held': 'working',
+        'lane.lost': {
+          target: 'failed',
+          actions: [assign({ error: { code: 'lane.unpaid', message: 'An earlier step of this lane is not paid. (the lane was given to another agreement)' } satisfies ErrorBody }), forgetInput],
+        },
+      },
+    },
     working: {
-      entry: enqueueActions(({ context, enqueue }) => {
-        enqueue({ type: 'tell', params: { to: tillOf(context), event: { type: 'invoked', agreement: context.agreement } } } as any)
-        enqueue({ type: 'service.work', params: { until: context.until } } as any)
-      }),
+      entry: effect<CallContext, any>('service.work', ({ context }) => ({ until: context.until })),
       on: {
         'service.work.done': { target: 'signing', actions: [assign({ output: ({ event }) => event.output, outputParcels: ({ event }) => event.parcels }), forgetInput] },
         'service.work.failed': { target: 'failed', actions: [assign({ error: ({ event }) => event.error }), forgetInput] },

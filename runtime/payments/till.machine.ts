@@ -35,7 +35,7 @@ export interface TillContext extends TillInput {
 
 export type TillEvent =
   | { type: 'take'; agreement: Hash; cap: string }
-  | { type: 'invoked'; agreement: Hash }
+  | { type: 'invoked'; agreement: Hash; call: string }
   | { type: 'free'; agreement: Hash }
   | { type: 'owe'; owed: Owed }
   | { type: 'pay'; voucher: Voucher; call: string }
@@ -47,6 +47,8 @@ export function expected(context: Pick<TillContext, 'cumulative' | 'ref' | 'owed
   const { delivery, amount } = context.owed
   return { cumulative: (BigInt(context.cumulative) + BigInt(amount)).toString(), ref: foldRef(context.ref, delivery, amount) }
 }
+
+const answer = (type: 'lane.held' | 'lane.lost'): any => ({ type: 'tell', params: ({ event }: any) => ({ to: event.call, event: { type } }) })
 
 const machine = createMachine({
   id: 'till',
@@ -71,10 +73,14 @@ const machine = createMachine({
           guard: ({ context }) => context.owed === null && (context.open === null || !context.open.invoked),
           actions: assign({ open: ({ event }) => ({ agreement: event.agreement, cap: event.cap, invoked: false }) }),
         },
-        invoked: {
-          guard: ({ context, event }) => context.open?.agreement === event.agreement,
-          actions: assign({ open: ({ context }) => ({ ...context.open!, invoked: true }) }),
-        },
+        // The call works only once the lane is its own: two agreements raced onto one lane get one result.
+        invoked: [
+          {
+            guard: ({ context, event }) => context.open?.agreement === event.agreement,
+            actions: [assign({ open: ({ context }) => ({ ...context.open!, invoked: true }) }), answer('lane.held')],
+          },
+          { actions: answer('lane.lost') },
+        ],
         free: {
           guard: ({ context, event }) => context.open?.agreement === event.agreement && context.owed === null,
           actions: assign({ open: null }),
