@@ -1,0 +1,36 @@
+/** The trivial service that the paid step hires, and the pipeline of such steps one after another. */
+import type { ProviderDefinition } from '../agents/provider/define.ts'
+
+/** Atomic units of one step, and the same as a decimal of the dollar. */
+const PRICE = '0.0001'
+export const PRICE_ATOMIC = 100n
+
+export const echo: ProviderDefinition = {
+  name: 'echo',
+  capability: {
+    id: 'bench.echo@1', title: 'Echo', description: 'Gives its input back.', unit: 'call',
+    input: { type: 'object', additionalProperties: false, required: ['text'], properties: { text: { type: 'string' } } },
+    output: { type: 'object', additionalProperties: false, required: ['text'], properties: { text: { type: 'string' } } },
+  },
+  price: { list: PRICE },
+  latencyMs: 10,
+  concurrency: 64,
+  queue: 256,
+  handler: async ({ text }: { text: string }) => ({ output: { text }, units: { call: 1 } }),
+}
+
+/** `steps` echoes, each of the one before. */
+export function chainOf(steps: number): object {
+  const names = Array.from({ length: steps }, (_, at) => `s${at}`)
+  return {
+    name: 'bench-chain',
+    version: '1.0.0',
+    input: { type: 'object', required: ['text'], properties: { text: { type: 'string' } } },
+    budget: { max: String(steps * Number(PRICE) * 2) },
+    steps: Object.fromEntries(names.map((name, at) => [name, {
+      uses: echo.capability.id, with: { text: at === 0 ? '${input.text}' : `\${steps.${names[at - 1]}.text}` },
+      price: { max: PRICE }, sla: { deadline: '10s', grace: '1s' },
+    }])),
+    output: { text: `\${steps.${names.at(-1)}.text}` },
+  }
+}

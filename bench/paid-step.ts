@@ -1,0 +1,133 @@
+/**
+ * Our paid step: runs of echoes, each step negotiated, agreed, invoked, delivered, checked and paid
+ * by its own voucher (D6), nothing skipped, on real NATS and a real chain, the provider in another
+ * process. Lanes are reserved by the purse as it goes: the first ones while it warms up, wider ones
+ * under way, and every run is settled on the chain at its close; all of that is in the time.
+ */
+import { openUser, type User } from '../agents/user/user.ts'
+import { finishRun, startRun } from '../agents/user/run.ts'
+import { makeBoundedEvaluator } from '../pipelines/evaluate-bounded.ts'
+import { evaluateWith } from '../pipelines/prepare.ts'
+import { connectPorts } from '../runtime/node/connect.ts'
+import { ownCpuMs, startChild, type Child } from './child.ts'
+import { chainOf, echo } from './echo.ts'
+import type { Ground, Seat } from './ground.ts'
+import type { Measured } from './line.ts'
+import { cpuMsOf } from './samples.ts'
+
+/** Atomic; a million test dollars. */
+const DEPOSIT = 1_000_000_000_000n
+const RUN_MS = 120_000
+const LIVE_MS = 15_000
+const WARM_MS = 4_000
+
+export interface Market {
+  readonly user: User
+  readonly seller: Child
+  readonly seat: Seat
+  /** One run of `steps` steps; resolves when it is closed. Throws when it failed. */
+  run(steps: number): Promise<void>
+  close(): Promise<void>
+}
+
+/** A user here, a provider of `echo` in another process. */
+export async function openMarket(ground: Ground): Promise<Market> {
+  const { seat: sellerSeat } = await ground.seat('seller')
+  const { seat, keys } = await ground.seat('user')
+  const seller = await startChild('seller', sellerSeat)
+  const ports = await connectPorts(seat.connections, seat.participant)
+  const evaluator = makeBoundedEvaluator()
+  const closePorts = async (): Promise<void> => {
+    await evaluator.close()
+    await ports.close()
+    await seller.stop()
+  }
+  try {
+    await evaluator.warm()
+    const user = await openUser({ ports, keys, evaluate: evaluateWith(evaluator), deposit: DEPOSIT, faucet: true })
+    for (let waited = 0; !user.capabilities().has(echo.capability.id); waited += 20) {
+      if (waited > LIVE_MS) throw new Error('the provider did not come to the market')
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    const documents = new Map<number, object>()
+    return {
+      user, seller, seat,
+      run: async (steps) => {
+        const document = documents.get(steps) ?? chainOf(steps)
+        documents.set(steps, document)
+        const id = await startRun(user, { document, inputs: { text: 'hello' } })
+        const { error, bill } = await finishRun(user, id, RUN_MS)
+        if (error) throw new Error(`${error.code}: ${error.message}`)
+        if (bill.settled !== bill.spent) throw new Error(`spent ${bill.spent}, settled ${bill.settled}`)
+      },
+      close: async () => {
+        await user.close()
+        await closePorts()
+      },
+    }
+  } catch (error) {
+    await closePorts()
+    throw error
+  }
+}
+
+/** Calls back at each step's end with how long it took, in ms, and at each run's close with how long that took. */
+export function watchSteps(user: User, onStep: (ms: number, at: number) => void, onSettled: (ms: number) => void = () => {}): () => void {
+  const begun = new Map<string, number>()
+  const answered = new Map<string, number>()
+  return user.node.host.watch((actor) => {
+    const at = performance.now()
+    if (actor.kind.name === 'run') {
+      const state = String(actor.snapshot.value)
+      if (state === 'closed') {
+        const from = answered.get(actor.id)
+        if (from !== undefined) onSettled(at - from)
+        answered.delete(actor.id)
+      } else if (state === 'answering' || state === 'settling') answered.set(actor.id, answered.get(actor.id) ?? at)
+    }
+    if (actor.kind.name !== 'step') return
+    if (actor.snapshot.status === 'active') {
+      if (!begun.has(actor.id)) begun.set(actor.id, at)
+    } else if (begun.has(actor.id)) {
+      onStep(at - begun.get(actor.id)!, at)
+      begun.delete(actor.id)
+    }
+  })
+}
+
+/** `concurrency` runs at once, each followed by another, for `seconds`. */
+export async function measurePaidSteps(ground: Ground, market: Market, concurrency: number, stepsPerRun: number, seconds: number): Promise<Measured> {
+  // lanes, sessions and compiled code: what a node has after its first minute
+  const warmUntil = performance.now() + WARM_MS
+  await Promise.all(Array.from({ length: concurrency }, async () => {
+    do await market.run(stepsPerRun)
+    while (performance.now() < warmUntil)
+  }))
+  const latencies: number[] = []
+  const settleMs: number[] = []
+  let workflows = 0
+  const cpuOf = (): [number | undefined, number | undefined] => [cpuMsOf(ground.nats.pid), cpuMsOf(ground.chainPid)]
+  const [natsBefore, chainBefore] = cpuOf()
+  const sellerBefore = await market.seller.cpuMs()
+  const ownBefore = ownCpuMs()
+  const from = performance.now()
+  const unwatch = watchSteps(market.user, (ms) => latencies.push(ms), (ms) => settleMs.push(ms))
+  try {
+    await Promise.all(Array.from({ length: concurrency }, async () => {
+      while (performance.now() - from < seconds * 1_000) {
+        await market.run(stepsPerRun)
+        workflows++
+      }
+    }))
+  } finally {
+    unwatch()
+  }
+  const wallMs = performance.now() - from
+  const [nats, chain] = cpuOf()
+  return {
+    system: 'aigen', concurrency, workflows, steps: latencies.length, latencies, wallMs, settleMs, stepsPerRun,
+    cpuMs: ownCpuMs() - ownBefore + (await market.seller.cpuMs()) - sellerBefore,
+    natsCpuMs: nats === undefined || natsBefore === undefined ? undefined : nats - natsBefore,
+    chainCpuMs: chain === undefined || chainBefore === undefined ? undefined : chain - chainBefore,
+  }
+}

@@ -1,0 +1,92 @@
+#!/usr/bin/env node
+/**
+ * `npm run bench`: our paid step beside the raw-NATS floor, in one run on one server. JSON lines on
+ * stdout, a table on stderr. `npm run bench -- growth` and `npm run bench -- start-up` measure what
+ * a node's age costs it. Leaves no process and no file.
+ */
+import { Command, InvalidArgumentError } from 'commander'
+import { measureGrowth } from './growth.ts'
+import { openGround, type Ground } from './ground.ts'
+import { measureFloor } from './floor.ts'
+import { lineOf, tableOf, together, type Line } from './line.ts'
+import { measurePaidSteps, openMarket } from './paid-step.ts'
+import { measureStartUp } from './start-up.ts'
+
+interface StepsOptions {
+  readonly seconds: number
+  readonly steps: number
+  readonly concurrency: readonly number[]
+  readonly json?: boolean
+}
+
+const say = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`)
+const count = (text: string): number => {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value) || value < 1 || value > 1_000_000) throw new InvalidArgumentError('Expected a whole number from 1.')
+  return value
+}
+const counts = (text: string): number[] => text.split(',').map(count)
+
+/** Opens the ground, does `work` and ends it, also when the process is told to stop. */
+async function onGround(work: (ground: Ground) => Promise<void>): Promise<void> {
+  const ground = await openGround()
+  const stop = (): void => void ground.end().finally(() => process.exit(1))
+  process.once('SIGINT', stop).once('SIGTERM', stop)
+  try {
+    await work(ground)
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop)
+    await ground.end()
+  }
+}
+
+async function benchSteps({ seconds, steps, concurrency, json }: StepsOptions): Promise<void> {
+  await onGround(async (ground) => {
+    const lines: Line[] = []
+    const market = await openMarket(ground)
+    try {
+      for (const atOnce of concurrency) {
+        // the floor half before and half after, so that a machine that others load is as loaded for both
+        const before = await measureFloor(ground, atOnce, seconds / 2)
+        const paid = await measurePaidSteps(ground, market, atOnce, steps, seconds)
+        const floor = together(before, await measureFloor(ground, atOnce, seconds / 2))
+        const perSecond = (floor.steps * 1_000) / floor.wallMs
+        for (const measured of [floor, paid]) {
+          const line = lineOf(measured, perSecond)
+          lines.push(line)
+          say(line)
+        }
+      }
+    } finally {
+      await market.close()
+    }
+    if (!json) process.stderr.write(`${tableOf(lines)}\nnats-server ${ground.nats.version}; lanes reserved and runs settled on the chain within the time\n`)
+  })
+}
+
+const program = new Command('bench').description('Benchmarks of AIGEN beside what they stand on.').showHelpAfterError()
+program.command('steps', { isDefault: true }).description('the paid step beside the raw-NATS floor')
+  .option('--seconds <n>', 'how long each is measured', count, 10)
+  .option('--steps <n>', 'steps of one run', count, 10)
+  .option('--concurrency <list>', 'runs at once, like 1,32', counts, [1, 32])
+  .option('--json', 'no table')
+  .action(benchSteps)
+program.command('growth').description('what a step costs as runs pile up, and the memory a finished run keeps')
+  .option('--runs <n>', 'runs in all', count, 1_000)
+  .option('--steps <n>', 'steps of one run', count, 3)
+  .option('--concurrency <n>', 'runs at once', count, 8)
+  .option('--json', 'no prose')
+  .action(({ json, ...options }: { runs: number; steps: number; concurrency: number; json?: boolean }) =>
+    onGround(async (ground) => measureGrowth(ground, { ...options, say, tell: (text) => void (json || process.stderr.write(`${text}\n`)) })))
+program.command('start-up').description('how long a node takes to replay its journal')
+  .option('--records <n>', 'records in the journal', count, 10_000)
+  .option('--json', 'no prose')
+  .action(({ json, ...options }: { records: number; json?: boolean }) =>
+    onGround(async (ground) => measureStartUp(ground, { ...options, say, tell: (text) => void (json || process.stderr.write(`${text}\n`)) })))
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  process.stderr.write(`${(error as Error).stack ?? String(error)}\n`)
+  process.exitCode = 1
+}
