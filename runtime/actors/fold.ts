@@ -46,6 +46,8 @@ export class Fold {
   readonly actors = new Map<ActorId, LiveActor>()
   readonly open = new Map<string, OpenEffect>()
   readonly timers = new Map<string, PendingTimer>()
+  /** Actors whose first event could not be replayed, and why: they exist, though there is nothing to show of them. */
+  readonly broken = new Map<ActorId, string>()
   readonly #openOf = new Map<ActorId, Set<string>>()
 
   /** Takes an entry whose outcome is known; what it opened and closed is added to `changes`. */
@@ -76,6 +78,7 @@ export class Fold {
   park(actor: ActorId, reason: string): void {
     const live = this.actors.get(actor)
     if (live) this.actors.set(actor, { ...live, parked: reason })
+    else this.broken.set(actor, reason)
   }
 
   /** Whether `cause` (an effect's key or `timer:<key>`) still stands: a late or second result does not. */

@@ -55,7 +55,7 @@ export class Host {
     const { journal, clock, random, registry } = options
     const kinds = new Map(registry.actors.map((kind) => [kind.name, kind]))
     const log = await journal.open(options.partition)
-    host.#partition = new Partition(log, kinds, clock, {
+    host.#partition = new Partition(log, Buffer.from(random.bytes(9)).toString('base64url'), kinds, clock, {
       committed: (changes, touched) => host.#committed(changes, touched),
       lost: (error) => host.#lose(error),
     })
@@ -70,8 +70,10 @@ export class Host {
 
   /** Runs what the journal left open. Apart from `open`, so that the node's rooms are ready first. */
   resume(): void {
-    for (const effect of this.#partition.fold.open.values()) this.#effects.dispatch(effect, true)
-    for (const timer of this.#partition.fold.timers.values()) this.#timers.set(timer)
+    const { open, timers, actors } = this.#partition.fold
+    // What a parked actor asked for waits with it: whoever mends the actor finds it open.
+    for (const effect of open.values()) if (actors.get(effect.actor)?.parked === undefined) this.#effects.dispatch(effect, true)
+    for (const timer of timers.values()) if (actors.get(timer.actor)?.parked === undefined) this.#timers.set(timer)
   }
 
   /** Creates the actor with `input`, or leaves it alone when it is there; resolves once durable. */

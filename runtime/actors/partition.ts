@@ -8,6 +8,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/journal.ts'
 import { kindOf, type ActorEvent, type ActorId, type ActorKind } from './actor.ts'
 import { Fold, noChanges, type Changes, type LiveActor } from './fold.ts'
+import { refuses, type Item } from './item.ts'
 import { decodeRecord, effectRecord, encodeRecord, sameEffects, type Entry, type JournalRecord, type Line } from './record.ts'
 import { advance, type Outcome } from './transition.ts'
 
@@ -19,14 +20,6 @@ const GROUP_MAX = 512
 const RECORD_BYTES_MAX = 1_000_000
 /** Times one record is sent again when its append was not confirmed, before ownership is given up. */
 const APPEND_ATTEMPTS = 20
-
-interface Item {
-  readonly actor: ActorId
-  readonly event: ActorEvent
-  readonly cause?: string
-  readonly resolve?: (actor: LiveActor) => void
-  readonly reject?: (error: AigenError) => void
-}
 
 interface Staged {
   readonly line: Line
@@ -47,15 +40,20 @@ export class Partition {
   readonly #kinds: ReadonlyMap<string, ActorKind>
   readonly #clock: Clock
   readonly #events: PartitionEvents
+  readonly #owner: string
   #queue: Item[] = []
+  /** What the append under way holds. */
+  #written: readonly Item[] = []
   #ended: string[] = []
   #last = 0
   #epoch = 0
   #working: Promise<void> | undefined
   #closed: AigenError | undefined
 
-  constructor(log: Log, kinds: ReadonlyMap<string, ActorKind>, clock: Clock, events: PartitionEvents) {
+  /** `owner` names this process in record ids: two that recover at once write the same fence, and must not pass for one (I6). */
+  constructor(log: Log, owner: string, kinds: ReadonlyMap<string, ActorKind>, clock: Clock, events: PartitionEvents) {
     this.#log = log
+    this.#owner = owner
     this.#kinds = kinds
     this.#clock = clock
     this.#events = events
@@ -154,7 +152,9 @@ export class Partition {
         continue
       }
       most = GROUP_MAX
+      this.#written = items
       await this.#appendData(data)
+      this.#written = []
       this.#commit(staged)
       for (const answer of answers) answer()
     }
@@ -187,7 +187,7 @@ export class Partition {
       const inside: Item[] = [item]
       for (let next = inside.shift(); next; next = inside.shift()) {
         const live = overlay.get(next.actor) ?? this.fold.actors.get(next.actor)
-        const refusal = refuses(live, next)
+        const refusal = refuses(live, next, this.fold.broken.get(next.actor))
         if (refusal) {
           if (next.cause !== undefined && !next.cause.startsWith('timer:')) staged.push({ line: { ended: next.cause } })
           if (refusal instanceof AigenError) answers.push(() => next.reject?.(refusal))
@@ -248,7 +248,7 @@ export class Partition {
     if ('ended' in line) return this.fold.end(line.ended, changes)
     if ('parked' in line) return this.fold.park(line.parked, line.reason)
     const live = this.fold.actors.get(line.actor)
-    if (live?.parked !== undefined) return
+    if (live?.parked !== undefined || this.fold.broken.has(line.actor)) return
     const kind = live?.kind ?? this.#kinds.get(kindOf(line.actor))
     try {
       if (!kind) throw new AigenError('journal.machine-changed', `this node has no actor kind ${kindOf(line.actor)}`)
@@ -259,7 +259,7 @@ export class Partition {
       }
       this.fold.commit(line, kind, outcome, changes)
     } catch (thrown) {
-      if (live) this.fold.park(line.actor, asError(thrown).message)
+      this.fold.park(line.actor, asError(thrown).message)
     }
   }
 
@@ -269,7 +269,7 @@ export class Partition {
 
   /** Appends, and sends the same bytes with the same id again while nobody confirmed them. */
   async #appendData(data: Uint8Array): Promise<void> {
-    const id = `${this.#log.partition}.${this.#epoch}.${this.#last + 1}`
+    const id = `${this.#log.partition}.${this.#epoch}.${this.#last + 1}.${this.#owner}`
     for (let attempt = 1; ; attempt++) {
       try {
         this.#last = await this.#log.append(data, this.#last, id)
@@ -284,17 +284,10 @@ export class Partition {
 
   #lose(error: AigenError): void {
     this.#closed = error
-    for (const item of this.#queue) item.reject?.(error)
+    for (const item of [...this.#written, ...this.#queue]) item.reject?.(error)
+    this.#written = []
     this.#queue = []
     this.#ended = []
     this.#events.lost(error)
   }
-}
-
-/** Why `item` is not computed: an error for its sender, `true` for "nothing to do", nothing when it is. */
-function refuses(live: LiveActor | undefined, item: Item): AigenError | true | undefined {
-  if (!live) return item.event.type === 'start' ? undefined : new AigenError('run.unknown', `no actor ${item.actor}`)
-  if (item.event.type === 'start') return true
-  if (live.parked !== undefined) return new AigenError('internal', `${item.actor} is parked: ${live.parked}`)
-  return live.snapshot.status === 'active' ? undefined : true
 }

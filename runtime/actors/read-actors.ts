@@ -28,7 +28,7 @@ export async function readActors({ journal, partition, clock, kinds }: ReadOptio
   const readOnly = (): never => {
     throw new AigenError('internal', 'these actors are read only')
   }
-  const read = new Partition(await journal.open(partition), new Map(kinds.map((kind) => [kind.name, kind])), clock, { committed: readOnly, lost: readOnly })
+  const read = new Partition(await journal.open(partition), 'reader', new Map(kinds.map((kind) => [kind.name, kind])), clock, { committed: readOnly, lost: readOnly })
   await read.replay()
   const { actors } = read.fold
   return {
