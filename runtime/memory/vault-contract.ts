@@ -1,0 +1,237 @@
+/**
+ * The Vault contract and the test dollar in TypeScript: their rules, errors and refusals, on a
+ * `Ledger`. Every write checks all before it changes anything, so a revert leaves no trace. Used by
+ * `rail.ts`; held to Vault.sol by the port's conformance suite. Keeps I1 and I2.
+ */
+import { AigenError } from '../../schemas/error.ts'
+import { fromHex, toHex } from '../evm/hex.ts'
+import type { railSigning } from '../evm/rail-signing.ts'
+import {
+  ROWS_MAX, type Claim, type EscrowVoucher, type PaidRow, type RailWrite, type Refusal, type RefusedRow, type VaultTerms,
+} from '../ports/rail.ts'
+import type { Hex } from '../ports/signer.ts'
+import { entitled, signed } from './claim-rules.ts'
+import { add, emptyLedger, move, type Lane, type Ledger, type Vault } from './ledger.ts'
+
+const FAUCET_MAX = 1_000_000_000_000n
+const UINT128 = (1n << 128n) - 1n
+const DELAY_MAX = 365 * 86_400
+
+const lower = (hex: string): Hex => hex.toLowerCase() as Hex
+const revert = (reason: string): never => {
+  throw new AigenError('chain.reverted', reason)
+}
+
+export interface VaultContractOptions {
+  /** The contract's own address. */
+  readonly contract: Hex
+  readonly signing: ReturnType<typeof railSigning>
+  /** Second of the block that is being made. */
+  readonly now: () => number
+}
+
+export class VaultContract {
+  /** What it holds; replaced when the chain is set back. */
+  ledger: Ledger = emptyLedger()
+  readonly #contract: Hex
+  readonly #signing: ReturnType<typeof railSigning>
+  readonly #now: () => number
+  readonly #barred = new Set<Hex>()
+
+  constructor({ contract, signing, now }: VaultContractOptions) {
+    this.#contract = contract
+    this.#signing = signing
+    this.#now = now
+  }
+
+  /** Makes transfers to the account fail, as a blacklisting token does, or work again. */
+  bar(account: Hex, barred: boolean): void {
+    if (barred) this.#barred.add(lower(account))
+    else this.#barred.delete(lower(account))
+  }
+
+  /** Runs the write as `from`; a `dry` run changes nothing. Every branch checks all before it changes anything. */
+  execute(write: RailWrite, from: Hex, dry: boolean): { paid: PaidRow[], refused: RefusedRow[] } {
+    const none = { paid: [], refused: [] }
+    switch (write.kind) {
+      case 'mint':
+        if (write.amount > FAUCET_MAX) revert(`FaucetTooMuch(${write.amount}, ${FAUCET_MAX})`)
+        if (!dry) add(this.ledger.balances, lower(write.to), write.amount)
+        return none
+      case 'approve':
+        if (!dry) this.ledger.allowances.set(from, write.amount)
+        return none
+      case 'open':
+        this.#open(write.vault, write.amount, from, dry)
+        return none
+      case 'deposit':
+        this.#deposit(this.#vaultOf(write.vault), write.amount, from, dry)
+        return none
+      case 'reserve':
+        this.#reserve(write, from, dry)
+        return none
+      case 'claim':
+        return this.#claim(write.claims, dry)
+      case 'release': {
+        const lane = this.#openLane(write.release.lane)
+        if (write.signature === '0x' ? from !== lane.payee : !signed(() => this.#signing.recoverRelease(write.release, write.signature), lane.payee)) {
+          revert('BadSignature()')
+        }
+        if (lane.claimed < write.release.finalClaimed) revert(`ClaimFirst(${lane.claimed}, ${write.release.finalClaimed})`)
+        if (!dry) this.#close(lane)
+        return none
+      }
+      case 'exit': {
+        const lane = this.#openLane(write.lane)
+        if (lane.owner !== from) revert(`NotOwner(${from}, ${lane.owner})`)
+        if (!dry && lane.exitAt === 0) lane.exitAt = this.#now() + lane.delay
+        return none
+      }
+      case 'finalize': {
+        const lane = this.#openLane(write.lane)
+        if (lane.exitAt === 0 || this.#now() < lane.exitAt) revert(`NotYet(${lane.exitAt})`)
+        if (!dry) this.#close(lane)
+        return none
+      }
+      case 'withdraw': {
+        const vault = this.#ownedVault(write.vault, from)
+        const to = lower(write.to)
+        if (to === this.#contract) revert(`BadReceiver(${to})`)
+        if (write.amount > vault.free) revert(`InsufficientFree(${write.amount}, ${vault.free})`)
+        if (this.#barred.has(to)) revert('SafeERC20FailedOperation()')
+        if (dry) return none
+        vault.free -= write.amount
+        move(this.ledger, this.#contract, to, write.amount)
+        return none
+      }
+      case 'collect': {
+        const to = lower(write.to)
+        const amount = this.ledger.credits.get(from) ?? 0n
+        if (to === this.#contract) revert(`BadReceiver(${to})`)
+        if (amount === 0n) revert('NothingToCollect()')
+        if (this.#barred.has(to)) revert('SafeERC20FailedOperation()')
+        if (dry) return none
+        this.ledger.credits.delete(from)
+        move(this.ledger, this.#contract, to, amount)
+        return none
+      }
+      case 'rule':
+        this.#rule(write.voucher, write.payeeAmount, write.signature, dry)
+        return none
+    }
+  }
+
+  #open(terms: VaultTerms, amount: bigint, from: Hex, dry: boolean): void {
+    const id = this.#signing.vaultId(terms)
+    const known = this.ledger.vaults.get(id)
+    if (known === undefined && (terms.delay <= 0 || terms.delay > DELAY_MAX || BigInt(terms.owner) === 0n || BigInt(terms.voucherKey) === 0n)) {
+      revert('BadTerms()')
+    }
+    const vault = known ?? { ...terms, id, owner: lower(terms.owner), voucherKey: lower(terms.voucherKey), free: 0n }
+    if (amount > 0n) this.#deposit(vault, amount, from, dry)
+    if (!dry) this.ledger.vaults.set(id, vault)
+  }
+
+  #deposit(vault: Vault, amount: bigint, from: Hex, dry: boolean): void {
+    const allowed = this.ledger.allowances.get(from) ?? 0n
+    const balance = this.ledger.balances.get(from) ?? 0n
+    if (amount > UINT128) revert('value out of range')
+    if (allowed < amount) revert(`ERC20InsufficientAllowance(${this.#contract}, ${allowed}, ${amount})`)
+    if (balance < amount) revert(`ERC20InsufficientBalance(${from}, ${balance}, ${amount})`)
+    if (dry) return
+    this.ledger.allowances.set(from, allowed - amount)
+    move(this.ledger, from, this.#contract, amount)
+    vault.free += amount
+  }
+
+  #reserve(write: Extract<RailWrite, { kind: 'reserve' }>, from: Hex, dry: boolean): void {
+    const vault = this.#ownedVault(write.vault, from)
+    rowCount(write.reserves.length)
+    let free = vault.free
+    const changed = new Map<Hex, Lane>()
+    for (const row of write.reserves) {
+      const payee = lower(row.payee)
+      if (BigInt(payee) === 0n || payee === this.#contract) revert(`BadReceiver(${payee})`)
+      const id = this.#signing.laneId(vault.id, payee, row.number)
+      const lane = changed.get(id) ?? this.ledger.lanes.get(id)
+      if (lane?.closed) revert(`LaneIsClosed(${id})`)
+      if (lane !== undefined && lane.exitAt !== 0) revert(`LaneIsExiting(${id})`)
+      const reserved = lane?.reserved ?? 0n
+      if (row.total <= reserved) continue
+      const more = row.total - reserved
+      if (more > free) revert(`InsufficientFree(${more}, ${free})`)
+      free -= more
+      const { owner, voucherKey, delay } = vault
+      changed.set(id, {
+        id, vault: vault.id, owner, voucherKey, payee, delay, claimed: lane?.claimed ?? 0n, exitAt: 0, closed: false, reserved: row.total,
+      })
+    }
+    if (dry) return
+    vault.free = free
+    for (const [id, lane] of changed) this.ledger.lanes.set(id, lane)
+  }
+
+  #claim(claims: readonly Claim[], dry: boolean): { paid: PaidRow[], refused: RefusedRow[] } {
+    rowCount(claims.length)
+    const paid: PaidRow[] = []
+    const refused: RefusedRow[] = []
+    if (dry) {
+      for (const { voucher, signature, preimage } of claims) {
+        this.#signing.voucherDigest(voucher)
+        fromHex(signature)
+        if (preimage !== undefined) fromHex(preimage, 32)
+      }
+      return { paid, refused }
+    }
+    for (const [row, claim] of claims.entries()) {
+      const id = lower(claim.voucher.lane)
+      const lane = this.ledger.lanes.get(id)
+      const total = lane === undefined ? 'unknown-lane' : entitled(claim, lane, { signing: this.#signing, rulings: this.ledger.rulings, now: this.#now() })
+      if (lane === undefined || typeof total === 'string') {
+        refused.push({ row, lane: id, reason: total as Refusal })
+        continue
+      }
+      const amount = total - lane.claimed
+      lane.claimed = total
+      paid.push({ lane: id, payee: lane.payee, paid: amount, claimed: total, ref: claim.voucher.ref })
+      if (this.#barred.has(lane.payee)) add(this.ledger.credits, lane.payee, amount)
+      else move(this.ledger, this.#contract, lane.payee, amount)
+    }
+    return { paid, refused }
+  }
+
+  #rule(voucher: EscrowVoucher, payeeAmount: bigint, signature: Hex, dry: boolean): void {
+    const id = toHex(this.#signing.voucherDigest(voucher))
+    if (this.#now() >= voucher.challengeEnd) revert(`ChallengeOver(${voucher.challengeEnd})`)
+    if (payeeAmount > voucher.amount) revert(`RulingTooHigh(${payeeAmount}, ${voucher.amount})`)
+    if (!signed(() => this.#signing.recoverRuling({ voucher: id, payeeAmount }, signature), voucher.arbiter)) revert('BadSignature()')
+    if (this.ledger.rulings.has(id)) revert(`AlreadyRuled(${id})`)
+    if (!dry) this.ledger.rulings.set(id, payeeAmount)
+  }
+
+  #close(lane: Lane): void {
+    const vault = this.#vaultOf(lane.vault)
+    lane.closed = true
+    vault.free += lane.reserved - lane.claimed
+  }
+
+  #vaultOf(id: Hex): Vault {
+    return this.ledger.vaults.get(lower(id)) ?? revert(`UnknownVault(${id})`)
+  }
+
+  #ownedVault(id: Hex, from: Hex): Vault {
+    const vault = this.#vaultOf(id)
+    if (vault.owner !== from) revert(`NotOwner(${from}, ${vault.owner})`)
+    return vault
+  }
+
+  #openLane(id: Hex): Lane {
+    const lane = this.ledger.lanes.get(lower(id)) ?? revert(`UnknownLane(${id})`)
+    if (lane.closed) revert(`LaneIsClosed(${id})`)
+    return lane
+  }
+}
+
+function rowCount(rows: number): void {
+  if (rows === 0 || rows > ROWS_MAX) throw new AigenError('input.invalid', `1 to ${ROWS_MAX} rows, not ${rows}.`)
+}
