@@ -10,10 +10,13 @@ import type { EffectKind } from '../runtime/actors/effects.ts'
 import type { Host } from '../runtime/actors/host.ts'
 import type { Wire } from '../runtime/identity/wire.ts'
 import type { Rail } from '../runtime/ports/rail.ts'
+import type { PurseContext } from '../runtime/payments/purse.machine.ts'
 import { paidCalls } from './bill.ts'
 import type { RunContext } from './run.machine.ts'
 
 const ASK_MS = 20_000
+/** How long the last vouchers may take to reach their payees before these are asked all the same, in ms. */
+const HAND_OVER_MS = 5_000
 
 export interface SettleOptions {
   readonly wire: Wire
@@ -28,6 +31,8 @@ export function settleEffects({ wire, rail, host }: SettleOptions): Record<strin
     attempts: 3,
     run: async ({ run: id }: { run: string }, { signal }) => {
       const run = host().context<RunContext>(`run/${id}`)!
+      // A step ends when its voucher is journaled; a payee that is asked before it has it would claim too little.
+      await host().until('purse', ({ context }) => !onTheirWay(context as PurseContext, id), HAND_OVER_MS, signal).catch(() => undefined)
       const paid = paidCalls(host(), run, wire.credentials.verifier)
       const lanesOf = new Map<Address, Set<Hex32>>()
       for (const { provider, voucher } of paid) lanesOf.set(provider, (lanesOf.get(provider) ?? new Set()).add(voucher.lane))
@@ -46,4 +51,10 @@ export function settleEffects({ wire, rail, host }: SettleOptions): Record<strin
     },
   }
   return { 'run.settle': settle }
+}
+
+/** Whether a voucher for a step of `run` is still on its way to its payee. */
+function onTheirWay({ lanes }: PurseContext, run: string): boolean {
+  for (const key in lanes) if (lanes[key]!.payment?.tell.includes(`/${run}/`)) return true
+  return false
 }
