@@ -1,13 +1,8 @@
 /** A bill for people: a line a step, the attempts that came to nothing, totals, transactions. */
 import Table from 'cli-table3'
 import type { Bill } from '../schemas/documents.gen.ts'
-import { seconds } from './live-table.ts'
+import { BARE, seconds } from './bare-table.ts'
 import type { Colours } from './output.ts'
-
-const BARE = {
-  top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '',
-  left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ',
-}
 
 export function billText(bill: Bill, ink: Colours): string {
   const table = new Table({

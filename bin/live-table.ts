@@ -4,16 +4,13 @@
  */
 import Table from 'cli-table3'
 import { createLogUpdate } from 'log-update'
+import { BARE, seconds } from './bare-table.ts'
 import type { Followed, StepRow, StepWord } from './follow.ts'
 import type { Colours, Output } from './output.ts'
 
 const REDRAW_MS = 100
 /** Rows shown at once; of a longer pipeline those that have begun and not ended come first. */
 const ROWS_MAX = 30
-const NO_LINES = {
-  top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '',
-  left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ',
-}
 const ENDED: ReadonlySet<StepWord> = new Set(['done', 'skipped', 'failed', 'cancelled'])
 
 export interface Shown {
@@ -52,7 +49,7 @@ function plainLine(row: StepRow, output: Output): void {
 
 /** The table as it stands now. */
 export function tableText(title: string, followed: Followed, ink: Colours, columns: number): string {
-  const table = new Table({ head: ['step', 'provider', 'asked → agreed', 'paid', 'time', 'state'].map((text) => ink.dim(text)), chars: NO_LINES, style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 }, colAligns: ['left', 'left', 'left', 'right', 'right', 'left'] })
+  const table = new Table({ head: ['step', 'provider', 'asked → agreed', 'paid', 'time', 'state'].map((text) => ink.dim(text)), chars: BARE, style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 }, colAligns: ['left', 'left', 'left', 'right', 'right', 'left'] })
   const all = followed.rows()
   const rows = all.length <= ROWS_MAX ? all : [...all.filter((row) => !ENDED.has(row.state) && row.state !== 'waiting'), ...all.filter((row) => ENDED.has(row.state)).slice(-ROWS_MAX)].slice(0, ROWS_MAX)
   for (const row of rows) {
@@ -97,5 +94,3 @@ function cut(line: string, columns: number): string {
   }
   return `${text}…`
 }
-
-export const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`

@@ -32,7 +32,7 @@ export function profileOf(facts: { readonly version: string; readonly replicas: 
 }
 
 /** Facts about `server`; `replicas` of its journal streams (1 for the embedded one). */
-export async function natsFacts(server: NatsServer, replicas = 1): Promise<NatsFacts> {
+export async function natsFacts(server: Pick<NatsServer, 'source' | 'version' | 'warnings' | 'url' | 'pid' | 'dataDir'>, replicas = 1): Promise<NatsFacts> {
   const embedded = server.source !== 'configured'
   // a configured server does not tell how it syncs, so the best is not claimed for it
   const profile = profileOf({ version: server.version, replicas, syncAlways: embedded && atLeast(server.version, '2.10.0') })
