@@ -120,6 +120,8 @@ async function unitsOf(capability: Capability, input: unknown, evaluate: Evaluat
 
 /** How an output fares against the signed clauses, the same on both sides (D6). */
 export async function judge(output: unknown, outputSchema: object, expect: string | null, evaluate: Evaluate): Promise<AigenError | undefined> {
+  const bytes = Buffer.byteLength(JSON.stringify(output) ?? '')
+  if (bytes > VALUE_BYTES_MAX) return new AigenError('step.output', `${bytes} bytes, at most ${VALUE_BYTES_MAX}; larger values belong in blobs`)
   const issues = compileSchema(outputSchema).issues(output)
   if (issues.length > 0) return new AigenError('step.output', `${issues[0]!.path}: ${issues[0]!.message}`, { path: issues[0]!.path, issues })
   const verdict = await accepts(expect, output, evaluate)

@@ -52,6 +52,8 @@ const machine = createMachine({
       on: {
         'call.cancel.done': [
           { guard: ({ event }) => event.delivery !== undefined && event.verdict?.ok === true, target: 'paying', actions: assign({ delivery: ({ event }) => event.delivery!, outcome: 'delivered' }) },
+          // A delivery that fails a signed clause is not paid; its payee sees the lane otherwise, so it stays out of use.
+          { guard: ({ event }) => event.delivery !== undefined, target: 'closed', actions: assign({ outcome: 'nothing' }) },
           { target: 'closed', actions: [assign({ outcome: 'nothing' }), giveBack()] },
         ],
         'call.cancel.failed': { target: 'closed', actions: [assign({ outcome: 'nothing' }), giveBack()] },

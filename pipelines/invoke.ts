@@ -88,6 +88,8 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
     const { terms } = agreement
     try {
       verifyDelivery(answer.delivery, { terms, agreement: params.agreement, call: params.call, inputHash: params.inputHash, output: answer.output }, wire.credentials.verifier, clock.now())
+      // A receipt is checked as of the delivery's time, so a time outside of the call would make one that proves nothing.
+      if (answer.delivery.body.at < params.until - terms.deadlineMs - terms.graceMs - SKEW_MS) throw new AigenError('step.output', 'delivered before the call')
       if (answer.delivery.body.at > params.until + SKEW_MS) throw new AigenError('step.timeout', 'delivered after the deadline')
       const contract = capability(terms.provider, terms.capability)
       if (!contract || hashOf(contract) !== terms.capabilityHash) throw new AigenError('step.output', 'the capability of the agreement is not known here')
@@ -109,6 +111,7 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
     let last: AigenError = new AigenError('step.timeout')
     while (clock.now() < until) {
       if (signal.aborted) throw new AigenError('step.cancelled')
+      const asked = clock.monotonic()
       try {
         const answer = await wire.call(participantId(params.to), verb, body, {
           callId: `${verb[0]}-${params.agreement.slice(7, 39)}-${params.call}`,
@@ -120,7 +123,8 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
         })
         if (answer.state !== 'pending') return answer
         goneSince = undefined
-        continue
+        // One that holds the request, as it should, is asked again at once; one that does not is not asked in a circle.
+        if (clock.monotonic() - asked >= PAUSE_MS) continue
       } catch (thrown) {
         last = asError(thrown)
         if (!last.rule.retry) throw last

@@ -42,7 +42,10 @@ export function settleEffects({ wire, rail, host }: SettleOptions): Record<strin
           callId: `s-${id}`, timeoutMs: ASK_MS, signal, ...(run.trace === undefined ? {} : { trace: { traceparent: run.trace } }),
           validate: (value) => validate('SettleAnswer', value),
         })
-        for (const { lane, hash } of answer.transactions) if (lanes.has(lane)) transactions.add(hash)
+        for (const { lane, hash } of answer.transactions) {
+          const outcome = lanes.has(lane) ? await rail.outcome(hash) : undefined
+          if (outcome?.state === 'done' && outcome.paid.some((row) => row.lane === lane)) transactions.add(hash)
+        }
       }))
       const lanes = [...new Set(paid.map((one) => one.voucher.lane))]
       const claimed = new Map(await Promise.all(lanes.map(async (lane) => [lane, (await rail.lane(lane))?.claimed ?? 0n] as const)))

@@ -83,6 +83,7 @@ export const ERRORS = {
   'voucher.ref': rule('caller', false, 'The voucher does not fold the delivery it should pay.', 'Sign for the deliveries in order.'),
   'voucher.over-reserve': rule('caller', false, 'The lane holds too little for this.', 'Reserve more first.'),
   'lane.unpaid': rule('caller', false, 'An earlier step of this lane is not paid.', 'Pay it first.'),
+  'lane.unsafe': rule('caller', false, 'The lane could be closed before its vouchers are claimed.', 'Open a vault with a longer challenge delay.'),
   'lane.closed': rule('caller', false, 'The lane is closed.', 'Open another.'),
   'chain.reverted': rule('config', false, 'The chain refused the transaction.', 'See the reason given.'),
   'chain.unreachable': rule('config', true, 'The chain cannot be reached.', 'Check the RPC address.'),

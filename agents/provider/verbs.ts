@@ -67,6 +67,8 @@ export function serveVerbs(parts: NodeParts, definition: ProviderDefinition, quo
     const known = callOf(agreement, 0, caller)
     if (!known) {
       if (terms.payer !== caller) throw new AigenError('auth.unauthorised', 'the quote is for another payer')
+      // Work on another's quote would be paid to that other, if at all.
+      if (terms.provider !== wire.participant) throw new AigenError('auth.unauthorised', 'the quote is of another provider', { path: 'terms.provider' })
       if (busy()) throw new AigenError('node.busy')
       verifyQuote({ terms, signature: body.quote }, verifier, clock.now())
       verifySide(body, 'payer', body.payer, verifier, clock.now())
@@ -135,13 +137,14 @@ export function serveVerbs(parts: NodeParts, definition: ProviderDefinition, quo
   wire.serve('settle', (body) => validate('SettleRequest', body), async ({ lanes }, { caller }) => {
     const tills = lanes.map((lane) => till(lane, caller))
     const host = parts.host()
-    const open = tills.filter((one) => BigInt(one.cumulative) > BigInt(one.claimed)).map((one) => one.lane)
+    // What is due now: a lane that goes on working must not keep its payer waiting.
+    const open = tills.filter((one) => BigInt(one.cumulative) > BigInt(one.claimed))
     if (open.length > 0) {
       const batches = host.context<SettlerContext>('settler')!.batches
-      await host.send('settler', { type: 'settle', lanes: open })
+      await host.send('settler', { type: 'settle', lanes: open.map((one) => one.lane) })
       await host.until('settler', ({ context, value }) => {
         const settler = context as SettlerContext
-        const done = open.every((lane) => host.context<TillContext>(`till/${lane}`)!.claimed === host.context<TillContext>(`till/${lane}`)!.cumulative)
+        const done = open.every(({ lane, cumulative }) => BigInt(host.context<TillContext>(`till/${lane}`)!.claimed) >= BigInt(cumulative))
         return done || (value === 'idle' && settler.batches > batches && settler.next.length === 0)
       }, SETTLE_MS)
     }
@@ -153,6 +156,9 @@ export function serveVerbs(parts: NodeParts, definition: ProviderDefinition, quo
 /** A lane's state is read again after this long, well within any vault's challenge delay; in ms. */
 const LANE_MS = 60_000
 const LANES_MAX = 10_000
+
+/** Shortest challenge delay of a vault that is worked for, in seconds: many times longer than vouchers wait for their claim. */
+const DELAY_S_MIN = 3_600
 
 /** Lanes as the chain last showed them: `reserved` never falls while a lane is open, so most steps need no call. */
 function laneReader({ rail, clock }: NodeParts): (lane: Hex32, enough: (state: LaneState) => boolean) => Promise<LaneState | undefined> {
@@ -177,6 +183,7 @@ async function checkLane({ rail, host }: NodeParts, read: ReturnType<typeof lane
   if (!state) throw new AigenError('voucher.over-reserve', 'nothing is reserved on this lane', { path: 'lane' })
   if (state.owner !== caller) throw new AigenError('auth.unauthorised', 'the vault is of another owner', { path: 'proof.vault' })
   if (state.voucherKey !== proof.voucherKey) throw new AigenError('voucher.key', undefined, { path: 'proof.voucherKey' })
+  if (state.delay < DELAY_S_MIN) throw new AigenError('lane.unsafe', `${state.delay} s, at least ${DELAY_S_MIN}`, { path: 'proof.vault' })
   if (state.closed || state.exitAt !== 0) throw new AigenError('lane.closed', undefined, { path: 'lane' })
   const used = known ? BigInt(known.cumulative) : state.claimed
   if (state.reserved - used < BigInt(terms.cap)) throw new AigenError('voucher.over-reserve', `${state.reserved - used} left, ${terms.cap} asked`, { path: 'lane' })

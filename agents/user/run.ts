@@ -3,6 +3,7 @@
  * process: what is followed here may have been started by a process that is gone.
  */
 import type { Bill } from '../../schemas/documents.gen.ts'
+import { canonicalText } from '../../schemas/canonical.ts'
 import { AigenError, type ErrorBody } from '../../schemas/error.ts'
 import { newId } from '../../schemas/id.ts'
 import { formatMoney } from '../../schemas/money.ts'
@@ -52,6 +53,8 @@ export async function startRun(user: User, options: StartOptions): Promise<strin
   const plan = planOf(pipeline, budget)
   const { inputs, issues } = checkInputs(pipeline, options.inputs)
   if (issues.length > 0) throw new AigenError('input.invalid', issues.map((one) => `input.${one.path}: ${one.message}`).join('; '), { issues: issues.map((one) => ({ ...one, path: `input.${one.path}` })) })
+  // What the journal could not keep as it is must not start: a run is what its journal says (I7).
+  canonicalText(inputs)
   const given = new Map((options.blobs ?? []).map(({ bytes, mediaType }) => [blobRef(bytes, mediaType).$blob, bytes]))
   for (const ref of blobsIn(inputs)) {
     const bytes = given.get(ref.$blob)

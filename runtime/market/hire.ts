@@ -88,22 +88,28 @@ export function hireEffects({ wire, clock, directory, terms: rail, host }: HireO
       const answers = wire.gatherSigned(marketSubject(capability), wire.sign('call-for-quotes', body), {
         answerKind: 'quote',
         validate: (value) => validate('Terms', value),
-        max: Math.min(QUOTES_MAX, live.length),
+        max: QUOTES_MAX,
         timeoutMs: QUOTES_MS,
         signal,
         ...within(params.trace),
       })
+      // Counted by who they are: strangers, and one that answers many times, must not crowd the others out.
+      const heard = new Set<string>()
       for await (const { body: terms, by, signature } of answers) {
         const known = live.find((one) => one.participant === by)
-        if (!known || terms.provider !== by || params.exclude.includes(by) || misfit(terms, params, body.id) !== undefined) continue
-        if (terms.capabilityHash !== hashOf(known.offer.capability) || terms.payee !== directory.entry(by)?.card.body.payee) continue
-        offers.set(by, {
-          quote: { terms, signature },
-          name: known.name,
-          list: parseMoney(known.offer.list, rail.decimals).toString(),
-          latencyMs: known.offer.latencyMs,
-          history: historyOf(context, by, capability),
-        })
+        if (!known) continue
+        heard.add(by)
+        const fits = terms.provider === by && misfit(terms, params, body.id) === undefined
+        if (fits && terms.capabilityHash === hashOf(known.offer.capability) && terms.payee === directory.entry(by)?.card.body.payee) {
+          offers.set(by, {
+            quote: { terms, signature },
+            name: known.name,
+            list: parseMoney(known.offer.list, rail.decimals).toString(),
+            latencyMs: known.offer.latencyMs,
+            history: historyOf(context, by, capability),
+          })
+        }
+        if (heard.size >= live.length) break
       }
       return { type: 'market.ask.done', offers: [...offers.values()] }
     },

@@ -85,7 +85,8 @@ const late = (what: string): ErrorBody => ({ code: 'network.timeout', message: `
 
 /** Gives the lane back and goes on with the next offer. */
 const dropChosen: any = enqueueActions(({ context, event, enqueue }: any) => {
-  if (context.chosen) enqueue({ type: 'tell', params: { to: context.purse, event: { type: 'release', for: context.self } } })
+  // A payee that says its lane is unpaid will say so again: that lane stays out of use, the next hire opens another.
+  if (context.chosen && event.error?.code !== 'lane.unpaid') enqueue({ type: 'tell', params: { to: context.purse, event: { type: 'release', for: context.self } } })
   enqueue.assign({
     offers: context.offers.filter((one: Offer) => one.quote.terms.provider !== context.chosen?.quote.terms.provider),
     chosen: null,
