@@ -3,7 +3,7 @@
  * the host journals the result and only then acts on it. Used by `partition` when it advances and
  * when it replays, so that both are the same fold (I7).
  */
-import { initialTransition, transition as xstateTransition, type AnyMachineSnapshot } from 'xstate'
+import { createActor, createMachine, type AnyActorScope, type AnyMachineSnapshot } from 'xstate'
 import { AigenError } from '../../schemas/error.ts'
 import type { ActorEvent, ActorId, ActorKind } from './actor.ts'
 
@@ -16,6 +16,21 @@ export interface Outcome {
   readonly timers: readonly ({ readonly id: string; readonly dueAt: number; readonly event: ActorEvent } | { readonly id: string; readonly cancel: true })[]
 }
 
+/** What the transition under way asked for; a transition is synchronous, so one list is enough. */
+let collected: { readonly type: string; readonly params?: unknown }[] = []
+
+/**
+ * One inert scope for every transition: xstate's own `transition` makes an actor each time and with
+ * it computes the machine's first state without its input, several times the cost of the step itself.
+ */
+const scope: AnyActorScope = (() => {
+  const self = createActor(createMachine({}))
+  return {
+    self, system: self.system, id: '', sessionId: '', logger: () => {}, defer: () => {}, stopChild: () => {}, emit: () => {},
+    actionExecutor: (action) => void collected.push(action),
+  }
+})()
+
 const UNDELAYED = 'A machine raised an event without a delay through the host.'
 
 /**
@@ -24,15 +39,18 @@ const UNDELAYED = 'A machine raised an event without a delay through the host.'
  */
 export function advance(kind: ActorKind, snapshot: AnyMachineSnapshot | undefined, event: ActorEvent): Outcome {
   const at = event.at ?? 0
-  const [next, actions] =
+  collected = []
+  const next = (
     snapshot === undefined
-      ? initialTransition(kind.machine, { ...(event['input'] as object | undefined), at })
-      : xstateTransition(kind.machine, snapshot, event)
-  if (next.status === 'error') throw (next as { error?: unknown }).error
+      ? kind.machine.getInitialSnapshot(scope, { ...(event['input'] as object | undefined), at })
+      : kind.machine.transition(snapshot, event, scope)
+  ) as AnyMachineSnapshot
+  const actions = collected
+  if (next.status === 'error') throw next.error
   const effects: { kind: string; params: Record<string, unknown> }[] = []
   const tells: { to: ActorId; event: ActorEvent }[] = []
   const timers: ({ id: string; dueAt: number; event: ActorEvent } | { id: string; cancel: true })[] = []
-  for (const action of actions as readonly { type: string; params?: unknown }[]) {
+  for (const action of actions) {
     const params = (action.params ?? {}) as Record<string, any>
     if (action.type === 'xstate.raise') {
       if (params['delay'] === undefined) throw new AigenError('internal', UNDELAYED)
@@ -47,5 +65,5 @@ export function advance(kind: ActorKind, snapshot: AnyMachineSnapshot | undefine
       effects.push({ kind: action.type, params })
     }
   }
-  return { snapshot: next as AnyMachineSnapshot, effects, tells, timers }
+  return { snapshot: next, effects, tells, timers }
 }
