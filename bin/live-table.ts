@@ -58,7 +58,7 @@ export function tableText(title: string, followed: Followed, ink: Colours, colum
     const items = row.items ? ` ${row.items.ended}/${row.items.of}` : ''
     table.push([
       row.step, row.provider ?? '', prices(row, ink), row.charged ?? '', ms === undefined ? '' : seconds(ms),
-      `${stateText(row.state, ink)}${items}${row.failedAttempts && !ENDED.has(row.state) ? ink.yellow(` again (${row.why})`) : ''}`,
+      `${stateText(row.state, ink)}${items}${againText(row, ink)}`,
     ])
   }
   const { state, spent } = followed.run()
@@ -70,6 +70,12 @@ export function tableText(title: string, followed: Followed, ink: Colours, colum
 function prices(row: StepRow, ink: Colours): string {
   if (row.agreed !== undefined) return `${row.asked ?? ''} → ${row.agreed === row.asked ? row.agreed : ink.green(row.agreed)}`
   return row.asked === undefined ? '' : `${row.asked}${row.offers ? ink.dim(` (${row.offers} offer${row.offers === 1 ? '' : 's'})`) : ''}`
+}
+
+/** Whom it failed with before, while it goes on; only that it did, once it has ended. */
+function againText(row: StepRow, ink: Colours): string {
+  if (!row.failedAttempts) return ''
+  return ENDED.has(row.state) ? ink.dim(` at attempt ${row.failedAttempts + 1}`) : ink.yellow(` again (${row.why})`)
 }
 
 function stateText(state: StepWord, ink: Colours): string {

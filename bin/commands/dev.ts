@@ -2,6 +2,7 @@
  * `aigen dev`: the whole network on this machine (examples/devnet). With --once it runs the showcase
  * pipeline as participant `you`, shows the bill, stops everything and ends.
  */
+import { basename, join, relative } from 'node:path'
 import { AigenError } from '../../schemas/error.ts'
 import { readNetworkFile } from '../../runtime/node/admission.ts'
 import type { Devnet } from '../../examples/devnet/devnet.ts'
@@ -52,11 +53,12 @@ async function stay(devnet: Devnet, data: string, output: Output, stop: AbortSig
     const { ink } = output
     output.print(`\n${ink.bold('The network is up.')}`)
     for (const { name, participant, pid } of providers) output.print(`  ${name.padEnd(14)} ${participant} ${ink.dim(`process ${pid}`)}`)
+    const aigen = basename(process.argv[1] ?? '') === 'aigen' ? 'aigen' : `node ${relative(process.cwd(), PROGRAM)}`
     const flag = (await readNetworkFile(dataFolder()))?.pid === process.pid ? '' : ` --data ${data}`
     output.print(`\nFrom another terminal, as ${ink.bold(DEFAULT_NAME)} (100 test dollars from the faucet):`)
-    output.print(`  aigen providers ls${flag}`)
-    output.print(`  aigen run scan-desk --input scan=@${ROOT}examples/devnet/scans/memo.png --budget 0.25${flag}`)
-    output.print(`  aigen run quake-week --input magnitude=4.5${flag}`)
+    output.print(`  ${aigen} providers ls${flag}`)
+    output.print(`  ${aigen} run scan-desk --input scan=@${relative(process.cwd(), join(ROOT, 'examples/devnet/scans/memo.png'))} --budget 0.25${flag}`)
+    output.print(`  ${aigen} run quake-week --input magnitude=4.5${flag}`)
     output.print(ink.dim('Ctrl-C stops everything.'))
   }
   await aborted(stop)

@@ -2,12 +2,10 @@
  * The devnet's chain: anvil under its data folder, or the development chain that AIGEN_RPC_URL
  * names, with the test dollar and the vault deployed and gas for whoever joins.
  */
-import type { ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
 import { chainIdOf } from '../../runtime/evm/client.ts'
 import { deployDevnet, fundGas } from '../../runtime/evm/deploy.ts'
-import { startAnvil, type Anvil } from '../../runtime/evm/anvil.ts'
-import { watch } from '../../runtime/nats/orphan.ts'
+import { startAnvil } from '../../runtime/evm/anvil.ts'
 import type { Connections } from '../../runtime/node/connect.ts'
 import type { Hex } from '../../runtime/ports/signer.ts'
 
@@ -22,9 +20,7 @@ export interface DevnetChain {
 /** Starts or finds the chain. Errors: `anvil.*`, `chain.*`. */
 export async function startChain(data: string): Promise<DevnetChain> {
   const url = process.env['AIGEN_RPC_URL']?.trim()
-  const anvil = url ? undefined : await startAnvil({ data: join(data, 'chain') })
-  // anvil does not notice that its parent is gone; the watcher does, also after SIGKILL
-  const watcher = anvil && watch(anvil.pid()!, join(data, 'chain', 'anvil-state.json'))
+  const anvil = url ? undefined : await startAnvil({ data: join(data, 'chain'), history: false })
   try {
     const options = { url: anvil?.url ?? url!, chainId: anvil ? 31_337 : await chainIdOf(url!) }
     const contracts = await deployDevnet(options)
@@ -32,15 +28,10 @@ export async function startChain(data: string): Promise<DevnetChain> {
       chain: { ...options, ...contracts },
       pid: anvil?.pid() ?? 0,
       fund: (account) => fundGas(options, [account]),
-      stop: () => end(anvil, watcher),
+      stop: async () => anvil?.stop(),
     }
   } catch (error) {
-    await end(anvil, watcher)
+    await anvil?.stop()
     throw error
   }
-}
-
-async function end(anvil: Anvil | undefined, watcher: ChildProcess | undefined): Promise<void> {
-  await anvil?.stop()
-  watcher?.kill('SIGKILL')
 }

@@ -1,9 +1,9 @@
 /**
  * The local EVM node of the devnet and of tests: anvil as a child process with its state on disk.
  *
- * It is restarted from that state when it dies, and never left behind: a process id file lets the
- * next start end an orphan (a parent killed with SIGKILL), but only a process whose command line
- * names our own state file. Real timers are used here, since this watches a real process.
+ * It is restarted from that state when it dies, and never left behind: a watcher ends it when its
+ * parent is gone (SIGKILL included), and a process id file lets the next start end an orphan, but
+ * only a process whose command line names our own state file. Real timers are used here, since this watches a real process.
  */
 import { spawn, execFileSync, type ChildProcess } from 'node:child_process'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
@@ -11,6 +11,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { AigenError } from '../../schemas/error.ts'
+import { watchChild } from './lifeline.ts'
 
 export interface AnvilOptions {
   /** Folder for state and process id; made when it is not there. */
@@ -21,6 +22,8 @@ export interface AnvilOptions {
   readonly chainId?: number
   /** Seconds between blocks; without it each transaction makes its block at once. */
   readonly blockTime?: number
+  /** Whether the state of past blocks is kept over a restart too (default true): it is rewritten every second, and grows. */
+  readonly history?: boolean
   /** Milliseconds to wait for it to answer; default 15,000. */
   readonly readyMs?: number
 }
@@ -90,7 +93,8 @@ async function endOrphan(pidFile: string, stateFile: string): Promise<void> {
 async function launch(options: AnvilOptions, stateFile: string, port: number): Promise<{ child: ChildProcess, port: number }> {
   const child = spawn(anvilPath(), [
     '--host', '127.0.0.1', '--port', String(port), '--chain-id', String(options.chainId ?? 31_337),
-    '--state', stateFile, '--state-interval', '1', '--preserve-historical-states', '--accounts', '1',
+    '--state', stateFile, '--state-interval', '1', '--accounts', '1',
+    ...(options.history === false ? [] : ['--preserve-historical-states']),
     ...(options.blockTime === undefined ? [] : ['--block-time', String(options.blockTime)]),
     // A process group of its own: Ctrl-C ends our node first, which then ends anvil in order.
   ], { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
@@ -157,6 +161,8 @@ export async function startAnvil(options: AnvilOptions): Promise<Anvil> {
     child = launched.child
     port = launched.port
     await writeFile(pidFile, String(child.pid))
+    const unwatch = watchChild(child.pid!, stateFile)
+    child.once('exit', unwatch)
     child.once('exit', () => {
       if (stopping || restarts >= RESTARTS_MAX) return
       restarts += 1
