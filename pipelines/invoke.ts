@@ -119,7 +119,7 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
           expiresAt: until,
           signal,
           ...(trace === undefined ? {} : { trace: { traceparent: trace } }),
-          validate: (value) => validate(verb === 'invoke' ? 'InvokeAnswer' : 'CancelAnswer', value) as Answer,
+          validate: (value) => readAnswer(verb, value),
         })
         if (answer.state !== 'pending') return answer
         goneSince = undefined
@@ -151,7 +151,7 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
         const verdict = await verdictOn(answer, params, step.agreement!)
         return { type: 'call.invoke.done', delivery: answer.delivery, output: answer.output, latencyMs: Math.max(0, clock.now() - step.invokedAt), verdict }
       }
-      const error = answer.state === 'failed' ? fromBody(answer.error).toJSON() : new AigenError('step.cancelled', 'the provider cancelled').toJSON()
+      const error = answer.state === 'failed' ? failureOf(answer.error) : new AigenError('step.cancelled', 'the provider cancelled').toJSON()
       return { type: 'call.invoke.declined', error }
     },
   }
@@ -168,6 +168,23 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
     },
   }
   return { 'call.invoke': invoke, 'call.cancel': cancel }
+}
+
+/** The answer, when it has the shape of one. Error `step.output`: what a provider says badly is its own fault. */
+function readAnswer(verb: 'invoke' | 'cancel', value: unknown): Answer {
+  try {
+    return validate(verb === 'invoke' ? 'InvokeAnswer' : 'CancelAnswer', value) as Answer
+  } catch (cause) {
+    throw new AigenError('step.output', asError(cause).message, { cause })
+  }
+}
+
+/** Why the provider failed, as it says; it can blame the step's input, but nothing else of the payer's. */
+function failureOf(body: ErrorBody): ErrorBody {
+  const error = fromBody(body)
+  return (error.code === 'internal' || error.rule.fault === 'caller' || error.rule.fault === 'config') && !error.code.startsWith('step.') && !error.code.startsWith('input.')
+    ? { ...error.toJSON(), code: 'step.failed' }
+    : error.toJSON()
 }
 
 /** Key of a blob on the own shelf. */
