@@ -1,0 +1,99 @@
+/** The command line's words: exit codes, usage errors, and `check`, which starts nothing. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { main } from './main.ts'
+
+let folder = ''
+beforeEach(() => { folder = mkdtempSync(join(tmpdir(), 'aigen-cli-')) })
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+async function aigen(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
+  const said = { out: '', err: '' }
+  const stream = (name: 'out' | 'err'): NodeJS.WriteStream => ({ isTTY: false, write: (text: string) => { said[name] += text; return true } }) as unknown as NodeJS.WriteStream
+  const code = await main(argv, { stdout: stream('out'), stderr: stream('err') })
+  return { code, ...said }
+}
+
+const lines = (text: string): any[] => text.trim().split('\n').map((line) => JSON.parse(line))
+
+const BROKEN = `{
+  "name": "broken", "version": "1.0.0",
+  "input": { "type": "object", "properties": { "scan": { "$ref": "aigen:blob#image" } } },
+  "budget": { "max": "0.01" },
+  "steps": {
+    "read": { "uses": "vision.ocr@1", "with": { "image": "\${input.scann}" }, "price": { "max": "0.02" } },
+    "facts": { "uses": "text.entitees@1", "with": { "text": "\${steps.raed.text}" }, "price": { "max": "0.02" } }
+  },
+  "output": { "facts": "\${steps.facts}" }
+}`
+
+describe('wrong usage is exit 2', () => {
+  it.each([
+    [['run', 'scan-desk', '--bugdet', '2'], 'unknown option \'--bugdet\'\n(Did you mean --budget?)'],
+    [['chek'], 'Did you mean check?'],
+    [['run'], 'missing required argument \'pipeline\''],
+    [['dev', '--port', '70000'], 'Expected a port between 1 and 65535'],
+    [['check', 'scan-dsk'], 'Did you mean scan-desk?'],
+    [['check', 'scan-desk', '--budget', 'much'], 'money.invalid'],
+    [['receipts', 'verify', 'nowhere.json'], 'There is no file nowhere.json'],
+    [['runs', 'ls', '--as', '../other'], 'letters, digits, _ and - only'],
+    [[], 'Usage: aigen'],
+  ])('%j', async (argv, says) => {
+    const { code, out, err } = await aigen(...argv)
+    expect(err).toContain(says)
+    expect({ code, out }).toEqual({ code: 2, out: '' })
+  })
+
+  it('help is no error', async () => {
+    const { code, out } = await aigen('run', '--help')
+    expect(code).toBe(0)
+    expect(out).toContain('--budget <amount>')
+  })
+})
+
+describe('check', () => {
+  it('says every error of a broken pipeline at once, each with its path and place, and exits 1', async () => {
+    writeFileSync(join(folder, 'broken.json'), BROKEN)
+    const { code, out } = await aigen('check', join(folder, 'broken.json'), '--json', '--data', folder)
+    expect(code).toBe(1)
+    const [report] = lines(out)
+    expect(report).toMatchObject({ type: 'check', ok: false })
+    expect(Object.fromEntries(report.errors.map((one: any) => [one.path, [one.line, one.column, one.hint]]))).toEqual({
+      'steps.facts.uses': [7, 23, 'Did you mean text.entities@1?'],
+      'steps.read.with.image': [6, expect.any(Number), 'Did you mean input.scan?'],
+      'steps.facts.with.text': [7, expect.any(Number), 'Did you mean steps.read?'],
+      'budget.max': [4, 22, 'Raise the budget to 0.04, or lower the steps\' prices.'],
+    })
+  })
+
+  it('says it in words for people', async () => {
+    writeFileSync(join(folder, 'broken.json'), BROKEN)
+    const { code, out } = await aigen('check', join(folder, 'broken.json'), '--data', folder)
+    expect(code).toBe(1)
+    expect(out).toContain('error 7:23 steps.facts.uses: nobody offers text.entitees@1. Did you mean text.entities@1?')
+    expect(out).toContain('4 errors in')
+  })
+
+  it.each(['scan-desk', 'quake-week'])('%s of the library is in order, with its worst case', async (name) => {
+    const { code, out } = await aigen('check', name, '--json', '--data', folder)
+    expect(code).toBe(0)
+    expect(lines(out)).toMatchObject([{ ok: true, errors: [], worstCase: { price: expect.stringMatching(/^0\.\d+$/) } }])
+  })
+
+  it('a budget below the worst case is an error', async () => {
+    const { code, out } = await aigen('check', 'scan-desk', '--budget', '0.05', '--data', folder)
+    expect(code).toBe(1)
+    expect(out).toMatch(/the worst case is 0\.\d+, the budget given is 0\.05/)
+  })
+})
+
+describe('without a network', () => {
+  it.each([['bill', 'run_x'], ['runs', 'ls'], ['providers', 'ls'], ['quote', 'scan-desk'], ['run', 'scan-desk']])('%s says how to start one', async (...argv) => {
+    const { code, out, err } = await aigen(...argv, '--json', '--data', folder)
+    expect(code).toBe(1)
+    expect(err).toContain('aigen dev')
+    expect(lines(out)).toMatchObject([{ type: 'error', error: { code: 'network.unreachable' } }])
+  })
+})
