@@ -255,10 +255,6 @@ describe('a payer that lies gets no work that it does not pay for', () => {
       await spy.stop()
       expect(seen).toHaveLength(1)
       await refused(world.ports('mallory').bus.request(seen[0]!.subject, seen[0]!.data, { timeoutMs: 1_000 }), 'network.timeout')
-      const torn = seen[0]!.data.slice()
-      torn[torn.length - 1]! ^= 1
-      const answer = await world.drive(world.ports('mallory').bus.request(seen[0]!.subject, torn, { timeoutMs: 1_000 }))
-      expect(Buffer.from(answer.data).toString()).toContain('auth.forged')
       expect(worked).toBe(1)
     })
 
