@@ -1,6 +1,6 @@
 /** Anvil keeps its state over stops and kills, and is never left behind nor mistaken for another process. */
 import { spawn } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
@@ -13,7 +13,7 @@ let data: string
 let running: Anvil[] = []
 
 const start = async (): Promise<Anvil> => {
-  const anvil = await startAnvil({ data })
+  const anvil = await startAnvil({ data, history: false })
   running.push(anvil)
   return anvil
 }
@@ -49,17 +49,52 @@ it('deploys at the same addresses, once, and keeps them over a stop', async () =
   expect(rail.terms).toMatchObject({ ...deployed, decimals: 6, symbol: 'USDC', asset: `eip155:31337/erc20:${deployed.token}` })
 })
 
-it('comes back on the same port when it dies', async () => {
-  const anvil = await start()
-  const url = anvil.url
-  await deployDevnet(optionsOf(anvil))
+/** Kills anvil and waits for the next one. */
+const kill = async (anvil: Anvil): Promise<void> => {
   const pid = anvil.pid() ?? 0
   process.kill(pid, 'SIGKILL')
   await vi.waitFor(async () => {
     expect(anvil.pid()).not.toBe(pid)
-    expect(await chainClient(optionsOf(anvil)).getChainId()).toBe(31_337)
+    expect(await chainClient({ ...optionsOf(anvil), retries: 0 }).getChainId()).toBe(31_337)
   }, { timeout: 20_000, interval: 50 })
+}
+
+it('comes back on the same port when it dies, and again', async () => {
+  const anvil = await start()
+  const url = anvil.url
+  await deployDevnet(optionsOf(anvil))
+  for (let times = 0; times < 3; times += 1) await kill(anvil)
   expect(anvil.url).toBe(url)
+})
+
+it('goes on in its own time, over a kill and over a stop', async () => {
+  const day = 86_400
+  const first = await start()
+  const rpc = (anvil: Anvil, method: string, params: unknown[]): Promise<unknown> => chainClient(optionsOf(anvil)).request({ method, params } as never)
+  const ahead = async (anvil: Anvil): Promise<number> => {
+    await rpc(anvil, 'evm_mine', [])
+    return Number((await chainClient(optionsOf(anvil)).getBlock()).timestamp) - Math.floor(Date.now() / 1_000)
+  }
+  await rpc(first, 'evm_increaseTime', [day])
+  expect(await ahead(first)).toBeGreaterThan(day - 5)
+  await vi.waitFor(async () => expect(Number(await readFile(join(data, 'anvil-state.json.time'), 'utf8'))).toBeGreaterThan(day - 5), { timeout: 10_000 })
+  await kill(first)
+  await vi.waitFor(async () => expect(await ahead(first)).toBeGreaterThan(day - 5), { timeout: 10_000 })
+  await first.stop()
+  const second = await start()
+  expect(await ahead(second)).toBeGreaterThan(day - 5)
+  expect(await ahead(second)).toBeLessThan(day + 30)
+})
+
+it('starts from the copy when the state was torn by a kill', async () => {
+  const first = await start()
+  const deployed = await deployDevnet(optionsOf(first))
+  await vi.waitFor(async () => expect(JSON.parse(await readFile(join(data, 'anvil-state.json.copy'), 'utf8'))).toHaveProperty('best_block_number', 2), { timeout: 20_000, interval: 200 })
+  await first.stop()
+  await truncate(join(data, 'anvil-state.json'), 1_000)
+  const second = await start()
+  expect((await evmRail({ ...optionsOf(second), ...deployed })).terms).toMatchObject(deployed)
+  expect(await deployDevnet(optionsOf(second))).toEqual(deployed)
 })
 
 it('ends the orphan of a killed parent', async () => {
