@@ -8,7 +8,7 @@ import type { Clock } from '../ports/clock.ts'
 import { decodeWrite, type Json, type RailWriteJson } from '../ports/rail-json.ts'
 import type { PaidRow, Rail, WriteOutcome } from '../ports/rail.ts'
 import type { Hex, WalletSigner } from '../ports/signer.ts'
-import type { SenderEvent } from './sender.machine.ts'
+import type { SenderEvent } from './sender.ts'
 
 export interface ChainEffectsOptions {
   readonly rail: Rail
@@ -28,6 +28,8 @@ export interface SignParams {
   readonly write: RailWriteJson
   readonly nonce: number | null
   readonly bump: number
+  /** What the chain's nonce should have reached. */
+  readonly next: number
 }
 
 export interface BroadcastParams {
@@ -42,25 +44,34 @@ export interface OutcomeParams {
   readonly hashes: readonly Hex[]
 }
 
+export interface MendParams {
+  readonly nonce: number
+  readonly bytes: readonly Hex[]
+  readonly hashes: readonly Hex[]
+}
+
 interface ChainEffect<P> {
   readonly mode: 'idempotent'
   run(params: P, context?: { readonly signal?: AbortSignal }): Promise<SenderEvent>
 }
 
-/** The three effect kinds of the sender machine, ready for the host's registry. */
+/** The effect kinds of the sender machine, ready for the host's registry. */
 export function chainEffects(options: ChainEffectsOptions): {
   readonly 'chain.sign': ChainEffect<SignParams>
   readonly 'chain.broadcast': ChainEffect<BroadcastParams>
   readonly 'chain.outcome': ChainEffect<OutcomeParams>
+  readonly 'chain.nonce': ChainEffect<{ readonly account: Hex }>
+  readonly 'chain.mend': ChainEffect<MendParams>
 } {
   const { rail, clock } = options
   return {
     'chain.sign': {
       mode: 'idempotent',
-      run: async ({ account, key, write, nonce, bump }) => {
+      run: async ({ account, key, write, nonce, bump, next }) => {
         const signer = options.signer(account)
         if (signer === undefined) throw new AigenError('internal', `No key for ${account} in this node.`)
         const at = nonce ?? await rail.nonce(account)
+        if (nonce === null && at < next) return { type: 'chain.sign.behind', key, nonce: at }
         return { type: 'chain.sign.done', key, nonce: at, ...await rail.prepare(decodeWrite(write), signer, at, bump) }
       },
     },
@@ -83,7 +94,24 @@ export function chainEffects(options: ChainEffectsOptions): {
           if (clock.monotonic() >= until) break
           await clock.sleep(options.pollMs ?? 200, context?.signal)
         }
-        return { type: 'chain.outcome.pending', key, displaced: await isDisplaced(account, nonce, hashes) }
+        const reached = await rail.nonce(account)
+        return { type: 'chain.outcome.pending', key, nonce: reached, displaced: reached > nonce && await areUnknown(hashes) }
+      },
+    },
+    'chain.nonce': {
+      mode: 'idempotent',
+      run: async ({ account }) => ({ type: 'chain.nonce.done', nonce: await rail.nonce(account) }),
+    },
+    'chain.mend': {
+      mode: 'idempotent',
+      run: async ({ nonce, bytes, hashes }, context) => {
+        for (const one of bytes) await rail.broadcast(one)
+        const until = clock.monotonic() + (options.roundMs ?? 5_000)
+        const last = hashes.at(-1)
+        while (last !== undefined && (await rail.outcome(last)).state !== 'done' && clock.monotonic() < until) {
+          await clock.sleep(options.pollMs ?? 200, context?.signal)
+        }
+        return { type: 'chain.mend.done', nonce }
       },
     },
   }
@@ -93,9 +121,8 @@ export function chainEffects(options: ChainEffectsOptions): {
     return confirmations === 0 || (await rail.head()).block - block >= confirmations
   }
 
-  /** Whether the nonce is used up and by none of ours; the order of reads makes a late receipt a false. */
-  async function isDisplaced(account: Hex, nonce: number, hashes: readonly Hex[]): Promise<boolean> {
-    if (await rail.nonce(account) <= nonce) return false
+  /** Asked after the nonce was found used up: the order of reads makes a late receipt a false. */
+  async function areUnknown(hashes: readonly Hex[]): Promise<boolean> {
     for (const hash of hashes) if ((await rail.outcome(hash)).state !== 'unknown') return false
     return true
   }

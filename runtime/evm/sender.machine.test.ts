@@ -8,7 +8,8 @@ import type { Clock } from '../ports/clock.ts'
 import { encodeWrite } from '../ports/rail-json.ts'
 import type { Rail, RailWrite } from '../ports/rail.ts'
 import { chainEffects } from './sender-effects.ts'
-import { senderMachine, type SenderEvent, type SendResult } from './sender.machine.ts'
+import { senderMachine } from './sender.machine.ts'
+import type { SenderEvent, SendResult, WriteLost } from './sender.ts'
 
 const wallet = memoryWallet('sender')
 const account = wallet.address
@@ -30,7 +31,7 @@ interface Ask { readonly kind: string, readonly params: never }
 /** A host of one actor: journals the snapshot as JSON after each event, runs effects, fires timers when idle. */
 class Host {
   snapshot: SnapshotFrom<typeof senderMachine>
-  readonly told: { readonly to: string, readonly event: SendResult }[] = []
+  readonly told: { readonly to: string, readonly event: SendResult | WriteLost }[] = []
   readonly kinds: string[] = []
   readonly #effects: Readonly<Record<string, { run(params: never): Promise<SenderEvent> }>>
   #open: Ask[] = []
@@ -108,7 +109,7 @@ describe('sender', () => {
     expect(host.snapshot.context.current?.signed).toHaveLength(1)
     expect(await rail.nonce(account)).toBe(0)
     await host.settle()
-    expect(host.kinds).toEqual(['chain.sign', 'chain.broadcast', 'chain.outcome'])
+    expect(host.kinds).toEqual(['chain.sign', 'chain.broadcast', 'chain.outcome', 'chain.nonce'])
     expect(host.told).toMatchObject([{ to: 'asker/a', event: { type: 'chain.write.done', key: 'a', paid: [], refused: [] } }])
     expect(await rail.balance(account)).toBe(5n)
   })
@@ -219,6 +220,114 @@ describe('sender', () => {
     host.send('a', mint(1n))
     await host.settle()
     expect(host.told).toMatchObject([{ event: { type: 'chain.write.done' } }])
+    expect(await rail.balance(account)).toBe(1n)
+  })
+
+  describe('when the chain has lost blocks', () => {
+    const done = (host: Host): string[] => host.told.map(({ event }) => `${event.type} ${event.key}`)
+
+    it('sends the lost bytes again before anything new, so that nothing happens twice', async () => {
+      const rail = new MemoryRail({ clock: steppingClock() })
+      const host = new Host(rail)
+      host.send('a', mint(1n))
+      await host.settle()
+      const mark = rail.mark()
+      host.send('b', mint(10n))
+      host.send('c', mint(100n))
+      await host.settle()
+      rail.rewind(mark)
+      expect([await rail.nonce(account), await rail.balance(account)]).toEqual([1, 1n])
+      host.send('d', mint(1_000n))
+      await host.settle()
+      expect([await rail.nonce(account), await rail.balance(account)]).toEqual([4, 1_111n])
+      expect(done(host)).toEqual([
+        'chain.write.done a', 'chain.write.done b', 'chain.write.done c', 'chain.write.lost b', 'chain.write.lost c', 'chain.write.done d',
+      ])
+    })
+
+    it('notices by itself, some time after its last write', async () => {
+      const rail = new MemoryRail({ clock: steppingClock() })
+      const host = new Host(rail)
+      const mark = rail.mark()
+      host.send('a', mint(1n))
+      while (host.told.length === 0) await host.step()
+      rail.rewind(mark)
+      await host.settle()
+      expect([await rail.nonce(account), await rail.balance(account)]).toEqual([1, 1n])
+      expect(done(host)).toEqual(['chain.write.done a', 'chain.write.lost a'])
+    })
+
+    it.each(['signed', 'broadcast'])('goes on with a write that was only %s', async (when) => {
+      const rail = new MemoryRail({ clock: steppingClock() })
+      const mark = rail.mark()
+      let dies = false
+      const host = new Host(altered(rail, {
+        // Dies before the block is made: the bytes at the later nonce are lost as well.
+        broadcast: async (bytes) => {
+          if (!dies || when === 'signed') return rail.broadcast(bytes)
+          dies = false
+          rail.rewind(mark)
+          return '0x'
+        },
+      }))
+      host.send('a', mint(1n))
+      await host.settle()
+      dies = true
+      host.send('b', mint(10n))
+      await host.step()
+      if (when === 'signed') rail.rewind(mark)
+      await host.settle()
+      expect([await rail.nonce(account), await rail.balance(account)]).toEqual([2, 11n])
+      expect(done(host)).toEqual(['chain.write.done a', 'chain.write.lost a', 'chain.write.done b'])
+    })
+
+    /** A sender whose history does not reach back to what the chain has lost, with `write` signed and not sent. */
+    const beyondMemory = async (write: RailWrite): Promise<{ rail: MemoryRail, host: Host }> => {
+      const rail = new MemoryRail({ clock: steppingClock() })
+      const host = new Host(rail)
+      const mark = rail.mark()
+      for (let i = 0; i < 40; i += 1) host.send(`w${i}`, mint(1n))
+      await host.settle()
+      host.send('late', write)
+      await host.step()
+      rail.rewind(mark)
+      await host.settle()
+      return { rail, host }
+    }
+
+    it('signs a repeatable write anew where the gap cannot be filled', async () => {
+      const { rail, host } = await beyondMemory({ kind: 'approve', amount: 5n })
+      expect(host.told.at(-1)?.event).toMatchObject({ type: 'chain.write.done', key: 'late' })
+      expect(await rail.nonce(account)).toBe(1)
+    })
+
+    it('fails any other there, rather than do it twice, and takes the next', async () => {
+      const { rail, host } = await beyondMemory(mint(5n))
+      expect(host.told.at(-1)?.event).toMatchObject({ type: 'chain.write.failed', key: 'late', error: { code: 'chain.reverted' } })
+      host.send('next', mint(7n))
+      await host.settle()
+      expect([await rail.nonce(account), await rail.balance(account)]).toEqual([1, 7n])
+    })
+
+    it('keeps a bounded history', async () => {
+      const host = new Host(new MemoryRail({ clock: steppingClock() }))
+      for (let i = 0; i < 50; i += 1) host.send(`w${i}`, mint(1n))
+      await host.settle()
+      expect(host.snapshot.context.history.map(({ nonce }) => nonce)).toEqual(Array.from({ length: 32 }, (_, i) => 18 + i))
+    })
+  })
+
+  it('tries a key again that failed before anything had left', async () => {
+    const rail = new MemoryRail({ clock: steppingClock() })
+    let down = true
+    const host = new Host(altered(rail, { nonce: (of) => down ? Promise.reject(new AigenError('chain.unreachable')) : rail.nonce(of) }))
+    host.send('a', mint(1n))
+    await host.settle()
+    expect(host.told).toMatchObject([{ event: { type: 'chain.write.failed', hash: null, error: { code: 'chain.unreachable' } } }])
+    down = false
+    host.send('a', mint(1n))
+    await host.settle()
+    expect(host.told).toMatchObject([{}, { event: { type: 'chain.write.done' } }])
     expect(await rail.balance(account)).toBe(1n)
   })
 
