@@ -61,7 +61,7 @@ describe('check', () => {
     const [report] = lines(out)
     expect(report).toMatchObject({ type: 'check', ok: false })
     expect(Object.fromEntries(report.errors.map((one: any) => [one.path, [one.line, one.column, one.hint]]))).toEqual({
-      'steps.facts.uses': [7, 23, 'Did you mean text.entities@1?'],
+      'steps.facts.uses': [7, 24, 'Did you mean text.entities@1?'],
       'steps.read.with.image': [6, expect.any(Number), 'Did you mean input.scan?'],
       'steps.facts.with.text': [7, expect.any(Number), 'Did you mean steps.read?'],
       'budget.max': [4, 22, 'Raise the budget to 0.04, or lower the steps\' prices.'],
@@ -72,7 +72,7 @@ describe('check', () => {
     writeFileSync(join(folder, 'broken.json'), BROKEN)
     const { code, out } = await aigen('check', join(folder, 'broken.json'), '--data', folder)
     expect(code).toBe(1)
-    expect(out).toContain('error 7:23 steps.facts.uses: nobody offers text.entitees@1. Did you mean text.entities@1?')
+    expect(out).toContain('error 7:24 steps.facts.uses: nobody offers text.entitees@1. Did you mean text.entities@1?')
     expect(out).toContain('4 errors in')
   })
 

@@ -2,6 +2,7 @@
  * A run as it happens: a table that is redrawn on a terminal, one line an end of a step elsewhere,
  * one object an event with --json. On stderr, but for the objects.
  */
+import { stripVTControlCharacters } from 'node:util'
 import Table from 'cli-table3'
 import { createLogUpdate } from 'log-update'
 import { BARE, seconds } from './bare-table.ts'
@@ -11,24 +12,35 @@ import type { Colours, Output } from './output.ts'
 const REDRAW_MS = 100
 /** Rows shown at once; of a longer pipeline those that have begun and not ended come first. */
 const ROWS_MAX = 30
+const ESCAPE = String.fromCharCode(27)
+/** What colours a text: kept, and not counted, when a line is cut. */
+const COLOUR = new RegExp(`(${ESCAPE}\\[[0-9;]*m)`)
 const ENDED: ReadonlySet<StepWord> = new Set(['done', 'skipped', 'failed', 'cancelled'])
 
 export interface Shown {
+  /** From here on it can be drawn. */
+  begin(followed: Followed): void
   /** A row changed. */
   row(row: StepRow): void
   /** Draws the last state and leaves it standing. */
   end(): void
 }
 
-/** Shows `followed()` until `end`. */
-export function showRun(run: string, title: string, followed: () => Followed, output: Output): Shown {
-  if (output.json) return { row: (row) => output.emit({ type: 'step', run, ...row }), end: () => {} }
-  if (!output.live) return { row: (row) => plainLine(row, output), end: () => {} }
+/** Shows a run until `end`. */
+export function showRun(run: string, title: string, output: Output): Shown {
+  if (output.json) return { begin: () => {}, row: (row) => output.emit({ type: 'step', run, ...row }), end: () => {} }
+  if (!output.live) return { begin: () => {}, row: (row) => plainLine(row, output), end: () => {} }
   const draw = createLogUpdate(output.streams.stderr)
-  const paint = (): void => draw(tableText(title, followed(), output.inkErr, output.streams.stderr.columns || 100))
+  let followed: Followed | undefined
+  const paint = (): void => {
+    if (followed) draw(tableText(title, followed, output.inkErr, output.streams.stderr.columns || 100))
+  }
   const timer = setInterval(paint, REDRAW_MS)
   timer.unref()
   return {
+    begin: (from) => {
+      followed = from
+    },
     row: () => {},
     end: () => {
       clearInterval(timer)
@@ -87,12 +99,11 @@ function stateText(state: StepWord, ink: Colours): string {
 
 /** A line no wider than the terminal: a wrapped line would leave traces when it is redrawn. */
 function cut(line: string, columns: number): string {
-  const plain = line.replace(/\u001b\[[0-9;]*m/g, '')
-  if (plain.length <= columns) return line
+  if (stripVTControlCharacters(line).length <= columns) return line
   let width = 0
   let text = ''
-  for (const part of line.split(/(\u001b\[[0-9;]*m)/)) {
-    if (part.startsWith('\u001b')) text += part
+  for (const part of line.split(COLOUR)) {
+    if (part.startsWith(ESCAPE)) text += part
     else {
       text += part.slice(0, Math.max(0, columns - 1 - width))
       width += part.length

@@ -4,7 +4,7 @@
  * loaded when they are called, so that `--help` and `check` stay quick.
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { AigenError, asError } from '../schemas/error.ts'
+import { asError, type AigenError } from '../schemas/error.ts'
 import { createOutput, reportError, type Output, type Streams } from './output.ts'
 
 /** Runs one command; the exit code. */

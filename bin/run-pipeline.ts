@@ -13,7 +13,7 @@ import { AigenError, asError } from '../schemas/error.ts'
 import { formatMoney } from '../schemas/money.ts'
 import { answerText, saveBlobs } from './answer.ts'
 import { billText } from './bill-table.ts'
-import { followRun, type Followed } from './follow.ts'
+import { followRun } from './follow.ts'
 import { showRun } from './live-table.ts'
 import { mediaTypeOf } from './media-type.ts'
 import { reportError, type Output } from './output.ts'
@@ -72,9 +72,9 @@ async function followToEnd(session: UserSession, run: string, output: Output, st
   const { host } = session.user.node
   const { plan, budget } = host.context<RunContext>(`run/${run}`)!
   output.emit({ type: 'run', run, pipeline: plan.pipeline, worstCase: formatMoney(BigInt(plan.worst)), budget: formatMoney(BigInt(budget)) })
-  let followed: Followed | undefined
-  const shown = showRun(run, plan.pipeline, () => followed!, output)
-  followed = followRun(host, run, shown.row)
+  const shown = showRun(run, plan.pipeline, output)
+  const followed = followRun(host, run, shown.row)
+  shown.begin(followed)
   const cancel = (): void => {
     output.say('cancelling: what is under way is asked to stop, what was delivered is paid')
     host.send(`run/${run}`, { type: 'cancel' }).catch((error) => reportError(asError(error), output))

@@ -2,18 +2,16 @@
  * A user's node for the length of a command: joined, locked, funded, with its telemetry and its
  * evaluator. Opening it goes on with every run that its journal left open.
  */
+import { mkdir } from 'node:fs/promises'
 import { openUser, type User } from '../agents/user/user.ts'
 import { makeBoundedEvaluator } from '../pipelines/evaluate-bounded.ts'
 import { evaluateWith } from '../pipelines/prepare.ts'
 import type { Admit } from '../runtime/node/admission.ts'
 import { lockHome } from '../runtime/node/lock.ts'
-import { systemClock } from '../runtime/node/system-clock.ts'
-import { systemRandom } from '../runtime/node/system-random.ts'
-import { exporterFromEnvironment } from '../runtime/telemetry/exporter.ts'
-import { createTelemetry, type Telemetry } from '../runtime/telemetry/trace.ts'
-import { mkdir } from 'node:fs/promises'
-import { AigenError } from '../schemas/error.ts'
+import type { Telemetry } from '../runtime/telemetry/trace.ts'
+import type { AigenError } from '../schemas/error.ts'
 import { join, type Joined } from './join.ts'
+import { openTelemetry } from './open-telemetry.ts'
 import { standardCapabilities } from './pipeline-file.ts'
 import { homeOf } from './places.ts'
 
@@ -49,9 +47,7 @@ export async function openSession({ data, name, admit, before }: SessionOptions)
     undo.push(() => evaluator.close())
     const joined = await join(data, name, admit)
     undo.push(() => joined.ports.close())
-    const telemetry = createTelemetry({
-      clock: systemClock, random: systemRandom, processor: exporterFromEnvironment(process.env), service: 'aigen', resource: { 'aigen.participant': joined.keys.participant },
-    })
+    const telemetry = await openTelemetry({ 'aigen.participant': joined.keys.participant })
     undo.push(() => telemetry.close().catch(() => undefined))
     await Promise.all([before, evaluator.warm()])
     const lost = new AbortController()

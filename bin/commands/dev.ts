@@ -5,7 +5,6 @@
 import { basename, join, relative } from 'node:path'
 import { AigenError } from '../../schemas/error.ts'
 import { readNetworkFile } from '../../runtime/node/admission.ts'
-import type { Devnet } from '../../examples/devnet/devnet.ts'
 import { aborted, onInterrupt } from '../interrupt.ts'
 import type { Output } from '../output.ts'
 import { readPipelineFile } from '../pipeline-file.ts'
@@ -65,6 +64,9 @@ async function stay(devnet: Devnet, data: string, output: Output, stop: AbortSig
   output.say('stopping')
   return true
 }
+
+/** Named so, because a type may not be imported from a folder that may be absent. */
+type Devnet = Awaited<ReturnType<Awaited<ReturnType<typeof loadDevnet>>['startDevnet']>>
 
 /** The devnet is part of the repository, not of the published package. */
 async function loadDevnet() {

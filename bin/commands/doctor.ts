@@ -28,7 +28,7 @@ interface Finding {
 
 export async function doctor(options: { data?: string }, output: Output): Promise<boolean> {
   const data = dataFolder(options.data)
-  const findings = (await Promise.all([node(), folder(data), network(data), nats(output), chain()])).flat()
+  const findings = [node(), ...(await Promise.all([folder(data), network(data), nats(output), chain()])).flat()]
   const { ink } = output
   const marks = { good: ink.green('good'), weak: ink.yellow('weak'), bad: ink.red('bad ') }
   for (const finding of findings) {

@@ -12,13 +12,10 @@ import { announce } from '../../runtime/nats/discovery.ts'
 import type { Admit } from '../../runtime/node/admission.ts'
 import type { Connections } from '../../runtime/node/connect.ts'
 import { lockHome } from '../../runtime/node/lock.ts'
-import { systemClock } from '../../runtime/node/system-clock.ts'
-import { systemRandom } from '../../runtime/node/system-random.ts'
-import { exporterFromEnvironment } from '../../runtime/telemetry/exporter.ts'
-import { createTelemetry } from '../../runtime/telemetry/trace.ts'
 import { AigenError, asError, fromBody, type ErrorBody } from '../../schemas/error.ts'
 import { aborted, onInterrupt } from '../interrupt.ts'
 import { join, runningNetwork } from '../join.ts'
+import { openTelemetry } from '../open-telemetry.ts'
 import type { Output } from '../output.ts'
 import { dataFolder, homeOf, moduleFile } from '../places.ts'
 
@@ -49,9 +46,7 @@ export async function provide(module: string, options: ProvideOptions, output: O
   try {
     const { ports, keys } = await join(data, name, lifeline?.admit)
     undo.push(() => ports.close())
-    const telemetry = createTelemetry({
-      clock: systemClock, random: systemRandom, processor: exporterFromEnvironment(process.env), service: 'aigen', resource: { 'aigen.participant': keys.participant, 'aigen.provider': name },
-    })
+    const telemetry = await openTelemetry({ 'aigen.participant': keys.participant, 'aigen.provider': name })
     undo.push(() => telemetry.close().catch(() => undefined))
     // Expressions that a provider agrees to have a static bound; threads for others start when one comes.
     let evaluator: BoundedEvaluator | undefined
