@@ -10,13 +10,13 @@ import type { EffectKind } from '../runtime/actors/effects.ts'
 import type { Host } from '../runtime/actors/host.ts'
 import type { Wire } from '../runtime/identity/wire.ts'
 import type { Rail } from '../runtime/ports/rail.ts'
-import type { PurseContext } from '../runtime/payments/purse.machine.ts'
+import type { PurseContext } from '../runtime/payments/lane.ts'
 import { paidCalls } from './bill.ts'
 import type { RunContext } from './run.machine.ts'
 
 const ASK_MS = 20_000
-/** How long the last vouchers may take to reach their payees before these are asked all the same, in ms. */
-const HAND_OVER_MS = 5_000
+/** How long the last vouchers may take to reach their payees, a second attempt included, before these are asked all the same; in ms. */
+const HAND_OVER_MS = 6_000
 
 export interface SettleOptions {
   readonly wire: Wire

@@ -11,7 +11,7 @@ import type { Host } from '../actors/host.ts'
 import type { Wire } from '../identity/wire.ts'
 import type { Rail } from '../ports/rail.ts'
 import type { WalletSigner } from '../ports/signer.ts'
-import { laneKey } from './purse.machine.ts'
+import { laneKey } from './lane.ts'
 import { signPlainVoucher } from './voucher.ts'
 import { writeThrough } from './write.ts'
 

@@ -1,0 +1,166 @@
+/**
+ * Lanes as their payer keeps them, and how far ahead they are reserved (D6, D7): which lane a hire
+ * gets, what is asked of the chain and when, so that a step does not wait for it. Pure; used by the
+ * purse.
+ */
+import type { Address, Hash, Hex32, PlainVoucher } from '../../schemas/documents.gen.ts'
+import { NO_REF } from './fold.ts'
+
+/**
+ * Reserved ahead on a lane: as much again as it has paid, within so many times the amount asked. Much
+ * used lanes then need the chain less and less, and never lock more than what was spent on them.
+ */
+const AHEAD_MIN = 4n
+const AHEAD_MAX = 256n
+/** Lanes one payee can have: parallel calls beyond it wait. */
+const LANES_PER_PAYEE_MAX = 64
+/** Lanes of one reservation. */
+const RESERVES_MAX = 100
+
+export interface LaneUse {
+  /** Actor that hires on this lane. */
+  readonly for: string
+}
+
+/** A voucher on its way: signed, journaled, then handed over. */
+export interface Payment {
+  /** Actor that hears of it. */
+  readonly tell: string
+  readonly delivery: Hash
+  readonly amount: string
+  readonly previousRef: Hex32
+}
+
+export interface PurseLane {
+  /** On-chain id; zeros until the first reservation is done. */
+  readonly id: Hex32
+  readonly payee: Address
+  /** Participant that serves on it. */
+  readonly provider: Address
+  readonly number: number
+  readonly reserved: string
+  readonly cumulative: string
+  readonly ref: Hex32
+  readonly use: LaneUse | null
+  readonly payment: Payment | null
+  /** Whether a reservation for it is on its way to the chain. */
+  readonly reserving: boolean
+  /** The vault could not give what was asked ahead: from here on no more than each step needs. */
+  readonly exact: boolean
+  /** The highest voucher signed on it. */
+  readonly voucher: PlainVoucher | null
+}
+
+export interface LaneRequest {
+  readonly for: string
+  readonly payee: Address
+  readonly provider: Address
+  readonly amount: string
+  /** Only reserve, do not hold: the first fallback's lane. */
+  readonly spare: boolean
+}
+
+export interface PurseContext {
+  readonly vault: Hex32
+  readonly voucherKey: Address
+  readonly lanes: Readonly<Record<string, PurseLane>>
+  readonly waiting: readonly LaneRequest[]
+  /** Lanes to widen before they run out, while they work, and what a step on them costs at most. */
+  readonly low: readonly { readonly key: string; readonly amount: string }[]
+  /** Lanes and totals of the reservation under way. */
+  readonly reserving: readonly { readonly key: string; readonly payee: Address; readonly number: number; readonly total: string }[]
+  readonly writes: number
+}
+
+/** Lane of a payee by its number, before its on-chain id is needed as a key. */
+export function laneKey(payee: Address, number: number): string {
+  return `${payee}.${number}`
+}
+
+function grantable(context: PurseContext, request: LaneRequest): PurseLane | undefined {
+  return Object.values(context.lanes).find(
+    (lane) =>
+      lane.payee === request.payee && lane.use === null && lane.payment === null && BigInt(lane.reserved) - BigInt(lane.cumulative) >= BigInt(request.amount),
+  )
+}
+
+/** What is reserved beyond an amount asked on `lane`, so that the steps after it need no chain. */
+function ahead(lane: PurseLane | undefined, amount: bigint): bigint {
+  if (lane?.exact) return 0n
+  const [least, most, paid] = [(AHEAD_MIN - 1n) * amount, AHEAD_MAX * amount, BigInt(lane?.cumulative ?? 0)]
+  return paid < least ? least : paid > most ? most : paid
+}
+
+/** Whether a lane in use should be widened now: half of what it had ahead is gone. */
+function isLow(lane: PurseLane, amount: bigint): boolean {
+  return !lane.exact && !lane.reserving && BigInt(lane.reserved) - BigInt(lane.cumulative) - amount < ahead(lane, amount) / 2n
+}
+
+/** The lane to widen, or a new number, for a request that nothing idle can serve. */
+function placeFor(context: PurseContext, request: LaneRequest, taken: ReadonlySet<string>): { number: number; base: bigint } | undefined {
+  const own = Object.values(context.lanes).filter((lane) => lane.payee === request.payee)
+  const idle = own.find((lane) => lane.use === null && lane.payment === null && !lane.reserving && !taken.has(laneKey(lane.payee, lane.number)))
+  if (idle) return { number: idle.number, base: BigInt(idle.cumulative) }
+  for (let number = 0; number < LANES_PER_PAYEE_MAX; number++) {
+    const key = laneKey(request.payee, number)
+    if (!context.lanes[key] && !taken.has(key)) return { number, base: 0n }
+  }
+  return undefined
+}
+
+type Enqueue = (action: { readonly type: string; readonly params: object }) => void
+
+/** Grants what can be granted and asks the chain for the rest, one reservation under way at a time. */
+export function serveWaiting(context: PurseContext, enqueue: Enqueue): PurseContext {
+  let state: PurseContext = context
+  const still: LaneRequest[] = []
+  for (const request of state.waiting) {
+    const lane = grantable(state, request)
+    if (!lane) {
+      still.push(request)
+      continue
+    }
+    if (request.spare) continue
+    const key = laneKey(lane.payee, lane.number)
+    const low = isLow(lane, BigInt(request.amount)) ? [...state.low.filter((one) => one.key !== key), { key, amount: request.amount }] : state.low
+    state = { ...state, low, lanes: { ...state.lanes, [key]: { ...lane, use: { for: request.for } } } }
+    enqueue({ type: 'tell', params: { to: request.for, event: { type: 'lane.ready', key, id: lane.id, number: lane.number, vault: state.vault, voucherKey: state.voucherKey } } })
+  }
+  state = { ...state, waiting: still }
+  if ((still.length > 0 || state.low.length > 0) && state.reserving.length === 0) state = reserve(state, enqueue)
+  return state
+}
+
+function reserve(state: PurseContext, enqueue: Enqueue): PurseContext {
+  const write = `reserve.${state.writes}`
+  const taken = new Set<string>()
+  const reserving: { key: string; payee: Address; number: number; total: string }[] = []
+  const lanes: Record<string, PurseLane> = { ...state.lanes }
+  const add = (lane: PurseLane, base: bigint, amount: bigint): void => {
+    const key = laneKey(lane.payee, lane.number)
+    taken.add(key)
+    reserving.push({ key: write, payee: lane.payee, number: lane.number, total: (base + amount + ahead(lane, amount)).toString() })
+    lanes[key] = { ...lane, reserving: true }
+  }
+  for (const request of state.waiting) {
+    const place = placeFor(state, request, taken)
+    if (!place || reserving.length >= RESERVES_MAX) continue
+    const { payee, provider } = request
+    add(
+      lanes[laneKey(payee, place.number)] ??
+        { id: NO_REF, payee, provider, number: place.number, reserved: '0', cumulative: '0', ref: NO_REF, use: null, payment: null, reserving: true, exact: false, voucher: null },
+      place.base, BigInt(request.amount),
+    )
+  }
+  for (const { key, amount } of state.low) {
+    const lane = lanes[key]
+    if (!lane || lane.exact || lane.reserving || taken.has(key) || reserving.length >= RESERVES_MAX) continue
+    add(lane, BigInt(lane.cumulative), BigInt(amount))
+  }
+  if (reserving.length === 0) return { ...state, low: [] }
+  enqueue({
+    type: 'lanes.reserve',
+    params: { key: write, vault: state.vault, reserves: reserving.map(({ payee, number, total }) => ({ payee, number, total })) },
+  })
+  return { ...state, lanes, reserving, low: [], writes: state.writes + 1 }
+}

@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest'
+import type { ActorEvent } from '../actors/actor.ts'
+import { advance, type Outcome } from '../actors/transition.ts'
+import type { PurseContext } from './lane.ts'
+import { purse } from './purse.machine.ts'
+
+const payee = '0x00000000000000000000000000000000000000b1'
+const id = `0x${'1'.repeat(64)}`
+const key = `${payee}.0`
+const delivery = `sha256-${'a'.repeat(64)}`
+
+/** A purse whose chain and payees a test answers for. */
+function open() {
+  let last: Outcome = advance(purse, undefined, { type: 'start', at: 1, input: { vault: id, voucherKey: payee } })
+  const send = (event: ActorEvent): Outcome => (last = advance(purse, last.snapshot, { ...event, at: 1 }))
+  const context = (): PurseContext => last.snapshot.context as PurseContext
+  const reserves = (outcome: Outcome): { key: string; total: string }[] =>
+    outcome.effects.filter(({ kind }) => kind === 'lanes.reserve').map(({ params }) => ({ key: String(params['key']), total: (params['reserves'] as { total: string }[])[0]!.total }))
+  const reserved = ({ key: write, total }: { key: string; total: string }): Outcome => send({ type: 'lanes.reserve.done', key: write, lanes: [{ lane: key, id, reserved: total }] })
+  const reverted = ({ key: write }: { key: string }): Outcome => send({ type: 'lanes.reserve.failed', error: { code: 'chain.reverted', message: '' }, params: { key: write } })
+  const acquire = (who: string, amount = '100'): Outcome => send({ type: 'acquire', request: { for: who, payee, provider: payee, amount, spare: false } })
+  const pay = (who: string, amount = '100'): Outcome => {
+    send({ type: 'pay', lane: key, for: who, tell: who, delivery, amount })
+    send({ type: 'voucher.sign.done', lane: key, voucher: { kind: 'plain', lane: id, cumulative: context().lanes[key]!.cumulative, ref: id, signature: '0x' } })
+    return send({ type: 'voucher.pay.done', lane: key })
+  }
+  return { send, context, reserves, reserved, reverted, acquire, pay }
+}
+
+const ready = ({ tells }: Outcome): string[] => tells.filter(({ event }) => event.type === 'lane.ready').map(({ to }) => to)
+const refused = ({ tells }: Outcome): string[] => tells.filter(({ event }) => event.type === 'lane.refused').map(({ to }) => to)
+
+describe('reserving ahead', () => {
+  it('widens a lane while it works, ever less often, and never locks more than was spent on it', () => {
+    const { context, reserves, reserved, acquire, pay } = open()
+    const first = reserves(acquire('s0'))
+    expect(first).toEqual([{ key: 'reserve.0', total: '400' }])
+    expect(ready(reserved(first[0]!))).toEqual(['s0'])
+    pay('s0')
+    let writes = 1
+    for (let step = 1; step < 200; step++) {
+      const outcome = acquire(`s${step}`)
+      expect(ready(outcome), `step ${step} does not wait for the chain`).toEqual([`s${step}`])
+      for (const write of reserves(outcome)) {
+        writes++
+        reserved(write)
+      }
+      const lane = context().lanes[key]!
+      expect(BigInt(lane.reserved) - BigInt(lane.cumulative) - 100n).toBeLessThanOrEqual(BigInt(lane.cumulative) + 300n)
+      pay(`s${step}`)
+    }
+    expect(writes).toBeLessThan(20)
+  })
+
+  it('works on while a reservation is under way', () => {
+    const { reserves, reserved, acquire, pay } = open()
+    reserved(reserves(acquire('s0'))[0]!)
+    pay('s0')
+    acquire('s1')
+    pay('s1')
+    expect(reserves(acquire('s2'))).toHaveLength(1)
+    pay('s2')
+    const fourth = acquire('s3')
+    expect(ready(fourth)).toEqual(['s3'])
+    expect(reserves(fourth)).toEqual([])
+  })
+
+  it('asks for the bare amount where the vault has no more, and refuses only then', () => {
+    const { context, reserves, reserved, reverted, acquire, pay } = open()
+    const again = reverted(reserves(acquire('s0'))[0]!)
+    expect(refused(again)).toEqual([])
+    expect(reserves(again)).toEqual([{ key: 'reserve.1', total: '100' }])
+    expect(ready(reserved(reserves(again)[0]!))).toEqual(['s0'])
+    pay('s0')
+    const second = acquire('s1')
+    expect(reserves(second)).toEqual([{ key: 'reserve.2', total: '200' }])
+    const failed = reverted(reserves(second)[0]!)
+    expect(refused(failed)).toEqual(['s1'])
+    expect(reserves(failed)).toEqual([])
+    expect(context().waiting).toEqual([])
+  })
+})
