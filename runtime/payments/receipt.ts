@@ -10,7 +10,7 @@ import { createVerifier } from '../identity/signed.ts'
 import { agreementId, verifyAgreement } from '../market/agreement.ts'
 import type { Rail } from '../ports/rail.ts'
 import { deliveryHash } from './delivery.ts'
-import { foldRef } from './fold.ts'
+import { foldRef, NO_REF } from './fold.ts'
 import { charge } from './meter.ts'
 import { toRail } from './voucher.ts'
 
@@ -36,7 +36,7 @@ export function makeReceipt(parts: ReceiptParts): Receipt {
  *
  * - `auth.*`: a signature or authorisation does not hold.
  * - `step.output`: the delivery is not of this agreement, or its price is not the agreed one.
- * - `voucher.lane`, `voucher.ref`, `voucher.key`: the voucher does not pay this delivery.
+ * - `voucher.lane`, `voucher.ref`, `voucher.too-low`, `voucher.key`: the voucher does not pay this delivery.
  */
 export function verifyReceipt(receipt: Receipt, rail: Pick<Rail, 'recover'>): void {
   const { agreement, delivery, voucher } = receipt
@@ -51,6 +51,10 @@ export function verifyReceipt(receipt: Receipt, rail: Pick<Rail, 'recover'>): vo
   if (BigInt(delivery.body.amount) !== charge(agreement.terms, delivery.body.units)) throw new AigenError('step.output', 'the price is not the agreed one')
   if (voucher.lane !== agreement.lane) throw new AigenError('voucher.lane')
   if (voucher.ref !== foldRef(receipt.previousRef, deliveryHash(delivery), delivery.body.amount)) throw new AigenError('voucher.ref')
+  // The ref names the amount; a cumulative below it would be a signature on a debt that was never paid.
+  const least = BigInt(delivery.body.amount)
+  const cumulative = BigInt(voucher.cumulative)
+  if (cumulative < least || (receipt.previousRef === NO_REF && cumulative !== least)) throw new AigenError('voucher.too-low', `cumulative ${cumulative}, the delivery costs ${least}`)
   if (rail.recover(toRail(voucher), voucher.signature) !== receipt.voucherKey) throw new AigenError('voucher.key')
   if (makeReceipt(receipt).id !== receipt.id) throw new AigenError('auth.forged', 'the id is not of this receipt')
 }
