@@ -1,0 +1,76 @@
+/**
+ * A whole network on a real NATS server and a real EVM node, for tests: every participant has its
+ * own account and key files, its node runs in this process over real connections.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startAnvil, type Anvil } from '../runtime/evm/anvil.ts'
+import { deployDevnet, fundGas, type Deployment } from '../runtime/evm/deploy.ts'
+import { openKeys } from '../runtime/identity/keys.ts'
+import { startServer } from '../runtime/nats/server.ts'
+import type { NatsServer } from '../runtime/nats/nats-server.ts'
+import { connectPorts, type Connections } from '../runtime/node/connect.ts'
+import { systemRandom } from '../runtime/node/system-random.ts'
+import { evaluateHere } from './memory-network.fixture.ts'
+import type { ProviderDefinition } from './provider/define.ts'
+import { provide, type Provider } from './provider/provide.ts'
+import { openUser, type User } from './user/user.ts'
+
+const CHAIN_ID = 31_337
+
+export class RealWorld {
+  readonly nats: NatsServer
+  readonly anvil: Anvil
+  readonly #home: string
+  readonly #deployment: Deployment
+  readonly #open = new Set<() => Promise<void>>()
+
+  private constructor(home: string, nats: NatsServer, anvil: Anvil, deployment: Deployment) {
+    this.#home = home
+    this.nats = nats
+    this.anvil = anvil
+    this.#deployment = deployment
+  }
+
+  static async open(): Promise<RealWorld> {
+    const home = await mkdtemp(join(tmpdir(), 'aigen-world-'))
+    const [nats, anvil] = await Promise.all([startServer({ dataDir: join(home, 'nats'), random: systemRandom }), startAnvil({ data: join(home, 'chain') })])
+    return new RealWorld(home, nats, anvil, await deployDevnet({ url: anvil.url, chainId: CHAIN_ID }))
+  }
+
+  async provider(definition: ProviderDefinition): Promise<Provider> {
+    const { keys, ports, close } = await this.#admit(definition.name)
+    const provider = await provide(definition, { ports, keys }, evaluateHere)
+    this.#open.add(async () => {
+      await provider.stop(0)
+      await close()
+    })
+    return provider
+  }
+
+  async user(name: string): Promise<User> {
+    const { keys, ports, close } = await this.#admit(name)
+    const user = await openUser({ ports, keys, evaluate: evaluateHere, deposit: 10_000_000n, faucet: true })
+    this.#open.add(async () => {
+      await user.close()
+      await close()
+    })
+    return user
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#open].map((close) => close()))
+    await Promise.allSettled([this.nats.stop(), this.anvil.stop()])
+    await rm(this.#home, { recursive: true, force: true })
+  }
+
+  async #admit(name: string) {
+    const keys = await openKeys({ home: join(this.#home, name), random: systemRandom })
+    const { network, journal } = await this.nats.admit(keys.participant)
+    const connections: Connections = { network, journal, chain: { url: this.anvil.url, chainId: CHAIN_ID, ...this.#deployment } }
+    await fundGas({ url: this.anvil.url, chainId: CHAIN_ID }, [keys.wallet.address])
+    const { close, ...ports } = await connectPorts(connections, keys.participant)
+    return { keys, ports, close }
+  }
+}
