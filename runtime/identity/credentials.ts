@@ -33,12 +33,13 @@ export function createCredentials(
   const id = nodeId(toText(node.publicKey))
   if (admitted.authorisation.node !== id) throw new AigenError('auth.unauthorised', 'The authorisation is for another node key.')
   const participant = participantId(admitted.authorisation.wallet)
+  const verifier = createVerifier(authorisations)
   return {
     participant,
     node: id,
     authorisation: admitted.authorisation,
     auth: admitted.hash,
-    sign: documentSigner(participant, node, admitted.hash),
-    verifier: createVerifier(authorisations),
+    sign: documentSigner(participant, node, admitted.hash, (bytes, sig) => verifier.remember(node.publicKey, bytes, sig)),
+    verifier,
   }
 }

@@ -2,7 +2,8 @@
  * Signed documents (D5): what must convince a third party. The bytes signed are
  * `utf8("aigen/v1/" + kind + "\n") ‖ canonical(body)` (RFC 8785), so a signature on one kind of
  * document never stands for another; the signature names the wallet's authorisation by hash.
- * A signature that was checked is remembered by hash, so that a card met often is verified once.
+ * A signature that was checked, or made here, is remembered by hash, so that a card met often and an
+ * own quote that comes back are not verified again.
  */
 import { createHash } from 'node:crypto'
 import { canonicalBytes } from '../../schemas/canonical.ts'
@@ -30,6 +31,8 @@ export interface Verifier {
    * - `auth.forged`: the signature is not over this body.
    */
   verify(kind: string, body: unknown, signature: unknown, at: number): NodeAuthorisation
+  /** Takes a signature for good that this process itself has just made with the key of `node` (32 bytes). */
+  remember(node: Uint8Array, bytes: Uint8Array, sig: Uint8Array): void
 }
 
 /** The bytes that a signature of `kind` over `body` covers. Errors as `canonicalBytes`. */
@@ -38,10 +41,15 @@ export function signedBytes(kind: string, body: unknown): Uint8Array {
   return Buffer.concat([Buffer.from(`aigen/v1/${kind}\n`), canonicalBytes(body)])
 }
 
-/** A function that signs as participant `by`, under the authorisation with hash `auth`. */
-export function documentSigner(by: Address, node: NodeSigner, auth: Hash): Sign {
+/** A function that signs as participant `by`, under the authorisation with hash `auth`, and tells `onSigned` what it signed. */
+export function documentSigner(by: Address, node: NodeSigner, auth: Hash, onSigned: (bytes: Uint8Array, sig: Uint8Array) => void = () => {}): Sign {
   const key = toText(node.publicKey)
-  return (kind, body) => ({ by, node: key, auth, sig: toText(node.sign(signedBytes(kind, body))) })
+  return (kind, body) => {
+    const bytes = signedBytes(kind, body)
+    const sig = node.sign(bytes)
+    onSigned(bytes, sig)
+    return { by, node: key, auth, sig: toText(sig) }
+  }
 }
 
 /** A verifier that remembers the last `limit` signatures found good. */
@@ -61,14 +69,19 @@ export function createVerifier(authorisations: Authorisations, limit = 20_000): 
       const sig = fromText(signature.sig, 64)
       if (!key || !sig) throw new AigenError('auth.forged', 'The signature is malformed.')
       const bytes = signedBytes(kind, body)
-      // lengths of key and signature are fixed, so the parts cannot run into each other
-      const mark = createHash('sha256').update(key).update(sig).update(bytes).digest('base64')
+      const mark = markOf(key, bytes, sig)
       if (good.get(mark)) return authorisation
       if (!verifyNode(key, bytes, sig)) throw new AigenError('auth.forged', `The ${kind} is not signed by the node key named.`)
       good.set(mark, true)
       return authorisation
     },
+    remember: (node, bytes, sig) => good.set(markOf(node, bytes, sig), true),
   }
+}
+
+/** Lengths of key and signature are fixed, so the parts cannot run into each other. */
+function markOf(key: Uint8Array, bytes: Uint8Array, sig: Uint8Array): string {
+  return createHash('sha256').update(key).update(sig).update(bytes).digest('base64')
 }
 
 /**
