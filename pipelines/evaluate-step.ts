@@ -7,7 +7,7 @@ import { hashOf } from '../schemas/canonical.ts'
 import type { Capability } from '../schemas/documents.gen.ts'
 import { AigenError } from '../schemas/error.ts'
 import { formatMoney } from '../schemas/money.ts'
-import { compileSchema } from '../schemas/compile-schema.ts'
+import { compileFixed } from '../schemas/fixed.ts'
 import type { EffectKind } from '../runtime/actors/effects.ts'
 import type { Host } from '../runtime/actors/host.ts'
 import { blobsIn } from '../runtime/identity/parcel.ts'
@@ -83,7 +83,7 @@ export function evaluateEffects({ host, evaluate, capability }: EvaluateOptions)
       const contract = capability(plan.uses)
       if (!contract) throw new AigenError('market.no-provider', `nobody offers ${plan.uses}`)
       const { input } = prepared
-      const issues = compileSchema(contract.input).issues(input)
+      const issues = compileFixed(contract.input).issues(input)
       if (issues.length > 0) throw new AigenError('step.input', `steps.${step}.with.${issues[0]!.path}: ${issues[0]!.message}`, { path: `steps.${step}.with.${issues[0]!.path}`, issues })
       const inputBytes = bounded(input, `steps.${step}.with`) + blobsIn(input).reduce((sum, blob) => sum + blob.size, 0)
       return { type: 'step.prepare.done', input, inputHash: hashOf(input), units: await unitsOf(contract, input, evaluate), inputBytes }
@@ -122,7 +122,7 @@ async function unitsOf(capability: Capability, input: unknown, evaluate: Evaluat
 export async function judge(output: unknown, outputSchema: object, expect: string | null, evaluate: Evaluate): Promise<AigenError | undefined> {
   const bytes = Buffer.byteLength(JSON.stringify(output) ?? '')
   if (bytes > VALUE_BYTES_MAX) return new AigenError('step.output', `${bytes} bytes, at most ${VALUE_BYTES_MAX}; larger values belong in blobs`)
-  const issues = compileSchema(outputSchema).issues(output)
+  const issues = compileFixed(outputSchema).issues(output)
   if (issues.length > 0) return new AigenError('step.output', `${issues[0]!.path}: ${issues[0]!.message}`, { path: issues[0]!.path, issues })
   const verdict = await accepts(expect, output, evaluate)
   return verdict.ok ? undefined : new AigenError('step.expect', verdict.why)

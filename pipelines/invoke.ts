@@ -4,9 +4,9 @@
  * under the same call id until answered or too late, and both judge a delivery by the signed clauses
  * before a cent moves (I8).
  */
-import { hashOf } from '../schemas/canonical.ts'
 import type { Address, Agreement, BlobRef, Capability, Delivery, Hash, Parcel } from '../schemas/documents.gen.ts'
 import { AigenError, asError, fromBody, type ErrorBody } from '../schemas/error.ts'
+import { hashOfFixed } from '../schemas/fixed.ts'
 import { participantId } from '../schemas/id.ts'
 import { validate } from '../schemas/validate.ts'
 import type { ActorEvent } from '../runtime/actors/actor.ts'
@@ -92,7 +92,7 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
       if (answer.delivery.body.at < params.until - terms.deadlineMs - terms.graceMs - SKEW_MS) throw new AigenError('step.output', 'delivered before the call')
       if (answer.delivery.body.at > params.until + SKEW_MS) throw new AigenError('step.timeout', 'delivered after the deadline')
       const contract = capability(terms.provider, terms.capability)
-      if (!contract || hashOf(contract) !== terms.capabilityHash) throw new AigenError('step.output', 'the capability of the agreement is not known here')
+      if (!contract || hashOfFixed(contract) !== terms.capabilityHash) throw new AigenError('step.output', 'the capability of the agreement is not known here')
       await keepBlobs(answer.output, answer.parcels ?? [])
       const fault = await judge(answer.output, contract.output, terms.expect, evaluate)
       return fault ? { ok: false, error: fault.toJSON() } : { ok: true }

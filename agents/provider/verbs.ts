@@ -7,7 +7,7 @@ import { hashOf } from '../../schemas/canonical.ts'
 import type { AcceptRequest, CallOutcome, Hash, Hex32, InvokeRequest, PayRequest } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
 import { validate } from '../../schemas/validate.ts'
-import { compileSchema } from '../../schemas/compile-schema.ts'
+import { compileFixed } from '../../schemas/fixed.ts'
 import { agreementId, signAgreement, verifyQuote, verifySide } from '../../runtime/market/agreement.ts'
 import type { LaneState } from '../../runtime/ports/rail.ts'
 import type { NodeParts } from '../../runtime/node/node.ts'
@@ -90,7 +90,7 @@ export function serveVerbs(parts: NodeParts, definition: ProviderDefinition, quo
     if (call.context.inputHash !== null && call.context.inputHash !== body.inputHash) throw new AigenError('market.conflict')
     const host = parts.host()
     if (call.context.inputHash === null && call.state === 'agreed') {
-      const issues = compileSchema(definition.capability.input).issues(body.input)
+      const issues = compileFixed(definition.capability.input).issues(body.input)
       if (issues.length > 0) throw new AigenError('step.input', `${issues[0]!.path}: ${issues[0]!.message}`, { path: issues[0]!.path, issues })
       if (till(call.context.lane, caller).open?.agreement !== body.agreement) throw new AigenError('lane.unpaid', 'the lane was given to another agreement')
       await host.send(call.id, { type: 'invoke', input: body.input, inputHash: body.inputHash, parcels: body.parcels ?? [], ...(trace['traceparent'] ? { trace: trace['traceparent'] } : {}) })

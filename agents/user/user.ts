@@ -51,7 +51,7 @@ function userRooms(options: UserOptions): Room[] {
     (parts) => ({
       actors: [run, step, inquiry],
       effects: {
-        ...evaluateEffects({ host: parts.host, evaluate, capability: (id) => parts.directory.capabilities().get(id) ?? standard.get(id) }),
+        ...evaluateEffects({ host: parts.host, evaluate, capability: (id) => parts.directory.capability(id) ?? standard.get(id) }),
         ...invokeEffects({
           ...parts, evaluate,
           capability: (provider, id) => parts.directory.entry(provider)?.card.body.offers.find((offer) => offer.capability.id === id)?.capability ?? standard.get(id),

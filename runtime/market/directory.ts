@@ -28,6 +28,8 @@ export interface Directory {
   /** Everybody with a card. */
   entries(): Entry[]
   entry(participant: string): Entry | undefined
+  /** The contract of a capability; the first card seen with it wins. */
+  capability(id: string): Capability | undefined
   /** Live offers of a capability. */
   offers(capability: string): { readonly participant: Address; readonly name: string; readonly offer: Offer }[]
   /** Every capability on a card, by id; the first card seen wins. */
@@ -45,17 +47,34 @@ export interface DirectoryOptions {
 
 export async function openDirectory({ bus, clock, verifier, onRefused }: DirectoryOptions): Promise<Directory> {
   const cards = new Map<string, Card>()
+  /** Capability → participant → offer, so that a step looks at those who offer it and not at all cards. */
+  const offering = new Map<string, Map<string, Offer>>()
   const heard = new Map<string, number>()
   /** Those that said goodbye. */
   const gone = new Set<string>()
 
+  const put = (participant: string, card: Card | undefined, before: Card | undefined): void => {
+    for (const { capability: { id } } of before?.body.offers ?? []) {
+      if (card?.body.offers.some((offer) => offer.capability.id === id)) continue
+      const others = offering.get(id)
+      others?.delete(participant)
+      if (others?.size === 0) offering.delete(id)
+    }
+    // the first of several for one capability counts
+    for (const offer of [...(card?.body.offers ?? [])].reverse()) {
+      const those = offering.get(offer.capability.id) ?? new Map<string, Offer>()
+      offering.set(offer.capability.id, those.set(participant, offer))
+    }
+    if (card) cards.set(participant, card)
+    else cards.delete(participant)
+  }
   const take = (message: BusMessage): void => {
     const participant = message.subject.slice(message.subject.lastIndexOf('.') + 1)
     if (cards.size >= CARDS_MAX && !cards.has(participant)) return
     try {
       const card = admitCard(decodeJson(message.data, { bytesMax: CARD_BYTES_MAX }), participant, verifier, clock.now())
       const known = cards.get(participant)
-      if (!known || known.body.issuedAt <= card.body.issuedAt) cards.set(participant, card)
+      if (!known || known.body.issuedAt <= card.body.issuedAt) put(participant, card, known)
     } catch (error) {
       onRefused?.(participant, asError(error))
     }
@@ -83,7 +102,16 @@ export async function openDirectory({ bus, clock, verifier, onRefused }: Directo
     const now = clock.now()
     for (const [participant, card] of cards) {
       if (card.body.expiresAt > now) yield card
-      else cards.delete(participant)
+      else put(participant, undefined, card)
+    }
+  }
+  /** Cards that stand and offer `capability`. */
+  const sellers = function* (capability: string): Iterable<{ readonly card: Card; readonly offer: Offer }> {
+    const now = clock.now()
+    for (const [participant, offer] of offering.get(capability) ?? []) {
+      const card = cards.get(participant)!
+      if (card.body.expiresAt > now) yield { card, offer }
+      else put(participant, undefined, card)
     }
   }
   return {
@@ -94,11 +122,14 @@ export async function openDirectory({ bus, clock, verifier, onRefused }: Directo
     },
     offers: (capability) => {
       const found = []
-      for (const { body } of current()) {
-        if (!isAlive(body.participant)) continue
-        for (const offer of body.offers) if (offer.capability.id === capability) found.push({ participant: body.participant, name: body.name, offer })
+      for (const { card: { body }, offer } of sellers(capability)) {
+        if (isAlive(body.participant)) found.push({ participant: body.participant, name: body.name, offer })
       }
       return found
+    },
+    capability: (id) => {
+      for (const { offer } of sellers(id)) return offer.capability
+      return undefined
     },
     capabilities: () => {
       const all = new Map<string, Capability>()

@@ -6,6 +6,7 @@
 import { hashOf } from '../../schemas/canonical.ts'
 import type { Address, CallForQuotesBody, Hash, Quote, Settle, Signature, Terms } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
+import { hashOfFixed } from '../../schemas/fixed.ts'
 import { participantId } from '../../schemas/id.ts'
 import { parseMoney } from '../../schemas/money.ts'
 import { validate } from '../../schemas/validate.ts'
@@ -100,7 +101,7 @@ export function hireEffects({ wire, clock, directory, terms: rail, host }: HireO
         if (!known) continue
         heard.add(by)
         const fits = terms.provider === by && misfit(terms, params, body.id) === undefined
-        if (fits && terms.capabilityHash === hashOf(known.offer.capability) && terms.payee === directory.entry(by)?.card.body.payee) {
+        if (fits && terms.capabilityHash === hashOfFixed(known.offer.capability) && terms.payee === directory.entry(by)?.card.body.payee) {
           offers.set(by, {
             quote: { terms, signature },
             name: known.name,
