@@ -36,7 +36,7 @@ export interface Provider {
 export function providerRooms(definition: ProviderDefinition, evaluate: Evaluate): Room[] {
   return [
     (parts) => ({ actors: [call, till], effects: workEffects(parts, definition, evaluate) }),
-    (parts) => ({ actors: [settler, experience], effects: claimEffects({ wallet: parts.participant, host: parts.host }) }),
+    (parts) => ({ actors: [settler, experience], effects: claimEffects({ ...parts, wallet: parts.participant }) }),
   ]
 }
 

@@ -51,6 +51,8 @@ export interface NegotiationContext extends NegotiationInput {
   readonly lane: Lane | null
   readonly payer: Signature | null
   readonly error: ErrorBody
+  /** Lane, by its key, that its payee found too narrow: reserved again once. */
+  readonly narrow: string | null
   /** How many offers came, for people. */
   readonly asked: number
 }
@@ -99,7 +101,7 @@ const dropChosen: any = enqueueActions(({ context, event, enqueue }: any) => {
 const machine = createMachine({
   id: 'negotiation',
   types: {} as { context: NegotiationContext; events: NegotiationEvent; input: NegotiationInput },
-  context: ({ input }) => ({ ...input, offers: [], waiting: 0, chosen: null, lane: null, payer: null, error: NONE, asked: 0 }),
+  context: ({ input }) => ({ ...input, offers: [], waiting: 0, chosen: null, lane: null, payer: null, error: NONE, narrow: null, asked: 0 }),
   initial: 'asking',
   on: { cancel: { target: '.refused', actions: dropChosen } },
   states: {
@@ -144,7 +146,8 @@ const machine = createMachine({
       always: { guard: ({ context }) => context.offers.length === 0, target: 'refused' },
       on: {
         'lane.ready': { target: 'signing', actions: assign({ lane: ({ event }) => ({ key: event.key, id: event.id, number: event.number, vault: event.vault, voucherKey: event.voucherKey }) }) },
-        'lane.refused': { target: 'refused', actions: assign({ error: ({ event }) => event.error }) },
+        // Another provider may have a lane already that is wide enough.
+        'lane.refused': { target: 'securing', actions: dropChosen },
       },
       after: { [PATIENCE_MS]: { target: 'refused', actions: dropChosen } },
     },
@@ -173,7 +176,17 @@ const machine = createMachine({
             }),
           ) as any,
         },
-        'market.accept.failed': { target: 'securing', actions: dropChosen },
+        'market.accept.failed': [
+          {
+            guard: ({ context, event }) => event.error.code === 'voucher.over-reserve' && context.lane !== null && context.narrow !== context.lane.key,
+            target: 'securing',
+            actions: [
+              tell<NegotiationContext, any>(({ context }) => context.purse, ({ context }) => ({ type: 'doubt', lane: context.lane!.key, for: context.self })) as any,
+              assign({ narrow: ({ context }) => context.lane!.key, chosen: null, lane: null, payer: null }),
+            ],
+          },
+          { target: 'securing', actions: dropChosen },
+        ],
       },
       after: { [PATIENCE_MS]: { target: 'securing', actions: dropChosen } },
     },

@@ -1,11 +1,13 @@
 /**
  * The payee's side of the chain as effects: claim lanes in one batch, find what is unclaimed.
  * Asked for by the settler. A claim made twice pays nothing twice: the vault takes only what is
- * above what it has paid (I1).
+ * above what it has paid (I1). Each lane is looked up first, so that nobody pays gas for a row that
+ * the vault would skip.
  */
 import type { Address, Hex32, LaneClaim } from '../../schemas/documents.gen.ts'
 import type { EffectKind } from '../actors/effects.ts'
 import type { Host } from '../actors/host.ts'
+import type { LaneState, Rail, Refusal } from '../ports/rail.ts'
 import { encodeWrite } from '../ports/rail-json.ts'
 import type { TillContext } from './till.machine.ts'
 import { toRail } from './voucher.ts'
@@ -15,23 +17,39 @@ export interface ClaimOptions {
   /** Account that pays for the transaction. */
   readonly wallet: Address
   readonly host: () => Host
+  readonly rail: Pick<Rail, 'lane'>
+}
+
+/** Why the vault would skip a claim up to `cumulative`, as in `rail.ts`; undefined when it would pay. */
+function refusal(state: LaneState | undefined, cumulative: bigint): Refusal | undefined {
+  if (!state) return 'unknown-lane'
+  if (state.closed) return 'closed'
+  if (cumulative <= state.claimed) return 'nothing-new'
+  return cumulative > state.reserved ? 'over-reserve' : undefined
 }
 
 /** The effects `lanes.claim` and `lanes.unclaimed`. */
-export function claimEffects({ wallet, host }: ClaimOptions): Record<string, EffectKind> {
+export function claimEffects({ wallet, host, rail }: ClaimOptions): Record<string, EffectKind> {
   const claim: EffectKind = {
     mode: 'idempotent',
     attempts: 4,
     run: async ({ key, lanes }: { key: string; lanes: readonly Hex32[] }, { signal }) => {
       const tills = lanes.map((lane) => host().context<TillContext>(`till/${lane}`)).filter((till) => till !== undefined)
-      const open = tills.filter((till) => till.voucher !== null && BigInt(till.voucher.cumulative) > BigInt(till.claimed))
-      if (open.length === 0) return { type: 'lanes.claim.done', key, claims: [], refused: [] }
+      const wanted = tills.filter((till) => till.voucher !== null && BigInt(till.voucher.cumulative) > BigInt(till.claimed))
+      const looked = await Promise.all(wanted.map(async (till) => {
+        const state = await rail.lane(till.lane)
+        return { till, state, reason: refusal(state, BigInt(till.voucher!.cumulative)) }
+      }))
+      const seen = looked.flatMap(({ till, state, reason }) => state && reason === 'nothing-new' ? [{ lane: till.lane, claimed: state.claimed.toString() }] : [])
+      const skipped = looked.flatMap(({ till, reason }) => reason && reason !== 'nothing-new' ? [{ lane: till.lane, reason }] : [])
+      const open = looked.filter(({ reason }) => reason === undefined).map(({ till }) => till)
+      if (open.length === 0) return { type: 'lanes.claim.done', key, claims: [], seen, refused: skipped }
       const claims = open.map(({ voucher }) => ({ voucher: toRail(voucher!), signature: voucher!.signature }))
       // The key names what is claimed, so that a repeated batch with more in it is another write.
       const unique = `${key}.${claims.map((one) => one.voucher.cumulative).join('.')}`.slice(0, 200)
       const result = await writeThrough(host(), wallet, unique, 'settler', encodeWrite({ kind: 'claim', claims }), signal)
       const done: LaneClaim[] = result.paid.map((row) => ({ lane: row.lane, hash: result.hash, claimed: row.claimed }))
-      return { type: 'lanes.claim.done', key, claims: done, refused: result.refused }
+      return { type: 'lanes.claim.done', key, claims: done, seen, refused: [...skipped, ...result.refused] }
     },
   }
   const unclaimed: EffectKind = {

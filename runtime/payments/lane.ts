@@ -67,6 +67,8 @@ export interface PurseContext {
   readonly waiting: readonly LaneRequest[]
   /** Lanes to widen before they run out, while they work, and what a step on them costs at most. */
   readonly low: readonly { readonly key: string; readonly amount: string }[]
+  /** Lanes that a payee finds too narrow: looked up on the chain, and used by nobody meanwhile. */
+  readonly doubted: readonly string[]
   /** Lanes and totals of the reservation under way. */
   readonly reserving: readonly { readonly key: string; readonly payee: Address; readonly number: number; readonly total: string }[]
   readonly writes: number
@@ -75,6 +77,11 @@ export interface PurseContext {
 /** Lane of a payee by its number, before its on-chain id is needed as a key. */
 export function laneKey(payee: Address, number: number): string {
   return `${payee}.${number}`
+}
+
+/** Whether a lane of the payee is being looked up: its requests wait, rather than open another lane. */
+function isDoubted(context: PurseContext, payee: Address): boolean {
+  return context.doubted.some((key) => context.lanes[key]?.payee === payee)
 }
 
 function grantable(context: PurseContext, request: LaneRequest): PurseLane | undefined {
@@ -115,7 +122,7 @@ export function serveWaiting(context: PurseContext, enqueue: Enqueue): PurseCont
   let state: PurseContext = context
   const still: LaneRequest[] = []
   for (const request of state.waiting) {
-    const lane = grantable(state, request)
+    const lane = isDoubted(state, request.payee) ? undefined : grantable(state, request)
     if (!lane) {
       still.push(request)
       continue
@@ -143,6 +150,7 @@ function reserve(state: PurseContext, enqueue: Enqueue): PurseContext {
     lanes[key] = { ...lane, reserving: true }
   }
   for (const request of state.waiting) {
+    if (isDoubted(state, request.payee)) continue
     const place = placeFor(state, request, taken)
     if (!place || reserving.length >= RESERVES_MAX) continue
     const { payee, provider } = request
@@ -154,7 +162,7 @@ function reserve(state: PurseContext, enqueue: Enqueue): PurseContext {
   }
   for (const { key, amount } of state.low) {
     const lane = lanes[key]
-    if (!lane || lane.exact || lane.reserving || taken.has(key) || reserving.length >= RESERVES_MAX) continue
+    if (!lane || lane.exact || lane.reserving || state.doubted.includes(key) || taken.has(key) || reserving.length >= RESERVES_MAX) continue
     add(lane, BigInt(lane.cumulative), BigInt(amount))
   }
   if (reserving.length === 0) return { ...state, low: [] }

@@ -30,7 +30,7 @@ interface ReserveParams {
   readonly reserves: readonly { readonly payee: Address; readonly number: number; readonly total: string }[]
 }
 
-/** The effects `lanes.reserve`, `voucher.sign` and `voucher.pay`. */
+/** The effects `lanes.reserve`, `lanes.look`, `voucher.sign` and `voucher.pay`. */
 export function payEffects({ wire, rail, voucherKey, wallet, host }: PayOptions): Record<string, EffectKind> {
   const reserve: EffectKind = {
     mode: 'idempotent',
@@ -43,6 +43,11 @@ export function payEffects({ wire, rail, voucherKey, wallet, host }: PayOptions)
         lanes: reserves.map(({ payee, number, total }) => ({ lane: laneKey(payee, number), id: rail.laneId(vault, payee, number), reserved: total })),
       }
     },
+  }
+  const look: EffectKind = {
+    mode: 'idempotent',
+    attempts: 3,
+    run: async ({ lane, id }: { lane: string; id: Hex32 }) => ({ type: 'lanes.look.done', lane, reserved: ((await rail.lane(id))?.reserved ?? 0n).toString() }),
   }
   const sign: EffectKind = {
     mode: 'idempotent',
@@ -62,5 +67,5 @@ export function payEffects({ wire, rail, voucherKey, wallet, host }: PayOptions)
       return { type: 'voucher.pay.done', lane }
     },
   }
-  return { 'lanes.reserve': reserve, 'voucher.sign': sign, 'voucher.pay': pay }
+  return { 'lanes.reserve': reserve, 'lanes.look': look, 'voucher.sign': sign, 'voucher.pay': pay }
 }

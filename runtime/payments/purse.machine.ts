@@ -21,6 +21,9 @@ export type { PurseContext } from './lane.ts'
 export type PurseEvent =
   | { type: 'acquire'; request: LaneRequest }
   | { type: 'release'; for: string }
+  | { type: 'doubt'; lane: string; for: string }
+  | { type: 'lanes.look.done'; lane: string; reserved: string }
+  | { type: 'lanes.look.failed'; params: { lane: string } }
   | { type: 'pay'; lane: string; for: string; tell: string; delivery: Hash; amount: string }
   | { type: 'voucher.sign.done'; lane: string; voucher: PlainVoucher }
   | { type: 'voucher.pay.done'; lane: string }
@@ -46,7 +49,7 @@ const handOver = {
 const machine = createMachine({
   id: 'purse',
   types: {} as { context: PurseContext; events: PurseEvent; input: PurseInput },
-  context: ({ input }) => ({ vault: input.vault, voucherKey: input.voucherKey, lanes: {}, waiting: [], low: [], reserving: [], writes: 0 }),
+  context: ({ input }) => ({ vault: input.vault, voucherKey: input.voucherKey, lanes: {}, waiting: [], low: [], doubted: [], reserving: [], writes: 0 }),
   initial: 'open',
   states: {
     open: {
@@ -59,6 +62,25 @@ const machine = createMachine({
           { actions: [assign({ waiting: ({ context, event }) => [...context.waiting.filter((one) => one.for !== event.request.for || one.spare !== event.request.spare), event.request] }), serve()] },
         ],
         release: { actions: [assign({ lanes: ({ context, event }) => freed(context, event.for), waiting: ({ context, event }) => context.waiting.filter((one) => one.for !== event.for) }), serve()] },
+        // The payee finds less on the chain than was reserved there: a chain may lose blocks. What it has is
+        // looked up, and reserved again where it is too little: totals are absolute, so this can do no harm.
+        doubt: {
+          guard: ({ context, event }) => context.lanes[event.lane]?.use?.for === event.for && !context.doubted.includes(event.lane),
+          actions: [
+            assign({ lanes: ({ context, event }) => freed(context, event.for), doubted: ({ context, event }) => [...context.doubted, event.lane] }),
+            { type: 'lanes.look', params: ({ context, event }: any) => ({ lane: event.lane, id: context.lanes[event.lane].id }) } as any,
+          ],
+        },
+        'lanes.look.done': {
+          actions: [
+            assign({
+              lanes: ({ context, event }) => change(context, event.lane, (lane) => ({ ...lane, reserved: event.reserved })),
+              doubted: ({ context, event }) => context.doubted.filter((one) => one !== event.lane),
+            }),
+            serve(),
+          ],
+        },
+        'lanes.look.failed': { actions: [assign({ doubted: ({ context, event }) => context.doubted.filter((one) => one !== event.params.lane) }), serve()] },
         pay: {
           guard: ({ context, event }) => {
             const lane = context.lanes[event.lane]
@@ -129,10 +151,11 @@ const machine = createMachine({
               if (!again) payees.add(payee)
               lanes[key] = { ...lane, reserving: false, exact: lane.exact || again }
             }
+            // A fallback's lane is a comfort: where money is short it must not take the chosen one's.
             for (const request of context.waiting) {
               if (payees.has(request.payee) && !request.spare) enqueue({ type: 'tell', params: { to: request.for, event: { type: 'lane.refused', error: event.error } } } as any)
             }
-            enqueue.assign({ lanes, reserving: context.reserving.filter((one) => one.key !== event.params.key), waiting: context.waiting.filter((one) => !payees.has(one.payee)) })
+            enqueue.assign({ lanes, reserving: context.reserving.filter((one) => one.key !== event.params.key), waiting: context.waiting.filter((one) => !one.spare && !payees.has(one.payee)) })
           }), serve()],
         },
       },
@@ -160,4 +183,4 @@ function unsigned(context: PurseContext, key: string): object {
   return { lane: key, id: lane.id, cumulative: lane.cumulative, ref: lane.ref }
 }
 
-export const purse = defineActor('purse', '2', machine)
+export const purse = defineActor('purse', '3', machine)

@@ -80,3 +80,33 @@ describe('reserving ahead', () => {
     expect(context().waiting).toEqual([])
   })
 })
+
+describe('a lane that its payee finds too narrow', () => {
+  /** A lane of 400 that s0 holds and its payee doubts, with s0 and s1 asking again. */
+  const doubted = () => {
+    const it = open()
+    it.reserved(it.reserves(it.acquire('s0'))[0]!)
+    const looked = it.send({ type: 'doubt', lane: key, for: 's0' })
+    expect(looked.effects).toMatchObject([{ kind: 'lanes.look', params: { lane: key, id } }])
+    const waiting = [it.acquire('s0'), it.acquire('s1')]
+    expect(waiting.flatMap(({ effects, tells }) => [...effects, ...tells])).toEqual([])
+    return it
+  }
+
+  it('is reserved again when the chain has forgotten it, and no other is opened meanwhile', () => {
+    const { send, reserves, reserved } = doubted()
+    const [again] = reserves(send({ type: 'lanes.look.done', lane: key, reserved: '0' }))
+    expect(again).toEqual({ key: 'reserve.1', total: '400' })
+    expect(ready(reserved(again!))).toEqual(['s0'])
+  })
+
+  it.each([{ type: 'lanes.look.done', lane: key, reserved: '400' }, { type: 'lanes.look.failed', params: { lane: key }, error: { code: 'chain.unreachable', message: '' } }])('is handed out as it is after $type', (event) => {
+    expect(ready(doubted().send(event))).toEqual(['s0'])
+  })
+
+  it('is doubted only by who holds it', () => {
+    const { acquire, reserves, reserved, send } = open()
+    reserved(reserves(acquire('s0'))[0]!)
+    expect(send({ type: 'doubt', lane: key, for: 's1' }).effects).toEqual([])
+  })
+})

@@ -1,7 +1,8 @@
 /**
  * The settler: a payee's claims on the chain, batched (payments.md). Asked by payers at the end of
  * a run and by its own clock, so that a payer who never asks costs the provider nothing. What is
- * asked while a batch is under way goes into the next one. Claiming again pays nothing twice (I1).
+ * asked while a batch is under way goes into the next one. Claiming again pays nothing twice (I1), so
+ * what a chain that lost blocks has forgotten is claimed again.
  */
 import { assign, createMachine, enqueueActions } from 'xstate'
 import type { Hex32, LaneClaim } from '../../schemas/documents.gen.ts'
@@ -28,7 +29,8 @@ export interface SettlerContext {
 
 export type SettlerEvent =
   | { type: 'settle'; lanes: readonly Hex32[] }
-  | { type: 'lanes.claim.done'; key: string; claims: readonly LaneClaim[]; refused: readonly { readonly lane: Hex32; readonly reason: string }[] }
+  | { type: 'chain.write.lost'; hash: Hex32 }
+  | { type: 'lanes.claim.done'; key: string; claims: readonly LaneClaim[]; seen?: readonly { readonly lane: Hex32; readonly claimed: string }[]; refused: readonly { readonly lane: Hex32; readonly reason: string }[] }
   | { type: 'lanes.claim.failed'; error: ErrorBody }
   | { type: 'lanes.unclaimed.done'; lanes: readonly Hex32[] }
   | { type: 'lanes.unclaimed.failed' }
@@ -38,6 +40,15 @@ const machine = createMachine({
   types: {} as { context: SettlerContext; events: SettlerEvent },
   context: { next: [], claiming: [], batches: 0, claims: {}, error: null },
   initial: 'idle',
+  on: {
+    'chain.write.lost': {
+      actions: enqueueActions(({ context, event, enqueue }) => {
+        const lanes = Object.values(context.claims).filter(({ hash }) => hash === event.hash).map(({ lane }) => lane)
+        for (const lane of lanes) enqueue({ type: 'tell', params: { to: `till/${lane}`, event: { type: 'unclaimed' } } } as any)
+        enqueue.assign({ next: merge(context.next, lanes) })
+      }),
+    },
+  },
   states: {
     idle: {
       always: { guard: ({ context }) => context.next.length > 0, target: 'claiming' },
@@ -64,6 +75,7 @@ const machine = createMachine({
           target: 'idle',
           actions: enqueueActions(({ context, event, enqueue }) => {
             for (const claim of event.claims) enqueue({ type: 'tell', params: { to: `till/${claim.lane}`, event: { type: 'claimed', claimed: claim.claimed } } } as any)
+            for (const { lane, claimed } of event.seen ?? []) enqueue({ type: 'tell', params: { to: `till/${lane}`, event: { type: 'claimed', claimed } } } as any)
             const claims: Record<string, LaneClaim> = { ...context.claims }
             for (const claim of event.claims) {
               delete claims[claim.lane]
@@ -83,4 +95,4 @@ function merge(next: readonly Hex32[], lanes: readonly Hex32[]): Hex32[] {
   return [...new Set([...next, ...lanes])]
 }
 
-export const settler = defineActor('settler', '1', machine)
+export const settler = defineActor('settler', '2', machine)

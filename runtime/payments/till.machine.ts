@@ -40,6 +40,7 @@ export type TillEvent =
   | { type: 'owe'; owed: Owed }
   | { type: 'pay'; voucher: Voucher; call: string }
   | { type: 'claimed'; claimed: string }
+  | { type: 'unclaimed' }
 
 /** Cumulative and ref that the voucher for what is owed must carry. */
 export function expected(context: Pick<TillContext, 'cumulative' | 'ref' | 'owed'>): { readonly cumulative: string; readonly ref: Hex32 } {
@@ -103,6 +104,8 @@ const machine = createMachine({
           guard: ({ context, event }) => BigInt(event.claimed) > BigInt(context.claimed),
           actions: assign({ claimed: ({ event }) => event.claimed }),
         },
+        // The chain has lost blocks: what it has paid is looked up again before the next claim.
+        unclaimed: { actions: assign({ claimed: '0' }) },
       },
     },
   },
