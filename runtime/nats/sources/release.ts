@@ -5,7 +5,7 @@
  * Where the sums come from: none was computed here from a download, nor read from the release's own
  * SHA256SUMS. The two Linux sums are those of the official image's Dockerfile (nats-io/nats-docker,
  * 2.15.x). darwin-arm64 is pinned alike by several public projects, one of which reports that its
- * download matched; darwin-x64 by two, which say that they took it from SHA256SUMS. A wrong sum fails
+ * download matched; darwin-x64 by two, which call it the official sum. A wrong sum fails
  * closed: nothing is run, and the next source is tried.
  */
 import { createHash } from 'node:crypto'
