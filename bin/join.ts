@@ -2,7 +2,7 @@
  * Joins the network of a data folder as a participant: opens its keys, asks to be taken in, connects.
  * Used by every command that needs a network; `aigen dev` hands over its own way of admission.
  */
-import { AigenError } from '../schemas/error.ts'
+import { AigenError, asError } from '../schemas/error.ts'
 import { openKeys, type Keys } from '../runtime/identity/keys.ts'
 import { readNetworkFile, requestAdmission, type Admit, type NetworkFile } from '../runtime/node/admission.ts'
 import { connectPorts, type ConnectedPorts } from '../runtime/node/connect.ts'
@@ -15,6 +15,9 @@ export interface Joined {
   readonly keys: Keys
   readonly ports: ConnectedPorts
 }
+
+/** A machine that is busy starting everything may answer a connection too late. */
+const CONNECT_ATTEMPTS = 4
 
 /** The network that runs on `data`. Error `network.unreachable` when none does. */
 export async function runningNetwork(data: string): Promise<NetworkFile> {
@@ -32,6 +35,12 @@ export async function join(data: string, name: string | undefined, admit?: Admit
   }
   const take = admit ?? await ask()
   const keys = await openKeys({ home, random: systemRandom })
-  const ports = await connectPorts(await take(keys.participant), keys.participant)
-  return { data, home, keys, ports }
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return { data, home, keys, ports: await connectPorts(await take(keys.participant), keys.participant) }
+    } catch (thrown) {
+      const error = asError(thrown)
+      if (attempt >= CONNECT_ATTEMPTS || !['network.timeout', 'network.unreachable', 'chain.unreachable'].includes(error.code)) throw error
+    }
+  }
 }

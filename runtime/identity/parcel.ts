@@ -45,7 +45,8 @@ export function blobsIn(value: unknown): BlobRef[] {
 /** Lays `bytes` on the sender's transfer shelf; what comes back belongs inside a sealed message. Errors `blob.*`. */
 export async function sendParcel(shelf: Blobs, owner: `0x${string}`, bytes: Uint8Array, random: Random): Promise<Parcel> {
   const secret = random.bytes(32)
-  const key = toText(random.bytes(16))
+  // an id begins with a letter or digit, which random base64url does not always
+  const key = `p${toText(random.bytes(16))}`
   const cipher = createCipheriv(ALGORITHM, secret, NONCE, { authTagLength: TAG_BYTES })
   const sealed = Buffer.concat([cipher.update(bytes), cipher.final(), cipher.getAuthTag()])
   await shelf.put(key, sealed)
