@@ -40,7 +40,8 @@ export class MemoryWorld {
   readonly #network
   readonly #disks = new Map<string, MemoryDisk>()
   readonly #shelves = new Map<string, MemoryShelves>()
-  readonly #transfers: MemoryShelves = new Map()
+  /** Ciphertext on its way, a shelf a participant: tests tamper with it. */
+  readonly transfers: MemoryShelves = new Map()
   readonly #open = new Set<() => Promise<void>>()
   #opened = 0
 
@@ -60,7 +61,7 @@ export class MemoryWorld {
       bus: this.#network.bus(participant),
       journal: memoryJournal(disk, hooks),
       blobs: memoryBlobs({ shelves }),
-      transfer: memoryBlobs({ shelves: this.#transfers, shelf: participant }),
+      transfer: memoryBlobs({ shelves: this.transfers, shelf: participant }),
       rail: this.rail,
       clock: this.clock,
       random: seededRandom(`${name} ${this.#opened++}`),
