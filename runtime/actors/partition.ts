@@ -253,8 +253,8 @@ export class Partition {
     try {
       if (!kind) throw new AigenError('journal.machine-changed', `this node has no actor kind ${kindOf(line.actor)}`)
       const outcome = advance(kind, live?.snapshot, line.event)
-      const effects = outcome.effects.map((one) => effectRecord(one.kind, one.params))
-      if (line.machine !== kind.hash && !sameEffects(effects, line.effects)) {
+      // The same machine makes the same effects: only another one's are packed and hashed again.
+      if (line.machine !== kind.hash && !sameEffects(outcome.effects.map((one) => effectRecord(one.kind, one.params)), line.effects)) {
         throw new AigenError('journal.machine-changed', `${line.machine} wrote it, this is ${kind.hash}`)
       }
       this.fold.commit(line, kind, outcome, changes)
