@@ -110,6 +110,33 @@ describe('a payer that lies gets no work that it does not pay for', () => {
     })
   })
 
+  describe('at the market', () => {
+    it.each<[string, Parameters<Payer['quote']>[1]]>([
+      ['in the name of another', { payer: keysOf('bob').participant }],
+      ['for another capability', { capability: 'text.whisper@1' }],
+      ['for a deadline below the promised time', { deadlineMs: 99 }],
+      ['for more than an hour', { deadlineMs: 3_600_000, graceMs: 1 }],
+      ['for too many units', { units: 1_000_001 }],
+      ['in a settlement mode that is not served', { settle: 'escrow' }],
+      ['with an expression without a bound', { expect: Array(300).fill('output.quality > 1.0').join(' && ') }],
+      ['with an expression that reads more than the output', { expect: 'input.text == "x"' }],
+      ['with an expression that is none', { expect: 'output.quality >' }],
+      ['that has expired', { expiresAt: 1_700_000_000_000 - 1 }],
+      ['from the future', { issuedAt: 1_700_000_000_000 + 3_600_000, expiresAt: 1_700_000_000_000 + 7_200_000 }],
+    ])('asks %s: nobody answers', async (_what, change) => {
+      const { mallory } = await open()
+      await refused(mallory.quote(provider, change), 'market.no-provider')
+      await expect(world.drive(mallory.quote(provider))).resolves.toMatchObject({ terms: { unitPrice: '10000' } })
+    })
+
+    it('asks the same twice: one and the same quote', async () => {
+      const { mallory } = await open()
+      const same = { id: 'cfq_same', issuedAt: 1_700_000_000_000, expiresAt: 1_700_000_030_000 }
+      const one = await world.drive(mallory.quote(provider, same))
+      expect(await world.drive(mallory.quote(provider, same))).toEqual(one)
+    })
+  })
+
   describe('with its lane', () => {
     it('nothing is reserved on it', async () => {
       const { mallory } = await open()

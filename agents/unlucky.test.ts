@@ -3,13 +3,13 @@ import type { Bill, BillStep } from '../schemas/documents.gen.ts'
 import { AigenError } from '../schemas/error.ts'
 import { paidCalls } from '../pipelines/bill.ts'
 import type { RunContext } from '../pipelines/run.machine.ts'
-import { virtualClock } from '../runtime/memory/clock.ts'
+import { virtualClock, type VirtualClock } from '../runtime/memory/clock.ts'
 import type { PurseContext } from '../runtime/payments/purse.machine.ts'
 import { verifyReceipt } from '../runtime/payments/receipt.ts'
 import { openLiar } from './liar.fixture.ts'
 import { keysOf, MemoryWorld, SHOUT, shouter } from './memory-network.fixture.ts'
 import type { ProviderDefinition } from './provider/define.ts'
-import { finishRun, startRun, type Finished } from './user/run.ts'
+import { billNow, finishRun, startRun, type Finished } from './user/run.ts'
 import type { User, UserOptions } from './user/user.ts'
 import { available, type WalletContext } from './user/wallet.machine.ts'
 
@@ -122,6 +122,37 @@ describe('bad luck costs nothing but what was delivered', () => {
       const finished = await run(user, pipeline({ only: step('${input.text}', { retry, sla: { deadline: '20s', grace: '1s' } }) }, '${steps.only.text}'))
       expect(finished).toMatchObject({ error: null, output: 'HI', bill: { spent: '0.02' } })
       balanced(user, finished)
+    })
+
+    it('whose work must not be done twice does it once, also when it dies over it', async () => {
+      world = new MemoryWorld({ clock: virtualClock() })
+      let worked = 0
+      const once = (): ProviderDefinition => shouter('bad', '0.01', 90, { idempotent: false, handler: () => { worked++; return new Promise<never>(() => undefined) } })
+      const doomed = await world.drive(world.provider(once()))
+      await world.drive(world.provider(shouter('good', '0.02', 90)))
+      const user = await world.drive(world.user('alice'))
+      const id = await start(user, pipeline({ only: step('${input.text}', { retry, sla: { deadline: '20s', grace: '1s' } }) }, '${steps.only.text}'))
+      await world.drive(world.clock.sleep(2_000))
+      expect(worked).toBe(1)
+      await doomed.kill()
+      await world.drive(world.provider(once()))
+      const finished = await finish(user, id)
+      expect(finished).toMatchObject({ error: null, output: 'HI', bill: { spent: '0.02' } })
+      expect(worked).toBe(1)
+      balanced(user, finished)
+    })
+
+    it('that has other keys by now leaves receipts that verify, also after the payer was started again (I3)', async () => {
+      world = new MemoryWorld({ clock: virtualClock() })
+      const seller = await world.drive(world.provider(shouter('p1', '0.01', 90)))
+      const first = await world.drive(world.user('alice'))
+      const finished = await run(first, pipeline({ only: step('${input.text}') }, '${steps.only.text}'))
+      await world.drive(first.close())
+      await seller.kill()
+      ;(world.clock as VirtualClock).skew(3 * 86_400_000)
+      await world.drive(world.provider(shouter('p1', '0.01', 90)))
+      const again = await world.drive(world.user('alice'))
+      balanced(again, { ...finished, bill: billNow(again, finished.run) })
     })
 
     it('that says its input cannot be read is believed: nobody else is asked, nothing is paid', async () => {

@@ -7,6 +7,7 @@ import { AigenError } from '../schemas/error.ts'
 import { formatMoney } from '../schemas/money.ts'
 import type { Actors } from '../runtime/actors/read-actors.ts'
 import type { Verifier } from '../runtime/identity/signed.ts'
+import { keptKey } from '../runtime/market/keyring.machine.ts'
 import { makeReceipt } from '../runtime/payments/receipt.ts'
 import { inquiryId, type InquiryContext } from './inquiry.machine.ts'
 import type { RunContext } from './run.machine.ts'
@@ -51,19 +52,24 @@ function* inquiriesOf(host: Pick<Actors, 'context'>, step: StepContext): Iterabl
   }
 }
 
-function receiptOf(step: { agreement: StepContext['agreement']; delivery: Delivery | null; voucher: PlainVoucher | null; previousRef: Hex32 | null; lane: StepContext['lane'] }, verifier: Verifier): Receipt | undefined {
+/** Authorisations by hash: those met in this process, else those the journal keeps. */
+type Find = (hash: string) => NodeAuthorisation | undefined
+const finder = (host: Pick<Actors, 'context'>, verifier: Verifier): Find => (hash) => verifier.authorisations.get(hash) ?? keptKey(host, hash)
+
+function receiptOf(step: { agreement: StepContext['agreement']; delivery: Delivery | null; voucher: PlainVoucher | null; previousRef: Hex32 | null; lane: StepContext['lane'] }, find: Find): Receipt | undefined {
   const { agreement, delivery, voucher, previousRef, lane } = step
   if (!agreement || !delivery || !voucher || !previousRef || !lane) return undefined
   const hashes = new Set([agreement.payer.auth, agreement.provider.auth, delivery.signature.auth])
-  const authorisations = [...hashes].map((hash) => verifier.authorisations.get(hash)).filter((one): one is NodeAuthorisation => one !== undefined)
+  const authorisations = [...hashes].map(find).filter((one): one is NodeAuthorisation => one !== undefined)
   return makeReceipt({ agreement, delivery, voucher, previousRef, voucherKey: lane.voucherKey, authorisations })
 }
 
 /** Every payment of a run: its steps', and those for deliveries that an inquiry found. */
 export function paidCalls(host: Pick<Actors, 'context'>, run: RunContext, verifier: Verifier): PaidCall[] {
   const paid: PaidCall[] = []
+  const find = finder(host, verifier)
   const add = (source: Parameters<typeof receiptOf>[0]): void => {
-    const receipt = receiptOf(source, verifier)
+    const receipt = receiptOf(source, find)
     if (receipt) paid.push({ voucher: source.voucher!, previousRef: source.previousRef!, delivery: source.delivery!, provider: source.agreement!.terms.provider, receipt })
   }
   for (const { context } of stepsOf(host, run)) {
@@ -80,13 +86,14 @@ export function billOf(id: string, { host, verifier, asset, decimals }: BillOpti
   if (!run) throw new AigenError('run.unknown', id)
   const money = (atomic: string): string => formatMoney(BigInt(atomic), decimals)
   const steps: BillStep[] = []
+  const find = finder(host, verifier)
   for (const { name, context } of stepsOf(host, run)) {
     if (!context) {
       if (run.endedAt > 0) steps.push({ step: name, state: run.error ? 'cancelled' : 'skipped', capability: run.plan.steps[name]!.uses, charged: '0' })
       continue
     }
     const { delivery, agreement, offer, voucher, attempts } = context
-    const receipt = receiptOf(context, verifier)
+    const receipt = receiptOf(context, find)
     const late = new Map([...inquiriesOf(host, context)].map(({ attempt, inquiry }) => [attempt, inquiry]))
     const extra = [...late.values()].reduce((sum, inquiry) => sum + (inquiry.voucher ? BigInt(inquiry.delivery!.body.amount) : 0n), 0n)
     const charged = BigInt(voucher && delivery ? delivery.body.amount : '0') + extra
@@ -102,7 +109,7 @@ export function billOf(id: string, { host, verifier, asset, decimals }: BillOpti
         ? { units: delivery.body.units, inputHash: delivery.body.inputHash, outputHash: delivery.body.outputHash, latencyMs: context.latencyMs }
         : {}),
       ...(receipt ? { receipt: receipt.id } : {}),
-      ...(attempts.length > 1 || late.size > 0 ? { attempts: attempts.map((one, index) => billAttempt(one, late.get(index), verifier, decimals)) } : {}),
+      ...(attempts.length > 1 || late.size > 0 ? { attempts: attempts.map((one, index) => billAttempt(one, late.get(index), find, decimals)) } : {}),
     })
   }
   return {
@@ -111,8 +118,8 @@ export function billOf(id: string, { host, verifier, asset, decimals }: BillOpti
   }
 }
 
-function billAttempt(attempt: Attempt, late: InquiryContext | undefined, verifier: Verifier, decimals: number): BillAttempt {
-  const found = late && receiptOf(late, verifier)
+function billAttempt(attempt: Attempt, late: InquiryContext | undefined, find: Find, decimals: number): BillAttempt {
+  const found = late && receiptOf(late, find)
   const charged = found ? found.delivery.body.amount : attempt.charged
   return {
     provider: attempt.provider,

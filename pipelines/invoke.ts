@@ -14,6 +14,7 @@ import type { EffectKind } from '../runtime/actors/effects.ts'
 import type { Host } from '../runtime/actors/host.ts'
 import { blobsIn, receiveParcel, sendParcel } from '../runtime/identity/parcel.ts'
 import type { Wire } from '../runtime/identity/wire.ts'
+import { keepKeys } from '../runtime/market/keyring.machine.ts'
 import { verifyDelivery } from '../runtime/payments/delivery.ts'
 import type { Blobs } from '../runtime/ports/blobs.ts'
 import type { Clock } from '../runtime/ports/clock.ts'
@@ -95,7 +96,9 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
       if (!contract || hashOfFixed(contract) !== terms.capabilityHash) throw new AigenError('step.output', 'the capability of the agreement is not known here')
       await keepBlobs(answer.output, answer.parcels ?? [])
       const fault = await judge(answer.output, contract.output, terms.expect, evaluate)
-      return fault ? { ok: false, error: fault.toJSON() } : { ok: true }
+      if (fault) return { ok: false, error: fault.toJSON() }
+      await keepKeys(host(), [agreement.payer.auth, agreement.provider.auth, answer.delivery.signature.auth], wire.credentials.verifier.authorisations)
+      return { ok: true }
     } catch (thrown) {
       const error = asError(thrown)
       if (error.code === 'blob.missing' || error.rule.fault === 'network') throw error

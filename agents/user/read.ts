@@ -7,10 +7,11 @@ import { run } from '../../pipelines/run.machine.ts'
 import { step } from '../../pipelines/step.machine.ts'
 import { readActors, type Actors } from '../../runtime/actors/read-actors.ts'
 import { experience } from '../../runtime/market/experience.machine.ts'
+import { keyring } from '../../runtime/market/keyring.machine.ts'
 import { negotiation } from '../../runtime/market/negotiation.machine.ts'
 import { PARTITION, type NodePorts } from '../../runtime/node/node.ts'
 
-/** Runs, steps, negotiations, inquiries and experience, as of now. Errors: `journal.*`, `network.*`. */
+/** Runs, steps, negotiations, inquiries, experience and keys, as of now. Errors: `journal.*`, `network.*`. */
 export function readRuns({ journal, clock }: Pick<NodePorts, 'journal' | 'clock'>): Promise<Actors> {
-  return readActors({ journal, clock, partition: PARTITION, kinds: [run, step, negotiation, inquiry, experience] })
+  return readActors({ journal, clock, partition: PARTITION, kinds: [run, step, negotiation, inquiry, experience, keyring] })
 }

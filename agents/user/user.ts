@@ -15,6 +15,7 @@ import { settleEffects } from '../../pipelines/settle.ts'
 import { step } from '../../pipelines/step.machine.ts'
 import { experience } from '../../runtime/market/experience.machine.ts'
 import { hireEffects } from '../../runtime/market/hire.ts'
+import { keyring } from '../../runtime/market/keyring.machine.ts'
 import { negotiation } from '../../runtime/market/negotiation.machine.ts'
 import { openNode, type Node, type NodeOptions, type Room } from '../../runtime/node/node.ts'
 import { payEffects } from '../../runtime/payments/pay.ts'
@@ -46,7 +47,7 @@ export interface User {
 function userRooms(options: UserOptions): Room[] {
   const { evaluate, standard = new Map<string, Capability>() } = options
   return [
-    (parts) => ({ actors: [negotiation, experience], effects: hireEffects({ ...parts, terms: parts.rail.terms }) }),
+    (parts) => ({ actors: [negotiation, experience, keyring], effects: hireEffects({ ...parts, terms: parts.rail.terms }) }),
     (parts) => ({ actors: [purse, wallet], effects: payEffects({ ...parts, voucherKey: parts.keys.voucher, wallet: parts.participant }) }),
     (parts) => ({
       actors: [run, step, inquiry],
