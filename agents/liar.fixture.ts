@@ -24,7 +24,7 @@ import { deliveryHash, signDelivery } from '../runtime/payments/delivery.ts'
 import { foldRef, NO_REF } from '../runtime/payments/fold.ts'
 import { signPlainVoucher } from '../runtime/payments/voucher.ts'
 import type { RailWrite } from '../runtime/ports/rail.ts'
-import { keysOf, MemoryWorld, SHOUT } from './memory-network.fixture.ts'
+import { keysOf, SHOUT, type MemoryWorld } from './memory-network.fixture.ts'
 
 const DAY_MS = 86_400_000
 const never = new Promise<never>(() => undefined)

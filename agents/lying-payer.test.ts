@@ -192,7 +192,7 @@ describe('a payer that lies gets no work that it does not pay for', () => {
       const lane = await mallory.reserve(provider, 100_000n)
       await mallory.write({ kind: 'exit', lane })
       if (state === 'closed') {
-        await (world.clock as VirtualClock).advance(86_401_000)
+        ;(world.clock as VirtualClock).skew(86_401_000)
         await mallory.write({ kind: 'finalize', lane })
       }
       const quote = await world.drive(mallory.quote(provider))

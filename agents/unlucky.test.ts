@@ -115,8 +115,7 @@ describe('bad luck costs nothing but what was delivered', () => {
 
     it('that dies while it works is left for another', async () => {
       world = new MemoryWorld({ clock: virtualClock() })
-      let doomed: { kill(): Promise<void> } | undefined
-      doomed = await world.drive(world.provider(shouter('bad', '0.01', 90, { handler: async () => { void doomed!.kill(); return new Promise<never>(() => undefined) } })))
+      const doomed: { kill(): Promise<void> } = await world.drive(world.provider(shouter('bad', '0.01', 90, { handler: async () => { void doomed.kill(); return new Promise<never>(() => undefined) } })))
       await world.drive(world.provider(shouter('good', '0.02', 90)))
       const user = await world.drive(world.user('alice'))
       const finished = await run(user, pipeline({ only: step('${input.text}', { retry, sla: { deadline: '20s', grace: '1s' } }) }, '${steps.only.text}'))

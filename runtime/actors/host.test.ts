@@ -321,7 +321,7 @@ describe('replay (I7)', () => {
       expect(JSON.stringify(stateOf(again))).toBe(JSON.stringify(lived))
       expect(again.stats()).toMatchObject({ openEffects, timers })
     }))
-  })
+  }, 60_000)
 })
 
 describe('an actor that cannot go on', () => {
@@ -431,7 +431,7 @@ describe('bounds', () => {
     door.open()
     await Promise.all([first, ...waiting])
     expect(sumOf(host)).toBe(20_001)
-  })
+  }, 60_000)
 
   it('says what is not there', async () => {
     const world = new CounterWorld()
