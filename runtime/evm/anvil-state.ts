@@ -8,7 +8,8 @@ import { AigenError } from '../../schemas/error.ts'
 
 /** Between two copies; each is a whole file. */
 const COPY_MS = 5_000
-const ANSWER_MS = 2_000
+/** It answers in a millisecond, but a machine at work may leave it waiting. */
+const ANSWER_MS = 15_000
 
 interface Block {
   readonly number: number
@@ -94,12 +95,17 @@ async function increase(url: string, by: number): Promise<number> {
   return Number(await rpc(url, 'evm_increaseTime', [by]))
 }
 
+/** Errors: `chain.unreachable`. */
 async function rpc(url: string, method: string, params: readonly unknown[]): Promise<unknown> {
-  const response = await fetch(url, {
-    method: 'POST', headers: { 'content-type': 'application/json' }, signal: AbortSignal.timeout(ANSWER_MS),
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
-  })
-  const { result } = await response.json() as { result?: unknown }
-  if (result === undefined || result === null) throw new AigenError('chain.unreachable', `anvil does not answer ${method}`)
-  return result
+  try {
+    const response = await fetch(url, {
+      method: 'POST', headers: { 'content-type': 'application/json' }, signal: AbortSignal.timeout(ANSWER_MS),
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
+    })
+    const { result } = await response.json() as { result?: unknown }
+    if (result !== undefined && result !== null) return result
+  } catch (cause) {
+    throw new AigenError('chain.unreachable', `anvil does not answer ${method}`, { cause })
+  }
+  throw new AigenError('chain.unreachable', `anvil refuses ${method}`)
 }
