@@ -1,8 +1,9 @@
 /**
  * Tests: `unit` runs in memory and takes milliseconds; `integration` talks to a real NATS server
- * and anvil on free ports, few files at a time, because each starts processes of its own.
+ * and anvil on free ports, one file at a time on a small machine, because each starts processes of its own.
  * `--mode long` (npm run test:long) runs every property test 2,000 times instead of 100.
  */
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
 
@@ -28,7 +29,7 @@ export default defineConfig(({ mode }) => ({
         extends: true,
         test: {
           ...everywhere, name: 'integration', include: ['**/*.integration.test.ts'], testTimeout: 60_000, hookTimeout: 60_000, teardownTimeout: 20_000,
-          maxWorkers: 2, sequence: { groupOrder: 1 },
+          maxWorkers: availableParallelism() < 4 ? 1 : 2, sequence: { groupOrder: 1 },
         },
       },
     ],

@@ -1,0 +1,81 @@
+#!/usr/bin/env node
+// npm test and npm run test:long: the generated files are current, the contracts hold, the TypeScript
+// tests pass. `node .ci/test.js [--long] [vitest arguments]`; with arguments only those tests run.
+// --long: the unit tests with every property tried 2,000 times, the contracts under deep fuzz.
+// The last line is `N passed, N failed`, tests and checks together; exit 1 when one failed.
+import { spawnSync } from 'node:child_process'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+/** Ten and forty times the calls of foundry.toml: about three minutes. */
+const DEEP = { FOUNDRY_FUZZ_RUNS: '10000', FOUNDRY_INVARIANT_RUNS: '256', FOUNDRY_INVARIANT_DEPTH: '128' }
+
+const args = process.argv.slice(2)
+const long = args[0] === '--long'
+const chosen = long ? args.slice(1) : args
+
+const sum = { passed: 0, failed: 0 }
+const count = (passed, failed) => {
+  sum.passed += passed
+  sum.failed += failed
+}
+
+/** Runs node on a script of ours; resolves with its exit status and, when `read`, with what it printed. */
+function node(script, parameters, { env = {}, read = false } = {}) {
+  const ended = spawnSync(process.execPath, [join(root, script), ...parameters], {
+    cwd: root, env: { ...process.env, ...env }, stdio: ['inherit', read ? 'pipe' : 'inherit', 'inherit'], encoding: 'utf8', maxBuffer: 64 * 2 ** 20,
+  })
+  if (ended.error) throw ended.error
+  return { status: ended.status ?? 1, text: ended.stdout ?? '' }
+}
+
+/** A check that passes or not. */
+function check(name, script, parameters) {
+  console.log(`\n== ${name}`)
+  const { status } = node(script, parameters)
+  count(status === 0 ? 1 : 0, status === 0 ? 0 : 1)
+}
+
+function contracts() {
+  console.log('\n== contracts')
+  const { status, text } = node('runtime/evm/contracts/forge.js', ['test'], { read: true, ...(long ? { env: DEEP } : {}) })
+  const [, passed, failed] = /: (\d+) tests passed, (\d+) failed/.exec(text) ?? [undefined, '0', '0']
+  console.log(status === 0 ? text.trim().split('\n').at(-1) : text)
+  // A build that does not come to its tests is one failure.
+  count(Number(passed), status === 0 ? 0 : Math.max(1, Number(failed)))
+}
+
+function typescript() {
+  console.log('\n== TypeScript')
+  const folder = mkdtempSync(join(tmpdir(), 'aigen-test-'))
+  const report = join(folder, 'report.json')
+  const mode = long ? ['--mode', 'long', '--project', 'unit'] : []
+  const { status } = node('node_modules/vitest/vitest.mjs', ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...mode, ...chosen])
+  let passed = 0
+  let failed = 0
+  try {
+    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8'))
+    ;[passed, failed] = [numPassedTests, numFailedTests]
+  } catch {
+    // no report: it did not come to the tests, which counts below
+  }
+  rmSync(folder, { recursive: true, force: true })
+  count(passed, status === 0 ? 0 : Math.max(1, failed))
+}
+
+if (chosen.length === 0) {
+  if (!long) {
+    check('generated types are current', 'schemas/generate.js', ['--check'])
+    check('compiled contracts are current', 'runtime/evm/contracts/compile.js', ['--check'])
+  }
+  contracts()
+}
+typescript()
+
+console.log(`\n${sum.passed} passed, ${sum.failed} failed`)
+// For .ci/run, which adds up what it ran.
+if (process.env.AIGEN_TALLY) appendFileSync(process.env.AIGEN_TALLY, `${sum.passed} ${sum.failed}\n`)
+process.exitCode = sum.failed === 0 ? 0 : 1
