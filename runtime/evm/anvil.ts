@@ -50,16 +50,23 @@ const NOTE_MS = 1_000
 const STOP_MS = 5_000
 const LISTENING = /Listening on [\d.]+:(\d+)/
 
+/** Where `@foundry-rs/anvil` may be installed: above this file, or with the examples, which depend on it at run time. */
+const HOMES = [import.meta.url, ...['../../examples/', '../../../examples/'].map((path) => new URL(path, import.meta.url).href)]
+
 /** Path of the anvil binary in its platform package; `anvil.missing` when npm left it out. */
 export function anvilPath(): string {
-  try {
-    const require = createRequire(createRequire(import.meta.url).resolve('@foundry-rs/anvil/package.json'))
-    const arch = process.arch === 'x64' ? 'amd64' : process.arch
-    const folder = dirname(require.resolve(`@foundry-rs/anvil-${process.platform}-${arch}/package.json`))
-    return join(folder, 'bin', process.platform === 'win32' ? 'anvil.exe' : 'anvil')
-  } catch (cause) {
-    throw new AigenError('anvil.missing', undefined, { cause })
+  const arch = process.arch === 'x64' ? 'amd64' : process.arch
+  let cause: unknown
+  for (const home of HOMES) {
+    try {
+      const require = createRequire(createRequire(home).resolve('@foundry-rs/anvil/package.json'))
+      const folder = dirname(require.resolve(`@foundry-rs/anvil-${process.platform}-${arch}/package.json`))
+      return join(folder, 'bin', process.platform === 'win32' ? 'anvil.exe' : 'anvil')
+    } catch (thrown) {
+      cause ??= thrown
+    }
   }
+  throw new AigenError('anvil.missing', undefined, { cause })
 }
 
 /** Command line of a running process, or '' when it is gone or cannot be read. */
