@@ -8,7 +8,7 @@ type Examples = Pick<Documents,
   | 'Signature' | 'NodeAuthorisation' | 'Capability' | 'Card' | 'CallForQuotes' | 'Terms' | 'Quote' | 'Agreement' | 'Delivery' | 'Voucher'
   | 'LockedVoucher' | 'EscrowVoucher' | 'Receipt' | 'Bill' | 'BlobRef' | 'QuoteRequest' | 'QuoteAnswer' | 'AcceptRequest' | 'AcceptAnswer'
   | 'InvokeRequest' | 'InvokeAnswer' | 'PayRequest' | 'PayAnswer' | 'StatusRequest' | 'StatusAnswer' | 'CancelRequest' | 'CancelAnswer'
-  | 'SettleRequest' | 'SettleAnswer'>
+  | 'SettleRequest' | 'SettleAnswer' | 'Alive'>
 
 /** Fresh examples by name; change them as the test needs. */
 export function documentExamples(): Examples {
@@ -85,5 +85,6 @@ export function documentExamples(): Examples {
     CancelAnswer: { state: 'cancelled' },
     SettleRequest: { lanes: [lane] },
     SettleAnswer: { transactions: [{ lane, hash: lane, claimed: '18000' }] },
+    Alive: { node: 'A'.repeat(43), partitions: ['p0'] },
   })
 }

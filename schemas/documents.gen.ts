@@ -14,6 +14,19 @@ export interface Agreement {
 }
 
 /**
+ * A node's sign of life on aigen.v1.alive.<participant>, which only that participant may publish (DESIGN, Wire).
+ */
+export interface Alive {
+  node: NodeKey
+  /**
+   * The partitions that this node owns; none when it is about to stop
+   *
+   * @maxItems 64
+   */
+  partitions: string[]
+}
+
+/**
  * What a run cost, step by step.
  */
 export interface Bill {
@@ -1132,6 +1145,7 @@ export interface Documents {
   AcceptRequest: AcceptRequest
   Address: Address
   Agreement: Agreement
+  Alive: Alive
   Asset: Asset
   Atomic: Atomic
   Bill: Bill

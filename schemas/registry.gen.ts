@@ -1,5 +1,6 @@
 /* Made by schemas/generate.js from the *.schema.json files: run `npm run schemas`, do not edit. */
 import schemaAgreement from './agreement.schema.json' with { type: 'json' }
+import schemaAlive from './alive.schema.json' with { type: 'json' }
 import schemaBill from './bill.schema.json' with { type: 'json' }
 import schemaCallForQuotes from './call-for-quotes.schema.json' with { type: 'json' }
 import schemaCapability from './capability.schema.json' with { type: 'json' }
@@ -23,10 +24,10 @@ import schemaVerbsStatus from './verbs/status.schema.json' with { type: 'json' }
 import schemaVoucher from './voucher.schema.json' with { type: 'json' }
 
 /** Every schema file, in no order that matters. */
-export const SCHEMAS: readonly object[] = [schemaAgreement, schemaBill, schemaCallForQuotes, schemaCapability, schemaCard,
-  schemaDelivery, schemaNodeAuthorisation, schemaParts, schemaPipeline, schemaQuote, schemaReceipt, schemaSignature, schemaTerms,
-  schemaVerbsAccept, schemaVerbsCancel, schemaVerbsInvoke, schemaVerbsOutcome, schemaVerbsPay, schemaVerbsQuote, schemaVerbsSettle,
-  schemaVerbsStatus, schemaVoucher]
+export const SCHEMAS: readonly object[] = [schemaAgreement, schemaAlive, schemaBill, schemaCallForQuotes, schemaCapability,
+  schemaCard, schemaDelivery, schemaNodeAuthorisation, schemaParts, schemaPipeline, schemaQuote, schemaReceipt, schemaSignature,
+  schemaTerms, schemaVerbsAccept, schemaVerbsCancel, schemaVerbsInvoke, schemaVerbsOutcome, schemaVerbsPay, schemaVerbsQuote,
+  schemaVerbsSettle, schemaVerbsStatus, schemaVoucher]
 
 /** Name of a type → where its schema stands. */
 export const REFS = {
@@ -34,6 +35,7 @@ export const REFS = {
   AcceptRequest: 'https://aigen.dev/schemas/verbs/accept/v1.json#/$defs/request',
   Address: 'https://aigen.dev/schemas/parts/v1.json#/$defs/address',
   Agreement: 'https://aigen.dev/schemas/agreement/v1.json',
+  Alive: 'https://aigen.dev/schemas/alive/v1.json',
   Asset: 'https://aigen.dev/schemas/parts/v1.json#/$defs/asset',
   Atomic: 'https://aigen.dev/schemas/parts/v1.json#/$defs/atomic',
   Bill: 'https://aigen.dev/schemas/bill/v1.json',

@@ -2,14 +2,14 @@
  * A provider at work: a node that sells one definition. Publishes its card, says that it is alive,
  * quotes, works, is paid and claims. Used by `aigen provide` and the devnet.
  */
-import type { CardBody } from '../../schemas/documents.gen.ts'
+import type { Alive, CardBody } from '../../schemas/documents.gen.ts'
 import { canonicalBytes } from '../../schemas/canonical.ts'
 import { validate } from '../../schemas/validate.ts'
 import type { Evaluate } from '../../pipelines/prepare.ts'
 import { experience } from '../../runtime/market/experience.machine.ts'
 import { aliveSubject, cardSubject, signCard } from '../../runtime/market/card.ts'
-import { BEAT_MS } from '../../runtime/market/directory.ts'
-import { openNode, type Node, type NodeOptions, type Room } from '../../runtime/node/node.ts'
+import { BEAT_MS } from '../../runtime/market/liveness.ts'
+import { openNode, PARTITION, type Node, type NodeOptions, type Room } from '../../runtime/node/node.ts'
 import { claimEffects } from '../../runtime/payments/claim.ts'
 import { settler } from '../../runtime/payments/settler.machine.ts'
 import { till } from '../../runtime/payments/till.machine.ts'
@@ -85,7 +85,7 @@ export async function provide(definition: ProviderDefinition, options: Omit<Node
     }
     await bus.keep(cardSubject(participant), canonicalBytes(signCard(body, wire.credentials)))
   }
-  const beat = (): void => bus.publish(aliveSubject(participant), canonicalBytes({ node: wire.node, partitions: ['p0'] }))
+  const beat = (partitions: string[] = [PARTITION]): void => bus.publish(aliveSubject(participant), canonicalBytes({ node: wire.node, partitions } satisfies Alive))
   await publish()
   beat()
   const stopped = new AbortController()
@@ -104,7 +104,7 @@ export async function provide(definition: ProviderDefinition, options: Omit<Node
       }
     }
   }
-  void every(BEAT_MS, beat)
+  void every(BEAT_MS, () => beat())
   void every(RENEW_MS, publish)
 
   return {
@@ -114,7 +114,8 @@ export async function provide(definition: ProviderDefinition, options: Omit<Node
     stop: async (drainMs = 5_000) => {
       draining = true
       stopped.abort()
-      bus.publish(aliveSubject(participant), Uint8Array.of(0))
+      // Owns nothing any more: who hires looks elsewhere at once.
+      beat([])
       await quoting.stop()
       const until = clock.monotonic() + drainMs
       while (under.size > 0 && clock.monotonic() < until) await clock.sleep(20)

@@ -10,11 +10,8 @@ import type { Verifier } from '../identity/signed.ts'
 import type { Bus, BusMessage, Subscription } from '../ports/bus.ts'
 import type { Clock } from '../ports/clock.ts'
 import { admitCard } from './card.ts'
+import { makeLiveness } from './liveness.ts'
 
-/** A participant that was not heard of for this long is not alive, in ms. */
-export const ALIVE_MS = 6_000
-/** How often a node says that it is alive, in ms. */
-export const BEAT_MS = 2_000
 const CARDS_MAX = 50_000
 const CARD_BYTES_MAX = 512 * 1024
 
@@ -49,9 +46,7 @@ export async function openDirectory({ bus, clock, verifier, onRefused }: Directo
   const cards = new Map<string, Card>()
   /** Capability → participant → offer, so that a step looks at those who offer it and not at all cards. */
   const offering = new Map<string, Map<string, Offer>>()
-  const heard = new Map<string, number>()
-  /** Those that said goodbye. */
-  const gone = new Set<string>()
+  const { hear, isAlive } = makeLiveness(clock, CARDS_MAX)
 
   const put = (participant: string, card: Card | undefined, before: Card | undefined): void => {
     for (const { capability: { id } } of before?.body.offers ?? []) {
@@ -79,25 +74,10 @@ export async function openDirectory({ bus, clock, verifier, onRefused }: Directo
       onRefused?.(participant, asError(error))
     }
   }
-  const beat = (message: BusMessage): void => {
-    // Liveness is only ever about the subject's owner: the server lets nobody else publish there (D4).
-    const participant = message.subject.slice(message.subject.lastIndexOf('.') + 1)
-    if (heard.size < CARDS_MAX || heard.has(participant)) heard.set(participant, clock.monotonic())
-    gone.delete(participant)
-    if (message.data.length === 1 && message.data[0] === 0) {
-      heard.delete(participant)
-      if (cards.has(participant)) gone.add(participant)
-    }
-  }
+  const beat = ({ subject, data }: BusMessage): void => hear(subject.slice(subject.lastIndexOf('.') + 1), data)
   const subscriptions: Subscription[] = [await bus.subscribe('aigen.v1.card.*', take), await bus.subscribe('aigen.v1.alive.*', beat)]
   for await (const message of bus.kept('aigen.v1.card.*')) take(message)
 
-  // Who has just come to the network has heard nobody yet: until all could have beaten, a card speaks for its node.
-  const openedAt = clock.monotonic()
-  const isAlive = (participant: string): boolean => {
-    const at = heard.get(participant) ?? (gone.has(participant) ? undefined : openedAt)
-    return at !== undefined && clock.monotonic() - at < ALIVE_MS
-  }
   const current = function* (): Iterable<Card> {
     const now = clock.now()
     for (const [participant, card] of cards) {
