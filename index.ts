@@ -1,9 +1,50 @@
 /**
- * What programs import from 'aigen': offering a service, and the documents, money and errors that
- * go with it. The only barrel of the package.
+ * What programs import from 'aigen'; the only barrel of the package. Whatever is not here may change
+ * without notice. Each name is documented where it is defined.
+ *
+ * A service is a module whose default export is `defineProvider({ … })`, run by `aigen provide`. A
+ * program that hires opens its keys, joins a network, opens a user and starts runs:
+ *
+ * @example
+ * const file = await readNetworkFile('/path/of/aigen dev --data')
+ * const keys = await openKeys({ home: './me', random: systemRandom })
+ * const ports = await connectPorts(await requestAdmission(file, keys.participant), keys.participant)
+ * const evaluator = makeBoundedEvaluator()
+ * const user = await openUser({ ports, keys, evaluate: evaluateWith(evaluator), deposit: 1_000_000n, faucet: true })
+ * const run = await startRun(user, { document, inputs: { text: 'hello' } })
+ * const { output, error, bill } = await finishRun(user, run, 60_000)
+ * // afterwards: user.close(), ports.close(), evaluator.close()
  */
+
+// Offering a service.
 export { type BlobRef, defineProvider, type HandlerContext, type HandlerResult, type ProviderDefinition, type ProviderPrice } from './agents/provider/define.ts'
-export type { Bill, Capability, Card, Receipt } from './schemas/documents.gen.ts'
-export { AigenError, type ErrorBody, type ErrorCode, ERRORS, type Issue } from './schemas/error.ts'
+export { provide, type Provider } from './agents/provider/provide.ts'
+
+// Hiring: a user's node, its runs and their bills.
+export { openUser, type User, type UserOptions } from './agents/user/user.ts'
+export { billNow, finishRun, type Finished, listRuns, type RunLine, startRun, type StartOptions } from './agents/user/run.ts'
+
+// Joining a network: keys, admission, connections.
+export { type KeyOptions, type Keys, openKeys } from './runtime/identity/keys.ts'
+export { type NetworkFile, readNetworkFile, requestAdmission } from './runtime/node/admission.ts'
+export { type ConnectedPorts, type Connections, connectPorts } from './runtime/node/connect.ts'
+export { type Node, type NodeOptions, type NodePorts } from './runtime/node/node.ts'
+export { systemClock } from './runtime/node/system-clock.ts'
+export { systemRandom } from './runtime/node/system-random.ts'
+
+// Pipelines: checked before a cent is spent; expressions evaluated within bounds.
+export { check, type CheckOptions, type CheckReport } from './pipelines/check.ts'
+export { type BoundedEvaluator, type BoundedOptions, makeBoundedEvaluator } from './pipelines/evaluate-bounded.ts'
+export { type Evaluate, evaluateWith } from './pipelines/prepare.ts'
+
+// Proof: a receipt verifies offline, without us.
+export { verifyReceipt } from './runtime/payments/receipt.ts'
+
+// What is said: documents, their validation, money, errors.
+export type {
+  Address, Agreement, Bill, Capability, Card, Delivery, Hash, NodeAuthorisation, Offer, Pipeline, Quote, Receipt, Signature, Terms, Units, Voucher,
+} from './schemas/documents.gen.ts'
+export { AigenError, type ErrorBody, type ErrorCode, type ErrorRule, ERRORS, type Issue } from './schemas/error.ts'
+export type { ParticipantId } from './schemas/id.ts'
 export { formatMoney, parseMoney } from './schemas/money.ts'
 export { issuesOf, validate } from './schemas/validate.ts'

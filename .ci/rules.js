@@ -29,7 +29,7 @@ export function violationsOf(path, text) {
   const report = (line, message) => found.push(`${path}${line ? `:${line}` : ''} ${message}`)
   const segments = path.split('/')
   const name = segments.pop() ?? ''
-  if (CODE.test(name) && NAMELESS.test(name.split('.')[0]) && path !== 'index.ts') {
+  if (CODE.test(name) && NAMELESS.test(name.split('.')[0]) && path !== 'index.ts' && path !== 'index.test.ts') {
     report(0, `is called ${name}: name it after the one noun or verb it holds (import files directly; only the root has an index.ts).`)
   }
   const folder = segments.find((segment) => NAMELESS.test(segment))

@@ -5,6 +5,8 @@
 import { hashOf } from '../../schemas/canonical.ts'
 import type { Agreement, Delivery, Hex32, NodeAuthorisation, Receipt, Voucher } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
+import { parseAsset } from '../../schemas/money.ts'
+import { railSigning } from '../evm/rail-signing.ts'
 import { createAuthorisations } from '../identity/authorisation.ts'
 import { createVerifier } from '../identity/signed.ts'
 import { agreementId, verifyAgreement } from '../market/agreement.ts'
@@ -32,13 +34,15 @@ export function makeReceipt(parts: ReceiptParts): Receipt {
 
 /**
  * Checks that a receipt proves what it says: both sides agreed, the provider stated this delivery
- * at the agreed price, and the payer's voucher folds it. Needs no network; `rail` only hashes.
+ * at the agreed price, and the payer's voucher folds it. Needs no network: `rail` only
+ * hashes, and is by default made from what the receipt says. A receipt from outside is put through
+ * `validate('Receipt', …)` first.
  *
  * - `auth.*`: a signature or authorisation does not hold.
  * - `step.output`: the delivery is not of this agreement, or its price is not the agreed one.
  * - `voucher.lane`, `voucher.ref`, `voucher.too-low`, `voucher.key`: the voucher does not pay this delivery.
  */
-export function verifyReceipt(receipt: Receipt, rail: Pick<Rail, 'recover'>): void {
+export function verifyReceipt(receipt: Receipt, rail: Pick<Rail, 'recover'> = railOf(receipt)): void {
   const { agreement, delivery, voucher } = receipt
   const authorisations = createAuthorisations()
   for (const one of receipt.authorisations) authorisations.admit(one)
@@ -57,4 +61,10 @@ export function verifyReceipt(receipt: Receipt, rail: Pick<Rail, 'recover'>): vo
   if (cumulative < least || (receipt.previousRef === NO_REF && cumulative !== least)) throw new AigenError('voucher.too-low', `cumulative ${cumulative}, the delivery costs ${least}`)
   if (rail.recover(toRail(voucher), voucher.signature) !== receipt.voucherKey) throw new AigenError('voucher.key')
   if (makeReceipt(receipt).id !== receipt.id) throw new AigenError('auth.forged', 'the id is not of this receipt')
+}
+
+/** The rail that the receipt names: signatures need its chain and contract only, no connection. */
+function railOf({ agreement: { terms } }: Receipt): Pick<Rail, 'recover'> {
+  const { chainId, token } = parseAsset(terms.asset)
+  return railSigning({ chainId, contract: terms.vault, token })
 }

@@ -1,0 +1,97 @@
+/** The public door: what it lists is meant, what a program needs is there, and a bare import starts nothing. */
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { expect, it } from 'vitest'
+import * as aigen from './index.ts'
+
+/** Names after `export`, types marked as such, as index.ts writes them. */
+function listed(): string[] {
+  const text = readFileSync(new URL('./index.ts', import.meta.url), 'utf8')
+  return [...text.matchAll(/^export (type )?\{([^}]*)\}/gm)].flatMap(([, all, names]) =>
+    names!.split(',').map((name) => name.trim()).filter(Boolean).map((name) => all === undefined || name.startsWith('type ') ? name : `type ${name}`)).toSorted()
+}
+
+it('exports what it is meant to', () => {
+  expect(Object.keys(aigen).toSorted()).toEqual(listed().filter((name) => !name.startsWith('type ')))
+  expect(listed()).toMatchInlineSnapshot(`
+    [
+      "AigenError",
+      "ERRORS",
+      "billNow",
+      "check",
+      "connectPorts",
+      "defineProvider",
+      "evaluateWith",
+      "finishRun",
+      "formatMoney",
+      "issuesOf",
+      "listRuns",
+      "makeBoundedEvaluator",
+      "openKeys",
+      "openUser",
+      "parseMoney",
+      "provide",
+      "readNetworkFile",
+      "requestAdmission",
+      "startRun",
+      "systemClock",
+      "systemRandom",
+      "type Address",
+      "type Agreement",
+      "type Bill",
+      "type BlobRef",
+      "type BoundedEvaluator",
+      "type BoundedOptions",
+      "type Capability",
+      "type Card",
+      "type CheckOptions",
+      "type CheckReport",
+      "type ConnectedPorts",
+      "type Connections",
+      "type Delivery",
+      "type ErrorBody",
+      "type ErrorCode",
+      "type ErrorRule",
+      "type Evaluate",
+      "type Finished",
+      "type HandlerContext",
+      "type HandlerResult",
+      "type Hash",
+      "type Issue",
+      "type KeyOptions",
+      "type Keys",
+      "type NetworkFile",
+      "type Node",
+      "type NodeAuthorisation",
+      "type NodeOptions",
+      "type NodePorts",
+      "type Offer",
+      "type ParticipantId",
+      "type Pipeline",
+      "type Provider",
+      "type ProviderDefinition",
+      "type ProviderPrice",
+      "type Quote",
+      "type Receipt",
+      "type RunLine",
+      "type Signature",
+      "type StartOptions",
+      "type Terms",
+      "type Units",
+      "type User",
+      "type UserOptions",
+      "type Voucher",
+      "validate",
+      "verifyReceipt",
+    ]
+  `)
+})
+
+it('is importable from the built package, and keeps no process running', () => {
+  // The package by its own name: dist/, which npm test has built.
+  const said = execFileSync(process.execPath, ['-e', "import('aigen').then((aigen) => console.log(typeof aigen.defineProvider))"], {
+    cwd: fileURLToPath(new URL('./', import.meta.url)), encoding: 'utf8', timeout: 30_000,
+  })
+  expect(said.trim()).toBe('function')
+}, 40_000)
