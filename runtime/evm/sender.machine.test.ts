@@ -309,6 +309,23 @@ describe('sender', () => {
       expect([await rail.nonce(account), await rail.balance(account)]).toEqual([1, 7n])
     })
 
+    it('takes the chain as it is where the lost bytes are refused, as on another chain', async () => {
+      const rail = new MemoryRail({ clock: steppingClock() })
+      const mark = rail.mark()
+      let old: readonly string[] = []
+      const host = new Host(altered(rail, {
+        broadcast: (bytes) => old.includes(bytes) ? Promise.reject(new AigenError('chain.reverted', 'invalid chain id')) : rail.broadcast(bytes),
+      }))
+      for (const key of ['a', 'b']) host.send(key, mint(1n))
+      await host.settle()
+      old = host.snapshot.context.history.map(({ bytes }) => bytes)
+      rail.rewind(mark)
+      host.send('c', mint(10n))
+      await host.settle()
+      expect(done(host).slice(2)).toEqual(['chain.write.lost a', 'chain.write.lost b', 'chain.write.done c'])
+      expect([await rail.nonce(account), await rail.balance(account)]).toEqual([1, 10n])
+    })
+
     it('keeps a bounded history', async () => {
       const host = new Host(new MemoryRail({ clock: steppingClock() }))
       for (let i = 0; i < 50; i += 1) host.send(`w${i}`, mint(1n))

@@ -37,7 +37,7 @@ const RETRY_MS = 3_000
 /** Look-ups in a row that must find the chain behind by more than is remembered. */
 const BEHIND_MAX = 3
 /** Times that lost transactions are sent again for one write before they are taken for lost for good. */
-const MENDS_MAX = 20
+const MENDS_MAX = 6
 /** After the last write the chain is looked at once more: what it loses, it loses soon. */
 const CHECK_MS = 15_000
 
@@ -191,8 +191,7 @@ export const senderMachine = createMachine({
         },
         // Nothing of this write has left: the chain's own nonce is free for it, once what was lost is mended.
         'chain.sign.behind': [
-          { guard: ({ context }) => (context.current?.signTries ?? 0) >= SIGN_TRIES_MAX, target: 'idle', actions: giveUp },
-          { guard: (at) => mine(at) && isMendable(at), target: 'mending' },
+          { guard: (at) => mine(at) && isMendable(at) && (at.context.current?.signTries ?? 0) < MENDS_MAX, target: 'mending' },
           { guard: ({ context }) => (context.current?.signTries ?? 0) >= BEHIND_MAX, target: 'signing', actions: mourn(true), reenter: true },
           { target: 'unsigned' },
         ],
