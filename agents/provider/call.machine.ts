@@ -3,8 +3,8 @@
  * stored answer that a repeated invoke gets, so the handler's work is done once and owed once (I1).
  * Its lane's till hears what is taken, owed and freed. Started by `accept`.
  */
-import { assign, createMachine, enqueueActions } from 'xstate'
-import type { Address, Delivery, DeliveryBody, Hash, Hex32, Terms, Units } from '../../schemas/documents.gen.ts'
+import { assign, createMachine } from 'xstate'
+import type { Address, Delivery, Hash, Hex32, Terms } from '../../schemas/documents.gen.ts'
 import type { ErrorBody } from '../../schemas/error.ts'
 import { defineActor, effect } from '../../runtime/actors/actor.ts'
 import { deliveryHash } from '../../runtime/payments/delivery.ts'
@@ -32,11 +32,9 @@ export interface CallContext extends CallInput {
 
 export type CallEvent = { at: number } & (
   | { type: 'invoke'; input: unknown; inputHash: Hash; parcels: unknown; trace?: string }
-  | { type: 'service.work.done'; output: unknown; outputHash: Hash; parcels: unknown; units: Units; amount: string }
+  | { type: 'service.work.done'; output: unknown; parcels: unknown; delivery: Delivery }
   | { type: 'service.work.failed'; error: ErrorBody }
   | { type: 'service.work.unknown' }
-  | { type: 'service.sign.done'; delivery: Delivery }
-  | { type: 'service.sign.failed'; error: ErrorBody }
   | { type: 'lane.held' | 'lane.lost' }
   | { type: 'cancel' }
   | { type: 'paid' }
@@ -86,7 +84,11 @@ const machine = createMachine({
     working: {
       entry: effect<CallContext, any>('service.work', ({ context }) => ({ until: context.until })),
       on: {
-        'service.work.done': { target: 'signing', actions: [assign({ output: ({ event }) => event.output, outputParcels: ({ event }) => event.parcels }), forgetInput] },
+        // Signed by the effect that worked: journaled here before it leaves, and the step has one record less to wait for.
+        'service.work.done': {
+          target: 'delivered',
+          actions: [assign({ output: ({ event }) => event.output, outputParcels: ({ event }) => event.parcels, delivery: ({ event }) => event.delivery }), forgetInput],
+        },
         'service.work.failed': { target: 'failed', actions: [assign({ error: ({ event }) => event.error }), forgetInput] },
         'service.work.unknown': {
           target: 'failed',
@@ -99,19 +101,6 @@ const machine = createMachine({
           target: 'failed',
           actions: [{ type: 'abort', params: { kind: 'service.work' } } as any, assign({ error: { code: 'step.timeout', message: 'The step missed its deadline.' } satisfies ErrorBody }), forgetInput],
         },
-      },
-    },
-    signing: {
-      entry: enqueueActions(({ context, event, enqueue }) => {
-        if (event.type !== 'service.work.done') return
-        const body: DeliveryBody = {
-          agreement: context.agreement, call: context.call, inputHash: context.inputHash!, outputHash: event.outputHash, units: event.units, amount: event.amount, at: event.at,
-        }
-        enqueue({ type: 'service.sign', params: { body } } as any)
-      }),
-      on: {
-        'service.sign.done': { target: 'delivered', actions: assign({ delivery: ({ event }) => event.delivery }) },
-        'service.sign.failed': { target: 'failed', actions: assign({ error: ({ event }) => event.error }) },
       },
     },
     delivered: {
@@ -135,4 +124,4 @@ const machine = createMachine({
   },
 })
 
-export const call = defineActor('call', '1', machine)
+export const call = defineActor('call', '2', machine)

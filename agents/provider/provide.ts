@@ -53,23 +53,21 @@ export async function provide(definition: ProviderDefinition, options: Omit<Node
   const { clock, bus, participant, host, wire, rail } = node
   await host.start('settler', {})
 
-  const working = (): number => {
-    let count = 0
-    for (const actor of host.list('call')) if (actor.snapshot.value === 'working' || actor.snapshot.value === 'signing') count++
-    return count
-  }
   let draining = false
   const most = (definition.concurrency ?? 2) + (definition.queue ?? 16)
-  const busy = (): boolean => draining || open >= most
+  const busy = (): boolean => draining || under.size >= most
   // Counted from the journal once, then kept by watching: a scan of all calls per quote would grow without end.
-  let open = working()
   const under = new Set<string>()
-  for (const actor of host.list('call')) if (actor.snapshot.value === 'working') under.add(actor.id)
-  const unwatch = host.watch((actor) => {
+  let calls = 0
+  for (const actor of host.list('call')) {
+    calls++
+    if (actor.snapshot.value === 'working') under.add(actor.id)
+  }
+  const unwatch = host.watch((actor, entry) => {
     if (actor.kind.name !== 'call') return
+    if (entry.number === 1) calls++
     if (actor.snapshot.value === 'working') under.add(actor.id)
     else under.delete(actor.id)
-    open = under.size
   })
 
   const quoting = await openQuoting({ ...node, host: () => host }, definition, busy)
@@ -110,7 +108,7 @@ export async function provide(definition: ProviderDefinition, options: Omit<Node
   return {
     node,
     definition,
-    stats: () => ({ working: under.size, calls: [...host.list('call')].length }),
+    stats: () => ({ working: under.size, calls }),
     stop: async (drainMs = 5_000) => {
       draining = true
       stopped.abort()

@@ -74,7 +74,8 @@ export function serveVerbs(parts: NodeParts, definition: ProviderDefinition, quo
       verifySide(body, 'payer', body.payer, verifier, clock.now())
       await checkLane(parts, readLane, body, caller)
       const host = parts.host()
-      await host.start(`till/${lane}`, { lane, payer: caller, payee: terms.payee, voucherKey: body.proof.voucherKey })
+      // Asking for one that is there would still wait for the append under way.
+      if (!host.peek(`till/${lane}`)) await host.start(`till/${lane}`, { lane, payer: caller, payee: terms.payee, voucherKey: body.proof.voucherKey })
       const before = till(lane, caller)
       if (before.owed || before.open?.invoked) throw new AigenError('lane.unpaid', `agreement ${(before.owed ?? before.open)!.agreement}`)
       await host.start(callActor(agreement, 0), { agreement, call: 0, terms, lane, caller })

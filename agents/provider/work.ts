@@ -19,7 +19,7 @@ import type { HandlerResult, ProviderDefinition } from './define.ts'
 /** Bytes of an output that a record and an envelope can hold; larger values belong in blobs. */
 const OUTPUT_BYTES_MAX = 256 * 1024
 
-/** The effects `service.work` and `service.sign`. */
+/** The effect `service.work`. */
 export function workEffects(parts: NodeParts, definition: ProviderDefinition, evaluate: Evaluate): Record<string, EffectKind> {
   const { clock, random, blobs, transfer, participant, telemetry } = parts
 
@@ -61,7 +61,10 @@ export function workEffects(parts: NodeParts, definition: ProviderDefinition, ev
           const bytes = stored.get(ref.$blob)
           if (bytes) parcels.push(await sendParcel(transfer, participant, bytes, random))
         }
-        return { type: 'service.work.done', output, outputHash: hashOf(output), parcels, units, amount: charge(call.terms, units).toString() }
+        const body: DeliveryBody = {
+          agreement: call.agreement, call: call.call, inputHash: call.inputHash!, outputHash: hashOf(output), units, amount: charge(call.terms, units).toString(), at: clock.now(),
+        }
+        return { type: 'service.work.done', output, parcels, delivery: signDelivery(body, parts.wire.credentials.sign) }
       } finally {
         timer.cancel()
         signal.removeEventListener('abort', stop)
@@ -69,11 +72,7 @@ export function workEffects(parts: NodeParts, definition: ProviderDefinition, ev
     },
   }
 
-  const sign: EffectKind = {
-    mode: 'idempotent',
-    run: async ({ body }: { body: DeliveryBody }) => ({ type: 'service.sign.done', delivery: signDelivery(body, parts.wire.credentials.sign) }),
-  }
-  return { 'service.work': work, 'service.sign': sign }
+  return { 'service.work': work }
 }
 
 /** The handler's result; what it throws that is not from the table is `step.failed`. */
