@@ -28,14 +28,16 @@ export async function startChild(program: 'responder' | 'seller', told: object):
     const done = (settle: () => void): void => {
       clearTimeout(timer)
       child.off('message', listen)
+      child.off('exit', ended)
       settle()
     }
     const listen = (message: { type: string }): void => {
       if (message.type === type) done(() => resolve(message))
     }
+    const ended = (): void => done(() => reject(new Error(`${program} ended`)))
     const timer = setTimeout(() => done(() => reject(new Error(`${program} did not say ${type}`))), ms)
     child.on('message', listen)
-    void gone.then(() => done(() => reject(new Error(`${program} ended`))))
+    child.once('exit', ended)
   })
   const ready = hear('ready', START_MS)
   child.send({ type: 'start', told })

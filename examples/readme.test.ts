@@ -1,9 +1,9 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { readdir } from 'node:fs/promises'
 import { check } from '../pipelines/check.ts'
+import type { ProviderDefinition } from '../agents/provider/define.ts'
 import type { Capability } from '../schemas/documents.gen.ts'
 import { validate } from '../schemas/validate.ts'
 
@@ -33,7 +33,7 @@ describe('what the README shows works', () => {
     const [source] = await blocks('js')
     const file = join(folder, 'shout.js')
     await writeFile(file, source!.replace("from 'aigen'", `from ${JSON.stringify(pathToFileURL(join(root, 'dist/index.js')).href)}`))
-    const { default: definition } = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as typeof import('./devnet/services/chart.ts')
+    const { default: definition } = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as { default: ProviderDefinition }
     validate('Capability', definition.capability)
     const result = await definition.handler({ text: 'hello' }, undefined as never)
     expect(result).toEqual({ output: { text: 'HELLO' }, units: { call: 1 } })

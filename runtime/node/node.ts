@@ -4,7 +4,7 @@
  * chain sender) it brings itself. Used by every role in `agents/`.
  */
 import type { NodeAuthorisation } from '../../schemas/documents.gen.ts'
-import type { AigenError } from '../../schemas/error.ts'
+import { AigenError } from '../../schemas/error.ts'
 import type { ParticipantId } from '../../schemas/id.ts'
 import { defineActor } from '../actors/actor.ts'
 import { Host, type Registry } from '../actors/host.ts'
@@ -83,12 +83,12 @@ export async function openNode(options: NodeOptions): Promise<Node> {
   const authorisation = authoriseNode(keys.wallet, keys.node.publicKey, { notBefore: today - DAY_MS, notAfter: today + AUTHORISED_DAYS * DAY_MS })
   const wire = createWire({ bus, clock, random, node: keys.node, authorisation, telemetry, partitions: () => [PARTITION] })
   const directory = await openDirectory({ bus, clock, verifier: wire.credentials.verifier, ...(options.onRefusedCard ? { onRefused: options.onRefusedCard } : {}) })
-  let host: Host | undefined
+  const opening: { host?: Host } = {}
   const parts: NodeParts = {
     ...ports, keys, authorisation, participant: keys.participant, wire, directory, telemetry,
     host: () => {
-      if (!host) throw new Error('the host is not open yet')
-      return host
+      if (!opening.host) throw new AigenError('internal', 'the host is not open yet')
+      return opening.host
     },
   }
   const chain: Room = () => ({
@@ -103,19 +103,19 @@ export async function openNode(options: NodeOptions): Promise<Node> {
     actors: registries.flatMap((one) => one.actors),
     effects: Object.assign({}, ...registries.map((one) => one.effects)) as Registry['effects'],
   }
-  host = await Host.open({ journal: ports.journal, partition: PARTITION, clock, random, registry, ...(options.onLost ? { onLost: options.onLost } : {}) })
+  const host = await Host.open({ journal: ports.journal, partition: PARTITION, clock, random, registry, ...(options.onLost ? { onLost: options.onLost } : {}) })
+  opening.host = host
   await host.start(senderActor(keys.participant), { account: keys.wallet.address.toLowerCase() })
-  const opened = host
   return {
     ...parts,
-    host: opened,
+    host,
     start: async () => {
       await wire.start()
-      opened.resume()
+      host.resume()
     },
     close: async () => {
       await wire.stop()
-      await opened.close()
+      await host.close()
       await directory.close()
     },
   }
