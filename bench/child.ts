@@ -25,17 +25,17 @@ export async function startChild(program: 'responder' | 'seller', told: object):
   })
   const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   const hear = (type: string, ms: number): Promise<any> => new Promise((resolve, reject) => {
-    const done = (settle: () => void): void => {
+    const end = (settle: () => void): void => {
       clearTimeout(timer)
       child.off('message', listen)
       child.off('exit', ended)
       settle()
     }
+    const ended = (): void => end(() => reject(new Error(`${program} ended`)))
     const listen = (message: { type: string }): void => {
-      if (message.type === type) done(() => resolve(message))
+      if (message.type === type) end(() => resolve(message))
     }
-    const ended = (): void => done(() => reject(new Error(`${program} ended`)))
-    const timer = setTimeout(() => done(() => reject(new Error(`${program} did not say ${type}`))), ms)
+    const timer = setTimeout(() => end(() => reject(new Error(`${program} did not say ${type}`))), ms)
     child.on('message', listen)
     child.once('exit', ended)
   })

@@ -1,9 +1,10 @@
 /** The trivial service that the paid step hires, and the pipeline of such steps one after another. */
 import type { ProviderDefinition } from '../agents/provider/define.ts'
+import { formatMoney } from '../schemas/money.ts'
 
 /** Atomic units of one step, and the same as a decimal of the dollar. */
 const PRICE = '0.0001'
-export const PRICE_ATOMIC = 100n
+const PRICE_ATOMIC = 100n
 
 export const echo: ProviderDefinition = {
   name: 'echo',
@@ -26,7 +27,7 @@ export function chainOf(steps: number): object {
     name: 'bench-chain',
     version: '1.0.0',
     input: { type: 'object', required: ['text'], properties: { text: { type: 'string' } } },
-    budget: { max: String(steps * Number(PRICE) * 2) },
+    budget: { max: formatMoney(BigInt(steps) * PRICE_ATOMIC * 2n) },
     steps: Object.fromEntries(names.map((name, at) => [name, {
       uses: echo.capability.id, with: { text: at === 0 ? '${input.text}' : `\${steps.${names[at - 1]}.text}` },
       price: { max: PRICE }, sla: { deadline: '10s', grace: '1s' },

@@ -6,7 +6,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { ownCpuMs } from './child.ts'
 import type { Ground } from './ground.ts'
-import { openMarket, watchSteps } from './paid-step.ts'
+import { openMarket, warm, watchSteps } from './paid-step.ts'
 import { percentile, rounded } from './samples.ts'
 
 export interface GrowthOptions {
@@ -40,7 +40,7 @@ export async function measureGrowth(ground: Ground, { runs, steps, concurrency, 
   const market = await openMarket(ground)
   try {
     // compiled code and lanes are no growth
-    await Promise.all(Array.from({ length: concurrency * 4 }, () => market.run(steps)))
+    await warm(market, steps)
     const before = heapBytes()
     let last: Mark = { at: performance.now(), cpuMs: ownCpuMs(), sellerCpuMs: await market.seller.cpuMs() }
     let latencies: number[] = []

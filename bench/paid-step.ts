@@ -19,7 +19,9 @@ import { cpuMsOf } from './samples.ts'
 const DEPOSIT = 1_000_000_000_000n
 const RUN_MS = 120_000
 const LIVE_MS = 15_000
-const WARM_MS = 4_000
+/** What both sides' code is compiled by: fewer steps are measured twice as dear. */
+const WARM_STEPS = 1_000
+const WARM_MS = 30_000
 
 export interface Market {
   readonly user: User
@@ -95,14 +97,19 @@ export function watchSteps(user: User, onStep: (ms: number, at: number) => void,
   })
 }
 
+/** Runs until lanes, sessions and compiled code are what a node has after its first minute. */
+export async function warm(market: Market, stepsPerRun: number): Promise<void> {
+  const until = performance.now() + WARM_MS
+  let left = WARM_STEPS
+  await Promise.all(Array.from({ length: 16 }, async () => {
+    while ((left -= stepsPerRun) >= 0 && performance.now() < until) await market.run(stepsPerRun)
+  }))
+}
+
 /** `concurrency` runs at once, each followed by another, for `seconds`. */
 export async function measurePaidSteps(ground: Ground, market: Market, concurrency: number, stepsPerRun: number, seconds: number): Promise<Measured> {
-  // lanes, sessions and compiled code: what a node has after its first minute
-  const warmUntil = performance.now() + WARM_MS
-  await Promise.all(Array.from({ length: concurrency }, async () => {
-    do await market.run(stepsPerRun)
-    while (performance.now() < warmUntil)
-  }))
+  // each lane of this many runs at once is reserved
+  await Promise.all(Array.from({ length: concurrency }, () => market.run(stepsPerRun)))
   const latencies: number[] = []
   const settleMs: number[] = []
   let workflows = 0

@@ -4,12 +4,12 @@
  * stdout, a table on stderr. `npm run bench -- growth` and `npm run bench -- start-up` measure what
  * a node's age costs it. Leaves no process and no file.
  */
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { measureGrowth } from './growth.ts'
 import { openGround, type Ground } from './ground.ts'
 import { measureFloor } from './floor.ts'
 import { lineOf, tableOf, together, type Line } from './line.ts'
-import { measurePaidSteps, openMarket } from './paid-step.ts'
+import { measurePaidSteps, openMarket, warm } from './paid-step.ts'
 import { measureStartUp } from './start-up.ts'
 
 interface StepsOptions {
@@ -45,6 +45,7 @@ async function benchSteps({ seconds, steps, concurrency, json }: StepsOptions): 
     const lines: Line[] = []
     const market = await openMarket(ground)
     try {
+      await warm(market, steps)
       for (const atOnce of concurrency) {
         // the floor half before and half after, so that a machine that others load is as loaded for both
         const before = await measureFloor(ground, atOnce, seconds / 2)
@@ -64,7 +65,7 @@ async function benchSteps({ seconds, steps, concurrency, json }: StepsOptions): 
   })
 }
 
-const program = new Command('bench').description('Benchmarks of AIGEN beside what they stand on.').showHelpAfterError()
+const program = new Command('bench').description('Benchmarks of AIGEN beside what they stand on.').showHelpAfterError().exitOverride()
 program.command('steps', { isDefault: true }).description('the paid step beside the raw-NATS floor')
   .option('--seconds <n>', 'how long each is measured', count, 10)
   .option('--steps <n>', 'steps of one run', count, 10)
@@ -87,6 +88,11 @@ program.command('start-up').description('how long a node takes to replay its jou
 try {
   await program.parseAsync()
 } catch (error) {
-  process.stderr.write(`${(error as Error).stack ?? String(error)}\n`)
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2
+  else fail(error as Error)
+}
+
+function fail(error: Error): void {
+  process.stderr.write(`${error.stack ?? error.message}\n`)
   process.exitCode = 1
 }
