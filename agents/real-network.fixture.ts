@@ -35,7 +35,7 @@ export class RealWorld {
 
   static async open(): Promise<RealWorld> {
     const home = await mkdtemp(join(tmpdir(), 'aigen-world-'))
-    const [nats, anvil] = await Promise.all([startServer({ dataDir: join(home, 'nats'), random: systemRandom }), startAnvil({ data: join(home, 'chain') })])
+    const [nats, anvil] = await Promise.all([startServer({ dataDir: join(home, 'nats'), random: systemRandom }), startAnvil({ data: join(home, 'chain'), history: false })])
     return new RealWorld(home, nats, anvil, await deployDevnet({ url: anvil.url, chainId: CHAIN_ID }))
   }
 

@@ -47,7 +47,7 @@ export async function openGround(): Promise<Ground> {
   }
   try {
     nats = await startServer({ dataDir: join(folder, 'nats'), random: systemRandom })
-    anvil = await startAnvil({ data: join(folder, 'chain') })
+    anvil = await startAnvil({ data: join(folder, 'chain'), history: false })
     watcher = watch(anvil.pid()!, join(folder, 'chain', 'anvil-state.json'))
     const options = { url: anvil.url, chainId: CHAIN_ID }
     const chain = { ...options, ...(await deployDevnet(options)) }
