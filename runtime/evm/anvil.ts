@@ -53,11 +53,11 @@ const LISTENING = /Listening on [\d.]+:(\d+)/
 /** Where `@foundry-rs/anvil` may be installed: above this file, or with the examples, which depend on it at run time. */
 const HOMES = [import.meta.url, ...['../../examples/', '../../../examples/'].map((path) => new URL(path, import.meta.url).href)]
 
-/** Path of the anvil binary in its platform package; `anvil.missing` when npm left it out. */
-export function anvilPath(): string {
+/** Path of the anvil binary in its platform package, looked for from `homes` on; `anvil.missing` when npm left it out. */
+export function anvilPath(homes: readonly string[] = HOMES): string {
   const arch = process.arch === 'x64' ? 'amd64' : process.arch
   let cause: unknown
-  for (const home of HOMES) {
+  for (const home of homes) {
     try {
       const require = createRequire(createRequire(home).resolve('@foundry-rs/anvil/package.json'))
       const folder = dirname(require.resolve(`@foundry-rs/anvil-${process.platform}-${arch}/package.json`))
