@@ -127,12 +127,23 @@ it('with the network up, others join: a poor scan goes to the careful provider',
   expect(await quoted.ended, quoted.err).toBe(0)
   expect(quoted.events.find((event) => event.step === 'read').candidates.map((one: any) => one.name)).toEqual(['quick-eye', 'careful-eye'])
 
-  // a provider that dies is started again
-  const { pid } = network.events[0].providers.find((one: any) => one.name === 'name-finder')
+  // a provider killed at work: the step goes elsewhere, nothing is paid to who did not deliver
+  const { pid } = network.events[0].providers.find((one: any) => one.name === 'quick-eye')
+  const unlucky = aigen('run', 'scan-desk', '--input', `scan=@${join(SCANS, 'memo.png')}`)
+  await until(() => unlucky.events.some((event) => event.step === 'read' && event.state === 'working' && event.provider === 'quick-eye'), 30_000, 'quick-eye at work', unlucky)
   process.kill(pid, 'SIGKILL')
-  await until(() => /provider name-finder ended \(SIGKILL\).*started again/.test(network.err), 10_000, 'the restart', network)
-  const pids = (): string[] => processes().filter((line) => line.includes('--as name-finder'))
-  await until(() => pids().length === 1 && !pids()[0]!.trim().startsWith(`${pid} `), 20_000, 'a new process')
+  expect(await unlucky.ended, unlucky.err).toBe(0)
+  const saved = balanced(unlucky.events.at(-1))
+  complete(saved)
+  expect(saved.steps[0]).toMatchObject({
+    step: 'read', providerName: 'careful-eye',
+    attempts: [{ providerName: 'quick-eye', state: 'timeout', charged: '0' }, { providerName: 'careful-eye', state: 'done' }],
+  })
+
+  // and it is started again
+  await until(() => /provider quick-eye ended \(SIGKILL\).*started again/.test(network.err), 10_000, 'the restart', network)
+  const pids = (): string[] => processes().filter((line) => line.includes('--as quick-eye'))
+  await until(() => pids().length === 1 && !pids()[0]!.trim().startsWith(`${pid} `), 30_000, 'a new process')
 
   network.child.kill('SIGINT')
   expect(await network.ended, network.err).toBe(0)

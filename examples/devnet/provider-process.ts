@@ -8,8 +8,9 @@ import { AigenError, asError } from '../../schemas/error.ts'
 import { participantId, type ParticipantId } from '../../schemas/id.ts'
 import type { Connections } from '../../runtime/node/connect.ts'
 
-const BACKOFF_MIN_MS = 250
-const BACKOFF_MAX_MS = 10_000
+/** Longer than a payer waits for a provider that is gone: the market replaces it, then it comes back. */
+const BACKOFF_MIN_MS = 6_000
+const BACKOFF_MAX_MS = 30_000
 /** A child that lived this long has a clean record again. */
 const STEADY_MS = 30_000
 /** Deaths in a row after which it is given up. */
