@@ -21,6 +21,7 @@ export { type BlobRef, defineProvider, type HandlerContext, type HandlerResult, 
 export { provide, type Provider } from './agents/provider/provide.ts'
 
 // Hiring: a user's node, its runs and their bills.
+export { hire, type Hired, type HireOptions } from './agents/user/hire.ts'
 export { openUser, type User, type UserOptions } from './agents/user/user.ts'
 export { billNow, finishRun, type Finished, listRuns, type RunLine, startRun, type StartOptions } from './agents/user/run.ts'
 

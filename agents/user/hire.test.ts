@@ -1,0 +1,48 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { virtualClock } from '../../runtime/memory/clock.ts'
+import { MemoryWorld, SHOUT, shouter } from '../memory-network.fixture.ts'
+import { hire } from './hire.ts'
+import { available, type WalletContext } from './wallet.machine.ts'
+
+describe('hiring one call', () => {
+  let world: MemoryWorld
+  afterEach(() => world.close())
+
+  it('gives the output, pays once and gives the rest of the hold back', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    await world.drive(world.provider(shouter('p1', '0.01', 90)))
+    const user = await world.drive(world.user('alice'))
+    const hired = await world.drive(hire(user, { capability: SHOUT.id, input: { text: 'hi' }, maxPrice: '0.02' }))
+    expect(hired).toMatchObject({ output: { text: 'HI', quality: 90 }, charged: '0.01', provider: 'p1' })
+    expect(hired.bill.settled).toBe('0.01')
+    expect(available(user.node.host.context<WalletContext>('wallet')!)).toBe(10_000_000n - 10_000n)
+  })
+
+  it('an input that looks like an expression stands for itself', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    await world.drive(world.provider(shouter('p1', '0.01', 90)))
+    const user = await world.drive(world.user('alice'))
+    const { output } = await world.drive(hire(user, { capability: SHOUT.id, input: { text: 'a ${input.secret} $${b} ${' }, maxPrice: '0.02' }))
+    expect(output).toMatchObject({ text: 'A ${INPUT.SECRET} $${B} ${' })
+  })
+
+  it('goes elsewhere when the acceptance expression fails, and says so when nobody passes', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    await world.drive(world.provider(shouter('poor', '0.01', 50)))
+    const user = await world.drive(world.user('alice'))
+    const options = { capability: SHOUT.id, input: { text: 'hi' }, maxPrice: '0.03', expect: 'output.quality > 80.0' }
+    await expect(world.drive(hire(user, options))).rejects.toMatchObject({ code: 'step.expect' })
+    await world.drive(world.provider(shouter('good', '0.02', 95)))
+    expect(await world.drive(hire(user, options))).toMatchObject({ provider: 'good', charged: '0.02' })
+    expect(available(user.node.host.context<WalletContext>('wallet')!)).toBe(10_000_000n - 20_000n)
+  })
+
+  it('a capability that nobody offers, or an input that does not fit, starts nothing', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    await world.drive(world.provider(shouter('p1', '0.01', 90)))
+    const user = await world.drive(world.user('alice'))
+    await expect(world.drive(hire(user, { capability: 'text.shuot@1', input: {}, maxPrice: '0.02' }))).rejects.toMatchObject({ code: 'pipeline.invalid', issues: expect.arrayContaining([expect.objectContaining({ path: 'steps.call.uses', hint: expect.stringContaining('Did you mean text.shout@1') })]) })
+    await expect(world.drive(hire(user, { capability: SHOUT.id, input: { txt: 'hi' }, maxPrice: '0.02' }))).rejects.toMatchObject({ code: 'pipeline.invalid' })
+    expect([...user.node.host.list('run')]).toEqual([])
+  })
+})

@@ -1,0 +1,90 @@
+/**
+ * Hires one call of a capability from whoever does it best, for programs that need no pipeline: a
+ * run of a single step, with everything a step has (market, agreement, judgement, payment, receipt).
+ */
+import type { Bill } from '../../schemas/documents.gen.ts'
+import { AigenError, fromBody } from '../../schemas/error.ts'
+import { formatMoney, parseMoney } from '../../schemas/money.ts'
+import { finishRun, startRun, type StartOptions } from './run.ts'
+import type { User } from './user.ts'
+
+export interface HireOptions {
+  /** Like `text.entities@1`. */
+  readonly capability: string
+  /** Fits the capability's input schema; blobs as references, their bytes in `blobs`. */
+  readonly input: Readonly<Record<string, unknown>>
+  readonly blobs?: StartOptions['blobs']
+  /** Most that one call may cost, decimal string of the dollar. */
+  readonly maxPrice: string
+  /** Time from invoke to delivery, in ms (default 60,000). */
+  readonly deadlineMs?: number
+  /** CEL over `output`; a delivery that fails it is not owed. */
+  readonly expect?: string
+  /** Providers tried at most (default 2). */
+  readonly attempts?: number
+  /** How long all of it may take, in ms (default 300,000). */
+  readonly timeoutMs?: number
+  /** W3C traceparent of the caller's span. */
+  readonly trace?: string
+}
+
+export interface Hired {
+  readonly output: unknown
+  /** What it cost, decimal string of the dollar. */
+  readonly charged: string
+  /** Who did it, by the name on its card. */
+  readonly provider: string
+  readonly bill: Bill
+}
+
+/**
+ * The output of one paid call. The call belongs to the journal: where this process dies, the next
+ * one of the same participant finishes and pays it (`listRuns`).
+ *
+ * - `step.*`, `market.*`: nobody delivered what was asked; nothing is owed for what was not delivered.
+ * - `budget.*`, `wallet.empty`, `pipeline.invalid`: nothing was started.
+ *
+ * @example
+ * const { output } = await hire(user, { capability: 'text.shout@1', input: { text: 'hi' }, maxPrice: '0.01' })
+ * // output: { text: 'HI' }
+ */
+export async function hire(user: User, options: HireOptions): Promise<Hired> {
+  const { capability, input, maxPrice, deadlineMs = 60_000, expect, attempts = 2, timeoutMs = 300_000 } = options
+  const document = {
+    name: 'hire',
+    version: '1.0.0',
+    budget: { max: maxPriceOf(maxPrice, attempts) },
+    steps: {
+      call: {
+        uses: capability,
+        with: literal(input) as object,
+        price: { max: maxPrice },
+        sla: { deadline: `${Math.ceil(deadlineMs)}ms` },
+        ...(expect === undefined ? {} : { expect: `\${${expect}}` }),
+        retry: { attempts, elsewhere: true },
+      },
+    },
+    output: '${steps.call}',
+  }
+  const run = await startRun(user, {
+    document, inputs: {}, ...(options.blobs === undefined ? {} : { blobs: options.blobs }), ...(options.trace === undefined ? {} : { trace: options.trace }),
+  })
+  const { output, error, bill } = await finishRun(user, run, timeoutMs)
+  if (error) throw fromBody(error)
+  const [step] = bill.steps
+  if (!step?.providerName) throw new AigenError('internal', `run ${run} has no step`)
+  return { output, charged: step.charged, provider: step.providerName, bill }
+}
+
+/** Every attempt may stay held until its outcome is known, so the budget covers them all (D6). */
+function maxPriceOf(maxPrice: string, attempts: number): string {
+  return formatMoney(parseMoney(maxPrice) * BigInt(attempts))
+}
+
+/** A value as a template that stands for itself: `${` is written `$${`. */
+function literal(value: unknown): unknown {
+  if (typeof value === 'string') return value.replaceAll('${', () => '$${')
+  if (Array.isArray(value)) return value.map(literal)
+  if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, literal(inner)]))
+  return value
+}
