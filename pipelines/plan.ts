@@ -5,7 +5,7 @@
  * A step starts when all it depends on has ended. A false `if` gives null and the state `skipped`;
  * what depends on a skipped step is skipped too unless it tests `meta` of it.
  */
-import type { Pipeline, PipelineRetryReason, PipelineStep, Settle } from '../schemas/documents.gen.ts'
+import type { Address, Pipeline, PipelineRetryReason, PipelineStep, Settle } from '../schemas/documents.gen.ts'
 import { AigenError } from '../schemas/error.ts'
 import { dependentsOf, graphOf, stepsNamed, type Graph } from './graph.ts'
 import { DEFAULTS, limitsOf, worstCaseOf } from './price.ts'
@@ -45,6 +45,9 @@ export interface StepPlan {
   readonly backoffMs: number
   /** Whether the next attempt goes to another provider. */
   readonly elsewhere: boolean
+  /** Who may do it; null for anybody. And who is never asked. */
+  readonly only: readonly Address[] | null
+  readonly not: readonly Address[]
   readonly settle: Settle
   /** CEL source over `output`, as the agreement carries it; null for none. */
   readonly expect: string | null
@@ -109,6 +112,7 @@ function stepPlan(
     maxPrice: cap.toString(), worst: worst.toString(),
     deadlineMs: limits.deadlineMs, graceMs: limits.graceMs, attempts: limits.attempts, retryOn: limits.retryOn, backoffMs: limits.backoffMs,
     elsewhere: step.retry?.elsewhere ?? true,
+    only: step.providers?.only ?? null, not: step.providers?.not ?? [],
     settle: step.settle ?? 'postpaid',
     expect: step.expect === undefined ? null : expectSource(step.expect, name),
     if: step.if ?? null, forEach: step.forEach ?? null, with: step.with ?? {},

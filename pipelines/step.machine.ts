@@ -126,7 +126,8 @@ const machine = createMachine({
           expect: plan.expect,
           settle: plan.settle,
           trace: context.trace,
-          exclude: plan.elsewhere ? attempts.map((one) => one.provider) : [],
+          only: plan.only,
+          exclude: [...plan.not, ...(plan.elsewhere ? attempts.map((one) => one.provider) : [])],
         }
         enqueue({ type: 'tell', params: { to: input.self, event: { type: 'start', input } } } as any)
       }),

@@ -180,6 +180,10 @@ export interface Capability {
    */
   unit: Unit
   /**
+   * how many units a price is for, like 1000 where thousands of tokens are priced; default 1
+   */
+  per?: number
+  /**
    * schema of the input; {"$ref": "aigen:blob"} stands for a blob reference
    */
   input: JsonSchema
@@ -187,6 +191,10 @@ export interface Capability {
    * schema of the output
    */
   output: JsonSchema
+  /**
+   * schema of one piece of a streamed output; only capabilities that have it are streamed. The output stays whole in the delivery
+   */
+  chunk?: JsonSchema
   /**
    * whether the same input always gives an equally good output, so that a result may be reused
    */
@@ -244,6 +252,13 @@ export interface CardBody {
    * @maxItems 64
    */
   offers: Offer[]
+  /**
+   * HTTP addresses where the participant answers those who have no node
+   *
+   * @maxItems 8
+   */
+  doors?: Door[]
+  escrow?: EscrowOffer
   asset: Asset
   issuedAt: Time
   expiresAt: Time
@@ -262,9 +277,49 @@ export interface Offer {
    */
   latencyMs: DurationMs
   /**
+   * models served, as an input's model names them
+   *
+   * @maxItems 64
+   */
+  models?: string[]
+  /**
    * calls worked on at once
    */
   concurrency: number
+}
+/**
+ * An HTTP address and what answers there
+ */
+export interface Door {
+  /**
+   * what answers there: an OpenAI-compatible gateway, a provider's door for access keys, a guardian's reputation, a payment provider's relay
+   */
+  kind: 'gateway' | 'provider' | 'reputation' | 'relay'
+  /**
+   * base address, http or https
+   */
+  url: string
+}
+/**
+ * Terms on which a payment provider is the arbiter of escrowed steps
+ */
+export interface EscrowOffer {
+  /**
+   * key that signs its rulings
+   */
+  arbiter: Address
+  /**
+   * price of one escrowed step, paid to the arbiter
+   */
+  fee: Money
+  /**
+   * time from the delivery in which a complaint is heard; then the provider is paid by default
+   */
+  challengeMs: DurationMs
+  /**
+   * time from the delivery in which the escrowed amount must be claimed
+   */
+  expiryMs: DurationMs
 }
 
 /**
@@ -587,6 +642,7 @@ export interface PipelineStep {
   expect?: PipelineExpression
   retry?: PipelineRetry
   fallback?: PipelineFallback
+  providers?: PipelineProviders
   compensate?: PipelineCompensate
   /**
    * how it is paid (default postpaid)
@@ -594,6 +650,25 @@ export interface PipelineStep {
   settle?: Settle
   approve?: PipelineApprove
   wait?: PipelineWait
+}
+/**
+ * who may do it; without it anybody who offers it
+ */
+export interface PipelineProviders {
+  /**
+   * participants, of which one does it
+   *
+   * @minItems 1
+   * @maxItems 64
+   */
+  only?: Address[]
+  /**
+   * participants that are never asked
+   *
+   * @minItems 1
+   * @maxItems 64
+   */
+  not?: Address[]
 }
 
 /**
@@ -807,6 +882,10 @@ export interface Terms {
   expect: string | null
   unit: Unit
   unitPrice: Atomic
+  /**
+   * how many units the unit price is for; 1 when it is not named
+   */
+  per?: number
   /**
    * units expected
    */

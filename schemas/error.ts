@@ -91,6 +91,7 @@ export const ERRORS = {
   'pipeline.invalid': rule('caller', false, 'The pipeline has errors.', 'Mend each path listed; aigen check shows them all.'),
   'pipeline.unknown': rule('caller', false, 'There is no such pipeline.', 'Give a file, or a name from pipelines/library.'),
   'run.unknown': rule('caller', false, 'There is no such run.', 'See aigen runs ls.'),
+  'run.conflict': rule('caller', false, 'The same key came with another run.', 'Use a new key.'),
   'run.failed': rule('caller', false, 'The run failed.', 'See its steps.'),
   'internal': rule('bug', false, 'Something is broken inside AIGEN.', 'Please report it with the message.'),
 } as const satisfies Record<string, ErrorRule>

@@ -17,6 +17,11 @@ export interface HandlerContext {
   readonly signal: AbortSignal
   /** Same for every attempt at one call: pass it on to an upstream that deduplicates. */
   readonly callId: string
+  /**
+   * Sends a piece of the output ahead, where the caller listens and the capability has a `chunk` schema;
+   * resolves when it is on its way. The whole output is still returned at the end.
+   */
+  emit(chunk: unknown): Promise<void>
   /** The bytes of a blob in the input; errors `blob.missing`, `blob.corrupt`. */
   load(ref: BlobRef): Promise<Uint8Array>
   /** Makes a blob to stand in the output. */

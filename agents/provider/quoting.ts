@@ -12,6 +12,7 @@ import { expectFault } from '../../pipelines/prepare.ts'
 import type { SignedMessage } from '../../runtime/identity/door.ts'
 import { verifyQuote } from '../../runtime/market/agreement.ts'
 import { marketSubject } from '../../runtime/market/hire.ts'
+import { priceOf } from '../../runtime/payments/meter.ts'
 import { answerCounter } from '../../runtime/market/strategy.ts'
 import type { NodeParts } from '../../runtime/node/node.ts'
 import type { Subscription } from '../../runtime/ports/bus.ts'
@@ -50,8 +51,9 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
     expect: call.expect,
     unit: capability.unit,
     unitPrice: list.toString(),
+    ...(capability.per === undefined ? {} : { per: capability.per }),
     units: call.units,
-    cap: (list * BigInt(call.units)).toString(),
+    cap: priceOf({ unitPrice: list.toString(), ...capability }, call.units).toString(),
     deadlineMs: call.deadlineMs,
     graceMs: call.graceMs,
     settle: call.settle,
@@ -81,7 +83,7 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
       if (quote.terms.round > 0) throw new AigenError('market.refused', 'one round of bargaining is all')
       const unitPrice = answerCounter(BigInt(quote.terms.unitPrice), floor, BigInt(want))
       const terms: Terms = {
-        ...quote.terms, unitPrice: unitPrice.toString(), cap: (unitPrice * BigInt(quote.terms.units)).toString(), round: 1,
+        ...quote.terms, unitPrice: unitPrice.toString(), cap: priceOf({ ...quote.terms, unitPrice: unitPrice.toString() }, quote.terms.units).toString(), round: 1,
       }
       return { terms, signature: wire.credentials.sign('quote', terms) }
     },

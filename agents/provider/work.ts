@@ -41,6 +41,7 @@ export function workEffects(parts: NodeParts, definition: ProviderDefinition, ev
           callHandler(definition, call.input, {
             signal: abort.signal,
             callId: actor,
+            emit: async () => undefined,
             load: async (ref) => {
               const known = await blobs.get(ref.$blob)
               return known ?? receiveParcel(transfer, ref as BlobRef, call.parcels as readonly Parcel[])

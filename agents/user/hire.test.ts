@@ -45,4 +45,38 @@ describe('hiring one call', () => {
     await expect(world.drive(hire(user, { capability: SHOUT.id, input: { txt: 'hi' }, maxPrice: '0.02' }))).rejects.toMatchObject({ code: 'pipeline.invalid' })
     expect([...user.node.host.list('run')]).toEqual([])
   })
+
+  it('the same key is the same call: done once, paid once, answered again; another input is refused', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    let worked = 0
+    await world.drive(world.provider(shouter('p1', '0.01', 90, { handler: async ({ text }) => ({ output: { text: `${text} ${++worked}`, quality: 90 }, units: { call: 1 } }) })))
+    const user = await world.drive(world.user('alice'))
+    const options = { capability: SHOUT.id, input: { text: 'hi' }, maxPrice: '0.02', key: 'k1' }
+    const [one, other] = await world.drive(Promise.all([hire(user, options), hire(user, options)]))
+    expect([one.output, other.output, worked]).toEqual([{ text: 'hi 1', quality: 90 }, { text: 'hi 1', quality: 90 }, 1])
+    await user.kill()
+    const again = await world.drive(world.user('alice'))
+    expect(await world.drive(hire(again, options))).toMatchObject({ output: { text: 'hi 1' } })
+    expect(available(again.node.host.context<WalletContext>('wallet')!)).toBe(10_000_000n - 10_000n)
+    await expect(world.drive(hire(again, { ...options, input: { text: 'ho' } }))).rejects.toMatchObject({ code: 'run.conflict' })
+  })
+
+  it('goes to nobody but those named', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    await world.drive(world.provider(shouter('cheap', '0.01', 90)))
+    const dear = await world.drive(world.provider(shouter('dear', '0.015', 90)))
+    const user = await world.drive(world.user('alice'))
+    const options = { capability: SHOUT.id, input: { text: 'hi' }, maxPrice: '0.02' }
+    expect(await world.drive(hire(user, { ...options, only: [dear.node.participant] }))).toMatchObject({ provider: 'dear' })
+    await expect(world.drive(hire(user, { ...options, only: [user.node.participant] }))).rejects.toMatchObject({ code: 'market.no-provider' })
+  })
+
+  it('a price for a thousand units is charged by the unit, rounded up once', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    const capability = { ...SHOUT, unit: 'token', per: 1000, estimate: { expression: '10.0 * input.text.size()' } }
+    await world.drive(world.provider(shouter('p1', '0.0015', 90, { capability, handler: async () => ({ output: { text: 'x', quality: 90 }, units: { token: 7 } }) })))
+    const user = await world.drive(world.user('alice'))
+    // 7 of 1,000 at 0.0015 are 10.5 millionths
+    expect(await world.drive(hire(user, { capability: SHOUT.id, input: { text: 'hello' }, maxPrice: '0.01' }))).toMatchObject({ charged: '0.000011' })
+  })
 })

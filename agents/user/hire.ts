@@ -2,7 +2,7 @@
  * Hires one call of a capability from whoever does it best, for programs that need no pipeline: a
  * run of a single step, with everything a step has (market, agreement, judgement, payment, receipt).
  */
-import type { Bill } from '../../schemas/documents.gen.ts'
+import type { Address, Bill } from '../../schemas/documents.gen.ts'
 import { AigenError, fromBody } from '../../schemas/error.ts'
 import { formatMoney, parseMoney } from '../../schemas/money.ts'
 import { finishRun, startRun, type StartOptions } from './run.ts'
@@ -20,12 +20,23 @@ export interface HireOptions {
   readonly deadlineMs?: number
   /** CEL over `output`; a delivery that fails it is not owed. */
   readonly expect?: string
+  /** Participants of which one must do it; default anybody who offers it. */
+  readonly only?: readonly Address[]
   /** Providers tried at most (default 2). */
   readonly attempts?: number
   /** How long all of it may take, in ms (default 300,000). */
   readonly timeoutMs?: number
   /** W3C traceparent of the caller's span. */
   readonly trace?: string
+  /** Makes a repeated hire the same call: done once, paid once, answered again (see `StartOptions`). */
+  readonly key?: string
+  /**
+   * Hears each piece of a streamed output, in order and without gaps, checked against the capability's
+   * `chunk` schema. A call whose pieces were heard is never tried elsewhere; `output` stays the whole.
+   */
+  readonly onChunk?: (chunk: unknown) => void
+  /** Gives the call up: what was delivered is paid, nothing more is owed. */
+  readonly signal?: AbortSignal
 }
 
 export interface Hired {
@@ -62,14 +73,19 @@ export async function hire(user: User, options: HireOptions): Promise<Hired> {
         sla: { deadline: `${Math.ceil(deadlineMs)}ms` },
         ...(expect === undefined ? {} : { expect: `\${${expect}}` }),
         retry: { attempts, elsewhere: true },
+        ...(options.only === undefined ? {} : { providers: { only: options.only } }),
       },
     },
     output: '${steps.call}',
   }
   const run = await startRun(user, {
-    document, inputs: {}, ...(options.blobs === undefined ? {} : { blobs: options.blobs }), ...(options.trace === undefined ? {} : { trace: options.trace }),
+    document, inputs: {}, ...(options.blobs === undefined ? {} : { blobs: options.blobs }), ...(options.trace === undefined ? {} : { trace: options.trace }), ...(options.key === undefined ? {} : { key: options.key }),
   })
-  const { output, error, bill } = await finishRun(user, run, timeoutMs)
+  const cancel = (): void => void user.node.host.send(`run/${run}`, { type: 'cancel' }).catch(() => undefined)
+  options.signal?.addEventListener('abort', cancel, { once: true })
+  if (options.signal?.aborted) cancel()
+  const finished = finishRun(user, run, timeoutMs).finally(() => options.signal?.removeEventListener('abort', cancel))
+  const { output, error, bill } = await finished
   if (error) throw fromBody(error)
   const [step] = bill.steps
   if (!step?.providerName) throw new AigenError('internal', `run ${run} has no step`)

@@ -2,8 +2,8 @@
  * Runs of a user: start one, follow it, get its bill. A run belongs to the journal, not to this
  * process: what is followed here may have been started by a process that is gone.
  */
-import type { Bill } from '../../schemas/documents.gen.ts'
-import { canonicalText } from '../../schemas/canonical.ts'
+import type { Bill, Pipeline } from '../../schemas/documents.gen.ts'
+import { canonicalText, hashOf } from '../../schemas/canonical.ts'
 import { AigenError, type ErrorBody } from '../../schemas/error.ts'
 import { newId } from '../../schemas/id.ts'
 import { formatMoney } from '../../schemas/money.ts'
@@ -26,6 +26,11 @@ export interface StartOptions {
   readonly budget?: bigint
   /** W3C traceparent of the caller's span. */
   readonly trace?: string
+  /**
+   * What makes this run one and the same, however often it is asked for: a second start under the
+   * same key finds the first one. For callers that repeat after a crash. Default: each start is a run.
+   */
+  readonly key?: string
 }
 
 export interface Finished {
@@ -41,9 +46,18 @@ export interface Finished {
  * - `pipeline.invalid`: with every issue; nothing was started.
  * - `budget.too-small`: the worst case is above the budget; nothing was started.
  * - `input.invalid`: the inputs do not fit the document's schema.
+ * - `run.conflict`: the key was used for another document or other inputs.
  */
 export async function startRun(user: User, options: StartOptions): Promise<string> {
   const { node } = user
+  const known = options.key === undefined ? undefined : node.host.context<RunContext>(`run/${keyedRun(options.key)}`)
+  if (known) {
+    const document = typeof options.document === 'string' ? undefined : options.document
+    if (document && canonicalText(document) !== canonicalText(known.document)) throw new AigenError('run.conflict', 'another document')
+    const { inputs } = checkInputs(known.document as Pipeline, options.inputs)
+    if (canonicalText(inputs) !== canonicalText(known.inputs)) throw new AigenError('run.conflict', 'other inputs')
+    return known.run
+  }
   const report = check(options.document, { capabilities: user.capabilities(), ...(options.budget === undefined ? {} : { budget: options.budget }) })
   if (!report.ok || !report.pipeline) {
     const small = report.errors.every((one) => one.path === '' || one.path.startsWith('budget'))
@@ -61,12 +75,17 @@ export async function startRun(user: User, options: StartOptions): Promise<strin
     if (bytes) await node.blobs.put(ref.$blob, bytes)
     else if (!(await node.blobs.get(ref.$blob))) throw new AigenError('blob.missing', ref.$blob)
   }
-  const run = newId('run', node.clock.now(), node.random.bytes(10))
+  const run = options.key === undefined ? newId('run', node.clock.now(), node.random.bytes(10)) : keyedRun(options.key)
   await node.host.start(`run/${run}`, {
     run, pipeline: plan.pipeline, document: pipeline, plan, inputs,
     budget: (budget ?? BigInt(plan.worst)).toString(), hold: plan.worst, ...(options.trace === undefined ? {} : { trace: options.trace }),
   })
   return run
+}
+
+/** The id of the run that `key` stands for. */
+export function keyedRun(key: string): string {
+  return `run_${hashOf(['run', key]).slice('sha256-'.length, 'sha256-'.length + 32)}`
 }
 
 /** Resolves when the run is closed: answer, error and final bill. Error `network.timeout` after `timeoutMs`. */

@@ -35,6 +35,10 @@ export interface UserOptions extends Omit<NodeOptions, 'rooms'> {
   readonly faucet?: boolean
   /** Contracts of capabilities that no card has shown yet. */
   readonly standard?: ReadonlyMap<string, Capability>
+  /** What other roles of the same participant add to its node: one wallet, one journal, one address. */
+  readonly rooms?: readonly Room[]
+  /** Called with the open node before it listens: other roles register their verbs here. */
+  readonly prepare?: (node: Node) => void | Promise<void>
 }
 
 export interface User {
@@ -68,8 +72,9 @@ function userRooms(options: UserOptions): Room[] {
  * Errors: those of `openNode`, `chain.*`, `wallet.empty` when the deposit cannot be made.
  */
 export async function openUser(options: UserOptions): Promise<User> {
-  const node = await openNode({ ...options, rooms: userRooms(options) })
+  const node = await openNode({ ...options, rooms: [...userRooms(options), ...(options.rooms ?? [])] })
   try {
+    await options.prepare?.(node)
     await node.start()
     await fund(node, options)
   } catch (error) {

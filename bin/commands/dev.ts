@@ -47,11 +47,11 @@ export async function dev(options: DevOptions, output: Output): Promise<boolean>
 async function stay(devnet: Devnet, data: string, output: Output, stop: AbortSignal): Promise<boolean> {
   await Promise.race([devnet.live, aborted(stop)])
   if (!stop.aborted) {
-    const providers = devnet.providers()
-    output.emit({ type: 'network', data, nats: devnet.file.nats.url, chain: devnet.file.chain, providers })
+    const participants = devnet.participants()
+    output.emit({ type: 'network', data, nats: devnet.file.nats.url, chain: devnet.file.chain, participants })
     const { ink } = output
     output.print(`\n${ink.bold('The network is up.')}`)
-    for (const { name, participant, pid } of providers) output.print(`  ${name.padEnd(14)} ${participant} ${ink.dim(`process ${pid}`)}`)
+    for (const { name, role, participant, pid } of participants) output.print(`  ${role.padEnd(9)} ${name.padEnd(14)} ${participant} ${ink.dim(`process ${pid}`)}`)
     const aigen = basename(process.argv[1] ?? '') === 'aigen' ? 'aigen' : `node ${relative(process.cwd(), PROGRAM)}`
     const flag = (await readNetworkFile(dataFolder()))?.pid === process.pid ? '' : ` --data ${data}`
     output.print(`\nFrom another terminal, as ${ink.bold(DEFAULT_NAME)} (100 test dollars from the faucet):`)

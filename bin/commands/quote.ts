@@ -13,6 +13,7 @@ import { createWire } from '../../runtime/identity/wire.ts'
 import { openDirectory } from '../../runtime/market/directory.ts'
 import { hireEffects } from '../../runtime/market/hire.ts'
 import { rank, type Offer } from '../../runtime/market/strategy.ts'
+import { priceOf } from '../../runtime/payments/meter.ts'
 import { AigenError } from '../../schemas/error.ts'
 import { formatMoney } from '../../schemas/money.ts'
 import { BARE, seconds } from '../bare-table.ts'
@@ -43,7 +44,7 @@ export async function quote(given: string, options: ReadOptions, output: Output)
     const ask = hireEffects({ wire, clock, directory, terms: rail.terms, host: () => actors })['market.ask']!
     const offersOf = async (step: StepPlan): Promise<Offer[]> => {
       const units = capabilities.get(step.uses)?.estimate?.units ?? 1
-      const params = { capability: step.uses, units, inputBytes: 0, cap: step.maxPrice, deadlineMs: step.deadlineMs, graceMs: step.graceMs, expect: step.expect, settle: step.settle, exclude: [] }
+      const params = { capability: step.uses, units, inputBytes: 0, cap: step.maxPrice, deadlineMs: step.deadlineMs, graceMs: step.graceMs, expect: step.expect, settle: step.settle, only: step.only, exclude: step.not }
       const key = `quote.${Buffer.from(random.bytes(9)).toString('hex')}`
       const answer = await ask.run(params, { key, actor: 'quote', attempt: 1, again: false, signal: AbortSignal.timeout(15_000) }) as unknown as { offers: Offer[] }
       return rank(answer.offers)
@@ -63,7 +64,7 @@ function show(pipeline: string, steps: readonly { step: StepPlan; offers: readon
   let expected = 0n
   for (const { step, offers } of steps) {
     const [best] = offers
-    if (best) expected += BigInt(best.quote.terms.unitPrice) * BigInt(best.quote.terms.units)
+    if (best) expected += priceOf(best.quote.terms, best.quote.terms.units)
     const candidates = offers.map(({ quote: { terms }, name, latencyMs, history }) => ({
       provider: terms.provider, name, unitPrice: formatMoney(BigInt(terms.unitPrice)), unit: terms.unit, units: terms.units, latencyMs, ...history,
     }))

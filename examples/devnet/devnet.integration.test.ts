@@ -128,7 +128,7 @@ it('with the network up, others join: a poor scan goes to the careful provider',
   expect(quoted.events.find((event) => event.step === 'read').candidates.map((one: any) => one.name)).toEqual(['quick-eye', 'careful-eye'])
 
   // a provider killed at work: the step goes elsewhere, nothing is paid to who did not deliver
-  const { pid } = network.events[0].providers.find((one: any) => one.name === 'quick-eye')
+  const { pid } = network.events[0].participants.find((one: any) => one.name === 'quick-eye')
   const unlucky = aigen('run', 'scan-desk', '--input', `scan=@${join(SCANS, 'memo.png')}`)
   await until(() => unlucky.events.some((event) => event.step === 'read' && event.state === 'working' && event.provider === 'quick-eye'), 30_000, 'quick-eye at work', unlucky)
   process.kill(pid, 'SIGKILL')

@@ -1,7 +1,7 @@
 /**
- * The whole network on this machine: NATS, an EVM chain, and every service as a provider process of
- * its own (DESIGN, `aigen dev`). State stays in the data folder; nothing is left running: NATS and
- * anvil have watchers, providers a lifeline (provider-process.ts).
+ * The whole network on this machine: NATS, an EVM chain, and every participant as a process of its
+ * own (DESIGN, `aigen dev`). State stays in the data folder; nothing is left running: NATS and
+ * anvil have watchers, participants a lifeline (participant-process.ts).
  */
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
@@ -14,10 +14,10 @@ import { startServer, type ServerEvent } from '../../runtime/nats/server.ts'
 import { AigenError } from '../../schemas/error.ts'
 import type { ParticipantId } from '../../schemas/id.ts'
 import { startChain, type DevnetChain } from './chain.ts'
-import { PROVIDERS, type DevnetProvider } from './participants.ts'
-import { ProviderProcess } from './provider-process.ts'
+import { PARTICIPANTS, type DevnetParticipant } from './participants.ts'
+import { ParticipantProcess } from './participant-process.ts'
 
-/** How long the providers may take to load, on a slow machine too. */
+/** How long the participants may take to load, on a slow machine too. */
 const LIVE_MS = 120_000
 
 export interface DevnetOptions {
@@ -28,22 +28,22 @@ export interface DevnetOptions {
   readonly program: string
   /** One line for people, about start-up, deaths and restarts. */
   readonly say: (line: string) => void
-  readonly providers?: readonly DevnetProvider[]
+  readonly participants?: readonly DevnetParticipant[]
 }
 
 export interface Devnet {
   readonly file: NetworkFile
-  /** Resolves when every provider's card is out; `network.timeout` with the names of those that are not. */
+  /** Resolves when every participant is there; `network.timeout` with the names of those that are not. */
   readonly live: Promise<void>
-  providers(): { readonly name: string; readonly participant: ParticipantId | undefined; readonly pid: number | undefined }[]
+  participants(): { readonly name: string; readonly role: string; readonly participant: ParticipantId | undefined; readonly pid: number | undefined }[]
   /** Takes a participant in: an account on NATS, gas on the chain. Repeatable. */
   admit(participant: ParticipantId): Promise<Connections>
-  /** Stops providers, then chain and NATS. Idempotent. */
+  /** Stops participants, then chain and NATS. Idempotent. */
   stop(): Promise<void>
 }
 
 /**
- * Starts the network of `data`; resolves when NATS and the chain are there, while providers load.
+ * Starts the network of `data`; resolves when NATS and the chain are there, while participants load.
  * Errors: `node.locked` when another process runs it, `nats.*`, `anvil.*`, `chain.*`.
  */
 export async function startDevnet(options: DevnetOptions): Promise<Devnet> {
@@ -76,10 +76,10 @@ export async function startDevnet(options: DevnetOptions): Promise<Devnet> {
     return { ...credentials, chain: chain.chain }
   }
 
-  // Providers load their models while NATS and the chain start; they are taken in when both are there.
-  const children = (options.providers ?? PROVIDERS).map(({ name, module }) => new ProviderProcess({
-    name, admit, say, program: options.program,
-    args: ['provide', moduleFile(module), '--data', data, '--as', name],
+  // Participants load their models while NATS and the chain start; they are taken in when both are there.
+  const children = (options.participants ?? PARTICIPANTS).map(({ name, role, arguments: words }) => new ParticipantProcess({
+    name, role, admit, say, program: options.program,
+    args: [...words.map((word) => (word.startsWith('./') ? moduleFile(word) : word)), '--data', data, '--as', name],
   }))
   undo.push(() => Promise.all(children.map((child) => child.stop())))
   try {
@@ -104,10 +104,10 @@ export async function startDevnet(options: DevnetOptions): Promise<Devnet> {
     const removeFile = await writeNetworkFile(data, file)
     undo.push(stopAdmission, removeFile)
     let count = 0
-    for (const child of children) void child.live.then(() => say(`provider ${child.name} is live (${++count}/${children.length}), ${since()}`), () => undefined)
+    for (const child of children) void child.live.then(() => say(`${child.role} ${child.name} is live (${++count}/${children.length}), ${since()}`), () => undefined)
     const live = within(LIVE_MS, children)
     live.catch(() => undefined)
-    return { file, live, admit, stop, providers: () => children.map(({ name, participant, pid: child }) => ({ name, participant, pid: child })) }
+    return { file, live, admit, stop, participants: () => children.map(({ name, role, participant, pid: child }) => ({ name, role, participant, pid: child })) }
   } catch (error) {
     failed(error)
     await stop()
@@ -120,7 +120,7 @@ interface Ground {
   readonly chain: DevnetChain
 }
 
-async function within(ms: number, children: readonly ProviderProcess[]): Promise<void> {
+async function within(ms: number, children: readonly ParticipantProcess[]): Promise<void> {
   const waiting = new Set(children.map(({ name }) => name))
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
@@ -135,7 +135,7 @@ async function within(ms: number, children: readonly ProviderProcess[]): Promise
 
 /** A service beside this file: compiled when this file is. */
 function moduleFile(module: string): string {
-  return fileURLToPath(new URL(`./${module}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url))
+  return fileURLToPath(new URL(`${module}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url))
 }
 
 function sayEvent(event: ServerEvent, say: (line: string) => void): void {

@@ -1,22 +1,26 @@
 /**
- * Who takes part in the devnet: one provider process for each service, and the amounts that those
- * who join are given. A provider's folder, card and log line bear its name.
+ * Who takes part in the devnet, a process each. A participant's folder, card and log line bear its
+ * name; `arguments` is what the command line is started with, where a word that begins with `./`
+ * names a module beside this file, without its ending.
  */
 
-export interface DevnetProvider {
+export interface DevnetParticipant {
   readonly name: string
-  /** Module beside this file, without its ending. */
-  readonly module: string
+  /** As people call it, for the log: `provider`, `guardian`, `gateway`, `payments`. */
+  readonly role: string
+  readonly arguments: readonly string[]
 }
 
+const provider = (name: string, module: string): DevnetParticipant => ({ name, role: 'provider', arguments: ['provide', `./services/${module}`] })
+
 /** Slow starters first: they begin to load while the others are still being spawned. */
-export const PROVIDERS: readonly DevnetProvider[] = [
-  { name: 'warm-tables', module: 'services/warm-query' },
-  { name: 'near-and-far', module: 'services/embed' },
-  { name: 'fine-lines', module: 'services/chart' },
-  { name: 'careful-eye', module: 'services/careful-ocr' },
-  { name: 'quick-eye', module: 'services/quick-ocr' },
-  { name: 'name-finder', module: 'services/entities' },
-  { name: 'paper-trail', module: 'services/query' },
-  { name: 'plain-engine', module: 'services/compute' },
+export const PARTICIPANTS: readonly DevnetParticipant[] = [
+  provider('warm-tables', 'warm-query'),
+  provider('near-and-far', 'embed'),
+  provider('fine-lines', 'chart'),
+  provider('careful-eye', 'careful-ocr'),
+  provider('quick-eye', 'quick-ocr'),
+  provider('name-finder', 'entities'),
+  provider('paper-trail', 'query'),
+  provider('plain-engine', 'compute'),
 ]

@@ -13,6 +13,7 @@ import { validate } from '../../schemas/validate.ts'
 import type { EffectKind } from '../actors/effects.ts'
 import type { Host } from '../actors/host.ts'
 import type { Wire } from '../identity/wire.ts'
+import { priceOf } from '../payments/meter.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { RailTerms } from '../ports/rail.ts'
 import type { Trace } from '../telemetry/trace.ts'
@@ -47,6 +48,7 @@ interface Ask {
   readonly graceMs: number
   readonly expect: string | null
   readonly settle: Settle
+  readonly only: readonly Address[] | null
   readonly exclude: readonly Address[]
   readonly trace: string | null
 }
@@ -67,7 +69,7 @@ export function hireEffects({ wire, clock, directory, terms: rail, host }: HireO
     if (quote.expect !== ask.expect || quote.settle !== ask.settle) return 'other clauses'
     if (quote.deadlineMs !== ask.deadlineMs || quote.graceMs !== ask.graceMs) return 'another deadline'
     if (BigInt(quote.cap) > BigInt(ask.cap)) return 'above the price of the step'
-    if (BigInt(quote.unitPrice) * BigInt(quote.units) > BigInt(quote.cap) || quote.units < ask.units) return 'a cap below its own estimate'
+    if (priceOf(quote, quote.units) > BigInt(quote.cap) || quote.units < ask.units) return 'a cap below its own estimate'
     return undefined
   }
 
@@ -76,7 +78,7 @@ export function hireEffects({ wire, clock, directory, terms: rail, host }: HireO
     attempts: 3,
     concurrency: 128,
     run: async (params: Ask, { key, signal }) => {
-      const live = directory.offers(params.capability).filter((one) => !params.exclude.includes(one.participant) && one.participant !== wire.participant)
+      const live = directory.offers(params.capability).filter(({ participant }) => (params.only?.includes(participant) ?? true) && !params.exclude.includes(participant) && participant !== wire.participant)
       if (live.length === 0) return { type: 'market.ask.done', offers: [] }
       const { capability, units, inputBytes, deadlineMs, graceMs, expect, settle } = params
       const now = clock.now()

@@ -30,6 +30,8 @@ export interface NegotiationInput {
   readonly settle: Settle
   /** W3C traceparent that its calls belong to. */
   readonly trace: string | null
+  /** Providers that may be asked; null for anybody. */
+  readonly only: readonly Address[] | null
   /** Providers not to ask: those that failed at this step. */
   readonly exclude: readonly Address[]
 }
@@ -106,8 +108,8 @@ const machine = createMachine({
   on: { cancel: { target: '.refused', actions: dropChosen } },
   states: {
     asking: {
-      entry: effect<NegotiationContext, any>('market.ask', ({ context: { capability, units, inputBytes, cap, deadlineMs, graceMs, expect, settle, exclude, trace } }) => ({
-        capability, units, inputBytes, cap, deadlineMs, graceMs, expect, settle, exclude, trace,
+      entry: effect<NegotiationContext, any>('market.ask', ({ context: { capability, units, inputBytes, cap, deadlineMs, graceMs, expect, settle, only, exclude, trace } }) => ({
+        capability, units, inputBytes, cap, deadlineMs, graceMs, expect, settle, only, exclude, trace,
       })),
       on: {
         'market.ask.done': [

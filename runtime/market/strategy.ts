@@ -34,7 +34,7 @@ const COUNTER_PERCENT = 90n
  */
 export function score(offer: Offer): number {
   const { terms } = offer.quote
-  const price = Number(terms.unitPrice) * terms.units
+  const price = (Number(terms.unitPrice) * terms.units) / (terms.per ?? 1)
   const { delivered, failed } = offer.history
   const success = (delivered + 9) / (delivered + failed + 10)
   return (price / success) * (1 + LATENCY_WEIGHT * Math.min(1, offer.latencyMs / terms.deadlineMs))

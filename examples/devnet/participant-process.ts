@@ -1,5 +1,5 @@
 /**
- * One provider of the devnet as a child process: started, taken in, started again with growing
+ * One participant of the devnet as a child process: started, taken in, started again with growing
  * pauses when it dies, stopped. The channel between both is its lifeline: a child whose parent is
  * gone, however it went, sees it close and stops by itself.
  */
@@ -19,8 +19,10 @@ const STOP_MS = 8_000
 /** Of what a child says on stderr, the end is kept to tell why it ended. */
 const WORDS_MAX = 600
 
-export interface ProviderProcessOptions {
+export interface ParticipantProcessOptions {
   readonly name: string
+  /** As people call it, for the log. */
+  readonly role: string
   /** The command line's file and its arguments. */
   readonly program: string
   readonly args: readonly string[]
@@ -32,12 +34,13 @@ export interface ProviderProcessOptions {
 /** What a child tells. */
 export type ChildMessage = { readonly type: 'admit'; readonly participant: string } | { readonly type: 'live' }
 
-export class ProviderProcess {
+export class ParticipantProcess {
   readonly name: string
+  readonly role: string
   /** Resolves when its card is out for the first time; rejects when it is given up before. */
   readonly live: Promise<void>
   participant: ParticipantId | undefined
-  readonly #options: ProviderProcessOptions
+  readonly #options: ParticipantProcessOptions
   #child: ChildProcess | undefined
   #startedAt = 0
   #deaths = 0
@@ -47,9 +50,10 @@ export class ProviderProcess {
   #isLive!: () => void
   #isLost!: (error: AigenError) => void
 
-  constructor(options: ProviderProcessOptions) {
+  constructor(options: ParticipantProcessOptions) {
     this.#options = options
     this.name = options.name
+    this.role = options.role
     this.live = new Promise((resolve, reject) => {
       this.#isLive = resolve
       this.#isLost = reject
@@ -88,7 +92,7 @@ export class ProviderProcess {
       this.#lastWords = (this.#lastWords + text).slice(-WORDS_MAX)
     })
     child.on('message', (message) => void this.#heard(child, message as ChildMessage))
-    child.on('error', (error) => say(`provider ${this.name}: ${error.message}`))
+    child.on('error', (error) => say(`${this.role} ${this.name}: ${error.message}`))
     child.once('exit', (code, signal) => this.#exited(child, signal ?? `code ${code}`))
   }
 
@@ -110,7 +114,7 @@ export class ProviderProcess {
     if (this.#stopping || child !== this.#child) return
     this.#deaths = performance.now() - this.#startedAt > STEADY_MS ? 1 : this.#deaths + 1
     const words = this.#lastWords.trim().replaceAll(/\s*\n\s*/g, ' ')
-    const why = `provider ${this.name} ended (${reason})${words === '' ? '' : `: ${words}`}`
+    const why = `${this.role} ${this.name} ended (${reason})${words === '' ? '' : `: ${words}`}`
     if (this.#deaths > DEATHS_MAX) {
       this.#options.say(`${why}; it is given up`)
       this.#isLost(new AigenError('step.failed', why))
