@@ -21,6 +21,7 @@ export function testContext({ signal }: { signal?: AbortSignal | undefined } = {
     signal: signal ?? new AbortController().signal,
     callId: 'test',
     put,
+    emit: async () => undefined,
     store: (bytes, mediaType) => Promise.resolve(put(bytes, mediaType)),
     load(ref) {
       const bytes = blobs.get(ref.$blob)
