@@ -19,11 +19,16 @@
 // Offering a service.
 export { type BlobRef, defineProvider, type HandlerContext, type HandlerResult, type ProviderDefinition, type ProviderPrice } from './agents/provider/define.ts'
 export { provide, type Provider } from './agents/provider/provide.ts'
+export { type DoorSettings, provideWithDoor, type ProviderWithDoor } from './agents/provider/with-door.ts'
 
 // Hiring: a user's node, its runs and their bills.
 export { hire, type Hired, type HireOptions } from './agents/user/hire.ts'
 export { openUser, type User, type UserOptions } from './agents/user/user.ts'
 export { billNow, finishRun, type Finished, listRuns, type RunLine, startRun, type StartOptions } from './agents/user/run.ts'
+
+// Calling a provider by access key, without a node.
+export { callWithKey, type KeyAnswer, type KeyCall, openAccessKey } from './agents/user/key-client.ts'
+export { attenuate } from './runtime/identity/access-key.ts'
 
 // Joining a network: keys, admission, connections.
 export { type KeyOptions, type Keys, openKeys } from './runtime/identity/keys.ts'
@@ -43,7 +48,7 @@ export { verifyReceipt } from './runtime/payments/receipt.ts'
 
 // What is said: documents, their validation, money, errors.
 export type {
-  Address, Agreement, Bill, Capability, Card, Delivery, Hash, NodeAuthorisation, Offer, Pipeline, Quote, Receipt, Signature, Terms, Units, Voucher,
+  AccessCaveat, Address, Agreement, Bill, Capability, Card, Delivery, Hash, NodeAuthorisation, Offer, OpenAccessKey, Pipeline, Quote, Receipt, SealedAccessKey, Signature, Terms, Units, Voucher,
 } from './schemas/documents.gen.ts'
 export { AigenError, type ErrorBody, type ErrorCode, type ErrorRule, ERRORS, type Issue } from './schemas/error.ts'
 export type { ParticipantId } from './schemas/id.ts'

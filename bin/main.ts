@@ -84,11 +84,38 @@ function program(streams: Streams, act: Act): Command {
     .action(act<[string, any]>(async (provider, options, output) => (await import('./commands/providers.ts')).show(provider, options, output)))
 
   as(command(aigen, 'provide', 'sell what a module defines').argument('<module>', 'file whose default export is a provider'))
+    .option('--http [port]', 'also answer access keys over HTTP', (text) => (text === undefined ? true : port(text)))
+    .option('--http-host <address>', 'address to listen on (default 127.0.0.1)')
+    .option('--http-url <url>', 'address told to clients, where a proxy stands in front')
     .action(act<[string, any]>(async (module, options, output) => (await import('./commands/provide.ts')).provide(module, options, output)))
+  accessKeys(aigen, command, data, act)
   const receipts = aigen.command('receipts').description('proofs of what was paid')
   command(receipts, 'verify', 'check receipts offline').argument('<file>', 'a receipt, a list of them, or one a line')
     .action(act<[string, any]>(async (file, _options, output) => (await import('./commands/receipts.ts')).verify(file, output)))
   data(command(aigen, 'doctor', 'what this machine has and lacks'))
     .action(act<[any]>(async (options, output) => (await import('./commands/doctor.ts')).doctor(options, output)))
   return aigen
+}
+
+/** `aigen key …`: for a provider's operator and for those who hold its keys. */
+function accessKeys(aigen: Command, command: (parent: Command, name: string, description: string) => Command, data: (one: Command) => Command, act: Act): void {
+  const key = aigen.command('key').description('access keys for clients without a node')
+  const limits = (one: Command): Command => one
+    .option('--capability <id>', 'only this capability (repeatable)', collect, [])
+    .option('--quota <calls>', 'most calls').option('--amount <money>', 'most that all calls may cost').option('--max-price <money>', 'most that one call may cost')
+    .option('--rate <n/m>', 'most calls a minute').option('--expires <time>', 'how long it holds, like 30d')
+  const at = (one: Command): Command => data(one).requiredOption('--as <provider>', 'provider on this machine, by the name of its folder')
+  const load = async () => import('./commands/key.ts')
+  command(key, 'new', 'make a key pair; prints the public key').requiredOption('--out <dir>', 'folder of the private key')
+    .action(act<[any]>(async (options, output) => (await load()).make(options, output)))
+  at(limits(command(key, 'issue', 'issue a key, sealed to a public key').requiredOption('--to <public key>', 'of the holder, as "aigen key new" prints it').option('--label <text>', 'for your own list').option('--out <file>', 'where the sealed key goes')))
+    .action(act<[any]>(async (options, output) => (await load()).issue(options, output)))
+  command(key, 'open', 'open a sealed key').argument('<file>', 'as it was received').requiredOption('--key <dir>', 'folder of the private key').option('--out <file>', 'where the key goes (default access-key.json beside it)')
+    .action(act<[string, any]>(async (file, options, output) => (await load()).open(file, options, output)))
+  limits(command(key, 'attenuate', 'narrow a key; needs no network').argument('<file>', 'as "aigen key open" wrote it').requiredOption('--out <file>', 'where the narrower key goes'))
+    .action(act<[string, any]>(async (file, options, output) => (await load()).narrow(file, options, output)))
+  at(command(key, 'ls', 'every key issued')).action(act<[any]>(async (options, output) => (await load()).list(options, output)))
+  for (const [name, says] of [['show', 'one key'], ['revoke', 'end a key at once'], ['invoice', 'every call of a key, with the signed deliveries']] as const) {
+    at(command(key, name, says).argument('<id>', 'id of the key')).action(act<[string, any]>(async (id, options, output) => (await load())[name](id, options, output)))
+  }
 }

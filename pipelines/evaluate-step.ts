@@ -110,7 +110,7 @@ function bounded(value: unknown, path: string): number {
 }
 
 /** Units that a call will probably take, from the capability's own estimate; 1 where it names none. */
-async function unitsOf(capability: Capability, input: unknown, evaluate: Evaluate): Promise<number> {
+export async function unitsOf(capability: Capability, input: unknown, evaluate: Evaluate): Promise<number> {
   const { expression, units } = capability.estimate ?? {}
   if (expression === undefined) return units ?? 1
   const evaluation = await evaluate(`\${${expression}}`, { input })

@@ -1,6 +1,157 @@
 /* Made by schemas/generate.js from the *.schema.json files: run `npm run schemas`, do not edit. */
 
 /**
+ * One narrowing of an access key; every field must hold, and every caveat of the chain
+ */
+export interface AccessCaveat {
+  /**
+   * capabilities that may be called
+   *
+   * @minItems 1
+   * @maxItems 64
+   */
+  capabilities?: CapabilityId[]
+  /**
+   * most calls served in all
+   */
+  calls?: number
+  /**
+   * most that all calls may cost together
+   */
+  amount?: Atomic
+  /**
+   * most that one call may cost
+   */
+  price?: Atomic
+  /**
+   * most calls that begin within a minute
+   */
+  perMinute?: number
+  /**
+   * when it ends
+   */
+  until?: Time
+}
+
+/**
+ * What a call of one capability costs under the key
+ */
+export interface AccessRate {
+  capability: CapabilityId
+  unit: Unit
+  unitPrice: Atomic
+  /**
+   * how many units the unit price is for; 1 when it is not named
+   */
+  per?: number
+}
+
+/**
+ * What a provider promises the holder of an access key. Kind "access-grant".
+ */
+export interface AccessGrantBody {
+  /**
+   * id of the key
+   */
+  id: Id
+  provider: Address
+  /**
+   * X25519 public key that the key is sealed to
+   */
+  holder: NodeKey
+  /**
+   * what may be called, at which price
+   *
+   * @minItems 1
+   * @maxItems 64
+   */
+  rates: AccessRate[]
+  asset: Asset
+  /**
+   * HTTP addresses where it opens
+   *
+   * @maxItems 8
+   */
+  doors: string[]
+  issuedAt: Time
+  /**
+   * of the node key that signs grant and deliveries
+   */
+  authorisation: NodeAuthorisation
+}
+
+/**
+ * A grant with its provider's signature
+ */
+export interface AccessGrant {
+  body: AccessGrantBody
+  signature: Signature
+}
+
+/**
+ * An access key on its way to its holder, sealed by HPKE (RFC 9180: X25519, HKDF-SHA256, AES-256-GCM)
+ */
+export interface SealedAccessKey {
+  version: 1
+  provider: Address
+  holder: NodeKey
+  /**
+   * the encapsulated key, base64url
+   */
+  enc: string
+  /**
+   * ciphertext of an OpenAccessKey, base64url
+   */
+  sealed: string
+}
+
+/**
+ * An access key as its holder keeps it
+ */
+export interface OpenAccessKey {
+  /**
+   * the bearer key
+   */
+  key: string
+  grant: AccessGrant
+}
+
+/**
+ * One call served
+ */
+export interface AccessInvoiceLine {
+  call: CallNumber
+  capability: CapabilityId
+  delivery: Delivery
+}
+
+/**
+ * What the calls of an access key cost. Kind "access-invoice".
+ */
+export interface AccessInvoiceBody {
+  /**
+   * id of the key
+   */
+  id: Id
+  provider: Address
+  asset: Asset
+  /**
+   * @maxItems 100000
+   */
+  lines: AccessInvoiceLine[]
+  total: Atomic
+  at: Time
+}
+
+/**
+ * An invoice with its provider's signature
+ */
+export interface AccessInvoice {
+  body: AccessInvoiceBody
+  signature: Signature
+}
+
+/**
  * A quote with both signatures, each over {terms, lane}; its id is the hash of {terms, lane}. Kind "agreement".
  */
 export interface Agreement {
@@ -1222,6 +1373,13 @@ export interface EscrowVoucher {
 export interface Documents {
   AcceptAnswer: AcceptAnswer
   AcceptRequest: AcceptRequest
+  AccessCaveat: AccessCaveat
+  AccessGrant: AccessGrant
+  AccessGrantBody: AccessGrantBody
+  AccessInvoice: AccessInvoice
+  AccessInvoiceBody: AccessInvoiceBody
+  AccessInvoiceLine: AccessInvoiceLine
+  AccessRate: AccessRate
   Address: Address
   Agreement: Agreement
   Alive: Alive
@@ -1261,6 +1419,7 @@ export interface Documents {
   NodeAuthorisation: NodeAuthorisation
   NodeKey: NodeKey
   NodeSignature: NodeSignature
+  OpenAccessKey: OpenAccessKey
   Parcel: Parcel
   PayAnswer: PayAnswer
   PayRequest: PayRequest
@@ -1282,6 +1441,7 @@ export interface Documents {
   QuoteRequest: QuoteRequest
   Receipt: Receipt
   Role: Role
+  SealedAccessKey: SealedAccessKey
   Seconds: Seconds
   Settle: Settle
   SettleAnswer: SettleAnswer

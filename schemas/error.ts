@@ -33,6 +33,10 @@ export const ERRORS = {
   'auth.unknown-session': rule('network', true, 'There is no such session.', 'Say hello again.'),
   'auth.unauthorised': rule('caller', false, 'The key is not authorised for this.', 'Use the key of the participant concerned.'),
   'auth.version': rule('caller', false, 'The message follows another version of its schema.', 'Upgrade the older side.'),
+  'key.revoked': rule('caller', false, 'The access key was revoked, or was never issued here.', 'Ask the provider for a new one.'),
+  'key.scope': rule('caller', false, 'The access key is not for this.', 'Use a key that covers it; a key can only be narrowed, never widened.'),
+  'key.quota': rule('caller', false, 'The quota of the access key is used up.', 'Ask the provider for a new one.'),
+  'key.rate': rule('caller', true, 'The access key is used too often.', 'Wait as long as Retry-After says.'),
   'keys.exposed': rule('config', false, 'A key file can be read by others.', 'Make it private (chmod 600, its folder 700); if others use this machine, move to a new key.'),
   'keys.broken': rule('config', false, 'A key file cannot be used.', 'Restore it from your backup; nothing was overwritten.'),
   // network and journal

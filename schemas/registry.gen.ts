@@ -1,4 +1,5 @@
 /* Made by schemas/generate.js from the *.schema.json files: run `npm run schemas`, do not edit. */
+import schemaAccessKey from './access-key.schema.json' with { type: 'json' }
 import schemaAgreement from './agreement.schema.json' with { type: 'json' }
 import schemaAlive from './alive.schema.json' with { type: 'json' }
 import schemaBill from './bill.schema.json' with { type: 'json' }
@@ -24,15 +25,22 @@ import schemaVerbsStatus from './verbs/status.schema.json' with { type: 'json' }
 import schemaVoucher from './voucher.schema.json' with { type: 'json' }
 
 /** Every schema file, in no order that matters. */
-export const SCHEMAS: readonly object[] = [schemaAgreement, schemaAlive, schemaBill, schemaCallForQuotes, schemaCapability,
-  schemaCard, schemaDelivery, schemaNodeAuthorisation, schemaParts, schemaPipeline, schemaQuote, schemaReceipt, schemaSignature,
-  schemaTerms, schemaVerbsAccept, schemaVerbsCancel, schemaVerbsInvoke, schemaVerbsOutcome, schemaVerbsPay, schemaVerbsQuote,
-  schemaVerbsSettle, schemaVerbsStatus, schemaVoucher]
+export const SCHEMAS: readonly object[] = [schemaAccessKey, schemaAgreement, schemaAlive, schemaBill, schemaCallForQuotes,
+  schemaCapability, schemaCard, schemaDelivery, schemaNodeAuthorisation, schemaParts, schemaPipeline, schemaQuote, schemaReceipt,
+  schemaSignature, schemaTerms, schemaVerbsAccept, schemaVerbsCancel, schemaVerbsInvoke, schemaVerbsOutcome, schemaVerbsPay,
+  schemaVerbsQuote, schemaVerbsSettle, schemaVerbsStatus, schemaVoucher]
 
 /** Name of a type → where its schema stands. */
 export const REFS = {
   AcceptAnswer: 'https://aigen.dev/schemas/verbs/accept/v1.json#/$defs/answer',
   AcceptRequest: 'https://aigen.dev/schemas/verbs/accept/v1.json#/$defs/request',
+  AccessCaveat: 'https://aigen.dev/schemas/access-key/v1.json#/$defs/caveat',
+  AccessGrant: 'https://aigen.dev/schemas/access-key/v1.json#/$defs/grant',
+  AccessGrantBody: 'https://aigen.dev/schemas/access-key/v1.json#/$defs/grantBody',
+  AccessInvoice: 'https://aigen.dev/schemas/access-key/v1.json#/$defs/invoice',
+  AccessInvoiceBody: 'https://aigen.dev/schemas/access-key/v1.json#/$defs/invoiceBody',
+  AccessInvoiceLine: 'https://aigen.dev/schemas/access-key/v1.json#/$defs/line',
+  AccessRate: 'https://aigen.dev/schemas/access-key/v1.json#/$defs/rate',
   Address: 'https://aigen.dev/schemas/parts/v1.json#/$defs/address',
   Agreement: 'https://aigen.dev/schemas/agreement/v1.json',
   Alive: 'https://aigen.dev/schemas/alive/v1.json',
@@ -72,6 +80,7 @@ export const REFS = {
   NodeAuthorisation: 'https://aigen.dev/schemas/node-authorisation/v1.json',
   NodeKey: 'https://aigen.dev/schemas/parts/v1.json#/$defs/nodeKey',
   NodeSignature: 'https://aigen.dev/schemas/parts/v1.json#/$defs/nodeSignature',
+  OpenAccessKey: 'https://aigen.dev/schemas/access-key/v1.json#/$defs/opened',
   Parcel: 'https://aigen.dev/schemas/parts/v1.json#/$defs/parcel',
   PayAnswer: 'https://aigen.dev/schemas/verbs/pay/v1.json#/$defs/answer',
   PayRequest: 'https://aigen.dev/schemas/verbs/pay/v1.json#/$defs/request',
@@ -93,6 +102,7 @@ export const REFS = {
   QuoteRequest: 'https://aigen.dev/schemas/verbs/quote/v1.json#/$defs/request',
   Receipt: 'https://aigen.dev/schemas/receipt/v1.json',
   Role: 'https://aigen.dev/schemas/parts/v1.json#/$defs/role',
+  SealedAccessKey: 'https://aigen.dev/schemas/access-key/v1.json#/$defs/sealed',
   Seconds: 'https://aigen.dev/schemas/parts/v1.json#/$defs/seconds',
   Settle: 'https://aigen.dev/schemas/parts/v1.json#/$defs/settle',
   SettleAnswer: 'https://aigen.dev/schemas/verbs/settle/v1.json#/$defs/answer',

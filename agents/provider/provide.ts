@@ -2,6 +2,7 @@
  * A provider at work: a node that sells one definition. Publishes its card, says that it is alive,
  * quotes, works, is paid and claims. Used by `aigen provide` and the devnet.
  */
+import type { CardBody } from '../../schemas/documents.gen.ts'
 import { validate } from '../../schemas/validate.ts'
 import type { Evaluate } from '../../pipelines/prepare.ts'
 import { experience } from '../../runtime/market/experience.machine.ts'
@@ -57,10 +58,12 @@ export async function readyToSell(definition: ProviderDefinition): Promise<void>
 export interface Shop {
   /** Publishes the card and says that it is alive; the node must have started. */
   open(): Promise<Provider>
+  /** Whether no more is taken now. */
+  readonly busy: () => boolean
 }
 
 /** Registers what a provider answers on a node that has `providerRooms` and has not started. */
-export async function prepareShop(node: Node, definition: ProviderDefinition): Promise<Shop> {
+export async function prepareShop(node: Node, definition: ProviderDefinition, doors: () => NonNullable<CardBody['doors']> = () => []): Promise<Shop> {
   const { clock, host } = node
   await host.start('settler', {})
 
@@ -87,6 +90,7 @@ export async function prepareShop(node: Node, definition: ProviderDefinition): P
     const presence = await announcePresence(node, () => ({
       name: definition.name, roles: ['service-provider'],
       offers: [{ capability: definition.capability, list: definition.price.list, latencyMs: definition.latencyMs, concurrency: definition.concurrency ?? 2 }],
+      ...(doors().length === 0 ? {} : { doors: doors() }),
     }))
     return {
       node,
@@ -104,5 +108,5 @@ export async function prepareShop(node: Node, definition: ProviderDefinition): P
       },
     }
   }
-  return { open }
+  return { open, busy }
 }

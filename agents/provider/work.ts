@@ -77,7 +77,7 @@ export function workEffects(parts: NodeParts, definition: ProviderDefinition, ev
 }
 
 /** The handler's result; what it throws that is not from the table is `step.failed`. */
-async function callHandler(definition: ProviderDefinition, input: unknown, context: Parameters<ProviderDefinition['handler']>[1]): Promise<HandlerResult> {
+export async function callHandler(definition: ProviderDefinition, input: unknown, context: Parameters<ProviderDefinition['handler']>[1]): Promise<HandlerResult> {
   try {
     const result = await definition.handler(input, context)
     if (context.signal.aborted) throw new AigenError('step.timeout')

@@ -2,8 +2,14 @@
 import { pathToFileURL } from 'node:url'
 import type { ProviderDefinition } from '../../agents/provider/define.ts'
 import { provide as startProvider } from '../../agents/provider/provide.ts'
+import { provideWithDoor, type ProviderWithDoor } from '../../agents/provider/with-door.ts'
+import type { Evaluate } from '../../pipelines/prepare.ts'
+import { openKey } from '../../runtime/identity/keys.ts'
+import { toText } from '../../runtime/identity/text-bytes.ts'
 import { announce } from '../../runtime/nats/discovery.ts'
+import { systemRandom } from '../../runtime/node/system-random.ts'
 import { AigenError } from '../../schemas/error.ts'
+import { writeDoorFile } from '../door-file.ts'
 import type { Output } from '../output.ts'
 import { moduleFile } from '../places.ts'
 import { runRole } from '../role.ts'
@@ -11,6 +17,10 @@ import { runRole } from '../role.ts'
 export interface ProvideOptions {
   readonly data?: string
   readonly as?: string
+  /** Port of the HTTP door; true takes a free one. */
+  readonly http?: number | true
+  readonly httpHost?: string
+  readonly httpUrl?: string
 }
 
 /** Version told to NATS tools: that of the protocol's software. */
@@ -23,8 +33,11 @@ export async function provide(module: string, options: ProvideOptions, output: O
   loaded.catch(() => undefined)
   return runRole({
     data: options.data, name: options.as ?? definition.name, output,
-    open: async ({ ports, keys, telemetry, evaluate, onLost, stopping, alone }) => {
-      const provider = await startProvider({ ...definition, start: () => loaded }, { ports, keys, telemetry, onLost }, evaluate)
+    open: async ({ home, ports, keys, telemetry, evaluate, onLost, stopping, alone }) => {
+      const selling = { ...definition, start: () => loaded }
+      const provider = options.http === undefined
+        ? await startProvider(selling, { ports, keys, telemetry, onLost }, evaluate)
+        : await withDoor(selling, { ports, keys, telemetry, onLost }, evaluate, options, home)
       const { capability: { id, title, unit }, price: { list }, name } = definition
       const announced = await announce(ports.connection, {
         participant: keys.participant, node: keys.nodeId, name, version: VERSION, description: title,
@@ -32,6 +45,7 @@ export async function provide(module: string, options: ProvideOptions, output: O
       })
       if (alone) {
         output.emit({ type: 'provider', name, participant: keys.participant, capability: id, list })
+        if ('url' in provider) output.print(`access keys open ${String(provider.url)}: aigen key issue --as ${options.as ?? name} --to … --quota …`)
         output.print(`${name} sells ${id} for ${list} a ${unit} as ${keys.participant}`)
       }
       return async () => {
@@ -40,6 +54,25 @@ export async function provide(module: string, options: ProvideOptions, output: O
       }
     },
   })
+}
+
+/** The same with an HTTP door, whose operator's token lies in the participant's folder while it runs. */
+async function withDoor(
+  definition: ProviderDefinition, node: Parameters<typeof startProvider>[1], evaluate: Evaluate, { http, httpHost, httpUrl }: ProvideOptions, home: string,
+): Promise<ProviderWithDoor> {
+  const adminToken = toText(systemRandom.bytes(24))
+  const provider = await provideWithDoor(definition, node, evaluate, {
+    adminToken, root: await openKey(home, 'access', () => systemRandom.bytes(32), systemRandom),
+    ...(typeof http === 'number' ? { port: http } : {}), ...(httpHost === undefined ? {} : { hostname: httpHost }), ...(httpUrl === undefined ? {} : { publicUrl: httpUrl }),
+  })
+  const remove = await writeDoorFile(home, { url: provider.url, adminToken, pid: process.pid })
+  return {
+    ...provider,
+    stop: async (drainMs) => {
+      await remove()
+      await provider.stop(drainMs)
+    },
+  }
 }
 
 async function loadDefinition(given: string): Promise<ProviderDefinition> {

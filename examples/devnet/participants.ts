@@ -11,7 +11,7 @@ export interface DevnetParticipant {
   readonly arguments: readonly string[]
 }
 
-const provider = (name: string, module: string): DevnetParticipant => ({ name, role: 'provider', arguments: ['provide', `./services/${module}`] })
+const provider = (name: string, module: string, ...more: string[]): DevnetParticipant => ({ name, role: 'provider', arguments: ['provide', `./services/${module}`, ...more] })
 
 /** Slow starters first: they begin to load while the others are still being spawned. */
 export const PARTICIPANTS: readonly DevnetParticipant[] = [
@@ -22,5 +22,5 @@ export const PARTICIPANTS: readonly DevnetParticipant[] = [
   provider('quick-eye', 'quick-ocr'),
   provider('name-finder', 'entities'),
   provider('paper-trail', 'query'),
-  provider('plain-engine', 'compute'),
+  provider('plain-engine', 'compute', '--http'),
 ]
