@@ -15,8 +15,9 @@ export function billText(bill: Bill, ink: Colours): string {
       table.push([ink.dim(`${step.step} (${attempt.state})`), ink.dim(attempt.providerName ?? attempt.provider), '', attempt.agreed ?? '', '', attempt.charged, '', attempt.receipt ?? ''])
     }
     const units = Object.entries(step.units ?? {}).map(([unit, count]) => `${count} ${unit}`).join(', ')
+    const per = (price: string | undefined): string => (price === undefined ? '' : step.per === undefined ? price : `${price}/${step.per}`)
     table.push([
-      step.step, step.providerName ?? step.provider ?? ink.dim(step.state), step.list ?? '', step.agreed ?? '', units, step.charged,
+      step.step, step.providerName ?? step.provider ?? ink.dim(step.state), per(step.list), per(step.agreed), units, step.charged,
       step.latencyMs === undefined ? '' : seconds(step.latencyMs), step.receipt ?? (step.state === 'done' ? '' : ink.yellow(step.state)),
     ])
   }

@@ -103,7 +103,7 @@ export function billOf(id: string, { host, verifier, asset, decimals }: BillOpti
       capability: context.plan.uses,
       charged: formatMoney(charged, decimals),
       ...(agreement && offer
-        ? { provider: agreement.terms.provider, providerName: offer.name, list: money(offer.list), agreed: money(agreement.terms.unitPrice) }
+        ? { provider: agreement.terms.provider, providerName: offer.name, list: money(offer.list), agreed: money(agreement.terms.unitPrice), ...(agreement.terms.per === undefined ? {} : { per: agreement.terms.per }) }
         : {}),
       ...(delivery && voucher
         ? { units: delivery.body.units, inputHash: delivery.body.inputHash, outputHash: delivery.body.outputHash, latencyMs: context.latencyMs }

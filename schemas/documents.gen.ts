@@ -237,6 +237,10 @@ export interface BillStep {
    */
   agreed?: Money
   /**
+   * how many units list and agreed are for; 1 when it is not named
+   */
+  per?: number
+  /**
    * what the step cost
    */
   charged: Money
