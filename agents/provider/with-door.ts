@@ -4,9 +4,10 @@
  */
 import type { Evaluate } from '../../pipelines/prepare.ts'
 import { openNode, type NodeOptions } from '../../runtime/node/node.ts'
+import { openDoor } from '../http/door.ts'
 import { openAccess, type Access } from './access.ts'
 import type { ProviderDefinition } from './define.ts'
-import { openDoor, providerDoor } from './door/door.ts'
+import { providerDoor } from './door/door.ts'
 import { openKeyedCalls } from './keyed-calls.ts'
 import { accessRoom, type ChunkListeners } from './keyed-work.ts'
 import { prepareShop, providerRooms, readyToSell, type Provider } from './provide.ts'

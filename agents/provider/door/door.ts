@@ -8,7 +8,6 @@
  *   GET · POST /admin/keys, GET · DELETE /admin/keys/:id, GET /admin/keys/:id/invoice   for its operator
  */
 import { timingSafeEqual } from 'node:crypto'
-import { serve } from '@hono/node-server'
 import { Hono, type Context } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { streamSSE } from 'hono/streaming'
@@ -17,16 +16,13 @@ import type { AccessCaveat } from '../../../schemas/documents.gen.ts'
 import { AigenError, asError } from '../../../schemas/error.ts'
 import { formatMoney } from '../../../schemas/money.ts'
 import type { Node } from '../../../runtime/node/node.ts'
+import { httpStatus } from '../../http/status.ts'
 import type { Access } from '../access.ts'
 import type { ProviderDefinition } from '../define.ts'
 import type { KeyedAnswer, KeyedCalls } from '../keyed-calls.ts'
-import { httpStatus } from './http-status.ts'
 import { showBlobs, takeBlobs } from './inline-blobs.ts'
 
 const BODY_BYTES_MAX = 24 * 2 ** 20
-const HEADERS_MS = 10_000
-const REQUEST_MS = 60_000
-const CLOSE_MS = 2_000
 /** A client that has to come back later is told when, in seconds. */
 const RETRY_AFTER = { 'key.rate': 60, 'node.busy': 2 } as const
 
@@ -109,30 +105,6 @@ export function providerDoor({ node, definitions, calls, access, adminToken, doo
   })
   app.get('/admin/keys/:id/invoice', (context) => context.json(access.invoice(context.req.param('id'))))
   return app
-}
-
-export interface OpenDoor {
-  readonly url: string
-  close(): Promise<void>
-}
-
-/** Serves `app` on a loopback port, or on the address given; port 0 takes a free one. Error `node.locked` when it is taken. */
-export async function openDoor(app: Hono, { port = 0, hostname = '127.0.0.1' }: { readonly port?: number; readonly hostname?: string } = {}): Promise<OpenDoor> {
-  const server = serve({ fetch: app.fetch, port, hostname, serverOptions: { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS } })
-  await new Promise<void>((resolve, reject) => {
-    server.once('listening', resolve)
-    server.once('error', (cause: NodeJS.ErrnoException) => reject(new AigenError(cause.code === 'EADDRINUSE' ? 'node.locked' : 'usage.invalid', `port ${port}: ${cause.code}`, { cause })))
-  })
-  const address = server.address()
-  const taken = typeof address === 'object' && address ? address.port : port
-  return {
-    url: `http://${hostname.includes(':') ? `[${hostname}]` : hostname}:${taken}`,
-    close: () => new Promise((resolve) => {
-      server.close(() => resolve())
-      // What still streams is given a moment, then the connections are cut.
-      setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), CLOSE_MS).unref()
-    }),
-  }
 }
 
 function refuse(context: Context, thrown: unknown, status?: number): Response {

@@ -1,8 +1,8 @@
 /**
  * HTTP statuses of the error table: one place, so that every door answers the same code alike
- * (RFC 9110; 402 and 429 as API clients expect them). Used by the doors of provider and gateway.
+ * (RFC 9110; 402 and 429 as API clients expect them). Used by every role's door.
  */
-import { ERRORS, type ErrorCode } from '../../../schemas/error.ts'
+import { ERRORS, type ErrorCode } from '../../schemas/error.ts'
 
 const STATUS: Partial<Record<ErrorCode, number>> = {
   'input.too-large': 413, 'blob.too-large': 413, 'blob.quota': 413,
