@@ -152,6 +152,79 @@ export interface AccessInvoice {
 }
 
 /**
+ * What an agent may do with its owner's money. Held by the runtime, never by the model: nothing that a model, a provider or a card says can widen it.
+ */
+export interface AgentPolicy {
+  /**
+   * most that model calls and runs may cost together; the smaller of this and the budget given at the start counts
+   */
+  budget?: Money
+  /**
+   * when the owner is asked before a run: always (default), never, or when a run's worst case, together with what earlier runs cost without being asked for, is above an amount
+   */
+  approval?:
+    | ('always' | 'never')
+    | {
+        above: Money
+      }
+  /**
+   * how long an answer is waited for; no answer means no (default 1h)
+   */
+  approvalTimeout?: PipelineDuration
+  capabilities?: AgentCapabilities
+  providers?: AgentProviders
+  /**
+   * runs at most (default 3)
+   */
+  attempts?: number
+  /**
+   * times the model may mend one plan (default 3)
+   */
+  repairs?: number
+  /**
+   * how long all of it may take, waiting for the owner included (default 2h)
+   */
+  deadline?: PipelineDuration
+  /**
+   * model wanted, as an offer of text.chat@1 names it; any when it is not named
+   */
+  model?: string
+  /**
+   * most that one model call may cost (default 0.05)
+   */
+  pricePerModelCall?: Money
+  /**
+   * how long one model call may take (default 60s)
+   */
+  modelDeadline?: PipelineDuration
+  /**
+   * most tokens of one answer (default 2000)
+   */
+  maxTokens?: number
+}
+/**
+ * what its pipelines may hire; denied counts over allowed, and without allow everything else is allowed
+ */
+export interface AgentCapabilities {
+  allow?: AgentPolicyCapabilityList
+  deny?: AgentPolicyCapabilityList
+}
+/**
+ * participants that are never hired, for the model's own calls neither
+ */
+export interface AgentProviders {
+  /**
+   * @maxItems 64
+   */
+  deny?: Address[]
+}
+
+/**
+ * @maxItems 256
+ */
+export type AgentPolicyCapabilityList = CapabilityId[]
+
+/**
  * A quote with both signatures, each over {terms, lane}; its id is the hash of {terms, lane}. Kind "agreement".
  */
 export interface Agreement {
@@ -1373,6 +1446,72 @@ export interface EscrowVoucher {
   signature: WalletSignature
 }
 
+/**
+ * A watcher: looks at something again and again, by a paid call, and runs a pipeline when its condition holds. An agent without a model.
+ */
+export interface Watcher {
+  /**
+   * lower-case letters, digits and dashes
+   */
+  name: string
+  look: WatcherLook
+  /**
+   * the condition: ${…} over output (this look's) and steps.last (the look's before, null at first)
+   */
+  when: PipelineExpression
+  /**
+   * edge (default): fires when the condition becomes true, not while it stays true; level: fires at each look at which it holds
+   */
+  trigger?: 'edge' | 'level'
+  /**
+   * time between looks, at least 1s; looks that were missed are not made up for
+   */
+  every: PipelineDuration
+  /**
+   * least time between two runs (default 0s); a condition that becomes true meanwhile fires at the first look after it, if it still holds
+   */
+  cooldown?: PipelineDuration
+  /**
+   * what is run
+   */
+  pipeline: Pipeline
+  /**
+   * the pipeline's inputs, with ${…} over output and steps.last
+   */
+  inputs?: {
+    [k: string]: unknown
+  }
+  /**
+   * most that looks and runs may cost together
+   */
+  budget: Money
+  /**
+   * runs at most, after which it ends (default 1000)
+   */
+  runs?: number
+  /**
+   * time after which it ends (default 7d)
+   */
+  expires?: PipelineDuration
+}
+/**
+ * the call that looks
+ */
+export interface WatcherLook {
+  uses: CapabilityId
+  /**
+   * its input, as it is: ${…} stands for itself
+   */
+  with: {
+    [k: string]: unknown
+  }
+  price: PipelinePrice
+  /**
+   * how long one look may take (default 30s)
+   */
+  deadline?: PipelineDuration
+}
+
 /** Every type above by its name, for `validate(name, value)`. */
 export interface Documents {
   AcceptAnswer: AcceptAnswer
@@ -1385,6 +1524,8 @@ export interface Documents {
   AccessInvoiceLine: AccessInvoiceLine
   AccessRate: AccessRate
   Address: Address
+  AgentPolicy: AgentPolicy
+  AgentPolicyCapabilityList: AgentPolicyCapabilityList
   Agreement: Agreement
   Alive: Alive
   Asset: Asset
@@ -1459,4 +1600,5 @@ export interface Documents {
   Units: Units
   Voucher: Voucher
   WalletSignature: WalletSignature
+  Watcher: Watcher
 }

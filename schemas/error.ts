@@ -97,6 +97,16 @@ export const ERRORS = {
   'run.unknown': rule('caller', false, 'There is no such run.', 'See aigen runs ls.'),
   'run.conflict': rule('caller', false, 'The same key came with another run.', 'Use a new key.'),
   'run.failed': rule('caller', false, 'The run failed.', 'See its steps.'),
+  // agents
+  'agent.unknown': rule('caller', false, 'There is no such agent.', 'See aigen agent ls.'),
+  'agent.moved-on': rule('caller', false, 'The agent does not wait for this answer.', 'See aigen agent show.'),
+  'agent.rejected': rule('caller', false, 'The owner refused the plan.', 'Change the goal or the policy.'),
+  'agent.unanswered': rule('caller', false, 'The owner did not answer in time.', 'Start it again, or raise approvalTimeout.'),
+  'agent.no-plan': rule('provider', false, 'The model wrote no plan that passes.', 'See what was wrong with the last one; try another model.'),
+  'agent.not-met': rule('provider', false, 'No attempt met the goal.', 'See why each one failed; say the goal more exactly, or allow more attempts.'),
+  'agent.late': rule('caller', false, 'The agent is past its deadline.', 'Allow it more time.'),
+  'agent.cancelled': rule('caller', false, 'The agent was cancelled.', 'Start it again.'),
+  'watcher.unknown': rule('caller', false, 'There is no such watcher.', 'See aigen watch ls.'),
   'internal': rule('bug', false, 'Something is broken inside AIGEN.', 'Please report it with the message.'),
 } as const satisfies Record<string, ErrorRule>
 

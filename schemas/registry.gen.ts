@@ -1,5 +1,6 @@
 /* Made by schemas/generate.js from the *.schema.json files: run `npm run schemas`, do not edit. */
 import schemaAccessKey from './access-key.schema.json' with { type: 'json' }
+import schemaAgentPolicy from './agent-policy.schema.json' with { type: 'json' }
 import schemaAgreement from './agreement.schema.json' with { type: 'json' }
 import schemaAlive from './alive.schema.json' with { type: 'json' }
 import schemaBill from './bill.schema.json' with { type: 'json' }
@@ -23,12 +24,13 @@ import schemaVerbsQuote from './verbs/quote.schema.json' with { type: 'json' }
 import schemaVerbsSettle from './verbs/settle.schema.json' with { type: 'json' }
 import schemaVerbsStatus from './verbs/status.schema.json' with { type: 'json' }
 import schemaVoucher from './voucher.schema.json' with { type: 'json' }
+import schemaWatcher from './watcher.schema.json' with { type: 'json' }
 
 /** Every schema file, in no order that matters. */
-export const SCHEMAS: readonly object[] = [schemaAccessKey, schemaAgreement, schemaAlive, schemaBill, schemaCallForQuotes,
-  schemaCapability, schemaCard, schemaDelivery, schemaNodeAuthorisation, schemaParts, schemaPipeline, schemaQuote, schemaReceipt,
-  schemaSignature, schemaTerms, schemaVerbsAccept, schemaVerbsCancel, schemaVerbsInvoke, schemaVerbsOutcome, schemaVerbsPay,
-  schemaVerbsQuote, schemaVerbsSettle, schemaVerbsStatus, schemaVoucher]
+export const SCHEMAS: readonly object[] = [schemaAccessKey, schemaAgentPolicy, schemaAgreement, schemaAlive, schemaBill,
+  schemaCallForQuotes, schemaCapability, schemaCard, schemaDelivery, schemaNodeAuthorisation, schemaParts, schemaPipeline,
+  schemaQuote, schemaReceipt, schemaSignature, schemaTerms, schemaVerbsAccept, schemaVerbsCancel, schemaVerbsInvoke,
+  schemaVerbsOutcome, schemaVerbsPay, schemaVerbsQuote, schemaVerbsSettle, schemaVerbsStatus, schemaVoucher, schemaWatcher]
 
 /** Name of a type → where its schema stands. */
 export const REFS = {
@@ -42,6 +44,8 @@ export const REFS = {
   AccessInvoiceLine: 'https://aigen.dev/schemas/access-key/v1.json#/$defs/line',
   AccessRate: 'https://aigen.dev/schemas/access-key/v1.json#/$defs/rate',
   Address: 'https://aigen.dev/schemas/parts/v1.json#/$defs/address',
+  AgentPolicy: 'https://aigen.dev/schemas/agent-policy/v1.json',
+  AgentPolicyCapabilityList: 'https://aigen.dev/schemas/agent-policy/v1.json#/$defs/capabilityList',
   Agreement: 'https://aigen.dev/schemas/agreement/v1.json',
   Alive: 'https://aigen.dev/schemas/alive/v1.json',
   Asset: 'https://aigen.dev/schemas/parts/v1.json#/$defs/asset',
@@ -116,4 +120,5 @@ export const REFS = {
   Units: 'https://aigen.dev/schemas/parts/v1.json#/$defs/units',
   Voucher: 'https://aigen.dev/schemas/voucher/v1.json',
   WalletSignature: 'https://aigen.dev/schemas/parts/v1.json#/$defs/walletSignature',
+  Watcher: 'https://aigen.dev/schemas/watcher/v1.json',
 } as const

@@ -22,6 +22,8 @@ export interface HireOptions {
   readonly expect?: string
   /** Participants of which one must do it; default anybody who offers it. */
   readonly only?: readonly Address[]
+  /** Participants that are never asked. */
+  readonly not?: readonly Address[]
   /** Providers tried at most (default 2). */
   readonly attempts?: number
   /** How long all of it may take, in ms (default 300,000). */
@@ -60,24 +62,8 @@ export interface Hired {
  * // output: { text: 'HI' }
  */
 export async function hire(user: User, options: HireOptions): Promise<Hired> {
-  const { capability, input, maxPrice, deadlineMs = 60_000, expect, attempts = 2, timeoutMs = 300_000 } = options
-  const document = {
-    name: 'hire',
-    version: '1.0.0',
-    budget: { max: maxPriceOf(maxPrice, attempts) },
-    steps: {
-      call: {
-        uses: capability,
-        with: literal(input) as object,
-        price: { max: maxPrice },
-        sla: { deadline: `${Math.ceil(deadlineMs)}ms` },
-        ...(expect === undefined ? {} : { expect: `\${${expect}}` }),
-        retry: { attempts, elsewhere: true },
-        ...(options.only === undefined ? {} : { providers: { only: options.only } }),
-      },
-    },
-    output: '${steps.call}',
-  }
+  const { timeoutMs = 300_000 } = options
+  const document = hireDocument(options)
   const run = await startRun(user, {
     document, inputs: {}, ...(options.blobs === undefined ? {} : { blobs: options.blobs }), ...(options.trace === undefined ? {} : { trace: options.trace }), ...(options.key === undefined ? {} : { key: options.key }),
   })
@@ -90,6 +76,28 @@ export async function hire(user: User, options: HireOptions): Promise<Hired> {
   const [step] = bill.steps
   if (!step?.providerName) throw new AigenError('internal', `run ${run} has no step`)
   return { output, charged: step.charged, provider: step.providerName, bill }
+}
+
+/** The pipeline of one call: what `hire` runs, for callers that follow the run themselves. */
+export function hireDocument(options: Pick<HireOptions, 'capability' | 'input' | 'maxPrice' | 'deadlineMs' | 'expect' | 'attempts' | 'only' | 'not'>): object {
+  const { capability, input, maxPrice, deadlineMs = 60_000, expect, attempts = 2, only, not = [] } = options
+  return {
+    name: 'hire',
+    version: '1.0.0',
+    budget: { max: maxPriceOf(maxPrice, attempts) },
+    steps: {
+      call: {
+        uses: capability,
+        with: literal(input) as object,
+        price: { max: maxPrice },
+        sla: { deadline: `${Math.ceil(deadlineMs)}ms` },
+        ...(expect === undefined ? {} : { expect: `\${${expect}}` }),
+        retry: { attempts, elsewhere: true },
+        ...(only === undefined && not.length === 0 ? {} : { providers: { ...(only === undefined ? {} : { only }), ...(not.length === 0 ? {} : { not }) } }),
+      },
+    },
+    output: '${steps.call}',
+  }
 }
 
 /** Every attempt may stay held until its outcome is known, so the budget covers them all (D6). */
