@@ -30,6 +30,11 @@ export { billNow, finishRun, type Finished, listRuns, type RunLine, startRun, ty
 export { callWithKey, type KeyAnswer, type KeyCall, openAccessKey } from './agents/user/key-client.ts'
 export { attenuate } from './runtime/identity/access-key.ts'
 
+// Agents: software that spends under a budget and a policy.
+export { agentRooms, type AgentRoomOptions } from './agents/llm/agent-effects.ts'
+export { type AgentReport } from './agents/llm/agent-report.ts'
+export { agentReport, type AgentOptions, approveAgent, cancelAgent, finishAgent, listAgents, rejectAgent, startAgent } from './agents/llm/pursue.ts'
+
 // Joining a network: keys, admission, connections.
 export { type KeyOptions, type Keys, openKeys } from './runtime/identity/keys.ts'
 export { type NetworkFile, readNetworkFile, requestAdmission } from './runtime/node/admission.ts'

@@ -11,6 +11,7 @@
 import { assign, createMachine, enqueueActions } from 'xstate'
 import type { ErrorCode } from '../../schemas/error.ts'
 import { AigenError } from '../../schemas/error.ts'
+import { formatMoney } from '../../schemas/money.ts'
 import { defineActor, effect } from '../../runtime/actors/actor.ts'
 import { judgeWorst, leftAfter, type AgentCall, type AgentContext, type AgentEvent, type AgentInput, type Attempt, type Verdict } from './agent.ts'
 import { lesson, readVerdict, TEXT_MAX } from './agent-prompt.ts'
@@ -68,10 +69,15 @@ function whyNoPlan({ calls, faults }: AgentContext): string {
   return last ? last.message : faults.map(({ path, message }) => `${path}${path === '' ? '' : ': '}${message}`).slice(0, 5).join('; ')
 }
 
+function tooLittle(context: AgentContext): string {
+  const left = leftAfter(context, 0n)
+  return `${formatMoney(left > 0n ? left : 0n)} is left; a plan${context.accept === null ? ' and its judging' : ''} alone may cost ${formatMoney(BigInt(context.terms.modelPrice) + judgeWorst(context))} (pricePerModelCall)`
+}
+
 /** Where to go for a plan, or a better one: nowhere when rounds or money are used up. */
 const towardsPlan = (actions: any[] = []): any[] => [
   { guard: ({ context }: At) => context.rounds > context.terms.repairs, target: 'ended', actions: [...actions, fail('agent.no-plan', ({ context }) => whyNoPlan(context))] },
-  { guard: ({ context }: At) => leftAfter(context, BigInt(context.terms.modelPrice) + judgeWorst(context)) <= 0n, target: 'ended', actions: [...actions, fail('budget.too-small', ({ context }) => `${leftAfter(context, 0n)} millionths are left, less than another plan may cost`)] },
+  { guard: ({ context }: At) => leftAfter(context, BigInt(context.terms.modelPrice) + judgeWorst(context)) <= 0n, target: 'ended', actions: [...actions, fail('budget.too-small', ({ context }) => tooLittle(context))] },
   { target: 'writing', reenter: true, actions },
 ]
 
