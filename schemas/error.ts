@@ -80,6 +80,7 @@ export const ERRORS = {
   // money
   'money.invalid': rule('caller', false, 'The amount is not a decimal string of the asset.', 'Write it like "0.25".'),
   'budget.too-small': rule('caller', false, 'The budget does not cover the worst case.', 'Raise the budget, or lower the steps\' prices.'),
+  'budget.exhausted': rule('caller', false, 'What is left of the allowance does not cover the call.', 'Stop spending, ask for less, or raise the allowance.'),
   'wallet.empty': rule('caller', false, 'The wallet does not hold enough.', 'Deposit more.'),
   'voucher.too-low': rule('caller', false, 'The voucher pays less than is owed.', 'Sign the amount agreed.'),
   'voucher.lane': rule('caller', false, 'The voucher is for another lane.', 'Sign for the lane of the agreement.'),
@@ -91,6 +92,10 @@ export const ERRORS = {
   'lane.closed': rule('caller', false, 'The lane is closed.', 'Open another.'),
   'chain.reverted': rule('config', false, 'The chain refused the transaction.', 'See the reason given.'),
   'chain.unreachable': rule('config', true, 'The chain cannot be reached.', 'Check the RPC address.'),
+  // language models of others
+  'vendor.denied': rule('config', false, 'The model vendor refuses this provider.', 'Check its API key and the account behind it.'),
+  'vendor.unreachable': rule('config', true, 'The model vendor cannot be reached.', 'Check its address and that it runs.'),
+  'vendor.models': rule('config', false, 'The model vendor has no such model.', 'Name models it has (AIGEN_OPENAI_MODELS and the like), or load one.'),
   // pipelines
   'pipeline.invalid': rule('caller', false, 'The pipeline has errors.', 'Mend each path listed; aigen check shows them all.'),
   'pipeline.unknown': rule('caller', false, 'There is no such pipeline.', 'Give a file, or a name from pipelines/library.'),
