@@ -21,6 +21,7 @@ import type { Bus } from '../runtime/ports/bus.ts'
 import type { Clock } from '../runtime/ports/clock.ts'
 import { noTelemetry, type Telemetry } from '../runtime/telemetry/trace.ts'
 import { nodeId, participantId } from '../schemas/id.ts'
+import { openPayments, type Payments, type PaymentsOptions } from './payments/open.ts'
 import type { ProviderDefinition } from './provider/define.ts'
 import { provide, type Provider } from './provider/provide.ts'
 import { openUser, type User, type UserOptions } from './user/user.ts'
@@ -82,6 +83,14 @@ export class MemoryWorld {
     const close = (): Promise<void> => user.close().catch(() => undefined)
     this.#open.add(close)
     return { ...user, kill: () => this.#kill(close, ports.bus) }
+  }
+
+  async payments(name: string, options: Partial<PaymentsOptions> = {}, hooks: MemoryJournalHooks = {}): Promise<Payments & { kill(): Promise<void> }> {
+    const ports = this.ports(name, hooks)
+    const payments = await openPayments({ name, ports, keys: keysOf(name), evaluate: evaluateHere, deposit: 10_000_000n, faucet: true, ...options })
+    const close = (): Promise<void> => payments.stop(0).catch(() => undefined)
+    this.#open.add(close)
+    return { ...payments, kill: () => this.#kill(close, ports.bus) }
   }
 
   /** A dead process says nothing any more and is not closed either. */

@@ -2,13 +2,15 @@
  * The bill: what a run cost, step by step, read from the journal's actors (I2, I3). Each step that
  * was paid names its receipt; receipts are made from the same actors and verify without us.
  */
-import type { Address, Bill, BillAttempt, BillStep, Delivery, Hex32, NodeAuthorisation, PlainVoucher, Receipt } from '../schemas/documents.gen.ts'
+import type { Address, Bill, BillAttempt, BillStep, Delivery, Hex32, NodeAuthorisation, Receipt, Voucher } from '../schemas/documents.gen.ts'
 import { AigenError } from '../schemas/error.ts'
 import { formatMoney } from '../schemas/money.ts'
 import type { Actors } from '../runtime/actors/read-actors.ts'
 import type { Verifier } from '../runtime/identity/signed.ts'
 import { keptKey } from '../runtime/market/keyring.machine.ts'
 import { makeReceipt } from '../runtime/payments/receipt.ts'
+import { billEscrow, decidedFor, disputeParts, disputesOf, feeStepsOf } from './bill-escrow.ts'
+import type { DisputeContext } from './dispute.machine.ts'
 import { inquiryId, type InquiryContext } from './inquiry.machine.ts'
 import type { RunContext } from './run.machine.ts'
 import { stepId, type Attempt, type StepContext } from './step.ts'
@@ -23,11 +25,14 @@ export interface BillOptions {
 
 /** One voucher of a run, with what it pays. */
 export interface PaidCall {
-  readonly voucher: PlainVoucher
+  readonly voucher: Voucher
   readonly previousRef: Hex32
   readonly delivery: Delivery
   readonly provider: Address
   readonly receipt: Receipt
+  /** The lane's total that it reaches, and how much of it is this call's; atomic. */
+  readonly upTo: bigint
+  readonly amount: bigint
 }
 
 /** Steps of a run with their items, in the order of the plan; skipped ones have no context. */
@@ -56,7 +61,7 @@ function* inquiriesOf(host: Pick<Actors, 'context'>, step: StepContext): Iterabl
 type Find = (hash: string) => NodeAuthorisation | undefined
 const finder = (host: Pick<Actors, 'context'>, verifier: Verifier): Find => (hash) => verifier.authorisations.get(hash) ?? keptKey(host, hash)
 
-function receiptOf(step: { agreement: StepContext['agreement']; delivery: Delivery | null; voucher: PlainVoucher | null; previousRef: Hex32 | null; lane: StepContext['lane'] }, find: Find): Receipt | undefined {
+function receiptOf(step: { agreement: StepContext['agreement']; delivery: Delivery | null; voucher: Voucher | null; previousRef: Hex32 | null; lane: StepContext['lane'] }, find: Find): Receipt | undefined {
   const { agreement, delivery, voucher, previousRef, lane } = step
   if (!agreement || !delivery || !voucher || !previousRef || !lane) return undefined
   const hashes = new Set([agreement.payer.auth, agreement.provider.auth, delivery.signature.auth])
@@ -68,14 +73,21 @@ function receiptOf(step: { agreement: StepContext['agreement']; delivery: Delive
 export function paidCalls(host: Pick<Actors, 'context'>, run: RunContext, verifier: Verifier): PaidCall[] {
   const paid: PaidCall[] = []
   const find = finder(host, verifier)
-  const add = (source: Parameters<typeof receiptOf>[0]): void => {
+  const add = (source: Parameters<typeof receiptOf>[0], decided?: { readonly upTo: bigint; readonly amount: bigint }): void => {
     const receipt = receiptOf(source, find)
-    if (receipt) paid.push({ voucher: source.voucher!, previousRef: source.previousRef!, delivery: source.delivery!, provider: source.agreement!.terms.provider, receipt })
+    if (!receipt) return
+    const voucher = source.voucher!
+    const { upTo, amount } = decided ?? { upTo: BigInt(voucher.cumulative), amount: BigInt(source.delivery!.body.amount) }
+    paid.push({ voucher, previousRef: source.previousRef!, delivery: source.delivery!, provider: source.agreement!.terms.provider, receipt, upTo, amount })
   }
-  for (const { context } of stepsOf(host, run)) {
-    if (!context) continue
+  const addAll = (context: StepContext): void => {
     add(context)
     for (const { inquiry } of inquiriesOf(host, context)) add(inquiry)
+    for (const { dispute } of disputesOf(host, context)) add(disputeParts(dispute), decidedFor(dispute))
+    for (const { fee } of feeStepsOf(host, context)) addAll(fee)
+  }
+  for (const { context } of stepsOf(host, run)) {
+    if (context) addAll(context)
   }
   return paid
 }
@@ -95,8 +107,13 @@ export function billOf(id: string, { host, verifier, asset, decimals }: BillOpti
     const { delivery, agreement, offer, voucher, attempts } = context
     const receipt = receiptOf(context, find)
     const late = new Map([...inquiriesOf(host, context)].map(({ attempt, inquiry }) => [attempt, inquiry]))
+    const disputed = new Map([...disputesOf(host, context)].map(({ attempt, dispute }) => [attempt, dispute]))
     const extra = [...late.values()].reduce((sum, inquiry) => sum + (inquiry.voucher ? BigInt(inquiry.delivery!.body.amount) : 0n), 0n)
+      + [...disputed.values()].reduce((sum, dispute) => sum + BigInt(dispute.paid), 0n)
+      + [...feeStepsOf(host, context)].reduce((sum, { fee }) => sum + feesOf(host, fee), 0n)
     const charged = BigInt(voucher && delivery ? delivery.body.amount : '0') + extra
+    const escrowOf = (attempt: number): BillStep['escrow'] => billEscrow(host, context, attempt, decimals, (fee) => receiptOf(fee, find))
+    const escrow = escrowOf(Math.max(0, attempts.length - 1))
     steps.push({
       step: name,
       state: context.state === 'running' ? 'cancelled' : context.state,
@@ -109,7 +126,8 @@ export function billOf(id: string, { host, verifier, asset, decimals }: BillOpti
         ? { units: delivery.body.units, inputHash: delivery.body.inputHash, outputHash: delivery.body.outputHash, latencyMs: context.latencyMs }
         : {}),
       ...(receipt ? { receipt: receipt.id } : {}),
-      ...(attempts.length > 1 || late.size > 0 ? { attempts: attempts.map((one, index) => billAttempt(one, late.get(index), find, decimals)) } : {}),
+      ...(escrow ? { escrow } : {}),
+      ...(attempts.length > 1 || late.size + disputed.size > 0 ? { attempts: attempts.map((one, index) => billAttempt(one, late.get(index), disputed.get(index), find, decimals, escrowOf(index))) } : {}),
     })
   }
   return {
@@ -118,9 +136,15 @@ export function billOf(id: string, { host, verifier, asset, decimals }: BillOpti
   }
 }
 
-function billAttempt(attempt: Attempt, late: InquiryContext | undefined, find: Find, decimals: number): BillAttempt {
-  const found = late && receiptOf(late, find)
-  const charged = found ? found.delivery.body.amount : attempt.charged
+/** What opening a case cost, a fee in doubt included. */
+function feesOf(host: Pick<Actors, 'context'>, fee: StepContext): bigint {
+  const late = [...inquiriesOf(host, fee)].reduce((sum, { inquiry }) => sum + (inquiry.voucher ? BigInt(inquiry.delivery!.body.amount) : 0n), 0n)
+  return late + (fee.voucher ? BigInt(fee.delivery!.body.amount) : 0n)
+}
+
+function billAttempt(attempt: Attempt, late: InquiryContext | undefined, dispute: DisputeContext | undefined, find: Find, decimals: number, escrow: BillAttempt['escrow']): BillAttempt {
+  const found = late ? receiptOf(late, find) : dispute && receiptOf(disputeParts(dispute), find)
+  const charged = dispute ? dispute.paid : found ? found.delivery.body.amount : attempt.charged
   return {
     provider: attempt.provider,
     providerName: attempt.providerName,
@@ -130,5 +154,6 @@ function billAttempt(attempt: Attempt, late: InquiryContext | undefined, find: F
     ...(attempt.reason === undefined ? {} : { reason: attempt.reason }),
     ...(attempt.latencyMs === undefined ? {} : { latencyMs: attempt.latencyMs }),
     ...(found ? { receipt: found.id } : {}),
+    ...(escrow ? { escrow } : {}),
   }
 }

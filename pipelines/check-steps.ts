@@ -10,7 +10,10 @@ import { didYouMean, type Findings, type Path } from './findings.ts'
 /** Whether every amount can be counted in the dollar's smallest unit; without that there is no worst case. */
 export function checkAmounts(pipeline: Pipeline, findings: Findings): boolean {
   const amounts: [Path, string][] = []
-  for (const [id, { price }] of Object.entries(pipeline.steps)) if (price) amounts.push([['steps', id, 'price', 'max'], price.max])
+  for (const [id, { price, escrow }] of Object.entries(pipeline.steps)) {
+    if (price) amounts.push([['steps', id, 'price', 'max'], price.max])
+    if (escrow?.fee) amounts.push([['steps', id, 'escrow', 'fee', 'max'], escrow.fee.max])
+  }
   if (pipeline.budget) amounts.push([['budget', 'max'], pipeline.budget.max])
   let fine = true
   for (const [path, amount] of amounts) {
@@ -40,7 +43,7 @@ export function checkSteps(pipeline: Pipeline, capabilities: ReadonlyMap<string,
       findings.error([...path, 'uses'], `nobody offers ${step.uses}`, didYouMean(step.uses, [...capabilities.keys()]))
     }
     if (step.uses === undefined) {
-      for (const field of ['with', 'price', 'sla', 'expect', 'retry', 'settle'] as const) {
+      for (const field of ['with', 'price', 'sla', 'expect', 'retry', 'settle', 'escrow'] as const) {
         if (step[field] !== undefined) findings.error([...path, field], `${field} belongs to a step with uses`)
       }
     }
@@ -72,7 +75,8 @@ function checkSupport(step: PipelineStep, path: readonly string[], findings: Fin
   for (const field of ['fallback', 'compensate', 'approve', 'wait'] as const) {
     if (step[field] !== undefined) findings.error([...path, field], `${field} is not run by this version`, 'Leave it out, or upgrade.')
   }
-  if (step.settle !== undefined && step.settle !== 'postpaid') {
-    findings.error([...path, 'settle'], `the settlement ${step.settle} is not run by this version`, 'Use postpaid.')
+  if (step.settle !== undefined && step.settle !== 'postpaid' && step.settle !== 'escrow') {
+    findings.error([...path, 'settle'], `the settlement ${step.settle} is not run by this version`, 'Use postpaid or escrow.')
   }
+  if (step.escrow !== undefined && step.settle !== 'escrow') findings.error([...path, 'escrow'], 'escrow belongs to a step that settles in escrow', 'Add "settle": "escrow".')
 }

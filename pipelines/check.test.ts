@@ -63,7 +63,8 @@ describe('broken documents', () => {
     ['bad input schema', ['input', 'properties', 'scan'], { $ref: 'https://example.org/x' }, /^input\.properties\.scan/],
     ['fallback', ['steps', 'read', 'fallback'], { value: 1 }, /^steps\.read\.fallback: fallback is not run by this version/],
     ['compensate', ['steps', 'read', 'compensate'], { uses: 'vision.ocr@1' }, /^steps\.read\.compensate: compensate is not run/],
-    ['escrow', ['steps', 'read', 'settle'], 'escrow', /^steps\.read\.settle: the settlement escrow is not run/],
+    ['streamed', ['steps', 'read', 'settle'], 'streamed', /^steps\.read\.settle: the settlement streamed is not run/],
+    ['escrow', ['steps', 'read', 'escrow'], { fee: { max: '0.01' } }, /^steps\.read\.escrow: escrow belongs to a step that settles in escrow/],
   ])('%s', (_name, path, value, ...errors) => {
     const found = at(changed(path, value))
     for (const error of errors) expect(found).toContainEqual(expect.stringMatching(error))

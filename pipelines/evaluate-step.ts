@@ -69,9 +69,10 @@ export function evaluateEffects({ host, evaluate, capability }: EvaluateOptions)
   }
   const prepareStep: EffectKind = {
     mode: 'idempotent',
-    run: async ({ run: id, step, index }: { run: string; step: string; index: number | null }) => {
+    run: async ({ run: id, step, index }: { run: string; step: string; index: number | null }, { actor }) => {
       const run = runOf(id)
-      const plan = run.plan.steps[step]!
+      // What opens an escrow case is a step of no document: it brings its own plan.
+      const plan = run.plan.steps[step] ?? host().context<StepContext>(actor)!.plan
       let context = contextFor(host(), run, plan.reads)
       if (index !== null) context = { ...context, item: host().context<StepContext>(stepId(id, step, index))!.item, index }
       const prepared = await prepare(plan, context, evaluate)

@@ -148,7 +148,7 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
       const trace = host().context<RunContext>(`run/${step.run}`)?.trace
       const parcels = await parcelsFor(step.input)
       const { agreement, call, inputHash } = params
-      const body = { agreement, call, input: step.input, inputHash, ...(parcels.length > 0 ? { parcels } : {}) }
+      const body = { agreement, call, input: step.input, inputHash, ...(parcels.length > 0 ? { parcels } : {}), ...(step.staked ? { escrow: step.staked } : {}) }
       const answer = await ask('invoke', params, body, signal, trace)
       if (answer.state === 'delivered') {
         const verdict = await verdictOn(answer, params, step.agreement!)
@@ -167,7 +167,7 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
       const inquiry = host().context<InquiryContext>(actor)!
       const answer = await ask('cancel', params, { agreement: params.agreement, call: params.call }, signal, undefined)
       if (answer.state !== 'delivered') return { type: 'call.cancel.done' }
-      return { type: 'call.cancel.done', delivery: answer.delivery, verdict: await verdictOn(answer, params, inquiry.agreement) }
+      return { type: 'call.cancel.done', delivery: answer.delivery, output: answer.output, verdict: await verdictOn(answer, params, inquiry.agreement) }
     },
   }
   return { 'call.invoke': invoke, 'call.cancel': cancel }

@@ -15,7 +15,7 @@ test('a plan is plain data with every limit filled in', () => {
   expect(plan).toMatchObject({ pipeline: 'scan-desk@1.0.0', worst: '125000', order: ['read', 'facts', 'rows'] })
   expect(plan.steps['read']).toMatchObject({
     maxPrice: '20000', worst: '40000', deadlineMs: 20_000, graceMs: 5_000, attempts: 2, retryOn: ['expect', 'timeout'], elsewhere: true, only: null, not: [],
-    expect: 'output.confidence > 85.0', settle: 'postpaid', dependents: ['facts'], reads: { steps: [], meta: [], input: true, run: false },
+    expect: 'output.confidence > 85.0', settle: 'postpaid', escrow: null, dependents: ['facts'], reads: { steps: [], meta: [], input: true, run: false },
   })
   expect(plan.steps['rows']).toMatchObject({ maxItems: 20, parallel: 4, graceMs: 0, forEach: '${steps.facts.places}', worst: '80000' })
   expect(plan.output.reads).toEqual({ steps: ['read', 'rows'], meta: [], input: false, run: true })

@@ -49,6 +49,8 @@ export interface StepPlan {
   readonly only: readonly Address[] | null
   readonly not: readonly Address[]
   readonly settle: Settle
+  /** Where it settles in escrow: the agent, null for the cheapest, and the most that its fee may be, atomic. */
+  readonly escrow: { readonly agent: Address | null; readonly fee: string } | null
   /** CEL source over `output`, as the agreement carries it; null for none. */
   readonly expect: string | null
   /** Templates as they stand in the document; null where there is none. */
@@ -114,6 +116,7 @@ function stepPlan(
     elsewhere: step.retry?.elsewhere ?? true,
     only: step.providers?.only ?? null, not: step.providers?.not ?? [],
     settle: step.settle ?? 'postpaid',
+    escrow: step.settle === 'escrow' ? { agent: step.escrow?.agent ?? null, fee: limits.fee.toString() } : null,
     expect: step.expect === undefined ? null : expectSource(step.expect, name),
     if: step.if ?? null, forEach: step.forEach ?? null, with: step.with ?? {},
     maxItems: limits.items, parallel: step.forEach === undefined ? 1 : step.parallel ?? DEFAULTS.parallel,

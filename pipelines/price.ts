@@ -4,7 +4,8 @@
  *
  * A call that disappoints is not paid, so a further attempt costs nothing more, except after a
  * time-out: then both amounts stay held until the first one's outcome is known (D6). So a step's
- * worst case is its price × items × attempts when time-outs are retried, × 1 otherwise.
+ * worst case is its price × items × attempts when time-outs are retried, × 1 otherwise. In escrow
+ * every disappointment is held until it is decided, and each attempt may cost the agent's fee.
  */
 import type { Pipeline, PipelineRetryReason, PipelineStep } from '../schemas/documents.gen.ts'
 import { parseMoney } from '../schemas/money.ts'
@@ -12,7 +13,7 @@ import { parseDuration } from './duration.ts'
 import type { Graph } from './graph.ts'
 
 /** What holds where a document says nothing. */
-export const DEFAULTS = { deadlineMs: 60_000, graceMs: 5_000, parallel: 8 } as const
+export const DEFAULTS = { deadlineMs: 60_000, graceMs: 5_000, parallel: 8, escrowFee: '0.01' } as const
 const ALL_REASONS: readonly PipelineRetryReason[] = ['timeout', 'expect', 'output', 'failed', 'refused']
 
 /** A step's limits with the defaults filled in. */
@@ -27,6 +28,8 @@ export interface StepLimits {
   readonly parallel: number
   /** Amounts that can be held at once or one after the other for one item. */
   readonly heldAttempts: number
+  /** Most that an escrow agent's fee for one attempt may be, atomic; 0 where nothing is escrowed. */
+  readonly fee: bigint
 }
 
 export function limitsOf(step: PipelineStep): StepLimits {
@@ -40,7 +43,8 @@ export function limitsOf(step: PipelineStep): StepLimits {
     backoffMs: step.retry?.backoff === undefined ? 0 : parseDuration(step.retry.backoff),
     items: step.forEach === undefined ? 1 : step.maxItems ?? 1,
     parallel: step.parallel ?? DEFAULTS.parallel,
-    heldAttempts: retryOn.includes('timeout') ? attempts : 1,
+    heldAttempts: retryOn.includes('timeout') || step.settle === 'escrow' ? attempts : 1,
+    fee: step.settle === 'escrow' ? parseMoney(step.escrow?.fee?.max ?? DEFAULTS.escrowFee) : 0n,
   }
 }
 
@@ -53,7 +57,7 @@ export function stepTimeMs(limits: StepLimits): number {
 export interface StepWorst {
   /** Most that one call may cost. */
   readonly cap: bigint
-  /** cap × items × held attempts. */
+  /** (cap + fee) × items × held attempts. */
   readonly price: bigint
   readonly timeMs: number
   /** Whether the cap is a share of what the budget leaves, because the step names no price. */
@@ -84,6 +88,7 @@ export function worstCaseOf(pipeline: Pipeline, graph: Graph, budget: bigint | u
   for (const [id, step] of Object.entries(pipeline.steps)) {
     if (step.uses === undefined) continue
     const times = timesOf(limits.get(id)!)
+    priced += limits.get(id)!.fee * times
     if (step.price) priced += parseMoney(step.price.max) * times
     else {
       unpriced.push(id)
@@ -97,7 +102,7 @@ export function worstCaseOf(pipeline: Pipeline, graph: Graph, budget: bigint | u
   for (const [id, step] of Object.entries(pipeline.steps)) {
     const cap = step.uses === undefined ? 0n : step.price ? parseMoney(step.price.max) : share
     const shared = step.uses !== undefined && !step.price
-    const worst = { cap, price: cap * timesOf(limits.get(id)!), timeMs: stepTimeMs(limits.get(id)!), shared }
+    const worst = { cap, price: (cap + limits.get(id)!.fee) * timesOf(limits.get(id)!), timeMs: stepTimeMs(limits.get(id)!), shared }
     price += worst.price
     steps.set(id, worst)
   }

@@ -49,7 +49,7 @@ export function settleEffects({ wire, rail, host }: SettleOptions): Record<strin
       }))
       const lanes = [...new Set(paid.map((one) => one.voucher.lane))]
       const claimed = new Map(await Promise.all(lanes.map(async (lane) => [lane, (await rail.lane(lane))?.claimed ?? 0n] as const)))
-      const settled = paid.reduce((sum, { voucher, delivery }) => (claimed.get(voucher.lane)! >= BigInt(voucher.cumulative) ? sum + BigInt(delivery.body.amount) : sum), 0n)
+      const settled = paid.reduce((sum, { voucher, upTo, amount }) => (claimed.get(voucher.lane)! >= upTo ? sum + amount : sum), 0n)
       return { type: 'run.settle.done', settled: settled.toString(), transactions: [...transactions] }
     },
   }

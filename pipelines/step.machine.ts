@@ -7,9 +7,11 @@
  * share of the hold kept until that is settled, before anybody else is hired.
  */
 import { assign, createMachine, enqueueActions } from 'xstate'
+import type { ErrorBody } from '../schemas/error.ts'
 import { defineActor, effect } from '../runtime/actors/actor.ts'
 import { deliveryHash } from '../runtime/payments/delivery.ts'
 import { attemptOf, mayRetry, stateWord } from './attempt.ts'
+import { disputeFor, disputeId, feeStep, feeStepId, stakeFor } from './escrow.ts'
 import { stepId, type StepContext, type StepEvent, type StepInput } from './step.ts'
 
 function negotiationId(context: StepContext): string {
@@ -21,19 +23,23 @@ const remember = (type: 'delivered' | 'failed'): any => ({
   type: 'tell',
   params: ({ context }: any) => ({ to: 'experience', event: { type, provider: context.agreement.terms.provider, capability: context.plan.uses } }),
 })
+/** Why an attempt failed, by the event that said so. */
+const faultOf = (event: any): ErrorBody => event.error ?? event.verdict?.error ?? { code: 'step.cancelled', message: 'The step was cancelled.' }
 /** Writes the attempt down as failed; the last action of an attempt, since its number grows. */
 const noteFailure = assign<StepContext, any, undefined, any, never>({
-  attempts: ({ context, event }) => [...context.attempts, attemptOf(context, stateWord(event.error ?? event.verdict.error), '0', event.error ?? event.verdict.error)],
-  error: ({ event }) => event.error ?? event.verdict.error,
+  attempts: ({ context, event }) => [...context.attempts, attemptOf(context, stateWord(faultOf(event)), '0', faultOf(event))],
+  error: ({ event }) => faultOf(event),
 })
 const countItem = assign<StepContext, any, undefined, any, never>({
   ended: ({ context }) => context.ended + 1,
   spent: ({ context, event }) => (BigInt(context.spent) + BigInt(event.charged)).toString(),
 })
-/** Hands the attempt to an inquiry, which keeps the lane until the outcome is known. */
+/** Hands the attempt to an inquiry, or in escrow to a dispute, which keeps the lane until the outcome is known. */
 const doubt = {
   type: 'tell',
-  params: ({ context }: any) => ({
+  params: ({ context, event }: any) => context.staked ? {
+    to: disputeId(negotiationId(context)), event: { type: 'start', input: disputeFor(context, negotiationId(context), event) },
+  } : ({
     to: `inquiry/${negotiationId(context).slice('negotiation/'.length)}`,
     event: {
       type: 'start',
@@ -53,6 +59,16 @@ const doubt = {
 } as any
 const tellDoubt = { type: 'tell', params: ({ context }: any) => ({ to: `run/${context.run}`, event: { type: 'doubt.opened' } }) } as any
 
+/** Nothing is owed: the lane is given back, or in escrow the payee has a voucher still, and only a ruling takes it away. */
+const letGo: any = enqueueActions(({ context, enqueue }: any) => {
+  for (const action of context.staked ? [tellDoubt, doubt] : [release]) enqueue(action)
+})
+/** A delivery that fails a signed clause; outside of escrow the lane stays out of use, since its payee sees it otherwise. */
+const contest: any = enqueueActions(({ context, enqueue }: any) => {
+  for (const action of context.staked ? [tellDoubt, doubt] : []) enqueue(action)
+})
+const addFee = assign<StepContext, any, undefined, any, never>({ fees: ({ context, event }) => (BigInt(context.fees) + BigInt(event.charged)).toString() })
+
 const machine = createMachine({
   id: 'step',
   types: {} as { context: StepContext; events: StepEvent; input: StepInput & { at: number } },
@@ -61,7 +77,7 @@ const machine = createMachine({
     self: stepId(input.run, input.plan.name, input.index),
     attempts: [], input: null, inputHash: null, units: 1, inputBytes: 0, agreement: null, agreementId: null, offer: null, asked: 0, lane: null,
     invokedAt: 0, until: 0, output: null, delivery: null, latencyMs: 0, voucher: null, previousRef: null, error: null, state: 'running',
-    list: [], items: 0, started: 0, ended: 0, spent: '0',
+    list: [], items: 0, started: 0, ended: 0, spent: '0', staked: null, fees: '0',
   }),
   initial: 'preparing',
   states: {
@@ -125,6 +141,7 @@ const machine = createMachine({
           graceMs: plan.graceMs,
           expect: plan.expect,
           settle: plan.settle,
+          escrow: plan.escrow,
           trace: context.trace,
           only: plan.only,
           exclude: [...plan.not, ...(plan.elsewhere ? attempts.map((one) => one.provider) : [])],
@@ -132,15 +149,61 @@ const machine = createMachine({
         enqueue({ type: 'tell', params: { to: input.self, event: { type: 'start', input } } } as any)
       }),
       on: {
-        agreed: {
-          target: 'invoking',
-          actions: assign(({ context, event }) => ({
-            agreement: event.agreement, agreementId: event.id, offer: event.offer, lane: event.lane, asked: event.asked,
-            invokedAt: event.at, until: event.at + context.plan.deadlineMs + context.plan.graceMs,
-          })),
-        },
+        agreed: [
+          {
+            guard: ({ context }) => context.plan.escrow !== null,
+            target: 'engaging',
+            actions: assign(({ event }) => ({ agreement: event.agreement, agreementId: event.id, offer: event.offer, lane: event.lane, asked: event.asked, staked: null, previousRef: null })),
+          },
+          {
+            target: 'invoking',
+            actions: assign(({ context, event }) => ({
+              agreement: event.agreement, agreementId: event.id, offer: event.offer, lane: event.lane, asked: event.asked,
+              invokedAt: event.at, until: event.at + context.plan.deadlineMs + context.plan.graceMs,
+            })),
+          },
+        ],
         refused: { target: 'ended', actions: assign({ state: 'failed', error: ({ context, event }) => (event.error.code === 'market.no-provider' && context.error ? context.error : event.error) }) },
         cancel: { actions: [assign({ state: 'cancelled' }), { type: 'tell', params: ({ context }: any) => ({ to: negotiationId(context), event: { type: 'cancel' } }) } as any], target: 'ended' },
+      },
+    },
+    /** In escrow the agent takes the case first: nothing is at stake with one that is not there. */
+    engaging: {
+      entry: {
+        type: 'tell',
+        params: ({ context, event }: any) => {
+          const { id, input } = feeStep(context, event.at)
+          return { to: id, event: { type: 'start', input } }
+        },
+      } as any,
+      on: {
+        'step.ended': [
+          { guard: ({ context }) => context.state === 'cancelled', target: 'ended', actions: [addFee, release] },
+          { guard: ({ event }) => event.state === 'done', target: 'staking', actions: addFee },
+          { guard: ({ context, event }) => mayRetry(context, faultOf(event)), target: 'pausing', actions: [addFee, release, noteFailure] },
+          { target: 'ended', actions: [addFee, release, noteFailure, assign({ state: 'failed' })] },
+        ],
+        cancel: { actions: [assign({ state: 'cancelled' }), { type: 'tell', params: ({ context }: any) => ({ to: feeStepId(context.self, context.attempts.length), event: { type: 'cancel' } }) } as any] },
+      },
+    },
+    staking: {
+      entry: [
+        assign({ invokedAt: ({ event }) => event.at, until: ({ context, event }) => event.at + context.plan.deadlineMs + context.plan.graceMs }),
+        {
+          type: 'tell',
+          params: ({ context, event }: any) => ({ to: 'purse', event: { type: 'stake', lane: context.lane.key, for: negotiationId(context), tell: context.self, stake: stakeFor(context, event.at) } }),
+        } as any,
+      ],
+      on: {
+        staked: [
+          {
+            guard: ({ context }) => context.state === 'cancelled',
+            target: 'ended',
+            actions: { type: 'tell', params: ({ context }: any) => ({ to: 'purse', event: { type: 'unstake', lane: context.lane.key, for: negotiationId(context) } }) } as any,
+          },
+          { target: 'invoking', actions: assign({ staked: ({ event }) => event.voucher, previousRef: ({ event }) => event.previousRef }) },
+        ],
+        cancel: { actions: assign({ state: 'cancelled' }) },
       },
     },
     invoking: {
@@ -152,13 +215,13 @@ const machine = createMachine({
             target: 'paying',
             actions: assign(({ event }) => ({ delivery: event.delivery, output: event.output, latencyMs: event.latencyMs })),
           },
-          // A signed clause failed: nothing is owed. The lane stays out of use, since its payee sees it otherwise.
-          { guard: ({ context, event }) => !event.verdict.ok && mayRetry(context, event.verdict.error), target: 'pausing', actions: [remember('failed'), noteFailure] },
-          { target: 'ended', actions: [remember('failed'), noteFailure, assign({ state: 'failed' })] },
+          // A signed clause failed: nothing is owed.
+          { guard: ({ context, event }) => !event.verdict.ok && mayRetry(context, event.verdict.error), target: 'pausing', actions: [remember('failed'), contest, noteFailure] },
+          { target: 'ended', actions: [remember('failed'), contest, noteFailure, assign({ state: 'failed' })] },
         ],
         'call.invoke.declined': [
-          { guard: ({ context, event }) => mayRetry(context, event.error), target: 'pausing', actions: [remember('failed'), release, noteFailure] },
-          { target: 'ended', actions: [remember('failed'), release, noteFailure, assign({ state: 'failed' })] },
+          { guard: ({ context, event }) => mayRetry(context, event.error), target: 'pausing', actions: [remember('failed'), letGo, noteFailure] },
+          { target: 'ended', actions: [remember('failed'), letGo, noteFailure, assign({ state: 'failed' })] },
         ],
         'call.invoke.failed': [
           { guard: ({ context, event }) => mayRetry(context, event.error), target: 'pausing', actions: [remember('failed'), tellDoubt, doubt, noteFailure] },
@@ -197,7 +260,7 @@ const machine = createMachine({
         type: 'tell',
         params: ({ context }: any) => ({
           to: context.parent,
-          event: { type: 'step.ended', step: context.plan.name, index: context.index, state: context.state, charged: context.voucher ? context.delivery.body.amount : context.spent, ...(context.error ? { error: context.error } : {}) },
+          event: { type: 'step.ended', step: context.plan.name, index: context.index, state: context.state, charged: (BigInt(context.voucher ? context.delivery.body.amount : context.spent) + BigInt(context.fees)).toString(), ...(context.error ? { error: context.error } : {}) },
         }),
       } as any,
     },
@@ -217,4 +280,4 @@ function fan(): any {
   })
 }
 
-export const step = defineActor('step', '1', machine)
+export const step = defineActor('step', '2', machine)

@@ -3,7 +3,7 @@
  * `step.machine.ts`; bills, expressions and displays read contexts of this shape.
  */
 import type { ErrorBody } from '../schemas/error.ts'
-import type { Address, Agreement, Delivery, Hash, Hex32, PlainVoucher } from '../schemas/documents.gen.ts'
+import type { Address, Agreement, Delivery, EscrowVoucher, Hash, Hex32, PlainVoucher } from '../schemas/documents.gen.ts'
 import type { Agreed, Lane } from '../runtime/market/negotiation.machine.ts'
 import type { Offer } from '../runtime/market/strategy.ts'
 import type { StepPlan } from './plan.ts'
@@ -53,6 +53,10 @@ export interface StepContext extends StepInput {
   readonly latencyMs: number
   readonly voucher: PlainVoucher | null
   readonly previousRef: Hex32 | null
+  /** What secures the provider of the attempt under way, where it settles in escrow. */
+  readonly staked: EscrowVoucher | null
+  /** What escrow agents were paid so far, atomic. */
+  readonly fees: string
   readonly error: ErrorBody | null
   readonly state: 'running' | 'done' | 'skipped' | 'failed' | 'cancelled'
   /** Of a forEach: its items as they were when it began, how many of them count, are started, have ended. */
@@ -75,6 +79,7 @@ export type StepEvent = { at: number } & (
   | { type: 'call.invoke.done'; delivery: Delivery; output: unknown; latencyMs: number; verdict: Verdict }
   | { type: 'call.invoke.declined'; error: ErrorBody }
   | { type: 'call.invoke.failed'; error: ErrorBody }
+  | { type: 'staked'; voucher: EscrowVoucher; previousRef: Hex32 }
   | { type: 'paid'; voucher: PlainVoucher; previousRef: Hex32 }
   | { type: 'step.ended'; step: string; state: 'done' | 'skipped' | 'failed' | 'cancelled'; charged: string; error?: ErrorBody }
   | { type: 'cancel' }

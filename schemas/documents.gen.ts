@@ -321,6 +321,7 @@ export interface BillStep {
   inputHash?: Hash
   outputHash?: Hash
   receipt?: Id
+  escrow?: BillEscrow
   latencyMs?: DurationMs
   /**
    * every provider tried, in order, when there was more than one
@@ -346,7 +347,39 @@ export interface BillAttempt {
    */
   reason?: string
   receipt?: Id
+  escrow?: BillEscrow
   latencyMs?: DurationMs
+}
+
+/**
+ * How an escrowed call was decided
+ */
+export interface BillEscrow {
+  agent: Address
+  /**
+   * name on the agent's card
+   */
+  agentName?: string
+  /**
+   * what the agent was paid
+   */
+  fee: Money
+  /**
+   * receipt of the fee
+   */
+  receipt?: Id
+  /**
+   * accepted by the payer, ruled by the agent, paid by default, or not decided yet
+   */
+  state: 'open' | 'accepted' | 'ruled' | 'default'
+  /**
+   * what the provider gets
+   */
+  paid?: Money
+  /**
+   * why it was ruled so, for people
+   */
+  reason?: string
 }
 
 /**
@@ -386,6 +419,10 @@ export interface CallForQuotesBody {
    */
   expect: string | null
   settle: Settle
+  /**
+   * where it is settled in escrow
+   */
+  escrow?: EscrowTerms
   issuedAt: Time
   expiresAt: Time
 }
@@ -769,6 +806,28 @@ export interface Parcel {
 }
 
 /**
+ * Who decides about an escrowed call, and by when
+ */
+export interface EscrowTerms {
+  /**
+   * participant that hears complaints
+   */
+  agent: Address
+  /**
+   * key that signs its rulings
+   */
+  arbiter: Address
+  /**
+   * time from the latest delivery that counts in which a ruling can be recorded; then the provider is paid by default
+   */
+  challengeMs: DurationMs
+  /**
+   * time from the latest delivery that counts in which the amount must be claimed
+   */
+  expiryMs: DurationMs
+}
+
+/**
  * A pipeline: steps that are hired, checked and paid one by one. Data flow decides their order.
  */
 export interface Pipeline {
@@ -876,6 +935,7 @@ export interface PipelineStep {
    * how it is paid (default postpaid)
    */
   settle?: Settle
+  escrow?: PipelineEscrow
   approve?: PipelineApprove
   wait?: PipelineWait
 }
@@ -897,6 +957,19 @@ export interface PipelineProviders {
    * @maxItems 64
    */
   not?: Address[]
+}
+/**
+ * of a step settled in escrow: who decides, and what that may cost
+ */
+export interface PipelineEscrow {
+  /**
+   * payment provider; without it the cheapest that is live
+   */
+  agent?: Address
+  /**
+   * most that its fee for one call may be (default 0.01)
+   */
+  fee?: PipelinePrice
 }
 
 /**
@@ -1131,6 +1204,10 @@ export interface Terms {
    */
   graceMs: DurationMs
   settle: Settle
+  /**
+   * where it is settled in escrow; such a call costs its cap, known before the work
+   */
+  escrow?: EscrowTerms
   asset: Asset
   /**
    * the vault contract
@@ -1202,6 +1279,95 @@ export interface CancelRequest {
 export type CancelAnswer = CallOutcome
 
 /**
+ * Either side of an escrowed call asks its agent where the case stands
+ */
+export interface CaseRequest {
+  agreement: Hash
+}
+
+/**
+ * Where the case stands
+ */
+export type CaseAnswer = CaseState
+
+/**
+ * Where a case stands at its agent
+ */
+export interface CaseState {
+  /**
+   * open: nobody complained; hearing: evidence is gathered; ruling: decided and on its way to the chain; ruled: recorded; undecided: the default holds; unknown: no such case
+   */
+  state: 'open' | 'hearing' | 'ruling' | 'ruled' | 'undecided' | 'unknown'
+  /**
+   * what the provider gets of the escrowed amount
+   */
+  payeeAmount?: Atomic
+  /**
+   * why, for people
+   */
+  reason?: string
+  /**
+   * what the provider showed and is paid for
+   */
+  outcome?: CallDelivered
+}
+
+/**
+ * The payer of an escrowed call asks its agent for a ruling, and shows what it has
+ */
+export interface ComplainRequest {
+  agreement: Agreement
+  voucher: EscrowVoucher
+  /**
+   * ref of the lane before the voucher, which folds the agreement
+   */
+  previousRef: Hex32
+  /**
+   * the contract that the agreement names by hash
+   */
+  capability: Capability
+  /**
+   * those that the signatures name
+   *
+   * @minItems 1
+   * @maxItems 8
+   */
+  authorisations: NodeAuthorisation[]
+  /**
+   * as it came, if it did
+   */
+  delivery?: Delivery
+  /**
+   * any JSON value, as it came with the delivery
+   */
+  output?: {
+    [k: string]: unknown
+  }
+  /**
+   * what is wrong, for people
+   */
+  reason: string
+}
+
+/**
+ * Where the case stands
+ */
+export type ComplainAnswer = CaseState
+
+/**
+ * The agent of an escrowed call asks its provider to show the delivery
+ */
+export interface EvidenceRequest {
+  agreement: Hash
+  call: CallNumber
+}
+
+/**
+ * Where the call stands
+ */
+export type EvidenceAnswer = CallOutcome
+
+/**
  * Starts a call, or asks for the stored answer of a known one
  */
 export interface InvokeRequest {
@@ -1220,6 +1386,10 @@ export interface InvokeRequest {
    * @maxItems 64
    */
   parcels?: Parcel[]
+  /**
+   * secures the provider before it works, where the agreement is settled in escrow
+   */
+  escrow?: EscrowVoucher
 }
 
 /**
@@ -1531,6 +1701,7 @@ export interface Documents {
   Asset: Asset
   Atomic: Atomic
   Bill: Bill
+  BillEscrow: BillEscrow
   BlobRef: BlobRef
   CallCancelled: CallCancelled
   CallDelivered: CallDelivered
@@ -1547,10 +1718,18 @@ export interface Documents {
   CapabilityId: CapabilityId
   Card: Card
   CardBody: CardBody
+  CaseAnswer: CaseAnswer
+  CaseRequest: CaseRequest
+  CaseState: CaseState
+  ComplainAnswer: ComplainAnswer
+  ComplainRequest: ComplainRequest
   Delivery: Delivery
   DeliveryBody: DeliveryBody
   DurationMs: DurationMs
+  EscrowTerms: EscrowTerms
   EscrowVoucher: EscrowVoucher
+  EvidenceAnswer: EvidenceAnswer
+  EvidenceRequest: EvidenceRequest
   Failure: Failure
   Hash: Hash
   Hex32: Hex32

@@ -86,6 +86,7 @@ export const ERRORS = {
   'voucher.lane': rule('caller', false, 'The voucher is for another lane.', 'Sign for the lane of the agreement.'),
   'voucher.key': rule('caller', false, 'The voucher is signed by another key.', 'Sign with the vault\'s voucher key.'),
   'voucher.ref': rule('caller', false, 'The voucher does not fold the delivery it should pay.', 'Sign for the deliveries in order.'),
+  'voucher.escrow': rule('caller', false, 'The escrow voucher does not fit the agreement.', 'Stake the agreed amount with the agreed arbiter and times.'),
   'voucher.over-reserve': rule('caller', false, 'The lane holds too little for this.', 'Reserve more first.'),
   'lane.unpaid': rule('caller', false, 'An earlier step of this lane is not paid.', 'Pay it first.'),
   'lane.unsafe': rule('caller', false, 'The lane could be closed before its vouchers are claimed.', 'Open a vault with a longer challenge delay.'),
@@ -96,6 +97,10 @@ export const ERRORS = {
   'vendor.denied': rule('config', false, 'The model vendor refuses this provider.', 'Check its API key and the account behind it.'),
   'vendor.unreachable': rule('config', true, 'The model vendor cannot be reached.', 'Check its address and that it runs.'),
   'vendor.models': rule('config', false, 'The model vendor has no such model.', 'Name models it has (AIGEN_OPENAI_MODELS and the like), or load one.'),
+  // escrow
+  'escrow.no-agent': rule('network', true, 'No live payment provider takes the case within its fee.', 'Raise escrow.fee.max, or see aigen providers ls.'),
+  'escrow.unknown-case': rule('caller', false, 'There is no such case here.', 'Hire payment.escrow for the agreement first.'),
+  'escrow.too-late': rule('caller', false, 'The challenge is over.', 'The default holds: the provider is paid.'),
   // pipelines
   'pipeline.invalid': rule('caller', false, 'The pipeline has errors.', 'Mend each path listed; aigen check shows them all.'),
   'pipeline.unknown': rule('caller', false, 'There is no such pipeline.', 'Give a file, or a name from pipelines/library.'),

@@ -17,6 +17,9 @@ import schemaSignature from './signature.schema.json' with { type: 'json' }
 import schemaTerms from './terms.schema.json' with { type: 'json' }
 import schemaVerbsAccept from './verbs/accept.schema.json' with { type: 'json' }
 import schemaVerbsCancel from './verbs/cancel.schema.json' with { type: 'json' }
+import schemaVerbsCase from './verbs/case.schema.json' with { type: 'json' }
+import schemaVerbsComplain from './verbs/complain.schema.json' with { type: 'json' }
+import schemaVerbsEvidence from './verbs/evidence.schema.json' with { type: 'json' }
 import schemaVerbsInvoke from './verbs/invoke.schema.json' with { type: 'json' }
 import schemaVerbsOutcome from './verbs/outcome.schema.json' with { type: 'json' }
 import schemaVerbsPay from './verbs/pay.schema.json' with { type: 'json' }
@@ -29,8 +32,9 @@ import schemaWatcher from './watcher.schema.json' with { type: 'json' }
 /** Every schema file, in no order that matters. */
 export const SCHEMAS: readonly object[] = [schemaAccessKey, schemaAgentPolicy, schemaAgreement, schemaAlive, schemaBill,
   schemaCallForQuotes, schemaCapability, schemaCard, schemaDelivery, schemaNodeAuthorisation, schemaParts, schemaPipeline,
-  schemaQuote, schemaReceipt, schemaSignature, schemaTerms, schemaVerbsAccept, schemaVerbsCancel, schemaVerbsInvoke,
-  schemaVerbsOutcome, schemaVerbsPay, schemaVerbsQuote, schemaVerbsSettle, schemaVerbsStatus, schemaVoucher, schemaWatcher]
+  schemaQuote, schemaReceipt, schemaSignature, schemaTerms, schemaVerbsAccept, schemaVerbsCancel, schemaVerbsCase,
+  schemaVerbsComplain, schemaVerbsEvidence, schemaVerbsInvoke, schemaVerbsOutcome, schemaVerbsPay, schemaVerbsQuote,
+  schemaVerbsSettle, schemaVerbsStatus, schemaVoucher, schemaWatcher]
 
 /** Name of a type → where its schema stands. */
 export const REFS = {
@@ -51,6 +55,7 @@ export const REFS = {
   Asset: 'https://aigen.dev/schemas/parts/v1.json#/$defs/asset',
   Atomic: 'https://aigen.dev/schemas/parts/v1.json#/$defs/atomic',
   Bill: 'https://aigen.dev/schemas/bill/v1.json',
+  BillEscrow: 'https://aigen.dev/schemas/bill/v1.json#/$defs/escrow',
   BlobRef: 'https://aigen.dev/schemas/parts/v1.json#/$defs/blobRef',
   CallCancelled: 'https://aigen.dev/schemas/verbs/outcome/v1.json#/$defs/cancelled',
   CallDelivered: 'https://aigen.dev/schemas/verbs/outcome/v1.json#/$defs/delivered',
@@ -67,10 +72,18 @@ export const REFS = {
   CapabilityId: 'https://aigen.dev/schemas/parts/v1.json#/$defs/capabilityId',
   Card: 'https://aigen.dev/schemas/card/v1.json',
   CardBody: 'https://aigen.dev/schemas/card/v1.json#/$defs/body',
+  CaseAnswer: 'https://aigen.dev/schemas/verbs/case/v1.json#/$defs/answer',
+  CaseRequest: 'https://aigen.dev/schemas/verbs/case/v1.json#/$defs/request',
+  CaseState: 'https://aigen.dev/schemas/verbs/case/v1.json#/$defs/state',
+  ComplainAnswer: 'https://aigen.dev/schemas/verbs/complain/v1.json#/$defs/answer',
+  ComplainRequest: 'https://aigen.dev/schemas/verbs/complain/v1.json#/$defs/request',
   Delivery: 'https://aigen.dev/schemas/delivery/v1.json',
   DeliveryBody: 'https://aigen.dev/schemas/delivery/v1.json#/$defs/body',
   DurationMs: 'https://aigen.dev/schemas/parts/v1.json#/$defs/durationMs',
+  EscrowTerms: 'https://aigen.dev/schemas/parts/v1.json#/$defs/escrowTerms',
   EscrowVoucher: 'https://aigen.dev/schemas/voucher/v1.json#/$defs/escrowVoucher',
+  EvidenceAnswer: 'https://aigen.dev/schemas/verbs/evidence/v1.json#/$defs/answer',
+  EvidenceRequest: 'https://aigen.dev/schemas/verbs/evidence/v1.json#/$defs/request',
   Failure: 'https://aigen.dev/schemas/parts/v1.json#/$defs/failure',
   Hash: 'https://aigen.dev/schemas/parts/v1.json#/$defs/hash',
   Hex32: 'https://aigen.dev/schemas/parts/v1.json#/$defs/hex32',

@@ -4,7 +4,7 @@
  * Its lane's till hears what is taken, owed and freed. Started by `accept`.
  */
 import { assign, createMachine } from 'xstate'
-import type { Address, Delivery, Hash, Hex32, Terms } from '../../schemas/documents.gen.ts'
+import type { Address, Delivery, EscrowVoucher, Hash, Hex32, Terms } from '../../schemas/documents.gen.ts'
 import type { ErrorBody } from '../../schemas/error.ts'
 import { defineActor, effect } from '../../runtime/actors/actor.ts'
 import { deliveryHash } from '../../runtime/payments/delivery.ts'
@@ -28,10 +28,12 @@ export interface CallContext extends CallInput {
   readonly delivery: Delivery | null
   readonly error: ErrorBody | null
   readonly trace: string | null
+  /** What secured it before it began; the till keeps it from there on. */
+  readonly escrow: EscrowVoucher | null
 }
 
 export type CallEvent = { at: number } & (
-  | { type: 'invoke'; input: unknown; inputHash: Hash; parcels: unknown; trace?: string }
+  | { type: 'invoke'; input: unknown; inputHash: Hash; parcels: unknown; trace?: string; escrow?: EscrowVoucher }
   | { type: 'service.work.done'; output: unknown; parcels: unknown; delivery: Delivery }
   | { type: 'service.work.failed'; error: ErrorBody }
   | { type: 'service.work.unknown' }
@@ -52,7 +54,7 @@ const forgetInput = assign<CallContext, any, undefined, any, never>({ input: nul
 const machine = createMachine({
   id: 'call',
   types: {} as { context: CallContext; events: CallEvent; input: CallInput & { at: number } },
-  context: ({ input }) => ({ ...input, inputHash: null, input: null, parcels: null, until: 0, output: null, outputParcels: null, delivery: null, error: null, trace: null }),
+  context: ({ input }) => ({ ...input, inputHash: null, input: null, parcels: null, until: 0, output: null, outputParcels: null, delivery: null, error: null, trace: null, escrow: null }),
   initial: 'agreed',
   states: {
     agreed: {
@@ -61,7 +63,7 @@ const machine = createMachine({
         invoke: {
           target: 'claiming',
           actions: assign(({ context, event }) => ({
-            input: event.input, inputHash: event.inputHash, parcels: event.parcels, trace: event.trace ?? null, until: event.at + context.terms.deadlineMs + context.terms.graceMs,
+            input: event.input, inputHash: event.inputHash, parcels: event.parcels, trace: event.trace ?? null, escrow: event.escrow ?? null, until: event.at + context.terms.deadlineMs + context.terms.graceMs,
           })),
         },
         cancel: { target: 'cancelled' },
@@ -71,7 +73,7 @@ const machine = createMachine({
     claiming: {
       entry: {
         type: 'tell',
-        params: ({ context }: any) => ({ to: tillOf(context), event: { type: 'invoked', agreement: context.agreement, call: callActor(context.agreement, context.call) } }),
+        params: ({ context }: any) => ({ to: tillOf(context), event: { type: 'invoked', agreement: context.agreement, call: callActor(context.agreement, context.call), escrow: context.escrow } }),
       } as any,
       on: {
         'lane.held': 'working',
@@ -124,4 +126,4 @@ const machine = createMachine({
   },
 })
 
-export const call = defineActor('call', '2', machine)
+export const call = defineActor('call', '3', machine)

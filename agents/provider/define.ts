@@ -3,7 +3,7 @@
  * default export is what `aigen provide MODULE` loads. The runtime does the rest: quoting,
  * agreements, deadlines, deliveries, payment.
  */
-import type { Capability } from '../../schemas/documents.gen.ts'
+import type { Address, Capability } from '../../schemas/documents.gen.ts'
 
 /** Blob reference as it stands in inputs and outputs (DESIGN, Wire). */
 export interface BlobRef {
@@ -53,6 +53,8 @@ export interface ProviderDefinition {
   readonly queue?: number
   /** Whether calling the handler twice for one call is harmless (default true for pure services). */
   readonly idempotent?: boolean
+  /** Agents of escrowed calls it works under, by participant (default: any payment provider with a live card). */
+  readonly arbiters?: readonly Address[]
   /** Loads models and data before the first call; the card is published only after it. */
   start?(): Promise<void>
   stop?(): Promise<void>

@@ -10,8 +10,10 @@ import { openNode, type Node, type NodeOptions, type Room } from '../../runtime/
 import { claimEffects } from '../../runtime/payments/claim.ts'
 import { settler } from '../../runtime/payments/settler.machine.ts'
 import { till } from '../../runtime/payments/till.machine.ts'
+import { verdict } from '../../runtime/payments/verdict.machine.ts'
+import { verdictEffects } from '../../runtime/payments/verdict.ts'
 import { call } from './call.machine.ts'
-import { announcePresence } from '../presence.ts'
+import { announcePresence, type Description } from '../presence.ts'
 import type { ProviderDefinition } from './define.ts'
 import { openQuoting } from './quoting.ts'
 import { serveVerbs } from './verbs.ts'
@@ -31,6 +33,7 @@ export function providerRooms(definition: ProviderDefinition, evaluate: Evaluate
   return [
     (parts) => ({ actors: [call, till], effects: workEffects(parts, definition, evaluate) }),
     (parts) => ({ actors: [settler, experience], effects: claimEffects({ ...parts, wallet: parts.participant }) }),
+    (parts) => ({ actors: [verdict], effects: verdictEffects(parts) }),
   ]
 }
 
@@ -56,8 +59,8 @@ export async function readyToSell(definition: ProviderDefinition): Promise<void>
 
 /** A provider whose verbs are registered, and that nobody knows of yet. */
 export interface Shop {
-  /** Publishes the card and says that it is alive; the node must have started. */
-  open(): Promise<Provider>
+  /** Publishes the card, with what `more` adds to it, and says that it is alive; the node must have started. */
+  open(more?: Partial<Description>): Promise<Provider>
   /** Whether no more is taken now. */
   readonly busy: () => boolean
 }
@@ -86,11 +89,12 @@ export async function prepareShop(node: Node, definition: ProviderDefinition, do
   const quoting = await openQuoting({ ...node, host: () => host }, definition, busy)
   serveVerbs({ ...node, host: () => host }, definition, quoting, busy)
 
-  const open = async (): Promise<Provider> => {
+  const open = async (more: Partial<Description> = {}): Promise<Provider> => {
     const presence = await announcePresence(node, () => ({
       name: definition.name, roles: ['service-provider'],
       offers: [{ capability: definition.capability, list: definition.price.list, latencyMs: definition.latencyMs, concurrency: definition.concurrency ?? 2 }],
       ...(doors().length === 0 ? {} : { doors: doors() }),
+      ...more,
     }))
     return {
       node,

@@ -17,6 +17,7 @@ import { answerCounter } from '../../runtime/market/strategy.ts'
 import type { NodeParts } from '../../runtime/node/node.ts'
 import type { Subscription } from '../../runtime/ports/bus.ts'
 import type { ProviderDefinition } from './define.ts'
+import { livesWith } from './escrow.ts'
 
 /** How long a quote stands, in ms. */
 const QUOTE_MS = 60_000
@@ -39,6 +40,9 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
   const capabilityHash = hashOf(capability)
   const outputSchemaHash = hashOf(capability.output)
 
+  const settles = ({ settle, escrow, payer }: CallForQuotesBody): boolean =>
+    settle === 'escrow' ? escrow !== undefined && livesWith(parts, definition.arbiters, escrow, payer) : settle === 'postpaid' && escrow === undefined
+
   const termsFor = (call: CallForQuotesBody): Terms => ({
     quote: `q_${Buffer.from(random.bytes(12)).toString('hex')}`,
     request: call.id,
@@ -57,6 +61,7 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
     deadlineMs: call.deadlineMs,
     graceMs: call.graceMs,
     settle: call.settle,
+    ...(call.escrow === undefined ? {} : { escrow: call.escrow }),
     asset: rail.terms.asset,
     vault: rail.terms.contract,
     expiresAt: clock.now() + QUOTE_MS,
@@ -69,7 +74,7 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
     queue: wire.participant,
     handler: async ({ body, by }): Promise<SignedMessage | undefined> => {
       const takes =
-        body.payer === by && by !== wire.participant && body.capability === capability.id && body.settle === 'postpaid' && body.units <= UNITS_MAX &&
+        body.payer === by && by !== wire.participant && body.capability === capability.id && settles(body) && body.units <= UNITS_MAX &&
         body.deadlineMs >= definition.latencyMs && body.deadlineMs + body.graceMs <= DEADLINE_MS_MAX && !busy() &&
         (body.expect === null || expectFault(body.expect) === undefined)
       return takes ? wire.sign('quote', termsFor(body)) : undefined

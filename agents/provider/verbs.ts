@@ -4,7 +4,7 @@
  * repeated call is answered from that actor (D3, I1).
  */
 import { hashOf } from '../../schemas/canonical.ts'
-import type { AcceptRequest, CallOutcome, Hash, Hex32, InvokeRequest, PayRequest } from '../../schemas/documents.gen.ts'
+import type { AcceptRequest, Hash, Hex32, InvokeRequest, PayRequest } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
 import { validate } from '../../schemas/validate.ts'
 import { compileFixed } from '../../schemas/fixed.ts'
@@ -16,6 +16,8 @@ import { expected, type TillContext } from '../../runtime/payments/till.machine.
 import { verifyVoucher } from '../../runtime/payments/voucher.ts'
 import { callActor, type CallContext } from './call.machine.ts'
 import type { ProviderDefinition } from './define.ts'
+import { acceptLate, admitEscrow, checkEscrowLane, decidedTill, serveEvidence } from './escrow.ts'
+import { outcomeOf } from './outcome.ts'
 import type { Quoting } from './quoting.ts'
 
 /** How long an invoke is held before it is answered `pending`, in ms. */
@@ -23,17 +25,6 @@ const HOLD_MS = 1_500
 const SETTLE_MS = 18_000
 /** D3: known calls are answered for this long after their expiry. */
 const LATE_MS = 300_000
-
-/** The answer that a call's actor stands for. */
-export function outcomeOf(state: string, call: CallContext): CallOutcome {
-  if (call.delivery) {
-    const parcels = call.outputParcels as CallContextParcels
-    return { state: 'delivered', delivery: call.delivery, output: call.output as { [k: string]: unknown }, ...(parcels && parcels.length > 0 ? { parcels } : {}) }
-  }
-  if (state === 'failed') return { state: 'failed', error: call.error as { code: string; message: string } }
-  return { state: state === 'cancelled' ? 'cancelled' : 'pending' }
-}
-type CallContextParcels = NonNullable<Extract<CallOutcome, { state: 'delivered' }>['parcels']>
 
 /** Registers the verbs of a provider on its wire. */
 export function serveVerbs(parts: NodeParts, definition: ProviderDefinition, quoting: Quoting, busy: () => boolean): void {
@@ -76,7 +67,7 @@ export function serveVerbs(parts: NodeParts, definition: ProviderDefinition, quo
       const host = parts.host()
       // Asking for one that is there would still wait for the append under way.
       if (!host.peek(`till/${lane}`)) await host.start(`till/${lane}`, { lane, payer: caller, payee: terms.payee, voucherKey: body.proof.voucherKey })
-      const before = till(lane, caller)
+      const before = await decidedTill(parts, till(lane, caller))
       if (before.owed || before.open?.invoked) throw new AigenError('lane.unpaid', `agreement ${(before.owed ?? before.open)!.agreement}`)
       await host.start(callActor(agreement, 0), { agreement, call: 0, terms, lane, caller })
       if (till(lane, caller).open?.agreement !== agreement) throw new AigenError('lane.unpaid', 'another agreement took the lane')
@@ -93,8 +84,10 @@ export function serveVerbs(parts: NodeParts, definition: ProviderDefinition, quo
     if (call.context.inputHash === null && call.state === 'agreed') {
       const issues = compileFixed(definition.capability.input).issues(body.input)
       if (issues.length > 0) throw new AigenError('step.input', `${issues[0]!.path}: ${issues[0]!.message}`, { path: issues[0]!.path, issues })
-      if (till(call.context.lane, caller).open?.agreement !== body.agreement) throw new AigenError('lane.unpaid', 'the lane was given to another agreement')
-      await host.send(call.id, { type: 'invoke', input: body.input, inputHash: body.inputHash, parcels: body.parcels ?? [], ...(trace['traceparent'] ? { trace: trace['traceparent'] } : {}) })
+      const before = till(call.context.lane, caller)
+      if (before.open?.agreement !== body.agreement) throw new AigenError('lane.unpaid', 'the lane was given to another agreement')
+      const escrow = admitEscrow(parts, call.context, before, body.escrow)
+      await host.send(call.id, { type: 'invoke', input: body.input, inputHash: body.inputHash, parcels: body.parcels ?? [], ...(escrow ? { escrow } : {}), ...(trace['traceparent'] ? { trace: trace['traceparent'] } : {}) })
     }
     try {
       const actor = await host.until(call.id, ({ value }) => settled(String(value)), HOLD_MS)
@@ -125,6 +118,8 @@ export function serveVerbs(parts: NodeParts, definition: ProviderDefinition, quo
     const before = till(lane, caller)
     // The same voucher again: it was taken, only the answer was lost.
     if (voucher.cumulative === before.cumulative && voucher.ref === before.ref && before.voucher) return { cumulative: before.cumulative }
+    const late = before.owed ? undefined : await acceptLate(parts, before, lane, voucher)
+    if (late) return late
     if (!before.owed) throw new AigenError('voucher.ref', 'nothing is owed on this lane')
     if (voucher.kind !== 'plain') throw new AigenError('voucher.key', 'this agreement is paid by plain vouchers', { path: 'voucher.kind' })
     if (deliveries.length !== 1 || deliveries[0] !== before.owed.delivery) throw new AigenError('voucher.ref', 'another delivery is owed', { path: 'deliveries' })
@@ -134,6 +129,8 @@ export function serveVerbs(parts: NodeParts, definition: ProviderDefinition, quo
     if (BigInt(after.cumulative) < BigInt(voucher.cumulative)) throw new AigenError('voucher.ref')
     return { cumulative: after.cumulative }
   }, { lateMs: LATE_MS })
+
+  serveEvidence(parts)
 
   wire.serve('settle', (body) => validate('SettleRequest', body), async ({ lanes }, { caller }) => {
     const tills = lanes.map((lane) => till(lane, caller))
@@ -185,6 +182,7 @@ async function checkLane({ rail, host }: NodeParts, read: ReturnType<typeof lane
   if (state.owner !== caller) throw new AigenError('auth.unauthorised', 'the vault is of another owner', { path: 'proof.vault' })
   if (state.voucherKey !== proof.voucherKey) throw new AigenError('voucher.key', undefined, { path: 'proof.voucherKey' })
   if (state.delay < DELAY_S_MIN) throw new AigenError('lane.unsafe', `${state.delay} s, at least ${DELAY_S_MIN}`, { path: 'proof.vault' })
+  checkEscrowLane(terms, state.delay)
   if (state.closed || state.exitAt !== 0) throw new AigenError('lane.closed', undefined, { path: 'lane' })
   const used = known ? BigInt(known.cumulative) : state.claimed
   if (state.reserved - used < BigInt(terms.cap)) throw new AigenError('voucher.over-reserve', `${state.reserved - used} left, ${terms.cap} asked`, { path: 'lane' })

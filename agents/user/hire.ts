@@ -5,6 +5,7 @@
 import type { Address, Bill } from '../../schemas/documents.gen.ts'
 import { AigenError, fromBody } from '../../schemas/error.ts'
 import { formatMoney, parseMoney } from '../../schemas/money.ts'
+import { DEFAULTS } from '../../pipelines/price.ts'
 import { finishRun, startRun, type StartOptions } from './run.ts'
 import type { User } from './user.ts'
 
@@ -24,6 +25,13 @@ export interface HireOptions {
   readonly only?: readonly Address[]
   /** Participants that are never asked. */
   readonly not?: readonly Address[]
+  /**
+   * `escrow` secures both sides: the provider before it works, the payer by an agent that rules on a
+   * delivery that fails what was agreed (default `postpaid`). The agent's fee comes on top of `maxPrice`.
+   */
+  readonly settle?: 'postpaid' | 'escrow'
+  /** In escrow: who decides (default the cheapest that is live), and the most its fee may be (default 0.01). */
+  readonly escrow?: { readonly agent?: Address; readonly maxFee?: string }
   /** Providers tried at most (default 2). */
   readonly attempts?: number
   /** How long all of it may take, in ms (default 300,000). */
@@ -79,12 +87,12 @@ export async function hire(user: User, options: HireOptions): Promise<Hired> {
 }
 
 /** The pipeline of one call: what `hire` runs, for callers that follow the run themselves. */
-export function hireDocument(options: Pick<HireOptions, 'capability' | 'input' | 'maxPrice' | 'deadlineMs' | 'expect' | 'attempts' | 'only' | 'not'>): object {
-  const { capability, input, maxPrice, deadlineMs = 60_000, expect, attempts = 2, only, not = [] } = options
+export function hireDocument(options: Pick<HireOptions, 'capability' | 'input' | 'maxPrice' | 'deadlineMs' | 'expect' | 'attempts' | 'only' | 'not' | 'settle' | 'escrow'>): object {
+  const { capability, input, maxPrice, deadlineMs = 60_000, expect, attempts = 2, only, not = [], settle, escrow } = options
   return {
     name: 'hire',
     version: '1.0.0',
-    budget: { max: maxPriceOf(maxPrice, attempts) },
+    budget: { max: maxPriceOf(maxPrice, attempts, options) },
     steps: {
       call: {
         uses: capability,
@@ -93,6 +101,8 @@ export function hireDocument(options: Pick<HireOptions, 'capability' | 'input' |
         sla: { deadline: `${Math.ceil(deadlineMs)}ms` },
         ...(expect === undefined ? {} : { expect: `\${${expect}}` }),
         retry: { attempts, elsewhere: true },
+        ...(settle === undefined ? {} : { settle }),
+        ...(settle === 'escrow' && escrow ? { escrow: { ...(escrow.agent ? { agent: escrow.agent } : {}), ...(escrow.maxFee ? { fee: { max: escrow.maxFee } } : {}) } } : {}),
         ...(only === undefined && not.length === 0 ? {} : { providers: { ...(only === undefined ? {} : { only }), ...(not.length === 0 ? {} : { not }) } }),
       },
     },
@@ -101,8 +111,9 @@ export function hireDocument(options: Pick<HireOptions, 'capability' | 'input' |
 }
 
 /** Every attempt may stay held until its outcome is known, so the budget covers them all (D6). */
-function maxPriceOf(maxPrice: string, attempts: number): string {
-  return formatMoney(parseMoney(maxPrice) * BigInt(attempts))
+function maxPriceOf(maxPrice: string, attempts: number, { settle, escrow }: Pick<HireOptions, 'settle' | 'escrow'>): string {
+  const fee = settle === 'escrow' ? parseMoney(escrow?.maxFee ?? DEFAULTS.escrowFee) : 0n
+  return formatMoney((parseMoney(maxPrice) + fee) * BigInt(attempts))
 }
 
 /** A value as a template that stands for itself: `${` is written `$${`. */

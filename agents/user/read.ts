@@ -2,6 +2,7 @@
  * A user's runs as its journal has them, while another process may be running them: nothing is
  * fenced and nothing started. Used by `aigen bill` and `aigen runs ls|show`.
  */
+import { dispute } from '../../pipelines/dispute.machine.ts'
 import { inquiry } from '../../pipelines/inquiry.machine.ts'
 import { run } from '../../pipelines/run.machine.ts'
 import { step } from '../../pipelines/step.machine.ts'
@@ -13,5 +14,5 @@ import { PARTITION, type NodePorts } from '../../runtime/node/node.ts'
 
 /** Runs, steps, negotiations, inquiries, experience and keys, as of now. Errors: `journal.*`, `network.*`. */
 export function readRuns({ journal, clock }: Pick<NodePorts, 'journal' | 'clock'>): Promise<Actors> {
-  return readActors({ journal, clock, partition: PARTITION, kinds: [run, step, negotiation, inquiry, experience, keyring] })
+  return readActors({ journal, clock, partition: PARTITION, kinds: [run, step, negotiation, inquiry, dispute, experience, keyring] })
 }

@@ -6,6 +6,8 @@
 import type { Capability } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
 import { formatMoney } from '../../schemas/money.ts'
+import { complainEffects } from '../../pipelines/complain.ts'
+import { dispute } from '../../pipelines/dispute.machine.ts'
 import { evaluateEffects } from '../../pipelines/evaluate-step.ts'
 import { inquiry } from '../../pipelines/inquiry.machine.ts'
 import { invokeEffects } from '../../pipelines/invoke.ts'
@@ -17,9 +19,10 @@ import { experience } from '../../runtime/market/experience.machine.ts'
 import { hireEffects } from '../../runtime/market/hire.ts'
 import { keyring } from '../../runtime/market/keyring.machine.ts'
 import { negotiation } from '../../runtime/market/negotiation.machine.ts'
-import { openNode, type Node, type NodeOptions, type Room } from '../../runtime/node/node.ts'
+import { openNode, type Node, type NodeOptions, type NodeParts, type Room } from '../../runtime/node/node.ts'
 import { payEffects } from '../../runtime/payments/pay.ts'
 import { purse } from '../../runtime/payments/purse.machine.ts'
+import { verdictEffects } from '../../runtime/payments/verdict.ts'
 import { writeThrough } from '../../runtime/payments/write.ts'
 import { encodeWrite } from '../../runtime/ports/rail-json.ts'
 import { wallet } from './wallet.machine.ts'
@@ -50,17 +53,18 @@ export interface User {
 
 function userRooms(options: UserOptions): Room[] {
   const { evaluate, standard = new Map<string, Capability>() } = options
+  const contractOf = (parts: NodeParts) => (provider: string, id: string): Capability | undefined =>
+    parts.directory.entry(provider)?.card.body.offers.find((offer) => offer.capability.id === id)?.capability ?? standard.get(id)
   return [
     (parts) => ({ actors: [negotiation, experience, keyring], effects: hireEffects({ ...parts, terms: parts.rail.terms }) }),
     (parts) => ({ actors: [purse, wallet], effects: payEffects({ ...parts, voucherKey: parts.keys.voucher, wallet: parts.participant }) }),
     (parts) => ({
-      actors: [run, step, inquiry],
+      actors: [run, step, inquiry, dispute],
       effects: {
         ...evaluateEffects({ host: parts.host, evaluate, capability: (id) => parts.directory.capability(id) ?? standard.get(id) }),
-        ...invokeEffects({
-          ...parts, evaluate,
-          capability: (provider, id) => parts.directory.entry(provider)?.card.body.offers.find((offer) => offer.capability.id === id)?.capability ?? standard.get(id),
-        }),
+        ...invokeEffects({ ...parts, evaluate, capability: contractOf(parts) }),
+        ...complainEffects({ ...parts, capability: contractOf(parts) }),
+        ...verdictEffects(parts),
         ...settleEffects(parts),
       },
     }),

@@ -44,7 +44,7 @@ export async function quote(given: string, options: ReadOptions, output: Output)
     const ask = hireEffects({ wire, clock, directory, terms: rail.terms, host: () => actors })['market.ask']!
     const offersOf = async (step: StepPlan): Promise<Offer[]> => {
       const units = capabilities.get(step.uses)?.estimate?.units ?? 1
-      const params = { capability: step.uses, units, inputBytes: 0, cap: step.maxPrice, deadlineMs: step.deadlineMs, graceMs: step.graceMs, expect: step.expect, settle: step.settle, only: step.only, exclude: step.not }
+      const params = { capability: step.uses, units, inputBytes: 0, cap: step.maxPrice, deadlineMs: step.deadlineMs, graceMs: step.graceMs, expect: step.expect, settle: step.settle, escrow: step.escrow, only: step.only, exclude: step.not }
       const key = `quote.${Buffer.from(random.bytes(9)).toString('hex')}`
       const answer = await ask.run(params, { key, actor: 'quote', attempt: 1, again: false, signal: AbortSignal.timeout(15_000) }) as unknown as { offers: Offer[] }
       return rank(answer.offers)

@@ -19,6 +19,7 @@ import type { RailTerms } from '../ports/rail.ts'
 import type { Trace } from '../telemetry/trace.ts'
 import { agreementId, signAgreement, verifyQuote, verifySide } from './agreement.ts'
 import type { Directory } from './directory.ts'
+import { chooseAgent, type EscrowWish } from './escrow-agent.ts'
 import { historyOf, type ExperienceContext } from './experience.machine.ts'
 import type { Lane } from './negotiation.machine.ts'
 import type { Offer } from './strategy.ts'
@@ -48,6 +49,8 @@ interface Ask {
   readonly graceMs: number
   readonly expect: string | null
   readonly settle: Settle
+  /** Where it settles in escrow; the agent is chosen here. */
+  readonly escrow?: EscrowWish | null
   readonly only: readonly Address[] | null
   readonly exclude: readonly Address[]
   readonly trace: string | null
@@ -62,8 +65,9 @@ export function hireEffects({ wire, clock, directory, terms: rail, host }: HireO
   const { credentials } = wire
 
   /** Why a quote does not answer the call, or nothing when it does. */
-  const misfit = (quote: Terms, ask: Ask, request: string | undefined): string | undefined => {
-    if (request !== undefined && quote.request !== request) return 'another request'
+  const misfit = (quote: Terms, ask: Ask, call: CallForQuotesBody): string | undefined => {
+    if (quote.request !== call.id) return 'another request'
+    if (hashOf(quote.escrow ?? null) !== hashOf(call.escrow ?? null)) return 'another escrow'
     if (quote.payer !== wire.participant || quote.capability !== ask.capability) return 'another call'
     if (quote.asset !== rail.asset || quote.vault !== rail.contract) return 'another asset or vault'
     if (quote.expect !== ask.expect || quote.settle !== ask.settle) return 'other clauses'
@@ -80,11 +84,12 @@ export function hireEffects({ wire, clock, directory, terms: rail, host }: HireO
     run: async (params: Ask, { key, signal }) => {
       const live = directory.offers(params.capability).filter(({ participant }) => (params.only?.includes(participant) ?? true) && !params.exclude.includes(participant) && participant !== wire.participant)
       if (live.length === 0) return { type: 'market.ask.done', offers: [] }
+      const escrow = params.escrow ? chooseAgent(directory, params.escrow, wire.participant, rail.decimals) : undefined
       const { capability, units, inputBytes, deadlineMs, graceMs, expect, settle } = params
       const now = clock.now()
       const body: CallForQuotesBody = {
         id: `cfq_${hashOf([wire.participant, key]).slice(7, 39)}`,
-        payer: wire.participant, capability, units, inputBytes, deadlineMs, graceMs, expect, settle, issuedAt: now, expiresAt: now + CALL_MS,
+        payer: wire.participant, capability, units, inputBytes, deadlineMs, graceMs, expect, settle, ...(escrow === undefined ? {} : { escrow }), issuedAt: now, expiresAt: now + CALL_MS,
       }
       const offers = new Map<string, Offer>()
       const context = host().context<ExperienceContext>('experience')
@@ -102,7 +107,8 @@ export function hireEffects({ wire, clock, directory, terms: rail, host }: HireO
         const known = live.find((one) => one.participant === by)
         if (!known) continue
         heard.add(by)
-        const fits = terms.provider === by && misfit(terms, params, body.id) === undefined
+        // An agent that decides about its own work decides nothing.
+        const fits = terms.provider === by && by !== escrow?.agent && misfit(terms, params, body) === undefined
         if (fits && terms.capabilityHash === hashOfFixed(known.offer.capability) && terms.payee === directory.entry(by)?.card.body.payee) {
           offers.set(by, {
             quote: { terms, signature },

@@ -8,6 +8,7 @@ import { assign, createMachine, enqueueActions } from 'xstate'
 import type { Address, Agreement, Hash, Hex32, Settle, Signature } from '../../schemas/documents.gen.ts'
 import type { ErrorBody } from '../../schemas/error.ts'
 import { defineActor, effect, tell } from '../actors/actor.ts'
+import type { EscrowWish } from './escrow-agent.ts'
 import { BARGAIN_WITH, counterPrice, latestOf, rank, type Offer } from './strategy.ts'
 
 /** Longest that one state may take, in ms. */
@@ -28,6 +29,7 @@ export interface NegotiationInput {
   readonly graceMs: number
   readonly expect: string | null
   readonly settle: Settle
+  readonly escrow?: EscrowWish | null
   /** W3C traceparent that its calls belong to. */
   readonly trace: string | null
   /** Providers that may be asked; null for anybody. */
@@ -108,8 +110,8 @@ const machine = createMachine({
   on: { cancel: { target: '.refused', actions: dropChosen } },
   states: {
     asking: {
-      entry: effect<NegotiationContext, any>('market.ask', ({ context: { capability, units, inputBytes, cap, deadlineMs, graceMs, expect, settle, only, exclude, trace } }) => ({
-        capability, units, inputBytes, cap, deadlineMs, graceMs, expect, settle, only, exclude, trace,
+      entry: effect<NegotiationContext, any>('market.ask', ({ context: { capability, units, inputBytes, cap, deadlineMs, graceMs, expect, settle, escrow, only, exclude, trace } }) => ({
+        capability, units, inputBytes, cap, deadlineMs, graceMs, expect, settle, escrow: escrow ?? null, only, exclude, trace,
       })),
       on: {
         'market.ask.done': [
@@ -197,4 +199,4 @@ const machine = createMachine({
   },
 })
 
-export const negotiation = defineActor('negotiation', '1', machine)
+export const negotiation = defineActor('negotiation', '2', machine)

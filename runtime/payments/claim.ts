@@ -9,7 +9,7 @@ import type { EffectKind } from '../actors/effects.ts'
 import type { Host } from '../actors/host.ts'
 import type { LaneState, Rail, Refusal } from '../ports/rail.ts'
 import { encodeWrite } from '../ports/rail-json.ts'
-import type { TillContext } from './till.machine.ts'
+import { claimable, type TillContext } from './till.machine.ts'
 import { toRail } from './voucher.ts'
 import { writeThrough } from './write.ts'
 
@@ -17,14 +17,16 @@ export interface ClaimOptions {
   /** Account that pays for the transaction. */
   readonly wallet: Address
   readonly host: () => Host
-  readonly rail: Pick<Rail, 'lane'>
+  readonly rail: Pick<Rail, 'lane' | 'head'>
 }
 
-/** Why the vault would skip a claim up to `cumulative`, as in `rail.ts`; undefined when it would pay. */
-function refusal(state: LaneState | undefined, cumulative: bigint): Refusal | undefined {
+/** Why the vault would skip the till's claim in a block at `time` (seconds), as in `rail.ts`; undefined when it would pay. */
+function refusal(state: LaneState | undefined, till: TillContext, time: number): Refusal | undefined {
+  const cumulative = claimable(till)
   if (!state) return 'unknown-lane'
   if (state.closed) return 'closed'
   if (cumulative <= state.claimed) return 'nothing-new'
+  if (till.voucher?.kind === 'escrow' && time >= till.voucher.expiry) return 'expired'
   return cumulative > state.reserved ? 'over-reserve' : undefined
 }
 
@@ -35,10 +37,11 @@ export function claimEffects({ wallet, host, rail }: ClaimOptions): Record<strin
     attempts: 4,
     run: async ({ key, lanes }: { key: string; lanes: readonly Hex32[] }, { signal }) => {
       const tills = lanes.map((lane) => host().context<TillContext>(`till/${lane}`)).filter((till) => till !== undefined)
-      const wanted = tills.filter((till) => till.voucher !== null && BigInt(till.voucher.cumulative) > BigInt(till.claimed))
+      const wanted = tills.filter((till) => claimable(till) > BigInt(till.claimed))
+      const time = wanted.some((till) => till.voucher?.kind === 'escrow') ? (await rail.head()).time : 0
       const looked = await Promise.all(wanted.map(async (till) => {
         const state = await rail.lane(till.lane)
-        return { till, state, reason: refusal(state, BigInt(till.voucher!.cumulative)) }
+        return { till, state, reason: refusal(state, till, time) }
       }))
       const seen = looked.flatMap(({ till, state, reason }) => state && reason === 'nothing-new' ? [{ lane: till.lane, claimed: state.claimed.toString() }] : [])
       const skipped = looked.flatMap(({ till, reason }) => reason && reason !== 'nothing-new' ? [{ lane: till.lane, reason }] : [])
@@ -46,7 +49,7 @@ export function claimEffects({ wallet, host, rail }: ClaimOptions): Record<strin
       if (open.length === 0) return { type: 'lanes.claim.done', key, claims: [], seen, refused: skipped }
       const claims = open.map(({ voucher }) => ({ voucher: toRail(voucher!), signature: voucher!.signature }))
       // The key names what is claimed, so that a repeated batch with more in it is another write.
-      const unique = `${key}.${claims.map((one) => one.voucher.cumulative).join('.')}`.slice(0, 200)
+      const unique = `${key}.${open.map(claimable).join('.')}`.slice(0, 200)
       const result = await writeThrough(host(), wallet, unique, 'settler', encodeWrite({ kind: 'claim', claims }), signal)
       const done: LaneClaim[] = result.paid.map((row) => ({ lane: row.lane, hash: result.hash, claimed: row.claimed }))
       return { type: 'lanes.claim.done', key, claims: done, seen, refused: [...skipped, ...result.refused] }
@@ -58,7 +61,7 @@ export function claimEffects({ wallet, host, rail }: ClaimOptions): Record<strin
       const lanes: Hex32[] = []
       for (const actor of host().list('till')) {
         const till = actor.snapshot.context as TillContext
-        if (till.voucher !== null && BigInt(till.voucher.cumulative) > BigInt(till.claimed)) lanes.push(till.lane)
+        if (claimable(till) > BigInt(till.claimed)) lanes.push(till.lane)
       }
       return { type: 'lanes.unclaimed.done', lanes }
     },

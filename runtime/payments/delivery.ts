@@ -27,18 +27,25 @@ export interface CallFacts {
 }
 
 /**
+ * Checks what a delivery says without its output: whose it is, of which call and at which price.
+ * Errors as `verifyDelivery`.
+ */
+export function verifyStatement({ body, signature }: Delivery, facts: Omit<CallFacts, 'output'>, verifier: Verifier, at: number): void {
+  if (signature.by !== facts.terms.provider) throw new AigenError('auth.unauthorised', 'the delivery is signed by another than the provider')
+  verifier.verify('delivery', body, signature, at)
+  if (body.agreement !== facts.agreement || body.call !== facts.call) throw new AigenError('step.output', 'the delivery is for another call')
+  if (body.inputHash !== facts.inputHash) throw new AigenError('step.output', 'the delivery is for another input')
+  const due = charge(facts.terms, body.units)
+  if (BigInt(body.amount) !== due) throw new AigenError('step.output', `${body.amount} is charged, ${due} is due by the terms`)
+}
+
+/**
  * Checks a delivery against the call it claims to answer, as of `at`.
  *
  * - `auth.*`: not signed by the agreement's provider.
  * - `step.output`: another call, another input, another output, or another price than agreed.
  */
 export function verifyDelivery(delivery: Delivery, facts: CallFacts, verifier: Verifier, at: number): void {
-  const { body, signature } = delivery
-  if (signature.by !== facts.terms.provider) throw new AigenError('auth.unauthorised', 'the delivery is signed by another than the provider')
-  verifier.verify('delivery', body, signature, at)
-  if (body.agreement !== facts.agreement || body.call !== facts.call) throw new AigenError('step.output', 'the delivery is for another call')
-  if (body.inputHash !== facts.inputHash) throw new AigenError('step.output', 'the delivery is for another input')
-  if (body.outputHash !== hashOf(facts.output)) throw new AigenError('step.output', 'the output is not the one delivered')
-  const due = charge(facts.terms, body.units)
-  if (BigInt(body.amount) !== due) throw new AigenError('step.output', `${body.amount} is charged, ${due} is due by the terms`)
+  verifyStatement(delivery, facts, verifier, at)
+  if (delivery.body.outputHash !== hashOf(facts.output)) throw new AigenError('step.output', 'the output is not the one delivered')
 }

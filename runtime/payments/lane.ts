@@ -3,8 +3,9 @@
  * gets, what is asked of the chain and when, so that a step does not wait for it. Pure; used by the
  * purse.
  */
-import type { Address, Hash, Hex32, PlainVoucher } from '../../schemas/documents.gen.ts'
+import type { Address, EscrowVoucher, Hash, Hex32, PlainVoucher } from '../../schemas/documents.gen.ts'
 import { NO_REF } from './fold.ts'
+import type { Stake } from './escrow.ts'
 
 /**
  * Reserved ahead on a lane: as much again as it has paid, within so many times the amount asked. Much
@@ -31,6 +32,13 @@ export interface Payment {
   readonly previousRef: Hex32
 }
 
+/** A voucher that secures a call before its work: no other on that lane until it is accepted or decided. */
+export interface Staking extends Stake {
+  /** Actor that hears of it. */
+  readonly tell: string
+  readonly voucher: EscrowVoucher | null
+}
+
 export interface PurseLane {
   /** On-chain id; zeros until the first reservation is done. */
   readonly id: Hex32
@@ -43,6 +51,7 @@ export interface PurseLane {
   readonly ref: Hex32
   readonly use: LaneUse | null
   readonly payment: Payment | null
+  readonly escrow?: Staking | null
   /** Whether a reservation for it is on its way to the chain. */
   readonly reserving: boolean
   /** The vault could not give what was asked ahead: from here on no more than each step needs. */

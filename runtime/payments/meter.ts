@@ -14,16 +14,17 @@ export function priceOf({ unitPrice, per = 1 }: Pick<Terms, 'unitPrice' | 'per'>
 }
 
 /**
- * Atomic units of the asset. Fractions of a unit count as a whole one.
+ * Atomic units of the asset. Fractions of a unit count as a whole one. A call in escrow costs its cap
+ * whatever it used: what is staked before the work is then just what acceptance pays.
  *
  * - `step.output`: the delivery counts other units than the terms, or a count that is not one.
  */
-export function charge(terms: Pick<Terms, 'unit' | 'unitPrice' | 'per' | 'cap'>, units: Units): bigint {
+export function charge(terms: Pick<Terms, 'unit' | 'unitPrice' | 'per' | 'cap'> & { readonly settle?: Terms['settle'] }, units: Units): bigint {
   const names = Object.keys(units)
   const count = units[terms.unit]
   if (names.length !== 1 || count === undefined) throw new AigenError('step.output', `metered in ${names.join(', ') || 'nothing'}, agreed in ${terms.unit}`)
   if (!Number.isFinite(count) || count < 0 || count > UNITS_MAX) throw new AigenError('step.output', `${count} ${terms.unit} is not a count`)
   const full = priceOf(terms, count)
   const cap = BigInt(terms.cap)
-  return full < cap ? full : cap
+  return full < cap && terms.settle !== 'escrow' ? full : cap
 }

@@ -11,6 +11,7 @@ import type { Host } from '../actors/host.ts'
 import type { Wire } from '../identity/wire.ts'
 import type { Rail } from '../ports/rail.ts'
 import type { WalletSigner } from '../ports/signer.ts'
+import { signEscrowVoucher, type Stake } from './escrow.ts'
 import { laneKey } from './lane.ts'
 import { signPlainVoucher } from './voucher.ts'
 import { writeThrough } from './write.ts'
@@ -51,8 +52,9 @@ export function payEffects({ wire, rail, voucherKey, wallet, host }: PayOptions)
   }
   const sign: EffectKind = {
     mode: 'idempotent',
-    run: async ({ lane, id, cumulative, ref }: { lane: string; id: Hex32; cumulative: string; ref: Hex32 }) => ({
-      type: 'voucher.sign.done', lane, voucher: signPlainVoucher(rail, voucherKey, id, cumulative, ref),
+    run: async ({ lane, id, cumulative, ref, stake }: { lane: string; id: Hex32; cumulative: string; ref: Hex32; stake?: Stake }) => ({
+      type: 'voucher.sign.done', lane,
+      voucher: stake ? signEscrowVoucher(rail, voucherKey, id, { cumulative, ref }, stake) : signPlainVoucher(rail, voucherKey, id, cumulative, ref),
     }),
   }
   const pay: EffectKind = {

@@ -7,9 +7,10 @@
  * Amounts are decimal strings of atomic units: bigint does not survive every journal format.
  */
 import { assign, createMachine, enqueueActions } from 'xstate'
-import type { Address, Hash, Hex32, PlainVoucher } from '../../schemas/documents.gen.ts'
+import type { Address, EscrowVoucher, Hash, Hex32, PlainVoucher, Voucher } from '../../schemas/documents.gen.ts'
 import { ERRORS, type ErrorBody } from '../../schemas/error.ts'
 import { defineActor } from '../actors/actor.ts'
+import { staked, type Stake } from './escrow.ts'
 import { foldRef } from './fold.ts'
 import { serveWaiting, laneKey, type LaneRequest, type PurseContext, type PurseLane } from './lane.ts'
 
@@ -25,7 +26,10 @@ export type PurseEvent =
   | { type: 'lanes.look.done'; lane: string; reserved: string }
   | { type: 'lanes.look.failed'; params: { lane: string } }
   | { type: 'pay'; lane: string; for: string; tell: string; delivery: Hash; amount: string }
-  | { type: 'voucher.sign.done'; lane: string; voucher: PlainVoucher }
+  | { type: 'stake'; lane: string; for: string; tell: string; stake: Stake }
+  | { type: 'unstake'; lane: string; for: string }
+  | { type: 'decided'; lane: string; for: string; payeeAmount: string }
+  | { type: 'voucher.sign.done'; lane: string; voucher: Voucher }
   | { type: 'voucher.pay.done'; lane: string }
   | { type: 'voucher.pay.failed'; error: ErrorBody; params: { lane: string } }
   | { type: 'lanes.reserve.done'; key: string; lanes: readonly { readonly lane: string; readonly id: Hex32; readonly reserved: string }[] }
@@ -99,10 +103,40 @@ const machine = createMachine({
             { type: 'voucher.sign', params: ({ context, event }: any) => unsigned(context, event.lane) } as any,
           ],
         },
-        'voucher.sign.done': {
-          guard: ({ context, event }) => !!context.lanes[event.lane]?.payment,
+        // Signed before the work and handed over with it; the lane's own numbers move when it is accepted or decided.
+        stake: {
+          guard: ({ context, event }) => {
+            const lane = context.lanes[event.lane]
+            return lane?.use?.for === event.for && lane.payment === null && !lane.escrow
+          },
           actions: [
-            assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => ({ ...lane, voucher: event.voucher })) }),
+            assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => ({ ...lane, escrow: { ...event.stake, tell: event.tell, voucher: null } })) }),
+            { type: 'voucher.sign', params: ({ context, event }: any) => unsigned(context, event.lane) } as any,
+          ],
+        },
+        // Signed, but nobody has it: as if it had never been.
+        unstake: {
+          guard: ({ context, event }) => context.lanes[event.lane]?.use?.for === event.for,
+          actions: [assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => ({ ...lane, escrow: null, use: null })) }), serve()],
+        },
+        // By the arbiter or by default, as the chain shows it: what was given to the payee is spent, and the lane goes on.
+        decided: {
+          guard: ({ context, event }) => {
+            const lane = context.lanes[event.lane]
+            return lane?.use?.for === event.for && lane.payment === null && !!lane.escrow?.voucher
+          },
+          actions: [assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => decide(lane, event.payeeAmount)) }), serve()],
+        },
+        'voucher.sign.done': [{
+          guard: ({ context, event }) => event.voucher.kind === 'escrow' && !!context.lanes[event.lane]?.escrow,
+          actions: [
+            assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => ({ ...lane, escrow: { ...lane.escrow!, voucher: event.voucher as EscrowVoucher } })) }),
+            { type: 'tell', params: ({ context, event }: any) => ({ to: context.lanes[event.lane].escrow.tell, event: { type: 'staked', voucher: event.voucher, previousRef: context.lanes[event.lane].ref } }) } as any,
+          ],
+        }, {
+          guard: ({ context, event }) => event.voucher.kind === 'plain' && !!context.lanes[event.lane]?.payment,
+          actions: [
+            assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => ({ ...lane, voucher: event.voucher as PlainVoucher })) }),
             {
               type: 'tell',
               params: ({ context, event }: any) => {
@@ -112,9 +146,9 @@ const machine = createMachine({
             } as any,
             handOver,
           ],
-        },
+        }],
         'voucher.pay.done': {
-          actions: [assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => ({ ...lane, use: null, payment: null })) }), serve()],
+          actions: [assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => ({ ...lane, use: null, payment: null, escrow: null })) }), serve()],
         },
         // A payee that cannot be reached is tried for ever, slowly; one that refuses keeps the lane out of use.
         'voucher.pay.failed': {
@@ -173,14 +207,22 @@ function change(context: PurseContext, key: string, update: (lane: PurseLane) =>
   return lane ? { ...context.lanes, [key]: update(lane) } : { ...context.lanes }
 }
 
+/** A lane whose escrow gave its payee `amount`; where that is nothing, the voucher never counted. */
+function decide(lane: PurseLane, amount: string): PurseLane {
+  const free = { ...lane, escrow: null, use: null }
+  return amount === '0' ? free : { ...free, cumulative: (BigInt(lane.cumulative) + BigInt(amount)).toString(), ref: lane.escrow!.voucher!.ref }
+}
+
 /** Every lane that `user` holds and that no payment is under way on, given back. */
 function freed(context: PurseContext, user: string): Record<string, PurseLane> {
-  return Object.fromEntries(Object.entries(context.lanes).map(([key, lane]) => [key, lane.use?.for === user && lane.payment === null ? { ...lane, use: null } : lane]))
+  return Object.fromEntries(Object.entries(context.lanes).map(([key, lane]) => [key, lane.use?.for === user && lane.payment === null && !lane.escrow ? { ...lane, use: null } : lane]))
 }
 
 function unsigned(context: PurseContext, key: string): object {
-  const lane = context.lanes[key]!
-  return { lane: key, id: lane.id, cumulative: lane.cumulative, ref: lane.ref }
+  const { id, cumulative, ref, payment, escrow } = context.lanes[key]!
+  if (payment || !escrow) return { lane: key, id, cumulative, ref }
+  const { tell: _tell, voucher: _voucher, ...stake } = escrow
+  return { lane: key, id, ...staked({ cumulative, ref }, stake), stake }
 }
 
-export const purse = defineActor('purse', '3', machine)
+export const purse = defineActor('purse', '4', machine)

@@ -76,6 +76,7 @@ const machine = createMachine({
           actions: enqueueActions(({ context, event, enqueue }) => {
             for (const claim of event.claims) enqueue({ type: 'tell', params: { to: `till/${claim.lane}`, event: { type: 'claimed', claimed: claim.claimed } } } as any)
             for (const { lane, claimed } of event.seen ?? []) enqueue({ type: 'tell', params: { to: `till/${lane}`, event: { type: 'claimed', claimed } } } as any)
+            for (const { lane, reason } of event.refused) if (reason === 'expired') enqueue({ type: 'tell', params: { to: `till/${lane}`, event: { type: 'expired' } } } as any)
             const claims: Record<string, LaneClaim> = { ...context.claims }
             for (const claim of event.claims) {
               delete claims[claim.lane]
@@ -95,4 +96,4 @@ function merge(next: readonly Hex32[], lanes: readonly Hex32[]): Hex32[] {
   return [...new Set([...next, ...lanes])]
 }
 
-export const settler = defineActor('settler', '2', machine)
+export const settler = defineActor('settler', '3', machine)

@@ -3,10 +3,11 @@
  * the last is paid, so the provider's worst loss is one step's price. The handlers in front of it
  * have verified every signature (I8); the arithmetic is checked again here, where nothing races (I1).
  */
-import { assign, createMachine } from 'xstate'
-import type { Address, Hash, Hex32, Voucher } from '../../schemas/documents.gen.ts'
+import { assign, createMachine, enqueueActions } from 'xstate'
+import type { Address, EscrowVoucher, Hash, Hex32, Voucher } from '../../schemas/documents.gen.ts'
 import { defineActor } from '../actors/actor.ts'
 import { foldRef, NO_REF } from './fold.ts'
+import { verdictActor } from './verdict.machine.ts'
 
 export interface TillInput {
   readonly lane: Hex32
@@ -29,16 +30,25 @@ export interface TillContext extends TillInput {
   readonly open: { readonly agreement: Hash; readonly cap: string; readonly invoked: boolean } | null
   readonly owed: Owed | null
   readonly voucher: Voucher | null
+  /** What secures the open call: claimed only when the chain has decided it, dropped when the payer accepts or nothing is delivered. */
+  readonly escrow?: EscrowVoucher | null
+  /** What `voucher` replaced, where that is an escrow voucher and may expire. */
+  readonly before?: Voucher | null
+  /** An escrow that was decided before the payer accepted: its plain voucher comes late, and folds this. */
+  readonly decided?: { readonly delivery: Hash; readonly amount: string; readonly previousRef: Hex32 } | null
   /** What the chain has paid out, as far as this provider has seen. */
   readonly claimed: string
 }
 
 export type TillEvent =
   | { type: 'take'; agreement: Hash; cap: string }
-  | { type: 'invoked'; agreement: Hash; call: string }
+  | { type: 'invoked'; agreement: Hash; call: string; escrow?: EscrowVoucher | null }
   | { type: 'free'; agreement: Hash }
   | { type: 'owe'; owed: Owed }
   | { type: 'pay'; voucher: Voucher; call: string }
+  | { type: 'ruled'; agreement: Hash; ruled: string | null }
+  | { type: 'accepted'; voucher: Voucher }
+  | { type: 'expired' }
   | { type: 'claimed'; claimed: string }
   | { type: 'unclaimed' }
 
@@ -48,6 +58,33 @@ export function expected(context: Pick<TillContext, 'cumulative' | 'ref' | 'owed
   const { delivery, amount } = context.owed
   return { cumulative: (BigInt(context.cumulative) + BigInt(amount)).toString(), ref: foldRef(context.ref, delivery, amount) }
 }
+
+/** What the lane's voucher is good for in all, atomic: an escrow voucher for what was decided. */
+export function claimable({ voucher, cumulative }: Pick<TillContext, 'voucher' | 'cumulative'>): bigint {
+  return voucher === null ? 0n : BigInt(voucher.kind === 'escrow' ? cumulative : voucher.cumulative)
+}
+
+/** Cumulative and ref of the plain voucher that accepts what the chain has decided in full already. */
+export function lateAcceptance({ cumulative, decided }: Pick<TillContext, 'cumulative' | 'decided'>): { readonly cumulative: string; readonly ref: Hex32 } | undefined {
+  return decided ? { cumulative, ref: foldRef(decided.previousRef, decided.delivery, decided.amount) } : undefined
+}
+
+const endWatch: any = enqueueActions(({ context, enqueue }: any) => {
+  if (context.escrow) enqueue({ type: 'tell', params: { to: verdictActor(context.open.agreement), event: { type: 'close' } } })
+})
+
+/** The chain has decided the escrow: what the payee gets is due at once, and the lane is free again. */
+const takeRuling: any = enqueueActions(({ context: till, event, enqueue }: any) => {
+  const context = till as TillContext
+  const escrow = context.escrow!
+  // Without a delivery the default is not taken, though the vault would pay it.
+  const amount = BigInt(event.ruled ?? (context.owed ? escrow.amount : '0'))
+  const closed = { open: null, owed: null, escrow: null }
+  if (amount === 0n) return enqueue.assign(closed)
+  const decided = context.owed && amount === BigInt(escrow.amount) ? { delivery: context.owed.delivery, amount: escrow.amount, previousRef: context.ref } : null
+  enqueue.assign({ ...closed, cumulative: (BigInt(context.cumulative) + amount).toString(), ref: escrow.ref, voucher: escrow, before: context.voucher, decided })
+  enqueue({ type: 'tell', params: { to: 'settler', event: { type: 'settle', lanes: [context.lane] } } })
+})
 
 const answer = (type: 'lane.held' | 'lane.lost'): any => ({ type: 'tell', params: ({ event }: any) => ({ to: event.call, event: { type } }) })
 
@@ -71,20 +108,27 @@ const machine = createMachine({
     open: {
       on: {
         take: {
-          guard: ({ context }) => context.owed === null && (context.open === null || !context.open.invoked),
+          guard: ({ context }) => context.owed === null && !context.escrow && (context.open === null || !context.open.invoked),
           actions: assign({ open: ({ event }) => ({ agreement: event.agreement, cap: event.cap, invoked: false }) }),
         },
         // The call works only once the lane is its own: two agreements raced onto one lane get one result.
         invoked: [
           {
             guard: ({ context, event }) => context.open?.agreement === event.agreement,
-            actions: [assign({ open: ({ context }) => ({ ...context.open!, invoked: true }) }), answer('lane.held')],
+            actions: [
+              assign({ open: ({ context }) => ({ ...context.open!, invoked: true }), escrow: ({ event }) => event.escrow ?? null }),
+              answer('lane.held'),
+              enqueueActions(({ context: { lane }, event: { agreement, escrow }, enqueue }) => {
+                if (escrow) enqueue({ type: 'tell', params: { to: verdictActor(agreement), event: { type: 'start', input: { till: `till/${lane}`, agreement, voucher: escrow } } } } as any)
+              }),
+            ],
           },
           { actions: answer('lane.lost') },
         ],
         free: {
           guard: ({ context, event }) => context.open?.agreement === event.agreement && context.owed === null,
-          actions: assign({ open: null }),
+          // Nothing was delivered, so what secured it is given up.
+          actions: [endWatch, assign({ open: null, escrow: null })],
         },
         owe: {
           guard: ({ context, event }) => context.owed === null && context.open?.agreement === event.owed.agreement && BigInt(event.owed.amount) <= BigInt(context.open.cap),
@@ -97,9 +141,16 @@ const machine = createMachine({
           },
           actions: [
             { type: 'tell', params: ({ context, event }: any) => ({ to: event.call, event: { type: 'paid', agreement: context.owed.agreement } }) } as any,
-            assign(({ event }) => ({ cumulative: event.voucher.cumulative, ref: event.voucher.ref, voucher: event.voucher, owed: null, open: null })),
+            endWatch,
+            assign(({ event }) => ({ cumulative: event.voucher.cumulative, ref: event.voucher.ref, voucher: event.voucher, owed: null, open: null, escrow: null, before: null, decided: null })),
           ],
         },
+        ruled: { guard: ({ context, event }) => !!context.escrow && context.open?.agreement === event.agreement, actions: takeRuling },
+        accepted: {
+          guard: ({ context, event }) => event.voucher.kind === 'plain' && event.voucher.ref === lateAcceptance(context)?.ref && event.voucher.cumulative === context.cumulative,
+          actions: assign(({ event }) => ({ ref: event.voucher.ref, voucher: event.voucher, before: null, decided: null })),
+        },
+        expired: { guard: ({ context }) => context.voucher?.kind === 'escrow', actions: assign({ voucher: ({ context }) => context.before ?? null, before: null }) },
         claimed: {
           guard: ({ context, event }) => BigInt(event.claimed) > BigInt(context.claimed),
           actions: assign({ claimed: ({ event }) => event.claimed }),
@@ -111,4 +162,4 @@ const machine = createMachine({
   },
 })
 
-export const till = defineActor('till', '1', machine)
+export const till = defineActor('till', '2', machine)

@@ -1,0 +1,72 @@
+/**
+ * A payment provider at work: a node that sells `payment.escrow@1`, hears complaints and rules, and
+ * says on its card on which terms (payments.md). It never holds the funds it decides about. Used by
+ * `aigen payments` and the devnet.
+ */
+import capability from '../../schemas/capabilities/payment.escrow@1.json' with { type: 'json' }
+import type { Address, Capability, Hash } from '../../schemas/documents.gen.ts'
+import { AigenError } from '../../schemas/error.ts'
+import type { Host } from '../../runtime/actors/host.ts'
+import { escrowFault } from '../../runtime/payments/escrow.ts'
+import type { Room } from '../../runtime/node/node.ts'
+import { openUser, type User, type UserOptions } from '../user/user.ts'
+import type { ProviderDefinition } from '../provider/define.ts'
+import { prepareShop, providerRooms, readyToSell, type Provider, type Shop } from '../provider/provide.ts'
+import { caseActor, escrowCase } from './case.machine.ts'
+import { hearingEffects } from './hearing.ts'
+import { serveCases } from './verbs.ts'
+
+export interface PaymentsOptions extends Omit<UserOptions, 'rooms' | 'prepare'> {
+  /** Name on the card. */
+  readonly name: string
+  /** Price of one case, decimal string of the dollar (default 0.001). */
+  readonly fee?: string
+  /** Time from the latest delivery that counts in which complaints are heard and ruled, in ms (default 60,000). */
+  readonly challengeMs?: number
+  /** Time from the latest delivery that counts in which the provider must claim, in ms (default a day). */
+  readonly expiryMs?: number
+}
+
+export interface Payments {
+  readonly user: User
+  readonly provider: Provider
+  /** Key that signs the rulings. */
+  readonly arbiter: Address
+  /** Says goodbye, lets the work under way end for `drainMs`, stops. */
+  stop(drainMs?: number): Promise<void>
+}
+
+/** Cases are taken for challenges that end within this time, in ms. */
+const CASE_MS_MAX = 32 * 86_400_000
+
+/** Opens it. Errors: those of `openUser`; `input.invalid` for terms that no provider would work under. */
+export async function openPayments(options: PaymentsOptions): Promise<Payments> {
+  const { name, keys, evaluate, fee = '0.001', challengeMs = 60_000, expiryMs = 86_400_000 } = options
+  const arbiter = keys.voucher.address.toLowerCase() as Address
+  const terms = { arbiter, challengeMs, expiryMs }
+  const fault = escrowFault({ ...terms, agent: keys.participant })
+  if (fault !== undefined) throw new AigenError('input.invalid', fault)
+  const opened: { host?: Host; shop?: Shop } = {}
+  const definition: ProviderDefinition = {
+    name, capability: capability as unknown as Capability, price: { list: fee }, latencyMs: 2_000, concurrency: 64, queue: 512,
+    handler: async ({ agreement, until }: { agreement: Hash; until: number }) => {
+      const now = options.ports.clock.now()
+      if (until <= now || until > now + CASE_MS_MAX) throw new AigenError('step.input', 'the challenge ends too soon or too late', { path: 'until' })
+      await opened.host!.start(caseActor(agreement), { agreement, until })
+      return { output: { agreement, arbiter }, units: { case: 1 } }
+    },
+  }
+  await readyToSell(definition)
+  const cases: Room = (parts) => ({ actors: [escrowCase], effects: hearingEffects({ ...parts, evaluate, arbiter: keys.voucher }) })
+  const user = await openUser({
+    ...options,
+    rooms: [...providerRooms(definition, evaluate), cases],
+    prepare: async (node) => {
+      opened.host = node.host
+      opened.shop = await prepareShop(node, definition)
+      serveCases({ ...node, host: () => node.host }, arbiter)
+    },
+  })
+  const provider = await opened.shop!.open({ roles: ['payment-provider', 'service-provider'], escrow: { ...terms, fee } })
+  return { user, provider, arbiter, stop: (drainMs) => provider.stop(drainMs) }
+}

@@ -1,0 +1,64 @@
+/**
+ * What the journal's actors say about the escrow of a step's attempts: who the agent was, what its
+ * fee was, how it was decided. Read by the bill and by the end of a run (I2, I3).
+ */
+import type { Address, BillEscrow, EscrowVoucher, Hex32 } from '../schemas/documents.gen.ts'
+import { formatMoney } from '../schemas/money.ts'
+import type { Actors } from '../runtime/actors/read-actors.ts'
+import type { DisputeContext } from './dispute.machine.ts'
+import { disputeId, feeStepId } from './escrow.ts'
+import type { StepContext } from './step.ts'
+
+type Reading = Pick<Actors, 'context'>
+
+const disputeOf = (host: Reading, step: StepContext, attempt: number): DisputeContext | undefined => host.context(disputeId(`negotiation/${step.self.slice('step/'.length)}/${attempt}`))
+
+/** The steps that opened cases for this one, an attempt each. */
+export function* feeStepsOf(host: Reading, step: StepContext): Iterable<{ readonly attempt: number; readonly fee: StepContext }> {
+  if (step.plan.escrow === null) return
+  for (let attempt = 0; attempt <= step.attempts.length; attempt++) {
+    const fee = host.context<StepContext>(feeStepId(step.self, attempt))
+    if (fee) yield { attempt, fee }
+  }
+}
+
+/** The disputes about this step, an attempt each. */
+export function* disputesOf(host: Reading, step: StepContext): Iterable<{ readonly attempt: number; readonly dispute: DisputeContext }> {
+  if (step.plan.escrow === null) return
+  for (let attempt = 0; attempt <= step.attempts.length; attempt++) {
+    const dispute = disputeOf(host, step, attempt)
+    if (dispute) yield { attempt, dispute }
+  }
+}
+
+/** What was decided for the payee without an acceptance: the lane's total that it reaches, and how much of it is this call's. */
+export function decidedFor({ outcome, paid, voucher }: DisputeContext): { readonly voucher: EscrowVoucher; readonly upTo: bigint; readonly amount: bigint } | undefined {
+  if ((outcome !== 'ruled' && outcome !== 'default') || paid === '0') return undefined
+  return { voucher, upTo: BigInt(voucher.cumulative) - BigInt(voucher.amount) + BigInt(paid), amount: BigInt(paid) }
+}
+
+/** The bill's words about the escrow of one attempt; undefined where no case was opened. `receipt` finds the receipt of a fee. */
+export function billEscrow(host: Reading, step: StepContext, attempt: number, decimals: number, receipt: (fee: StepContext) => { readonly id: string } | undefined): BillEscrow | undefined {
+  const fee = step.plan.escrow === null ? undefined : host.context<StepContext>(feeStepId(step.self, attempt))
+  if (!fee) return undefined
+  const money = (atomic: string): string => formatMoney(BigInt(atomic), decimals)
+  const dispute = disputeOf(host, step, attempt)
+  const accepted = attempt === step.attempts.length - 1 && step.voucher !== null
+  const proof = receipt(fee)
+  const reason = dispute?.said?.reason
+  return {
+    agent: fee.plan.only![0] as Address,
+    ...(fee.offer ? { agentName: fee.offer.name } : {}),
+    fee: money(fee.voucher ? fee.delivery!.body.amount : '0'),
+    ...(proof ? { receipt: proof.id } : {}),
+    state: accepted ? 'accepted' : dispute?.outcome ?? 'open',
+    ...(accepted ? { paid: money(step.delivery!.body.amount) } : dispute && dispute.outcome !== 'open' ? { paid: money(dispute.paid) } : {}),
+    ...(reason === undefined ? {} : { reason }),
+  }
+}
+
+/** The parts of a receipt that a decided dispute has: the escrow voucher pays, where a delivery is known. */
+export function disputeParts(dispute: DisputeContext): { agreement: DisputeContext['agreement']; delivery: DisputeContext['delivery']; voucher: DisputeContext['acceptance'] | EscrowVoucher; previousRef: Hex32; lane: DisputeContext['lane'] } {
+  const { agreement, delivery, lane, previousRef, acceptance } = dispute
+  return { agreement, delivery, lane, previousRef, voucher: acceptance ?? decidedFor(dispute)?.voucher ?? null }
+}

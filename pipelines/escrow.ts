@@ -1,0 +1,61 @@
+/**
+ * What a step does differently when it settles in escrow: the case is opened with the agent, for its
+ * fee, by a small step of its own before the work, and a disappointment is decided by a dispute
+ * instead of an inquiry. Pure; used by the step machine, the bill and the run's end.
+ */
+import type { ErrorBody } from '../schemas/error.ts'
+import type { Hash, Hex32 } from '../schemas/documents.gen.ts'
+import { ESCROW_CAPABILITY } from '../runtime/market/escrow-agent.ts'
+import { stakeOf, type Stake } from '../runtime/payments/escrow.ts'
+import type { DisputeInput } from './dispute.machine.ts'
+import type { StepPlan } from './plan.ts'
+import { stepId, type StepContext, type StepInput } from './step.ts'
+
+/** The agent's word that it takes a case may take this long, in ms. */
+const FEE_DEADLINE_MS = 10_000
+const FEE_GRACE_MS = 2_000
+
+/** Actor id of the step that opens the case of an attempt. @example feeStepId('step/r_1/read', 0) // 'step/r_1/read/escrow.0' */
+export function feeStepId(step: string, attempt: number): string {
+  return `${step}/escrow.${attempt}`
+}
+
+/** Actor id of the dispute about what `negotiation` had agreed. */
+export function disputeId(negotiation: string): string {
+  return `dispute/${negotiation.slice('negotiation/'.length)}`
+}
+
+/** The stake of the attempt under way, its clock started at `at`. */
+export function stakeFor({ agreement, agreementId, plan }: StepContext, at: number): Stake {
+  return stakeOf(agreement!.terms, agreementId!, at + plan.deadlineMs + plan.graceMs)
+}
+
+/** The step that hires the agent for the attempt under way, and pays its fee. */
+export function feeStep(context: StepContext, at: number): { readonly id: string; readonly input: StepInput } {
+  const { run, self, plan, agreement, agreementId, attempts, trace } = context
+  const id = feeStepId(self, attempts.length)
+  const name = id.slice(stepId(run, '', null).length)
+  const { agent, challengeMs } = agreement!.terms.escrow!
+  const longest = at + FEE_DEADLINE_MS + FEE_GRACE_MS + plan.deadlineMs + plan.graceMs + challengeMs + 60_000
+  const fee: StepPlan = {
+    name, uses: ESCROW_CAPABILITY, dependsOn: [], tests: [], dependents: [], maxPrice: plan.escrow!.fee, worst: plan.escrow!.fee,
+    deadlineMs: FEE_DEADLINE_MS, graceMs: FEE_GRACE_MS, attempts: 1, retryOn: [], backoffMs: 0, elsewhere: false, only: [agent], not: [],
+    settle: 'postpaid', escrow: null, expect: null, if: null, forEach: null, with: { agreement: agreementId!, until: longest }, maxItems: 1, parallel: 1,
+    reads: { steps: [], meta: [], input: false, run: false },
+  }
+  return { id, input: { run, parent: self, plan: fee, index: null, item: null, trace } }
+}
+
+/** What a dispute is started with when an attempt in escrow disappointed; `event` is what ended the attempt. */
+export function disputeFor(context: StepContext, negotiation: string, event: { readonly type: string; readonly delivery?: DisputeInput['delivery']; readonly output?: unknown; readonly verdict?: { readonly error?: ErrorBody }; readonly error?: ErrorBody }): DisputeInput {
+  const { agreement, agreementId, lane, inputHash, until, self, offer, run, staked, previousRef } = context
+  const reason = event.error ?? event.verdict?.error
+  return {
+    run: `run/${run}`, holder: negotiation, agreement: agreement!, id: agreementId as Hash, lane: lane!, inputHash: inputHash as Hash, until, step: self, offer: offer!,
+    voucher: staked!, previousRef: previousRef as Hex32, reason: reason?.message ?? 'The step was cancelled.',
+    delivery: event.delivery ?? null, output: event.output ?? null,
+    // What the provider has said is its last word; where it said nothing, it is asked once more.
+    asks: event.type !== 'call.invoke.done' && event.type !== 'call.invoke.declined',
+  }
+}
+
