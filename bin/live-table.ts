@@ -6,7 +6,7 @@ import { stripVTControlCharacters } from 'node:util'
 import Table from 'cli-table3'
 import { createLogUpdate } from 'log-update'
 import { BARE, seconds } from './bare-table.ts'
-import type { Followed, StepRow, StepWord } from './follow.ts'
+import type { Followed, StepRow, StepWord } from '../agents/user/follow.ts'
 import type { Colours, Output } from './output.ts'
 
 const REDRAW_MS = 100

@@ -117,6 +117,19 @@ export const ERRORS = {
   'agent.late': rule('caller', false, 'The agent is past its deadline.', 'Allow it more time.'),
   'agent.cancelled': rule('caller', false, 'The agent was cancelled.', 'Start it again.'),
   'watcher.unknown': rule('caller', false, 'There is no such watcher.', 'See aigen watch ls.'),
+  // the gateway
+  'gateway.key': rule('caller', false, 'The API key is missing or unknown.', 'Send "Authorization: Bearer <key>"; make one with aigen gateway key create.'),
+  'gateway.denied': rule('caller', false, 'This is not allowed.', 'Use a key or session that may do it.'),
+  'gateway.credit': rule('caller', false, 'The account does not hold enough for this call.', 'Add credit, or ask for less.'),
+  'gateway.budget': rule('caller', false, 'The budget of this key is used up.', 'Raise its budget, wait for its next window, or use another key.'),
+  'gateway.rate': rule('caller', true, 'Too many requests or tokens this minute.', 'Wait as long as Retry-After says.'),
+  'gateway.parallel': rule('caller', true, 'Too many calls of this key at once.', 'Wait until one has ended.'),
+  'gateway.repeat': rule('caller', false, 'This Idempotency-Key came with another request.', 'Use a new key for a new request.'),
+  'gateway.pending': rule('caller', true, 'The request with this Idempotency-Key is still under way.', 'Try again in a moment.'),
+  'gateway.model': rule('caller', false, 'There is no such model.', 'See GET /v1/models.'),
+  'gateway.unsupported': rule('caller', false, 'The request asks for something this gateway does not do.', 'Leave out or change the parameter named.'),
+  'gateway.unknown': rule('caller', false, 'There is nothing at this address.', 'See GET /openapi.json.'),
+  'gateway.account': rule('caller', false, 'There is no such account.', 'Sign up, or make it with aigen gateway key create.'),
   'internal': rule('bug', false, 'Something is broken inside AIGEN.', 'Please report it with the message.'),
 } as const satisfies Record<string, ErrorRule>
 

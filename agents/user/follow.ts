@@ -1,13 +1,13 @@
 /**
  * What a run's actors say about its steps, as rows for people and programs: read from the host after
- * each durable event. Used by the live table, the plain lines and the --json events.
+ * each durable event. Used by the live table, the plain lines, the --json events and the gateway.
  */
-import { stepsOf } from '../pipelines/bill.ts'
-import type { RunContext } from '../pipelines/run.machine.ts'
-import { stepId, type StepContext } from '../pipelines/step.ts'
-import type { Host } from '../runtime/actors/host.ts'
-import type { NegotiationContext } from '../runtime/market/negotiation.machine.ts'
-import { formatMoney } from '../schemas/money.ts'
+import { stepsOf } from '../../pipelines/bill.ts'
+import type { RunContext } from '../../pipelines/run.machine.ts'
+import { stepId, type StepContext } from '../../pipelines/step.ts'
+import type { Host } from '../../runtime/actors/host.ts'
+import type { NegotiationContext } from '../../runtime/market/negotiation.machine.ts'
+import { formatMoney } from '../../schemas/money.ts'
 
 export type StepWord =
   | 'waiting' | 'preparing' | 'asking' | 'bargaining' | 'reserving' | 'agreeing' | 'working' | 'paying' | 'retrying'
