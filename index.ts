@@ -34,6 +34,8 @@ export { attenuate } from './runtime/identity/access-key.ts'
 export { agentRooms, type AgentRoomOptions } from './agents/llm/agent-effects.ts'
 export { type AgentReport } from './agents/llm/agent-report.ts'
 export { agentReport, type AgentOptions, approveAgent, cancelAgent, finishAgent, listAgents, rejectAgent, startAgent } from './agents/llm/pursue.ts'
+export { listWatchers, startWatcher, stopWatcher, untilWatcher, watcherReport, type WatcherReport } from './agents/user/watch.ts'
+export { watcherRooms, type WatcherRoomOptions } from './agents/user/watcher-effects.ts'
 
 // Joining a network: keys, admission, connections.
 export { type KeyOptions, type Keys, openKeys } from './runtime/identity/keys.ts'
@@ -53,7 +55,7 @@ export { verifyReceipt } from './runtime/payments/receipt.ts'
 
 // What is said: documents, their validation, money, errors.
 export type {
-  AccessCaveat, Address, Agreement, Bill, Capability, Card, Delivery, Hash, NodeAuthorisation, Offer, OpenAccessKey, Pipeline, Quote, Receipt, SealedAccessKey, Signature, Terms, Units, Voucher,
+  AccessCaveat, Address, AgentPolicy, Agreement, Bill, Capability, Card, Delivery, Hash, NodeAuthorisation, Offer, OpenAccessKey, Pipeline, Quote, Receipt, SealedAccessKey, Signature, Terms, Units, Voucher, Watcher,
 } from './schemas/documents.gen.ts'
 export { AigenError, type ErrorBody, type ErrorCode, type ErrorRule, ERRORS, type Issue } from './schemas/error.ts'
 export type { ParticipantId } from './schemas/id.ts'
