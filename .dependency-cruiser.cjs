@@ -51,9 +51,9 @@ const rules = [
     proof: ['runtime/ports/a.ts', '../nats/bus.ts'],
   },
   {
-    name: 'implementations-know-ports', from: { path: '^runtime/(nats|memory|evm)/', pathNot: TEST },
+    name: 'implementations-know-ports', from: { path: '^runtime/(nats|memory|evm|files)/', pathNot: TEST },
     to: { path: '^runtime/', pathNot: '^runtime/(ports|telemetry|evm|$1)/' },
-    comment: 'nats, memory and evm implement ports and import only them (memory may use evm for digests): take what else you need as an argument.',
+    comment: 'nats, memory, evm and files implement ports and import only them (memory may use evm for digests): take what else you need as an argument.',
     proof: ['runtime/memory/a.ts', '../identity/keys.ts'],
   },
   {
@@ -74,7 +74,7 @@ const rules = [
   },
   {
     name: 'trade-without-implementations', from: { path: '^runtime/(market|payments)/', pathNot: TEST },
-    to: { path: '^runtime/(nats|memory|node|simulation)/' },
+    to: { path: '^runtime/(nats|memory|files|node|simulation)/' },
     comment: 'market and payments talk to ports: the implementation comes from runtime/node.',
     proof: ['runtime/payments/a.ts', '../nats/bus.ts'],
   },
