@@ -1,0 +1,138 @@
+/**
+ * An allowance: a limit that many calls share (I4). Before a call its worst case is set aside, after
+ * it what it cost, as the journal says. Used by NetworkChatModel and networkTools, so that a program
+ * that spends in many places at once never spends more than it was given.
+ *
+ * With a name it outlives the process: its calls have numbers, each number's run is found in the
+ * journal again, and a run that is still open stays set aside until it is closed.
+ */
+import { AigenError } from '../../schemas/error.ts'
+import { formatMoney, parseMoney } from '../../schemas/money.ts'
+import type { RunContext } from '../../pipelines/run.machine.ts'
+import { hire, type Hired, type HireOptions } from './hire.ts'
+import { keyedRun } from './run.ts'
+import type { User } from './user.ts'
+
+/** Calls that may be open at once; also how far numbers are looked for beyond the last one known. */
+const OPEN_MAX = 1_000
+const ATTEMPTS = 2
+
+export interface AllowanceOptions {
+  /** Most that all calls together may cost, decimal string of the dollar. */
+  readonly limit: string
+  /** Keeps what was spent across processes of this participant; by default it ends with the process. */
+  readonly name?: string
+}
+
+/** How an allowance stands; decimal strings of the dollar. */
+export interface AllowanceState {
+  readonly limit: string
+  readonly spent: string
+  /** Set aside for calls whose cost is not known yet. */
+  readonly reserved: string
+  /** What a further call may cost at worst. */
+  readonly left: string
+}
+
+export interface Allowance {
+  state(): AllowanceState
+  /**
+   * `hire` under the allowance. Errors: those of `hire`; `budget.exhausted` when what is left does
+   * not cover the worst case (`maxPrice` × `attempts`): nothing was started then.
+   */
+  hire(options: Omit<HireOptions, 'key'>): Promise<Hired>
+}
+
+interface Book {
+  limit: bigint
+  spent: bigint
+  /** Amount set aside by the number of the call. */
+  readonly open: Map<number, bigint>
+  /** Numbers below `next` that no run has: they come first, so that gaps stay within what is open at once. */
+  readonly free: number[]
+  next: number
+}
+
+/** One book a user and name, however often it is opened. */
+const books = new WeakMap<User, Map<string, Book>>()
+
+/**
+ * Opens an allowance of the user's wallet. Opening one that is open already gives the same one, with
+ * the new limit.
+ *
+ * @example
+ * const allowance = openAllowance(user, { limit: '0.50', name: 'research' })
+ * await allowance.hire({ capability: 'text.shout@1', input: { text: 'hi' }, maxPrice: '0.01' })
+ */
+export function openAllowance(user: User, { limit, name }: AllowanceOptions): Allowance {
+  const { host, random } = user.node
+  const known = books.get(user) ?? new Map<string, Book>()
+  books.set(user, known)
+  const label = name ?? Buffer.from(random.bytes(16)).toString('hex')
+  const runOf = (number: number): string => `run/${keyedRun(`allowance ${label} ${number}`)}`
+  const contextOf = (number: number): RunContext | undefined => host.context<RunContext>(runOf(number))
+
+  /** The call's amount is known, or will be when its run is closed. */
+  const settle = (number: number): void => {
+    const context = contextOf(number)
+    if (context === undefined) {
+      // Never started: the number is free again.
+      book.open.delete(number)
+      book.free.push(number)
+      return
+    }
+    const close = (): void => {
+      if (!book.open.delete(number)) return
+      book.spent += BigInt(contextOf(number)!.spent)
+    }
+    if (host.peek(runOf(number))?.snapshot.status === 'done') return close()
+    // Every run ends (I5); a node that closes first leaves the amount set aside, and the next one looks again.
+    const unwatch = host.watch((actor) => {
+      if (actor.id !== runOf(number) || actor.snapshot.status !== 'done') return
+      unwatch()
+      close()
+    })
+  }
+
+  const found = known.get(label)
+  const book: Book = found ?? { limit: 0n, spent: 0n, open: new Map(), free: [], next: 0 }
+  book.limit = parseMoney(limit)
+  if (!found) {
+    known.set(label, book)
+    for (let number = 0; name !== undefined && number < book.next + OPEN_MAX; number++) {
+      const context = contextOf(number)
+      if (!context) continue
+      for (let gap = book.next; gap < number; gap++) book.free.push(gap)
+      book.next = number + 1
+      book.open.set(number, BigInt(context.hold))
+      settle(number)
+    }
+  }
+  const reserved = (): bigint => [...book.open.values()].reduce((sum, one) => sum + one, 0n)
+
+  const reserve = (worst: bigint): number => {
+    const left = book.limit - book.spent - reserved()
+    if (worst > left) throw new AigenError('budget.exhausted', `${formatMoney(left < 0n ? 0n : left)} of ${formatMoney(book.limit)} is left, the call may cost ${formatMoney(worst)}.`)
+    if (book.open.size >= OPEN_MAX) throw new AigenError('node.busy', `${OPEN_MAX} calls of this allowance are open`)
+    const number = book.free.shift() ?? book.next++
+    book.open.set(number, worst)
+    return number
+  }
+
+  return {
+    state: () => {
+      const held = reserved()
+      const left = book.limit - book.spent - held
+      return { limit: formatMoney(book.limit), spent: formatMoney(book.spent), reserved: formatMoney(held), left: formatMoney(left < 0n ? 0n : left) }
+    },
+    hire: async (options) => {
+      const { maxPrice, attempts = ATTEMPTS } = options
+      const number = reserve(parseMoney(maxPrice) * BigInt(attempts))
+      try {
+        return await hire(user, { ...options, attempts, key: `allowance ${label} ${number}` })
+      } finally {
+        settle(number)
+      }
+    },
+  }
+}
