@@ -3,7 +3,7 @@
  * disk a participant (D10). A participant's process can be killed and started again on its disk.
  */
 import { createHash } from 'node:crypto'
-import type { Capability } from '../schemas/documents.gen.ts'
+import type { Capability, GuardianSet } from '../schemas/documents.gen.ts'
 import { evaluateWith } from '../pipelines/prepare.ts'
 import { nodeSigner } from '../runtime/identity/ed25519.ts'
 import type { Keys } from '../runtime/identity/keys.ts'
@@ -22,6 +22,7 @@ import type { Clock } from '../runtime/ports/clock.ts'
 import { noTelemetry, type Telemetry } from '../runtime/telemetry/trace.ts'
 import { nodeId, participantId } from '../schemas/id.ts'
 import { openPayments, type Payments, type PaymentsOptions } from './payments/open.ts'
+import { openGuardian, type Guardian, type GuardianOptions } from './guardian/guardian.ts'
 import type { ProviderDefinition } from './provider/define.ts'
 import { provide, type Provider } from './provider/provide.ts'
 import { openUser, type User, type UserOptions } from './user/user.ts'
@@ -43,6 +44,8 @@ export class MemoryWorld {
   readonly #shelves = new Map<string, MemoryShelves>()
   /** Ciphertext on its way, a shelf a participant: tests tamper with it. */
   readonly transfers: MemoryShelves = new Map()
+  /** Guardians of the network, by name, and how they close epochs; set before anybody is opened. */
+  guardians: { readonly names: readonly string[]; readonly quorum: number; readonly epochMs: number } | undefined
   readonly #open = new Set<() => Promise<void>>()
   #opened = 0
 
@@ -59,7 +62,8 @@ export class MemoryWorld {
     const shelves = this.#shelves.get(name) ?? new Map()
     this.#shelves.set(name, shelves)
     return {
-      bus: this.#network.bus(participant),
+      bus: this.#network.bus(participant, { guardian: this.guardians?.names.includes(name) === true }),
+      ...(this.guardians ? { guardians: this.guardianSet() } : {}),
       journal: memoryJournal(disk, hooks),
       blobs: memoryBlobs({ shelves }),
       transfer: memoryBlobs({ shelves: this.transfers, shelf: participant }),
@@ -67,6 +71,19 @@ export class MemoryWorld {
       clock: this.clock,
       random: seededRandom(`${name} ${this.#opened++}`),
     }
+  }
+
+  guardianSet(): GuardianSet {
+    const { names, quorum, epochMs } = this.guardians!
+    return { participants: names.map((name) => keysOf(name).participant), quorum, epochMs }
+  }
+
+  async guardian(name: string, options: Partial<GuardianOptions> & Pick<GuardianOptions, 'book'>, hooks: MemoryJournalHooks = {}): Promise<Guardian & { kill(): Promise<void> }> {
+    const ports = this.ports(name, hooks)
+    const guardian = await openGuardian({ ports, keys: keysOf(name), name, set: this.guardianSet(), evaluate: evaluateHere, deposit: 10_000_000n, faucet: true, ...options })
+    const close = (): Promise<void> => guardian.close().catch(() => undefined)
+    this.#open.add(close)
+    return { ...guardian, kill: () => this.#kill(close, ports.bus) }
   }
 
   async provider(definition: ProviderDefinition, hooks: MemoryJournalHooks = {}, telemetry: Telemetry = noTelemetry): Promise<Provider & { kill(): Promise<void> }> {

@@ -609,6 +609,186 @@ export interface DeliveryBody {
 }
 
 /**
+ * What guardians tell each other to close an epoch (D9), by the verb `epoch`. Each part is signed by itself.
+ */
+export interface EpochMessage {
+  /**
+   * which part is there
+   */
+  kind: 'commit' | 'report' | 'proposal' | 'echo' | 'vote'
+  commit?: EpochCommit
+  report?: EpochReport
+  proposal?: EpochProposal
+  echo?: EpochEcho
+  vote?: EpochVote
+}
+
+/**
+ * The hash of a report, said before anybody shows one. Kind "epoch-commit"
+ */
+export interface EpochCommitBody {
+  /**
+   * number of the epoch: its beginning in ms since the epoch, divided by its length
+   */
+  epoch: number
+  report: Hash
+}
+
+/**
+ * A signed commitment
+ */
+export interface EpochCommit {
+  body: EpochCommitBody
+  signature: Signature
+  authorisation: NodeAuthorisation
+}
+
+/**
+ * One guardian's measurements in one epoch. Kind "epoch-report"
+ */
+export interface EpochReportBody {
+  /**
+   * number of the epoch: its beginning in ms since the epoch, divided by its length
+   */
+  epoch: number
+  /**
+   * keeps the hash from being guessed
+   */
+  salt: Hex32
+  /**
+   * in order of provider and capability
+   *
+   * @maxItems 512
+   */
+  entries: ReputationEntry[]
+}
+
+/**
+ * A signed report
+ */
+export interface EpochReport {
+  body: EpochReportBody
+  signature: Signature
+  authorisation: NodeAuthorisation
+}
+
+/**
+ * The list of reports that the proposer of a round puts forward. Kind "epoch-proposal"
+ */
+export interface EpochProposalBody {
+  /**
+   * from 0; guardians take turns
+   */
+  round: number
+  header: RegistryHeader
+}
+
+/**
+ * A signed proposal, with the reports it names
+ */
+export interface EpochProposal {
+  body: EpochProposalBody
+  signature: Signature
+  authorisation: NodeAuthorisation
+  /**
+   * in the order of the header
+   *
+   * @minItems 1
+   * @maxItems 64
+   */
+  reports: EpochReport[]
+}
+
+/**
+ * A guardian found the proposal of this round good. Kind "epoch-echo"
+ */
+export interface EpochEchoBody {
+  /**
+   * number of the epoch: its beginning in ms since the epoch, divided by its length
+   */
+  epoch: number
+  /**
+   * the round
+   */
+  round: number
+  /**
+   * hash of the header
+   */
+  header: Hash
+}
+
+/**
+ * A signed echo
+ */
+export interface EpochEcho {
+  body: EpochEchoBody
+  signature: Signature
+  authorisation: NodeAuthorisation
+}
+
+/**
+ * The signature on the header itself, one an epoch, with the echoes that allow it
+ */
+export interface EpochVote {
+  header: RegistryHeader
+  signature: Signature
+  authorisation: NodeAuthorisation
+  /**
+   * a quorum of one round
+   *
+   * @minItems 1
+   * @maxItems 64
+   */
+  echoes: EpochEcho[]
+}
+
+/**
+ * Asks a guardian for the proposal behind a header that it voted for: verb `epoch-proposal`
+ */
+export interface EpochFetch {
+  /**
+   * number of the epoch: its beginning in ms since the epoch, divided by its length
+   */
+  epoch: number
+  header: Hash
+}
+
+/**
+ * What a payer publishes of a step on aigen.v1.evidence.<participant>: its receipt, or its complaint.
+ */
+export interface Evidence {
+  receipt?: Receipt
+  complaint?: Complaint
+}
+
+/**
+ * A payer says that an agreed call was not delivered as agreed. Kind "complaint"
+ */
+export interface ComplaintBody {
+  agreement: Agreement
+  /**
+   * code from the error table
+   */
+  fault: string
+  at: Time
+}
+
+/**
+ * A signed complaint, with what its signatures need to be checked
+ */
+export interface Complaint {
+  body: ComplaintBody
+  signature: Signature
+  /**
+   * those that the signatures name
+   *
+   * @minItems 1
+   * @maxItems 8
+   */
+  authorisations: NodeAuthorisation[]
+}
+
+/**
  * A wallet's statement that a node key signs for it, on any chain (D5). Kept for ever by its hash.
  */
 export interface NodeAuthorisation {
@@ -1127,6 +1307,171 @@ export interface Receipt {
    *
    * @minItems 1
    * @maxItems 8
+   */
+  authorisations: NodeAuthorisation[]
+}
+
+/**
+ * What a quorum of guardians agrees on for one epoch (D9): the lower median of their reports, figure by figure. Kept on aigen.v1.reputation.<epoch>.
+ */
+export interface Registry {
+  header: RegistryHeader
+  /**
+   * in order of provider and capability
+   *
+   * @maxItems 512
+   */
+  entries: ReputationEntry[]
+  /**
+   * by guardians, on the header
+   *
+   * @minItems 1
+   * @maxItems 64
+   */
+  signatures: Signature[]
+  /**
+   * those that the signatures name
+   *
+   * @minItems 1
+   * @maxItems 64
+   */
+  authorisations: NodeAuthorisation[]
+}
+
+/**
+ * The guardians of an epoch and their quorum, from genesis
+ */
+export interface GuardianSet {
+  /**
+   * in the order in which they take turns to propose
+   *
+   * @minItems 1
+   * @maxItems 64
+   */
+  participants: Address[]
+  /**
+   * how many must sign: 2f + 1 of 3f + 1
+   */
+  quorum: number
+  /**
+   * length of an epoch in ms
+   */
+  epochMs: number
+}
+
+/**
+ * What is known of one provider at one capability. Rates are basis points (10000 is all), times ms; null where nobody could measure
+ */
+export interface ReputationFigures {
+  /**
+   * share of the signs of life heard when one was due
+   */
+  uptime: number | null
+  /**
+   * median time that a status call takes there and back
+   */
+  rttMs: number | null
+  /**
+   * median time from invoke to delivery
+   */
+  p50Ms: number | null
+  /**
+   * 95th percentile of the same
+   */
+  p95Ms: number | null
+  /**
+   * share of the calls that were delivered and right
+   */
+  success: number | null
+  /**
+   * share of the calls that were not delivered
+   */
+  errors: number | null
+  /**
+   * deliveries later than promised on the card
+   */
+  breaches: number
+  /**
+   * calls that the guardian paid for itself
+   */
+  probes: number
+  /**
+   * distinct payers with a settled receipt
+   */
+  receipts: number
+  /**
+   * distinct payers with a complaint
+   */
+  complaints: number
+}
+
+/**
+ * The agreed figures of one provider at one capability
+ */
+export interface ReputationEntry {
+  provider: Address
+  capability: CapabilityId
+  figures: ReputationFigures
+}
+
+/**
+ * What guardians sign of a registry. Kind "registry"
+ */
+export interface RegistryHeader {
+  /**
+   * number of the epoch: its beginning in ms since the epoch, divided by its length
+   */
+  epoch: number
+  from: Time
+  to: Time
+  /**
+   * the reports that the registry is made from, in order of the guardian
+   *
+   * @minItems 1
+   * @maxItems 64
+   */
+  reports: ReportRef[]
+  /**
+   * number of entries
+   */
+  entries: number
+  /**
+   * root of the Merkle tree of the entries; zeros when there are none
+   */
+  root: Hex32
+}
+/**
+ * A report by its hash
+ */
+export interface ReportRef {
+  guardian: Address
+  report: Hash
+}
+
+/**
+ * One entry, with what proves it to anybody who knows the guardians
+ */
+export interface ProvenEntry {
+  entry: ReputationEntry
+  /**
+   * siblings from leaf to root
+   *
+   * @maxItems 16
+   */
+  proof: Hex32[]
+  header: RegistryHeader
+  /**
+   * by guardians, on the header
+   *
+   * @minItems 1
+   * @maxItems 64
+   */
+  signatures: Signature[]
+  /**
+   * those that the signatures name
+   *
+   * @minItems 1
+   * @maxItems 64
    */
   authorisations: NodeAuthorisation[]
 }
@@ -1723,14 +2068,29 @@ export interface Documents {
   CaseState: CaseState
   ComplainAnswer: ComplainAnswer
   ComplainRequest: ComplainRequest
+  Complaint: Complaint
+  ComplaintBody: ComplaintBody
   Delivery: Delivery
   DeliveryBody: DeliveryBody
   DurationMs: DurationMs
+  EpochCommit: EpochCommit
+  EpochCommitBody: EpochCommitBody
+  EpochEcho: EpochEcho
+  EpochEchoBody: EpochEchoBody
+  EpochFetch: EpochFetch
+  EpochMessage: EpochMessage
+  EpochProposal: EpochProposal
+  EpochProposalBody: EpochProposalBody
+  EpochReport: EpochReport
+  EpochReportBody: EpochReportBody
+  EpochVote: EpochVote
   EscrowTerms: EscrowTerms
   EscrowVoucher: EscrowVoucher
+  Evidence: Evidence
   EvidenceAnswer: EvidenceAnswer
   EvidenceRequest: EvidenceRequest
   Failure: Failure
+  GuardianSet: GuardianSet
   Hash: Hash
   Hex32: Hex32
   Id: Id
@@ -1760,10 +2120,15 @@ export interface Documents {
   PipelineStep: PipelineStep
   PipelineWait: PipelineWait
   PlainVoucher: PlainVoucher
+  ProvenEntry: ProvenEntry
   Quote: Quote
   QuoteAnswer: QuoteAnswer
   QuoteRequest: QuoteRequest
   Receipt: Receipt
+  Registry: Registry
+  RegistryHeader: RegistryHeader
+  ReputationEntry: ReputationEntry
+  ReputationFigures: ReputationFigures
   Role: Role
   SealedAccessKey: SealedAccessKey
   Seconds: Seconds

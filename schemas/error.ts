@@ -101,6 +101,10 @@ export const ERRORS = {
   'escrow.no-agent': rule('network', true, 'No live payment provider takes the case within its fee.', 'Raise escrow.fee.max, or see aigen providers ls.'),
   'escrow.unknown-case': rule('caller', false, 'There is no such case here.', 'Hire payment.escrow for the agreement first.'),
   'escrow.too-late': rule('caller', false, 'The challenge is over.', 'The default holds: the provider is paid.'),
+  // reputation
+  'epoch.unknown': rule('network', true, 'This guardian does not know that epoch.', 'Ask again, or ask another guardian.'),
+  'reputation.quorum': rule('caller', false, 'Too few guardians stand behind this.', 'Get it from a guardian\'s door or from the network, and check the list of guardians.'),
+  'reputation.unknown': rule('caller', false, 'Guardians know nothing of this yet.', 'Wait for the next epoch; see aigen reputation ls.'),
   // pipelines
   'pipeline.invalid': rule('caller', false, 'The pipeline has errors.', 'Mend each path listed; aigen check shows them all.'),
   'pipeline.unknown': rule('caller', false, 'There is no such pipeline.', 'Give a file, or a name from pipelines/library.'),

@@ -8,11 +8,14 @@ import schemaCallForQuotes from './call-for-quotes.schema.json' with { type: 'js
 import schemaCapability from './capability.schema.json' with { type: 'json' }
 import schemaCard from './card.schema.json' with { type: 'json' }
 import schemaDelivery from './delivery.schema.json' with { type: 'json' }
+import schemaEpoch from './epoch.schema.json' with { type: 'json' }
+import schemaEvidence from './evidence.schema.json' with { type: 'json' }
 import schemaNodeAuthorisation from './node-authorisation.schema.json' with { type: 'json' }
 import schemaParts from './parts.schema.json' with { type: 'json' }
 import schemaPipeline from './pipeline.schema.json' with { type: 'json' }
 import schemaQuote from './quote.schema.json' with { type: 'json' }
 import schemaReceipt from './receipt.schema.json' with { type: 'json' }
+import schemaReputation from './reputation.schema.json' with { type: 'json' }
 import schemaSignature from './signature.schema.json' with { type: 'json' }
 import schemaTerms from './terms.schema.json' with { type: 'json' }
 import schemaVerbsAccept from './verbs/accept.schema.json' with { type: 'json' }
@@ -31,10 +34,10 @@ import schemaWatcher from './watcher.schema.json' with { type: 'json' }
 
 /** Every schema file, in no order that matters. */
 export const SCHEMAS: readonly object[] = [schemaAccessKey, schemaAgentPolicy, schemaAgreement, schemaAlive, schemaBill,
-  schemaCallForQuotes, schemaCapability, schemaCard, schemaDelivery, schemaNodeAuthorisation, schemaParts, schemaPipeline,
-  schemaQuote, schemaReceipt, schemaSignature, schemaTerms, schemaVerbsAccept, schemaVerbsCancel, schemaVerbsCase,
-  schemaVerbsComplain, schemaVerbsEvidence, schemaVerbsInvoke, schemaVerbsOutcome, schemaVerbsPay, schemaVerbsQuote,
-  schemaVerbsSettle, schemaVerbsStatus, schemaVoucher, schemaWatcher]
+  schemaCallForQuotes, schemaCapability, schemaCard, schemaDelivery, schemaEpoch, schemaEvidence, schemaNodeAuthorisation,
+  schemaParts, schemaPipeline, schemaQuote, schemaReceipt, schemaReputation, schemaSignature, schemaTerms, schemaVerbsAccept,
+  schemaVerbsCancel, schemaVerbsCase, schemaVerbsComplain, schemaVerbsEvidence, schemaVerbsInvoke, schemaVerbsOutcome,
+  schemaVerbsPay, schemaVerbsQuote, schemaVerbsSettle, schemaVerbsStatus, schemaVoucher, schemaWatcher]
 
 /** Name of a type → where its schema stands. */
 export const REFS = {
@@ -77,14 +80,29 @@ export const REFS = {
   CaseState: 'https://aigen.dev/schemas/verbs/case/v1.json#/$defs/state',
   ComplainAnswer: 'https://aigen.dev/schemas/verbs/complain/v1.json#/$defs/answer',
   ComplainRequest: 'https://aigen.dev/schemas/verbs/complain/v1.json#/$defs/request',
+  Complaint: 'https://aigen.dev/schemas/evidence/v1.json#/$defs/complaint',
+  ComplaintBody: 'https://aigen.dev/schemas/evidence/v1.json#/$defs/complaintBody',
   Delivery: 'https://aigen.dev/schemas/delivery/v1.json',
   DeliveryBody: 'https://aigen.dev/schemas/delivery/v1.json#/$defs/body',
   DurationMs: 'https://aigen.dev/schemas/parts/v1.json#/$defs/durationMs',
+  EpochCommit: 'https://aigen.dev/schemas/epoch/v1.json#/$defs/commit',
+  EpochCommitBody: 'https://aigen.dev/schemas/epoch/v1.json#/$defs/commitBody',
+  EpochEcho: 'https://aigen.dev/schemas/epoch/v1.json#/$defs/echo',
+  EpochEchoBody: 'https://aigen.dev/schemas/epoch/v1.json#/$defs/echoBody',
+  EpochFetch: 'https://aigen.dev/schemas/epoch/v1.json#/$defs/fetch',
+  EpochMessage: 'https://aigen.dev/schemas/epoch/v1.json',
+  EpochProposal: 'https://aigen.dev/schemas/epoch/v1.json#/$defs/proposal',
+  EpochProposalBody: 'https://aigen.dev/schemas/epoch/v1.json#/$defs/proposalBody',
+  EpochReport: 'https://aigen.dev/schemas/epoch/v1.json#/$defs/report',
+  EpochReportBody: 'https://aigen.dev/schemas/epoch/v1.json#/$defs/reportBody',
+  EpochVote: 'https://aigen.dev/schemas/epoch/v1.json#/$defs/vote',
   EscrowTerms: 'https://aigen.dev/schemas/parts/v1.json#/$defs/escrowTerms',
   EscrowVoucher: 'https://aigen.dev/schemas/voucher/v1.json#/$defs/escrowVoucher',
+  Evidence: 'https://aigen.dev/schemas/evidence/v1.json',
   EvidenceAnswer: 'https://aigen.dev/schemas/verbs/evidence/v1.json#/$defs/answer',
   EvidenceRequest: 'https://aigen.dev/schemas/verbs/evidence/v1.json#/$defs/request',
   Failure: 'https://aigen.dev/schemas/parts/v1.json#/$defs/failure',
+  GuardianSet: 'https://aigen.dev/schemas/reputation/v1.json#/$defs/guardianSet',
   Hash: 'https://aigen.dev/schemas/parts/v1.json#/$defs/hash',
   Hex32: 'https://aigen.dev/schemas/parts/v1.json#/$defs/hex32',
   Id: 'https://aigen.dev/schemas/parts/v1.json#/$defs/id',
@@ -114,10 +132,15 @@ export const REFS = {
   PipelineStep: 'https://aigen.dev/schemas/pipeline/v1.json#/$defs/step',
   PipelineWait: 'https://aigen.dev/schemas/pipeline/v1.json#/$defs/wait',
   PlainVoucher: 'https://aigen.dev/schemas/voucher/v1.json#/$defs/plainVoucher',
+  ProvenEntry: 'https://aigen.dev/schemas/reputation/v1.json#/$defs/proven',
   Quote: 'https://aigen.dev/schemas/quote/v1.json',
   QuoteAnswer: 'https://aigen.dev/schemas/verbs/quote/v1.json#/$defs/answer',
   QuoteRequest: 'https://aigen.dev/schemas/verbs/quote/v1.json#/$defs/request',
   Receipt: 'https://aigen.dev/schemas/receipt/v1.json',
+  Registry: 'https://aigen.dev/schemas/reputation/v1.json',
+  RegistryHeader: 'https://aigen.dev/schemas/reputation/v1.json#/$defs/header',
+  ReputationEntry: 'https://aigen.dev/schemas/reputation/v1.json#/$defs/entry',
+  ReputationFigures: 'https://aigen.dev/schemas/reputation/v1.json#/$defs/figures',
   Role: 'https://aigen.dev/schemas/parts/v1.json#/$defs/role',
   SealedAccessKey: 'https://aigen.dev/schemas/access-key/v1.json#/$defs/sealed',
   Seconds: 'https://aigen.dev/schemas/parts/v1.json#/$defs/seconds',

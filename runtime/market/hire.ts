@@ -22,6 +22,7 @@ import type { Directory } from './directory.ts'
 import { chooseAgent, type EscrowWish } from './escrow-agent.ts'
 import { historyOf, type ExperienceContext } from './experience.machine.ts'
 import type { Lane } from './negotiation.machine.ts'
+import type { Reputation } from './reputation.ts'
 import type { Offer } from './strategy.ts'
 
 /** How long quotes are waited for when not all who should answer have, in ms. */
@@ -35,6 +36,7 @@ export interface HireOptions {
   readonly wire: Wire
   readonly clock: Clock
   readonly directory: Directory
+  readonly reputation?: Pick<Reputation, 'of'>
   readonly terms: RailTerms
   /** Only what the payer remembers of providers is read from it. */
   readonly host: () => Pick<Host, 'context'>
@@ -61,7 +63,7 @@ export function marketSubject(capability: string): string {
 }
 
 /** The effects `market.ask`, `market.counter`, `market.sign` and `market.accept`. */
-export function hireEffects({ wire, clock, directory, terms: rail, host }: HireOptions): Record<string, EffectKind> {
+export function hireEffects({ wire, clock, directory, reputation, terms: rail, host }: HireOptions): Record<string, EffectKind> {
   const { credentials } = wire
 
   /** Why a quote does not answer the call, or nothing when it does. */
@@ -109,6 +111,7 @@ export function hireEffects({ wire, clock, directory, terms: rail, host }: HireO
         heard.add(by)
         // An agent that decides about its own work decides nothing.
         const fits = terms.provider === by && by !== escrow?.agent && misfit(terms, params, body) === undefined
+        const figures = reputation?.of(by, capability)
         if (fits && terms.capabilityHash === hashOfFixed(known.offer.capability) && terms.payee === directory.entry(by)?.card.body.payee) {
           offers.set(by, {
             quote: { terms, signature },
@@ -116,6 +119,7 @@ export function hireEffects({ wire, clock, directory, terms: rail, host }: HireO
             list: parseMoney(known.offer.list, rail.decimals).toString(),
             latencyMs: known.offer.latencyMs,
             history: historyOf(context, by, capability),
+            ...(figures ? { reputation: { uptime: figures.uptime, success: figures.success, p95Ms: figures.p95Ms } } : {}),
           })
         }
         if (heard.size >= live.length) break

@@ -2,7 +2,7 @@
  * How both sides bargain and how a payer chooses (the thin market: price, promised latency and past
  * deliveries, one counter-offer). Pure; used by `negotiation` and by the provider's quoting.
  */
-import type { Address, Quote } from '../../schemas/documents.gen.ts'
+import type { Address, Quote, ReputationFigures } from '../../schemas/documents.gen.ts'
 
 /** What a payer remembers of a provider and capability. */
 export interface History {
@@ -19,6 +19,8 @@ export interface Offer {
   /** Promised time from invoke to delivery, in ms. */
   readonly latencyMs: number
   readonly history: History
+  /** What guardians agree on (D9); absent where they know nothing. */
+  readonly reputation?: Pick<ReputationFigures, 'uptime' | 'success' | 'p95Ms'>
 }
 
 /** How much a delivery at the deadline weighs against an instant one: a quarter of the price. */
@@ -28,16 +30,33 @@ export const BARGAIN_WITH = 2
 /** The share of the asked price that a payer's counter-offer names, in percent. */
 const COUNTER_PERCENT = 90n
 
+/** Share of calls that a provider nobody knows is expected to do right: what reputation is compared with. */
+const NEUTRAL = 0.9
+/** Most that reputation makes an offer cheaper or dearer by. */
+const FACTOR_MIN = 0.9
+const FACTOR_MAX = 4
+
+/** How much dearer (above 1) or cheaper an offer looks for its reputation; 1 for a newcomer, so that they get work. */
+export function reputationFactor(reputation: Offer['reputation']): number {
+  if (!reputation) return 1
+  // A figure that guardians could not agree on says nothing.
+  const right = (reputation.success ?? NEUTRAL * 10_000) / 10_000
+  const there = (reputation.uptime ?? 10_000) / 10_000
+  return Math.min(FACTOR_MAX, Math.max(FACTOR_MIN, NEUTRAL / Math.max(right * there, 0.01)))
+}
+
 /**
  * What an offer is worth comparing by, lower is better: its price, dearer by the chance that it
- * fails (rule of succession with a mild prior) and by the part of the deadline it takes.
+ * fails (rule of succession with a mild prior), by the part of the deadline it takes, measured or
+ * promised, whichever is longer, and by its reputation.
  */
 export function score(offer: Offer): number {
   const { terms } = offer.quote
   const price = (Number(terms.unitPrice) * terms.units) / (terms.per ?? 1)
   const { delivered, failed } = offer.history
   const success = (delivered + 9) / (delivered + failed + 10)
-  return (price / success) * (1 + LATENCY_WEIGHT * Math.min(1, offer.latencyMs / terms.deadlineMs))
+  const latencyMs = Math.max(offer.latencyMs, offer.reputation?.p95Ms ?? 0)
+  return (price / success) * (1 + LATENCY_WEIGHT * Math.min(1, latencyMs / terms.deadlineMs)) * reputationFactor(offer.reputation)
 }
 
 /** Best offer first, ties by provider address so that the order never depends on arrival. */

@@ -3,7 +3,7 @@
  * a list, so that it knows no pipeline and no agent; what every role needs (wire, directory, host,
  * chain sender) it brings itself. Used by every role in `agents/`.
  */
-import type { NodeAuthorisation } from '../../schemas/documents.gen.ts'
+import type { GuardianSet, NodeAuthorisation } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
 import type { ParticipantId } from '../../schemas/id.ts'
 import { defineActor } from '../actors/actor.ts'
@@ -14,6 +14,7 @@ import { authoriseNode } from '../identity/authorisation.ts'
 import type { Keys } from '../identity/keys.ts'
 import { createWire, type Wire } from '../identity/wire.ts'
 import { openDirectory, type Directory } from '../market/directory.ts'
+import { NO_REPUTATION, openReputation, type Reputation } from '../market/reputation.ts'
 import { senderActor } from '../payments/write.ts'
 import type { Blobs } from '../ports/blobs.ts'
 import type { Bus } from '../ports/bus.ts'
@@ -38,6 +39,8 @@ export interface NodePorts {
   readonly rail: Rail
   readonly clock: Clock
   readonly random: Random
+  /** The network's guardians, whose registries are believed; without them nobody has a reputation. */
+  readonly guardians?: GuardianSet
 }
 
 /** What a room is built from. `host` is there once the node is open. */
@@ -47,6 +50,7 @@ export interface NodeParts extends NodePorts {
   readonly participant: ParticipantId
   readonly wire: Wire
   readonly directory: Directory
+  readonly reputation: Reputation
   readonly telemetry: Telemetry
   readonly host: () => Host
 }
@@ -83,9 +87,10 @@ export async function openNode(options: NodeOptions): Promise<Node> {
   const authorisation = authoriseNode(keys.wallet, keys.node.publicKey, { notBefore: today - DAY_MS, notAfter: today + AUTHORISED_DAYS * DAY_MS })
   const wire = createWire({ bus, clock, random, node: keys.node, authorisation, telemetry, partitions: () => [PARTITION] })
   const directory = await openDirectory({ bus, clock, verifier: wire.credentials.verifier, ...(options.onRefusedCard ? { onRefused: options.onRefusedCard } : {}) })
+  const reputation = ports.guardians ? await openReputation({ bus, clock, guardians: ports.guardians }) : NO_REPUTATION
   const opening: { host?: Host } = {}
   const parts: NodeParts = {
-    ...ports, keys, authorisation, participant: keys.participant, wire, directory, telemetry,
+    ...ports, keys, authorisation, participant: keys.participant, wire, directory, reputation, telemetry,
     host: () => {
       if (!opening.host) throw new AigenError('internal', 'the host is not open yet')
       return opening.host
@@ -117,6 +122,7 @@ export async function openNode(options: NodeOptions): Promise<Node> {
       await wire.stop()
       await host.close()
       await directory.close()
+      await reputation.close()
     },
   }
 }

@@ -1,0 +1,118 @@
+/**
+ * Evidence as guardians collect it (D9): receipts and complaints that payers publish on
+ * `aigen.v1.evidence.<participant>`. A receipt counts once its voucher is claimed on the chain; a
+ * complaint needs an agreement that both sides signed and money of the payer's reserved on its lane.
+ * Both count by distinct payer, so many by one weigh like one. In memory and bounded: evidence that a
+ * restart loses is missed, never invented.
+ */
+import { decodeJson } from '../../schemas/decode.ts'
+import type { Agreement, Complaint, Receipt } from '../../schemas/documents.gen.ts'
+import { AigenError, asError } from '../../schemas/error.ts'
+import { validate } from '../../schemas/validate.ts'
+import { createAuthorisations } from '../../runtime/identity/authorisation.ts'
+import { createVerifier } from '../../runtime/identity/signed.ts'
+import { verifyAgreement } from '../../runtime/market/agreement.ts'
+import type { Node } from '../../runtime/node/node.ts'
+import { verifyReceipt } from '../../runtime/payments/receipt.ts'
+import type { Subscription } from '../../runtime/ports/bus.ts'
+
+export const EVIDENCE_BYTES_MAX = 64 * 1024
+/** Providers and capabilities known of, payers remembered of each, receipts that wait to be settled. */
+const PAIRS_MAX = 512
+const PAYERS_MAX = 1_000
+const WAITING_MAX = 1_000
+/** Messages looked at at once; what comes while so many wait is dropped. */
+const CONCURRENCY = 4
+
+export function evidenceSubject(participant: string): string {
+  return `aigen.v1.evidence.${participant}`
+}
+
+/** Distinct payers behind it. */
+export interface Known {
+  readonly receipts: number
+  readonly complaints: number
+}
+
+export interface Evidence {
+  /** What payers said of the pair since `from` (ms since the epoch). */
+  of(provider: string, capability: string, from: number): Known
+  /** Looks again at receipts that were not settled yet. */
+  settle(): Promise<void>
+  stop(): Promise<void>
+}
+
+type Kind = 'receipts' | 'complaints'
+
+/** Starts to listen. `onRefused` is told of what did not count, and why. */
+export async function openEvidence({ bus, rail, clock }: Node, onRefused?: (participant: string, error: AigenError) => void): Promise<Evidence> {
+  /** Pair → payer → when, for receipts and complaints. */
+  const known = { receipts: new Map<string, Map<string, number>>(), complaints: new Map<string, Map<string, number>>() }
+  const waiting = new Map<string, Receipt>()
+
+  const count = (kind: Kind, { terms }: Agreement): void => {
+    const key = `${terms.provider} ${terms.capability}`
+    const pairs = known[kind]
+    const payers = pairs.get(key) ?? new Map<string, number>()
+    if ((!pairs.has(key) && pairs.size >= PAIRS_MAX) || (!payers.has(terms.payer) && payers.size >= PAYERS_MAX)) return
+    pairs.set(key, payers.set(terms.payer, clock.now()))
+  }
+  /** The lane on the chain, when it is the payer's own and the payee's. */
+  const laneOf = async ({ terms, lane }: Agreement): Promise<{ claimed: bigint; reserved: bigint; voucherKey: string }> => {
+    if (terms.asset !== rail.terms.asset || terms.vault !== rail.terms.contract) throw new AigenError('voucher.lane', 'another asset or vault')
+    const state = await rail.lane(lane)
+    if (!state || state.owner !== terms.payer || state.payee !== terms.payee) throw new AigenError('voucher.lane', 'the lane is not of these two')
+    return state
+  }
+  /** Whether the chain has paid it out. */
+  const isSettled = async ({ agreement, voucher, voucherKey }: Receipt): Promise<boolean> => {
+    const lane = await laneOf(agreement)
+    if (lane.voucherKey !== voucherKey) throw new AigenError('voucher.key')
+    return lane.claimed >= BigInt(voucher.cumulative)
+  }
+  const takeReceipt = async (receipt: Receipt): Promise<void> => {
+    verifyReceipt(receipt, rail)
+    if (await isSettled(receipt)) count('receipts', receipt.agreement)
+    else if (waiting.size < WAITING_MAX) waiting.set(receipt.id, receipt)
+  }
+  const takeComplaint = async ({ body, signature, authorisations }: Complaint): Promise<void> => {
+    const { agreement } = body
+    const { terms } = agreement
+    if (signature.by !== terms.payer) throw new AigenError('auth.unauthorised', 'the complaint is by another than the payer')
+    const admitted = createAuthorisations()
+    for (const one of authorisations) admitted.admit(one)
+    const verifier = createVerifier(admitted)
+    verifier.verify('complaint', body, signature, body.at)
+    verifyAgreement(agreement, verifier, body.at)
+    if ((await laneOf(agreement)).reserved < BigInt(terms.cap)) throw new AigenError('voucher.over-reserve', 'nothing was at stake')
+    count('complaints', agreement)
+  }
+  const subscription: Subscription = await bus.subscribe(evidenceSubject('*'), async ({ subject, data }) => {
+    const participant = subject.slice(subject.lastIndexOf('.') + 1)
+    try {
+      const { receipt, complaint } = validate('Evidence', decodeJson(data, { bytesMax: EVIDENCE_BYTES_MAX }))
+      const agreement = receipt?.agreement ?? complaint!.body.agreement
+      // Only its owner may publish on a subject, so nobody speaks for another payer.
+      if (agreement.terms.payer !== participant) throw new AigenError('auth.unauthorised', 'it is of another payer')
+      if (receipt) await takeReceipt(receipt)
+      else await takeComplaint(complaint!)
+    } catch (thrown) {
+      onRefused?.(participant, asError(thrown))
+    }
+  }, { concurrency: CONCURRENCY })
+
+  return {
+    of: (provider, capability, from) => {
+      const since = (kind: Kind): number => [...(known[kind].get(`${provider} ${capability}`)?.values() ?? [])].filter((at) => at >= from).length
+      return { receipts: since('receipts'), complaints: since('complaints') }
+    },
+    settle: async () => {
+      for (const [id, receipt] of waiting) {
+        const settled = await isSettled(receipt).catch(() => undefined)
+        if (settled) count('receipts', receipt.agreement)
+        if (settled !== false || receipt.delivery.body.at < clock.now() - 3_600_000) waiting.delete(id)
+      }
+    },
+    stop: () => subscription.stop(),
+  }
+}
