@@ -70,7 +70,8 @@ export async function startRun(user: User, options: StartOptions): Promise<strin
   // What the journal could not keep as it is must not start: a run is what its journal says (I7).
   canonicalText(inputs)
   const given = new Map((options.blobs ?? []).map(({ bytes, mediaType }) => [blobRef(bytes, mediaType).$blob, bytes]))
-  for (const ref of blobsIn(inputs)) {
+  // A document may name blobs itself, as that of `hire` does.
+  for (const ref of [...blobsIn(inputs), ...blobsIn(pipeline.steps)]) {
     const bytes = given.get(ref.$blob)
     if (bytes) await node.blobs.put(ref.$blob, bytes)
     else if (!(await node.blobs.get(ref.$blob))) throw new AigenError('blob.missing', ref.$blob)
