@@ -18,9 +18,9 @@ export function stateWord(error: ErrorBody): Attempt['state'] {
   return word === 'output' ? 'failed' : word
 }
 
-/** Whether the document allows another attempt after this error. */
-export function mayRetry(context: StepContext, error: ErrorBody): boolean {
-  return context.attempts.length + 1 < context.plan.attempts && context.plan.retryOn.includes(retryWord(error)) && error.code !== 'step.input'
+/** Whether the document allows another attempt after this error; never once pieces of the output were passed on. */
+export function mayRetry(context: StepContext, error: ErrorBody, streamed = false): boolean {
+  return !streamed && context.attempts.length + 1 < context.plan.attempts && context.plan.retryOn.includes(retryWord(error)) && error.code !== 'step.input'
 }
 
 /** The attempt under way, as the bill lists it. */

@@ -30,20 +30,22 @@ export interface InquiryInput {
 
 export interface InquiryContext extends InquiryInput {
   readonly delivery: Delivery | null
+  /** What was delivered, perhaps in part, and is paid. */
+  readonly output: unknown
   readonly voucher: PlainVoucher | null
   readonly previousRef: Hex32 | null
   readonly outcome: 'asking' | 'delivered' | 'nothing'
 }
 
 export type InquiryEvent =
-  | { type: 'call.cancel.done'; delivery?: Delivery; verdict?: Verdict }
+  | { type: 'call.cancel.done'; delivery?: Delivery; output?: unknown; verdict?: Verdict }
   | { type: 'call.cancel.failed'; error: ErrorBody }
   | { type: 'paid'; voucher: PlainVoucher; previousRef: Hex32 }
 
 const machine = createMachine({
   id: 'inquiry',
   types: {} as { context: InquiryContext; events: InquiryEvent; input: InquiryInput },
-  context: ({ input }) => ({ ...input, delivery: null, voucher: null, previousRef: null, outcome: 'asking' }),
+  context: ({ input }) => ({ ...input, delivery: null, output: null, voucher: null, previousRef: null, outcome: 'asking' }),
   initial: 'asking',
   states: {
     asking: {
@@ -51,7 +53,7 @@ const machine = createMachine({
       entry: effect<InquiryContext, any>('call.cancel', ({ context: { agreement, id, inputHash, until } }) => ({ to: agreement.terms.provider as Address, agreement: id, call: 0, inputHash, until })),
       on: {
         'call.cancel.done': [
-          { guard: ({ event }) => event.delivery !== undefined && event.verdict?.ok === true, target: 'paying', actions: assign({ delivery: ({ event }) => event.delivery!, outcome: 'delivered' }) },
+          { guard: ({ event }) => event.delivery !== undefined && event.verdict?.ok === true, target: 'paying', actions: assign({ delivery: ({ event }) => event.delivery!, output: ({ event }) => event.output ?? null, outcome: 'delivered' }) },
           // A delivery that fails a signed clause is not paid; its payee sees the lane otherwise, so it stays out of use.
           { guard: ({ event }) => event.delivery !== undefined, target: 'closed', actions: assign({ outcome: 'nothing' }) },
           { target: 'closed', actions: [assign({ outcome: 'nothing' }), giveBack()] },
@@ -88,4 +90,4 @@ function giveBack(): any {
   return { type: 'tell', params: ({ context }: any) => ({ to: 'purse', event: { type: 'release', for: context.holder } }) }
 }
 
-export const inquiry = defineActor('inquiry', '1', machine)
+export const inquiry = defineActor('inquiry', '2', machine)

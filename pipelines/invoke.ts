@@ -17,10 +17,12 @@ import type { Wire } from '../runtime/identity/wire.ts'
 import { keepKeys } from '../runtime/market/keyring.machine.ts'
 import { verifyDelivery } from '../runtime/payments/delivery.ts'
 import type { Blobs } from '../runtime/ports/blobs.ts'
+import type { Bus } from '../runtime/ports/bus.ts'
 import type { Clock } from '../runtime/ports/clock.ts'
 import type { Random } from '../runtime/ports/random.ts'
 import { judge } from './evaluate-step.ts'
 import type { InquiryContext } from './inquiry.machine.ts'
+import { listen, type Listeners } from './listen.ts'
 import type { Evaluate } from './prepare.ts'
 import type { RunContext } from './run.machine.ts'
 import type { StepContext, Verdict } from './step.ts'
@@ -43,6 +45,9 @@ export interface InvokeOptions {
   readonly host: () => Host
   readonly evaluate: Evaluate
   readonly capability: (provider: string, id: string) => Capability | undefined
+  readonly bus: Bus
+  /** Who hears the pieces of outputs in this process. */
+  readonly listeners: Listeners
   /** The participant's own shelf of large values, and its transfer shelf. */
   readonly blobs: Blobs
   readonly transfer: Blobs
@@ -63,7 +68,7 @@ type Answer =
 
 /** The effects `call.invoke` and `call.cancel`. */
 export function invokeEffects(options: InvokeOptions): Record<string, EffectKind> {
-  const { wire, clock, random, host, evaluate, blobs, transfer, capability } = options
+  const { wire, clock, random, host, evaluate, blobs, transfer, capability, bus, listeners } = options
 
   /** Lays the input's blobs on the transfer shelf, once an effect run. */
   const parcelsFor = async (input: unknown): Promise<Parcel[]> => {
@@ -145,17 +150,35 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
     concurrency: 256,
     run: async (params: CallParams, { actor, signal }): Promise<ActorEvent> => {
       const step = host().context<StepContext>(actor)!
-      const trace = host().context<RunContext>(`run/${step.run}`)?.trace
+      const { run } = step
+      const { trace, flow: secret } = host().context<RunContext>(`run/${run}`) ?? {}
       const parcels = await parcelsFor(step.input)
       const { agreement, call, inputHash } = params
-      const body = { agreement, call, input: step.input, inputHash, ...(parcels.length > 0 ? { parcels } : {}), ...(step.staked ? { escrow: step.staked } : {}) }
-      const answer = await ask('invoke', params, body, signal, trace)
-      if (answer.state === 'delivered') {
-        const verdict = await verdictOn(answer, params, step.agreement!)
-        return { type: 'call.invoke.done', delivery: answer.delivery, output: answer.output, latencyMs: Math.max(0, clock.now() - step.invokedAt), verdict }
+      const contract = capability(step.agreement!.terms.provider, step.agreement!.terms.capability)
+      const hears = listeners.get(run)
+      const listening = secret === undefined || !contract ? undefined : await listen({
+        bus, clock, secret, agreement, call, contract, take: hears && ((chunk) => hears({ step: step.plan.name, index: step.index, chunk })),
+      })
+      const body = {
+        agreement, call, input: step.input, inputHash, ...(parcels.length > 0 ? { parcels } : {}), ...(step.staked ? { escrow: step.staked } : {}), ...(listening ? { flow: listening.flow } : {}),
       }
-      const error = answer.state === 'failed' ? failureOf(answer.error) : new AigenError('step.cancelled', 'the provider cancelled').toJSON()
-      return { type: 'call.invoke.declined', error }
+      // A step whose pieces were passed on is never done elsewhere: nobody can take them back.
+      const streamed = (): { streamed?: true } => (listening?.passed() ? { streamed: true } : {})
+      try {
+        const answer = await ask('invoke', params, body, signal, trace)
+        if (answer.state === 'delivered') {
+          const verdict = await verdictOn(answer, params, step.agreement!)
+          if (verdict.ok) await listening?.last()
+          return { type: 'call.invoke.done', delivery: answer.delivery, output: answer.output, latencyMs: Math.max(0, clock.now() - step.invokedAt), verdict, ...streamed() }
+        }
+        const error = answer.state === 'failed' ? failureOf(answer.error) : new AigenError('step.cancelled', 'the provider cancelled').toJSON()
+        return { type: 'call.invoke.declined', error, ...streamed() }
+      } catch (thrown) {
+        if (signal.aborted || !listening?.passed()) throw thrown
+        return { type: 'call.invoke.failed', error: asError(thrown).toJSON(), ...streamed() }
+      } finally {
+        await listening?.stop()
+      }
     },
   }
 

@@ -27,6 +27,8 @@ export interface RunInput {
   readonly hold: string
   /** W3C traceparent of whoever started it, so that a resumed run stays in its trace. */
   readonly trace?: string
+  /** Secret of its calls' flows, base64url, where somebody wanted to hear outputs as they are made. */
+  readonly flow?: string
   readonly at: number
 }
 

@@ -216,15 +216,15 @@ const machine = createMachine({
             actions: assign(({ event }) => ({ delivery: event.delivery, output: event.output, latencyMs: event.latencyMs })),
           },
           // A signed clause failed: nothing is owed.
-          { guard: ({ context, event }) => !event.verdict.ok && mayRetry(context, event.verdict.error), target: 'pausing', actions: [remember('failed'), contest, noteFailure] },
+          { guard: ({ context, event }) => !event.verdict.ok && mayRetry(context, event.verdict.error, event.streamed), target: 'pausing', actions: [remember('failed'), contest, noteFailure] },
           { target: 'ended', actions: [remember('failed'), contest, noteFailure, assign({ state: 'failed' })] },
         ],
         'call.invoke.declined': [
-          { guard: ({ context, event }) => mayRetry(context, event.error), target: 'pausing', actions: [remember('failed'), letGo, noteFailure] },
+          { guard: ({ context, event }) => mayRetry(context, event.error, event.streamed), target: 'pausing', actions: [remember('failed'), letGo, noteFailure] },
           { target: 'ended', actions: [remember('failed'), letGo, noteFailure, assign({ state: 'failed' })] },
         ],
         'call.invoke.failed': [
-          { guard: ({ context, event }) => mayRetry(context, event.error), target: 'pausing', actions: [remember('failed'), tellDoubt, doubt, noteFailure] },
+          { guard: ({ context, event }) => mayRetry(context, event.error, event.streamed), target: 'pausing', actions: [remember('failed'), tellDoubt, doubt, noteFailure] },
           { target: 'ended', actions: [remember('failed'), tellDoubt, doubt, noteFailure, assign({ state: 'failed' })] },
         ],
         cancel: { target: 'ended', actions: [{ type: 'abort', params: { kind: 'call.invoke' } } as any, tellDoubt, doubt, assign({ state: 'cancelled' })] },

@@ -76,9 +76,9 @@ export type StepEvent = { at: number } & (
   | { type: 'step.prepare.failed'; error: ErrorBody }
   | Agreed
   | { type: 'refused'; error: ErrorBody }
-  | { type: 'call.invoke.done'; delivery: Delivery; output: unknown; latencyMs: number; verdict: Verdict }
-  | { type: 'call.invoke.declined'; error: ErrorBody }
-  | { type: 'call.invoke.failed'; error: ErrorBody }
+  | { type: 'call.invoke.done'; delivery: Delivery; output: unknown; latencyMs: number; verdict: Verdict; streamed?: true }
+  | { type: 'call.invoke.declined'; error: ErrorBody; streamed?: true }
+  | { type: 'call.invoke.failed'; error: ErrorBody; streamed?: true }
   | { type: 'staked'; voucher: EscrowVoucher; previousRef: Hex32 }
   | { type: 'paid'; voucher: PlainVoucher; previousRef: Hex32 }
   | { type: 'step.ended'; step: string; state: 'done' | 'skipped' | 'failed' | 'cancelled'; charged: string; error?: ErrorBody }

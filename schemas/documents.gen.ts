@@ -1731,10 +1731,20 @@ export interface InvokeRequest {
    * @maxItems 64
    */
   parcels?: Parcel[]
+  flow?: Flow
   /**
    * secures the provider before it works, where the agreement is settled in escrow
    */
   escrow?: EscrowVoucher
+}
+/**
+ * asks for the pieces of the output as they are made, sealed under this secret on the call's flow subject
+ */
+export interface Flow {
+  /**
+   * 32 bytes as base64url without padding
+   */
+  secret: string
 }
 
 /**

@@ -30,10 +30,12 @@ export interface CallContext extends CallInput {
   readonly trace: string | null
   /** What secured it before it began; the till keeps it from there on. */
   readonly escrow: EscrowVoucher | null
+  /** Secret under which the pieces of the output are sent ahead; null when nobody listens. */
+  readonly flow: string | null
 }
 
 export type CallEvent = { at: number } & (
-  | { type: 'invoke'; input: unknown; inputHash: Hash; parcels: unknown; trace?: string; escrow?: EscrowVoucher }
+  | { type: 'invoke'; input: unknown; inputHash: Hash; parcels: unknown; trace?: string; escrow?: EscrowVoucher; flow?: string }
   | { type: 'service.work.done'; output: unknown; parcels: unknown; delivery: Delivery }
   | { type: 'service.work.failed'; error: ErrorBody }
   | { type: 'service.work.unknown' }
@@ -51,10 +53,14 @@ const tillOf = (context: CallContext): string => `till/${context.lane}`
 const freeLane = { type: 'tell', params: ({ context }: any) => ({ to: tillOf(context), event: { type: 'free', agreement: context.agreement } }) } as any
 const forgetInput = assign<CallContext, any, undefined, any, never>({ input: null, parcels: null })
 
+const takeResult = assign<CallContext, any, undefined, any, never>({ output: ({ event }: any) => event.output, outputParcels: ({ event }: any) => event.parcels, delivery: ({ event }: any) => event.delivery })
+/** Time that a handler has to hand over a part of the output once the caller has given up, in ms; less than a cancel is held. */
+const STOP_MS = 1_000
+
 const machine = createMachine({
   id: 'call',
   types: {} as { context: CallContext; events: CallEvent; input: CallInput & { at: number } },
-  context: ({ input }) => ({ ...input, inputHash: null, input: null, parcels: null, until: 0, output: null, outputParcels: null, delivery: null, error: null, trace: null, escrow: null }),
+  context: ({ input }) => ({ ...input, inputHash: null, input: null, parcels: null, until: 0, output: null, outputParcels: null, delivery: null, error: null, trace: null, escrow: null, flow: null }),
   initial: 'agreed',
   states: {
     agreed: {
@@ -63,7 +69,7 @@ const machine = createMachine({
         invoke: {
           target: 'claiming',
           actions: assign(({ context, event }) => ({
-            input: event.input, inputHash: event.inputHash, parcels: event.parcels, trace: event.trace ?? null, escrow: event.escrow ?? null, until: event.at + context.terms.deadlineMs + context.terms.graceMs,
+            input: event.input, inputHash: event.inputHash, parcels: event.parcels, trace: event.trace ?? null, escrow: event.escrow ?? null, flow: event.flow ?? null, until: event.at + context.terms.deadlineMs + context.terms.graceMs,
           })),
         },
         cancel: { target: 'cancelled' },
@@ -89,14 +95,14 @@ const machine = createMachine({
         // Signed by the effect that worked: journaled here before it leaves, and the step has one record less to wait for.
         'service.work.done': {
           target: 'delivered',
-          actions: [assign({ output: ({ event }) => event.output, outputParcels: ({ event }) => event.parcels, delivery: ({ event }) => event.delivery }), forgetInput],
+          actions: [takeResult, forgetInput],
         },
         'service.work.failed': { target: 'failed', actions: [assign({ error: ({ event }) => event.error }), forgetInput] },
         'service.work.unknown': {
           target: 'failed',
           actions: [assign({ error: { code: 'step.failed', message: 'The provider stopped while it worked, and the work must not be done twice.' } satisfies ErrorBody }), forgetInput],
         },
-        cancel: { target: 'cancelled', actions: [{ type: 'abort', params: { kind: 'service.work' } } as any, forgetInput] },
+        cancel: 'stopping',
       },
       after: {
         late: {
@@ -104,6 +110,16 @@ const machine = createMachine({
           actions: [{ type: 'abort', params: { kind: 'service.work' } } as any, assign({ error: { code: 'step.timeout', message: 'The step missed its deadline.' } satisfies ErrorBody }), forgetInput],
         },
       },
+    },
+    /** The caller has given up: a handler that had made a part of the output may hand it over, and is paid for it. */
+    stopping: {
+      entry: effect<CallContext, any>('service.stop', () => ({})),
+      on: {
+        'service.work.done': { target: 'delivered', actions: [takeResult, forgetInput] },
+        'service.work.failed': { target: 'cancelled', actions: forgetInput },
+        'service.work.unknown': { target: 'cancelled', actions: forgetInput },
+      },
+      after: { [STOP_MS]: { target: 'cancelled', actions: [{ type: 'abort', params: { kind: 'service.work' } } as any, forgetInput] } },
     },
     delivered: {
       entry: {
@@ -126,4 +142,4 @@ const machine = createMachine({
   },
 })
 
-export const call = defineActor('call', '3', machine)
+export const call = defineActor('call', '4', machine)

@@ -13,7 +13,10 @@ export interface BlobRef {
 }
 
 export interface HandlerContext {
-  /** Aborts at the deadline, when the caller cancels and when the node stops. */
+  /**
+   * Aborts at the deadline and when the node stops; and with the reason `step.cancelled` when the
+   * caller gives up: what is returned within a second then, like a part of a text, is delivered and paid.
+   */
   readonly signal: AbortSignal
   /** Same for every attempt at one call: pass it on to an upstream that deduplicates. */
   readonly callId: string

@@ -78,12 +78,12 @@ export async function prepareShop(node: Node, definition: ProviderDefinition, do
   let calls = 0
   for (const actor of host.list('call')) {
     calls++
-    if (actor.snapshot.value === 'working') under.add(actor.id)
+    if (isAtWork(actor.snapshot.value)) under.add(actor.id)
   }
   const unwatch = host.watch((actor, entry) => {
     if (actor.kind.name !== 'call') return
     if (entry.number === 1) calls++
-    if (actor.snapshot.value === 'working') under.add(actor.id)
+    if (isAtWork(actor.snapshot.value)) under.add(actor.id)
     else under.delete(actor.id)
   })
   const quoting = await openQuoting({ ...node, host: () => host }, definition, busy)
@@ -114,3 +114,5 @@ export async function prepareShop(node: Node, definition: ProviderDefinition, do
   }
   return { open, busy }
 }
+
+const isAtWork = (state: unknown): boolean => state === 'working' || state === 'stopping'

@@ -87,7 +87,7 @@ export function serveVerbs(parts: NodeParts, definition: ProviderDefinition, quo
       const before = till(call.context.lane, caller)
       if (before.open?.agreement !== body.agreement) throw new AigenError('lane.unpaid', 'the lane was given to another agreement')
       const escrow = admitEscrow(parts, call.context, before, body.escrow)
-      await host.send(call.id, { type: 'invoke', input: body.input, inputHash: body.inputHash, parcels: body.parcels ?? [], ...(escrow ? { escrow } : {}), ...(trace['traceparent'] ? { trace: trace['traceparent'] } : {}) })
+      await host.send(call.id, { type: 'invoke', input: body.input, inputHash: body.inputHash, parcels: body.parcels ?? [], ...(escrow ? { escrow } : {}), ...(body.flow ? { flow: body.flow.secret } : {}), ...(trace['traceparent'] ? { trace: trace['traceparent'] } : {}) })
     }
     try {
       const actor = await host.until(call.id, ({ value }) => settled(String(value)), HOLD_MS)

@@ -6,9 +6,11 @@
 import { hashOf } from '../../schemas/canonical.ts'
 import type { BlobRef, DeliveryBody, Parcel } from '../../schemas/documents.gen.ts'
 import { AigenError, asError } from '../../schemas/error.ts'
+import { compileFixed } from '../../schemas/fixed.ts'
 import { judge } from '../../pipelines/evaluate-step.ts'
 import type { Evaluate } from '../../pipelines/prepare.ts'
 import type { EffectKind } from '../../runtime/actors/effects.ts'
+import { flowSubject, openFlowSender } from '../../runtime/identity/flow.ts'
 import { blobRef, blobsIn, receiveParcel, sendParcel } from '../../runtime/identity/parcel.ts'
 import type { NodeParts } from '../../runtime/node/node.ts'
 import { signDelivery } from '../../runtime/payments/delivery.ts'
@@ -19,9 +21,14 @@ import type { HandlerResult, ProviderDefinition } from './define.ts'
 /** Bytes of an output that a record and an envelope can hold; larger values belong in blobs. */
 const OUTPUT_BYTES_MAX = 256 * 1024
 
-/** The effect `service.work`. */
+/** After the end of a flow, pieces that were lost can be asked for this long, in ms. */
+const LINGER_MS = 5_000
+
+/** The effects `service.work` and `service.stop`. */
 export function workEffects(parts: NodeParts, definition: ProviderDefinition, evaluate: Evaluate): Record<string, EffectKind> {
-  const { clock, random, blobs, transfer, participant, telemetry } = parts
+  const { clock, random, blobs, transfer, participant, telemetry, bus } = parts
+  /** What is at work in this process, so that a caller who gives up can be told to the handler. */
+  const atWork = new Map<string, AbortController>()
 
   const work: EffectKind = {
     mode: definition.idempotent === false ? 'atMostOnce' : 'idempotent',
@@ -30,18 +37,26 @@ export function workEffects(parts: NodeParts, definition: ProviderDefinition, ev
     run: async (_params: object, { actor, signal }) => {
       const call = parts.host().context<CallContext>(actor)!
       const stored = new Map<string, Uint8Array>()
+      if (parts.host().peek(actor)?.snapshot.value === 'stopping') throw new AigenError('step.cancelled')
       const abort = new AbortController()
+      atWork.set(actor, abort)
       const stop = (): void => abort.abort(signal.reason)
       signal.addEventListener('abort', stop, { once: true })
       // Work that waited for its turn past its deadline is not begun: the call actor ends it.
       const timer = clock.timer(call.until, () => abort.abort(new AigenError('step.timeout')))
+      const flow = call.flow === null || definition.capability.chunk === undefined ? undefined : await openFlowSender(bus, random, flowSubject(call.agreement, call.call), Buffer.from(call.flow, 'base64url'))
+      const chunks = definition.capability.chunk === undefined ? undefined : compileFixed(definition.capability.chunk)
       try {
         const trace = call.trace === null ? undefined : { traceparent: call.trace }
         const result = await telemetry.withSpan(`work ${definition.capability.id}`, { 'aigen.provider': definition.name }, trace, () =>
           callHandler(definition, call.input, {
             signal: abort.signal,
             callId: actor,
-            emit: async () => undefined,
+            emit: async (chunk) => {
+              const [issue] = chunks?.issues(chunk) ?? []
+              if (issue) throw new AigenError('step.failed', `a piece of the output does not fit the capability's chunk schema: ${issue.path}: ${issue.message}`)
+              flow?.send(chunk)
+            },
             load: async (ref) => {
               const known = await blobs.get(ref.$blob)
               return known ?? receiveParcel(transfer, ref as BlobRef, call.parcels as readonly Parcel[])
@@ -52,6 +67,7 @@ export function workEffects(parts: NodeParts, definition: ProviderDefinition, ev
               return ref
             },
           }))
+        flow?.end()
         const { output, units } = result
         const size = Buffer.byteLength(JSON.stringify(output) ?? '')
         if (size > OUTPUT_BYTES_MAX) throw new AigenError('step.failed', `the output has ${size} bytes, at most ${OUTPUT_BYTES_MAX}; use blobs`)
@@ -67,20 +83,27 @@ export function workEffects(parts: NodeParts, definition: ProviderDefinition, ev
         }
         return { type: 'service.work.done', output, parcels, delivery: signDelivery(body, parts.wire.credentials.sign) }
       } finally {
+        atWork.delete(actor)
+        if (flow) clock.timer(clock.now() + LINGER_MS, () => void flow.close().catch(() => undefined))
         timer.cancel()
         signal.removeEventListener('abort', stop)
       }
     },
   }
 
-  return { 'service.work': work }
+  const stop: EffectKind = {
+    mode: 'idempotent',
+    run: async (_params: object, { actor }) => atWork.get(actor)?.abort(new AigenError('step.cancelled')),
+  }
+  return { 'service.work': work, 'service.stop': stop }
 }
 
 /** The handler's result; what it throws that is not from the table is `step.failed`. */
 export async function callHandler(definition: ProviderDefinition, input: unknown, context: Parameters<ProviderDefinition['handler']>[1]): Promise<HandlerResult> {
   try {
     const result = await definition.handler(input, context)
-    if (context.signal.aborted) throw new AigenError('step.timeout')
+    // Who was told that the caller has given up may hand over what it has.
+    if (context.signal.aborted && asError(context.signal.reason).code !== 'step.cancelled') throw new AigenError('step.timeout')
     return result
   } catch (thrown) {
     throw asError(thrown, 'step.failed')

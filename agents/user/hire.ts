@@ -6,6 +6,9 @@ import type { Address, Bill } from '../../schemas/documents.gen.ts'
 import { AigenError, fromBody } from '../../schemas/error.ts'
 import { formatMoney, parseMoney } from '../../schemas/money.ts'
 import { DEFAULTS } from '../../pipelines/price.ts'
+import { inquiryId, type InquiryContext } from '../../pipelines/inquiry.machine.ts'
+import type { Piece } from '../../pipelines/listen.ts'
+import { stepId, type StepContext } from '../../pipelines/step.ts'
 import { finishRun, startRun, type StartOptions } from './run.ts'
 import type { User } from './user.ts'
 
@@ -56,6 +59,8 @@ export interface Hired {
   /** Who did it, by the name on its card. */
   readonly provider: string
   readonly bill: Bill
+  /** Set when the call was given up and what had been made by then was delivered and paid: `output` may be partial. */
+  readonly cancelled?: true
 }
 
 /**
@@ -63,6 +68,7 @@ export interface Hired {
  * one of the same participant finishes and pays it (`listRuns`).
  *
  * - `step.*`, `market.*`: nobody delivered what was asked; nothing is owed for what was not delivered.
+ * - `step.cancelled`: it was given up by `signal`, and nothing had been delivered that is owed.
  * - `budget.*`, `wallet.empty`, `pipeline.invalid`: nothing was started.
  *
  * @example
@@ -70,20 +76,33 @@ export interface Hired {
  * // output: { text: 'HI' }
  */
 export async function hire(user: User, options: HireOptions): Promise<Hired> {
-  const { timeoutMs = 300_000 } = options
+  const { timeoutMs = 300_000, onChunk } = options
   const document = hireDocument(options)
   const run = await startRun(user, {
     document, inputs: {}, ...(options.blobs === undefined ? {} : { blobs: options.blobs }), ...(options.trace === undefined ? {} : { trace: options.trace }), ...(options.key === undefined ? {} : { key: options.key }),
+    ...(onChunk ? { onPiece: ({ chunk }: Piece) => onChunk(chunk) } : {}),
   })
   const cancel = (): void => void user.node.host.send(`run/${run}`, { type: 'cancel' }).catch(() => undefined)
   options.signal?.addEventListener('abort', cancel, { once: true })
   if (options.signal?.aborted) cancel()
   const finished = finishRun(user, run, timeoutMs).finally(() => options.signal?.removeEventListener('abort', cancel))
   const { output, error, bill } = await finished
-  if (error) throw fromBody(error)
   const [step] = bill.steps
+  const partial = error?.code === 'step.cancelled' ? paidInquiry(user, run) : undefined
+  if (partial) return { output: partial.output, charged: step!.charged, provider: partial.offer.name, bill, cancelled: true }
+  if (error) throw fromBody(error)
   if (!step?.providerName) throw new AigenError('internal', `run ${run} has no step`)
   return { output, charged: step.charged, provider: step.providerName, bill }
+}
+
+/** What was delivered to a call that had been given up, when it was paid. */
+function paidInquiry({ node: { host } }: User, run: string): InquiryContext | undefined {
+  const { attempts } = host.context<StepContext>(stepId(run, 'call', null)) ?? { attempts: [] }
+  for (let attempt = 0; attempt <= attempts.length; attempt++) {
+    const inquiry = host.context<InquiryContext>(inquiryId(`negotiation/${run}/call/${attempt}`))
+    if (inquiry?.voucher) return inquiry
+  }
+  return undefined
 }
 
 /** The pipeline of one call: what `hire` runs, for callers that follow the run themselves. */

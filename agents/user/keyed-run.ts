@@ -42,6 +42,7 @@ export function userOf(parts: NodeParts, standard: ReadonlyMap<string, Capabilit
   const closed = (): Promise<never> => Promise.reject(new AigenError('internal', 'a room does not open or close its node'))
   return {
     node: { ...parts, host: parts.host(), start: closed, close: closed },
+    listeners: new Map(),
     capabilities: () => new Map([...standard, ...parts.directory.capabilities()]),
     close: closed,
   }

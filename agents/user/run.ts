@@ -10,10 +10,12 @@ import { formatMoney } from '../../schemas/money.ts'
 import { billOf } from '../../pipelines/bill.ts'
 import { check } from '../../pipelines/check.ts'
 import { checkInputs } from '../../pipelines/input.ts'
+import type { Piece } from '../../pipelines/listen.ts'
 import { planOf } from '../../pipelines/plan.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
 import type { Actors } from '../../runtime/actors/read-actors.ts'
 import { blobRef, blobsIn } from '../../runtime/identity/parcel.ts'
+import { toText } from '../../runtime/identity/text-bytes.ts'
 import type { User } from './user.ts'
 
 export interface StartOptions {
@@ -26,6 +28,11 @@ export interface StartOptions {
   readonly budget?: bigint
   /** W3C traceparent of the caller's span. */
   readonly trace?: string
+  /**
+   * Hears the pieces of streamed outputs as they are made, in order a step. A step whose pieces were
+   * heard is never tried elsewhere. Ends with the run, or with this process.
+   */
+  readonly onPiece?: (piece: Piece) => void
   /**
    * What makes this run one and the same, however often it is asked for: a second start under the
    * same key finds the first one. For callers that repeat after a crash. Default: each start is a run.
@@ -56,6 +63,7 @@ export async function startRun(user: User, options: StartOptions): Promise<strin
     if (document && canonicalText(document) !== canonicalText(known.document)) throw new AigenError('run.conflict', 'another document')
     const { inputs } = checkInputs(known.document as Pipeline, options.inputs)
     if (canonicalText(inputs) !== canonicalText(known.inputs)) throw new AigenError('run.conflict', 'other inputs')
+    if (options.onPiece && known.flow !== undefined && known.endedAt === 0) user.listeners.set(known.run, options.onPiece)
     return known.run
   }
   const report = check(options.document, { capabilities: user.capabilities(), ...(options.budget === undefined ? {} : { budget: options.budget }) })
@@ -77,9 +85,11 @@ export async function startRun(user: User, options: StartOptions): Promise<strin
     else if (!(await node.blobs.get(ref.$blob))) throw new AigenError('blob.missing', ref.$blob)
   }
   const run = options.key === undefined ? newId('run', node.clock.now(), node.random.bytes(10)) : keyedRun(options.key)
+  if (options.onPiece) user.listeners.set(run, options.onPiece)
   await node.host.start(`run/${run}`, {
     run, pipeline: plan.pipeline, document: pipeline, plan, inputs,
     budget: (budget ?? BigInt(plan.worst)).toString(), hold: plan.worst, ...(options.trace === undefined ? {} : { trace: options.trace }),
+    ...(options.onPiece ? { flow: toText(node.random.bytes(32)) } : {}),
   })
   return run
 }
@@ -94,6 +104,7 @@ export async function finishRun(user: User, run: string, timeoutMs: number, sign
   const { host } = user.node
   if (!host.peek(`run/${run}`)) throw new AigenError('run.unknown', run)
   const actor = await host.until(`run/${run}`, ({ status }) => status === 'done', timeoutMs, signal)
+  user.listeners.delete(run)
   const context = actor.snapshot.context as RunContext
   return { run, output: context.output, error: context.error, bill: billNow(user, run) }
 }

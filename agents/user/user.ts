@@ -12,6 +12,7 @@ import { evaluateEffects } from '../../pipelines/evaluate-step.ts'
 import { inquiry } from '../../pipelines/inquiry.machine.ts'
 import { invokeEffects } from '../../pipelines/invoke.ts'
 import type { Evaluate } from '../../pipelines/prepare.ts'
+import type { Listeners } from '../../pipelines/listen.ts'
 import { run } from '../../pipelines/run.machine.ts'
 import { settleEffects } from '../../pipelines/settle.ts'
 import { step } from '../../pipelines/step.machine.ts'
@@ -46,12 +47,14 @@ export interface UserOptions extends Omit<NodeOptions, 'rooms'> {
 
 export interface User {
   readonly node: Node
+  /** Who hears the pieces of outputs in this process, by run; see `StartOptions.onPiece`. */
+  readonly listeners: Listeners
   /** Contracts by id: what live cards say, else the standard ones. */
   capabilities(): Map<string, Capability>
   close(): Promise<void>
 }
 
-function userRooms(options: UserOptions): Room[] {
+function userRooms(options: UserOptions, listeners: Listeners): Room[] {
   const { evaluate, standard = new Map<string, Capability>() } = options
   const contractOf = (parts: NodeParts) => (provider: string, id: string): Capability | undefined =>
     parts.directory.entry(provider)?.card.body.offers.find((offer) => offer.capability.id === id)?.capability ?? standard.get(id)
@@ -62,7 +65,7 @@ function userRooms(options: UserOptions): Room[] {
       actors: [run, step, inquiry, dispute],
       effects: {
         ...evaluateEffects({ host: parts.host, evaluate, capability: (id) => parts.directory.capability(id) ?? standard.get(id) }),
-        ...invokeEffects({ ...parts, evaluate, capability: contractOf(parts) }),
+        ...invokeEffects({ ...parts, evaluate, listeners, capability: contractOf(parts) }),
         ...complainEffects({ ...parts, capability: contractOf(parts) }),
         ...verdictEffects(parts),
         ...settleEffects(parts),
@@ -76,7 +79,8 @@ function userRooms(options: UserOptions): Room[] {
  * Errors: those of `openNode`, `chain.*`, `wallet.empty` when the deposit cannot be made.
  */
 export async function openUser(options: UserOptions): Promise<User> {
-  const node = await openNode({ ...options, rooms: [...userRooms(options), ...(options.rooms ?? [])] })
+  const listeners: Listeners = new Map()
+  const node = await openNode({ ...options, rooms: [...userRooms(options, listeners), ...(options.rooms ?? [])] })
   try {
     await options.prepare?.(node)
     await node.start()
@@ -87,6 +91,7 @@ export async function openUser(options: UserOptions): Promise<User> {
   }
   return {
     node,
+    listeners,
     capabilities: () => new Map([...(options.standard ?? []), ...node.directory.capabilities()]),
     close: () => node.close(),
   }

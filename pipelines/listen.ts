@@ -1,0 +1,75 @@
+/**
+ * Listening to a call's output while it is made: the pieces that a provider sends ahead, checked
+ * against the capability's `chunk` schema and told to whoever listens in this process. Nothing here
+ * is durable: a process that is started anew hears nothing, and the delivery has the whole.
+ */
+import { createHmac } from 'node:crypto'
+import type { Capability, Hash } from '../schemas/documents.gen.ts'
+import { AigenError } from '../schemas/error.ts'
+import { compileFixed } from '../schemas/fixed.ts'
+import { flowSubject, openFlowListener } from '../runtime/identity/flow.ts'
+import { toText } from '../runtime/identity/text-bytes.ts'
+import type { Bus } from '../runtime/ports/bus.ts'
+import type { Clock } from '../runtime/ports/clock.ts'
+
+/** After the delivery, pieces still on their way are waited for and asked for: this often, this long each, in ms. */
+const LAST_TRIES = 4
+const LAST_MS = 150
+
+/** One piece of a step's output. */
+export interface Piece {
+  readonly step: string
+  /** Place in a forEach, or null. */
+  readonly index: number | null
+  readonly chunk: unknown
+}
+
+/** Who listens in this process, by run. */
+export type Listeners = Map<string, (piece: Piece) => void>
+
+export interface ListenOptions {
+  readonly bus: Bus
+  readonly clock: Clock
+  /** The run's secret for flows, as it is journaled. */
+  readonly secret: string
+  readonly agreement: Hash
+  readonly call: number
+  readonly contract: Capability
+  readonly take: ((chunk: unknown) => void) | undefined
+}
+
+export interface Listening {
+  /** What the invoke says, the same at each repeat and after a restart. */
+  readonly flow: { readonly secret: string }
+  /** Whether any piece was passed on. */
+  passed(): boolean
+  /** Waits, a little, for pieces that are still on their way. */
+  last(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Begins to listen to one call; undefined when its capability is not streamed. */
+export async function listen({ bus, clock, secret, agreement, call, contract, take }: ListenOptions): Promise<Listening | undefined> {
+  if (contract.chunk === undefined) return undefined
+  const own = createHmac('sha256', Buffer.from(secret, 'base64url')).update(`${agreement} ${call}`).digest()
+  const flow = { secret: toText(own) }
+  if (!take) return { flow, passed: () => false, last: async () => undefined, stop: async () => undefined }
+  const schema = compileFixed(contract.chunk)
+  const listener = await openFlowListener(bus, flowSubject(agreement, call), own, (piece) => {
+    if (schema.issues(piece).length > 0) throw new AigenError('step.output', 'a piece does not fit the chunk schema')
+    take(piece)
+  })
+  return {
+    flow,
+    passed: () => listener.passed > 0,
+    last: async () => {
+      for (let round = 0; round < LAST_TRIES && !listener.complete; round++) {
+        const waited = new AbortController()
+        await Promise.race([listener.ended, clock.sleep(LAST_MS, waited.signal).catch(() => undefined)])
+        waited.abort()
+        listener.nudge()
+      }
+    },
+    stop: () => listener.close(),
+  }
+}
