@@ -70,9 +70,9 @@ export async function openGuardian(options: GuardianOptions): Promise<Guardian> 
       (parts) => ({ actors: [guardian, probe], effects: probeEffects(parts, { book, limits, user: () => opened.user! }) }),
       (parts) => ({ actors: [epoch], effects: closingEffects(parts, { set, measure }) }),
     ],
-    prepare: async (node) => {
+    prepare: async (node, user) => {
       // Before the node listens: what its journal left open needs all of this.
-      opened.user = { node, capabilities: () => new Map([...(options.standard ?? []), ...node.directory.capabilities()]), close: () => node.close() }
+      opened.user = user
       opened.tally = openTally(node, set)
       opened.evidence = await openEvidence(node)
       serveEpochs(node, set)

@@ -42,7 +42,7 @@ export interface UserOptions extends Omit<NodeOptions, 'rooms'> {
   /** What other roles of the same participant add to its node: one wallet, one journal, one address. */
   readonly rooms?: readonly Room[]
   /** Called with the open node before it listens: other roles register their verbs here. */
-  readonly prepare?: (node: Node) => void | Promise<void>
+  readonly prepare?: (node: Node, user: User) => void | Promise<void>
 }
 
 export interface User {
@@ -81,20 +81,21 @@ function userRooms(options: UserOptions, listeners: Listeners): Room[] {
 export async function openUser(options: UserOptions): Promise<User> {
   const listeners: Listeners = new Map()
   const node = await openNode({ ...options, rooms: [...userRooms(options, listeners), ...(options.rooms ?? [])] })
+  const user: User = {
+    node,
+    listeners,
+    capabilities: () => new Map([...(options.standard ?? []), ...node.directory.capabilities()]),
+    close: () => node.close(),
+  }
   try {
-    await options.prepare?.(node)
+    await options.prepare?.(node, user)
     await node.start()
     await fund(node, options)
   } catch (error) {
     await node.close()
     throw error
   }
-  return {
-    node,
-    listeners,
-    capabilities: () => new Map([...(options.standard ?? []), ...node.directory.capabilities()]),
-    close: () => node.close(),
-  }
+  return user
 }
 
 /** Opens the vault, or tops it up, and tells purse and wallet. Each chain write has a key, so dying here repeats nothing. */
