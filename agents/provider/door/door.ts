@@ -20,7 +20,7 @@ import { httpStatus } from '../../http/status.ts'
 import type { Access } from '../access.ts'
 import type { ProviderDefinition } from '../define.ts'
 import type { KeyedAnswer, KeyedCalls } from '../keyed-calls.ts'
-import { showBlobs, takeBlobs } from './inline-blobs.ts'
+import { showBlobs, takeBlobs } from '../../http/inline-blobs.ts'
 
 const BODY_BYTES_MAX = 24 * 2 ** 20
 /** A client that has to come back later is told when, in seconds. */

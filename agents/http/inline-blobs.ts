@@ -1,11 +1,11 @@
 /**
  * Blobs inside JSON for clients without a node: `{"$data": "data:image/png;base64,…"}` stands for a
- * blob reference in a request; an answer names its blobs beside the output, so that the output still
- * has the hash that was signed. Used by the provider's door.
+ * blob reference in a request; an answer names its blobs beside the output, so that the output
+ * still has the hash that was signed. Used by the provider's door and the gateway's.
  */
-import { AigenError } from '../../../schemas/error.ts'
-import type { Blobs } from '../../../runtime/ports/blobs.ts'
-import { blobRef, blobsIn } from '../../../runtime/identity/parcel.ts'
+import { AigenError } from '../../schemas/error.ts'
+import type { Blobs } from '../../runtime/ports/blobs.ts'
+import { blobRef, blobsIn } from '../../runtime/identity/parcel.ts'
 
 const DATA_URL = /^data:([a-z0-9][a-z0-9!#$&^_.+-]*\/[a-z0-9][a-z0-9!#$&^_.+-]*);base64,([A-Za-z0-9+/]*={0,2})$/
 const DEPTH_MAX = 64
