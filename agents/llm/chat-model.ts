@@ -189,6 +189,6 @@ function metadataOf({ output, charged, provider, bill }: Hired): Pick<AIMessage,
   const { usage, model, finish } = output as ChatOutput
   return {
     usage_metadata: { input_tokens: usage.inputTokens, output_tokens: usage.outputTokens, total_tokens: usage.inputTokens + usage.outputTokens },
-    response_metadata: { model_name: model, finish_reason: finish, provider, price: charged, run: bill.run },
+    response_metadata: { model, model_name: model, finish_reason: finish, provider, price: charged, run: bill.run },
   } as Pick<AIMessage, 'response_metadata' | 'usage_metadata'>
 }
