@@ -50,6 +50,19 @@ describe('a chat model hired on the network', () => {
     expect(chunks.at(-1).response_metadata).toMatchObject({ provider: 'parrot' })
   })
 
+  it('passes a word on when it is said, not when all are', async () => {
+    await sell('slow', ['one two three four'], { clock, wordMs: 1_000 })
+    const heard: [string, number][] = []
+    const start = clock.monotonic()
+    const read = async (): Promise<void> => {
+      for await (const { text } of await model().stream('go')) if (text !== '') heard.push([text, Math.round((clock.monotonic() - start) / 1_000)])
+    }
+    await world.drive(read())
+    expect(heard.map(([text]) => text)).toEqual(['one', ' two', ' three', ' four'])
+    expect(heard[2]![1]).toBeGreaterThan(heard[0]![1])
+    expect(heard[3]![1]).toBeGreaterThan(heard[1]![1])
+  })
+
   it('calls tools, whole and in pieces, and hands their answers back', async () => {
     const provider = await sell('caller', (input) => (input.messages.at(-1)!.role === 'tool' ? 'it is 3' : { toolCalls: [{ name: 'add', arguments: { a: 1, b: 2 } }] }))
     const bound = model().bindTools([{ name: 'add', description: 'Adds.', schema: z.object({ a: z.number(), b: z.number() }) }])
@@ -94,7 +107,7 @@ describe('a chat model hired on the network', () => {
     })
   })
 
-  it('an aborted call is given up; what had not been made is not paid', async () => {
+  it('an aborted call is given up; what had been made is paid, and nothing more', async () => {
     const provider = await sell('slow', ['one two three four five six'], { clock, wordMs: 1_000 })
     const abort = new AbortController()
     const asked = model().invoke('x', { signal: abort.signal })
@@ -103,8 +116,8 @@ describe('a chat model hired on the network', () => {
     timer.cancel()
     await world.drive(user.node.host.until([...user.node.host.list('run')].at(-1)!.id, ({ status }) => status === 'done', 120_000))
     expect(provider.asked).toHaveLength(1)
-    // A whole answer would have been (1 + 4 × 6) units, 25 millionths.
-    expect(10_000_000n - left()).toBeLessThanOrEqual(13n)
+    // One word read and one, two or three of six written: a whole answer would have been 25 units.
+    expect([5n, 9n, 13n]).toContain(10_000_000n - left())
     const gone = new AbortController()
     gone.abort()
     await expect(model().invoke('x', { signal: gone.signal })).rejects.toThrow()

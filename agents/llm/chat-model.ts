@@ -163,7 +163,7 @@ export class NetworkChatModel extends BaseChatModel<NetworkChatCallOptions> {
     }
     const hired = await (allowance ? allowance.hire(asked) : hire(user, asked))
     // What a cancelled call had made by then is paid, and is no answer.
-    if ((hired.output as ChatOutput).finish === 'cancelled') throw new AigenError('step.cancelled', `It cost ${hired.charged}.`)
+    if (hired.cancelled) throw new AigenError('step.cancelled', `It cost ${hired.charged}.`)
     return hired
   }
 }

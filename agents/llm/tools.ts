@@ -11,7 +11,7 @@ import { DynamicStructuredTool } from '@langchain/core/tools'
 import type { RunnableConfig } from '@langchain/core/runnables'
 import type { Address, Capability } from '../../schemas/documents.gen.ts'
 import { compileSchema } from '../../schemas/compile-schema.ts'
-import { asError, ERRORS, type AigenError } from '../../schemas/error.ts'
+import { AigenError, asError, ERRORS } from '../../schemas/error.ts'
 import type { Allowance } from '../user/allowance.ts'
 import type { Hired, HireOptions } from '../user/hire.ts'
 import type { User } from '../user/user.ts'
@@ -89,6 +89,7 @@ function toolOf(name: string, capability: Capability, options: NetworkToolsOptio
           capability: capability.id, input, maxPrice: price, attempts: 1,
           ...(deadlineMs === undefined ? {} : { deadlineMs }), ...(only === undefined ? {} : { only }), ...(blobs === undefined ? {} : { blobs }), ...(signal === undefined ? {} : { signal }),
         })
+        if (hired.cancelled) throw new AigenError('step.cancelled', `It cost ${hired.charged}.`)
         return [shown({ output: hired.output, cost: hired.charged, left: allowance.state().left }), hired]
       } catch (thrown) {
         if (signal?.aborted) throw thrown

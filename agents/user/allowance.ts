@@ -9,13 +9,12 @@
 import { AigenError } from '../../schemas/error.ts'
 import { formatMoney, parseMoney } from '../../schemas/money.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
-import { hire, type Hired, type HireOptions } from './hire.ts'
+import { hire, hireDocument, type Hired, type HireOptions } from './hire.ts'
 import { keyedRun } from './run.ts'
 import type { User } from './user.ts'
 
 /** Calls that may be open at once; also how far numbers are looked for beyond the last one known. */
 const OPEN_MAX = 1_000
-const ATTEMPTS = 2
 
 export interface AllowanceOptions {
   /** Most that all calls together may cost, decimal string of the dollar. */
@@ -38,7 +37,7 @@ export interface Allowance {
   state(): AllowanceState
   /**
    * `hire` under the allowance. Errors: those of `hire`; `budget.exhausted` when what is left does
-   * not cover the worst case (`maxPrice` × `attempts`): nothing was started then.
+   * not cover the worst case (`maxPrice`, and an escrow's fee, × `attempts`): nothing was started then.
    */
   hire(options: Omit<HireOptions, 'key'>): Promise<Hired>
 }
@@ -126,10 +125,10 @@ export function openAllowance(user: User, { limit, name }: AllowanceOptions): Al
       return { limit: formatMoney(book.limit), spent: formatMoney(book.spent), reserved: formatMoney(held), left: formatMoney(left < 0n ? 0n : left) }
     },
     hire: async (options) => {
-      const { maxPrice, attempts = ATTEMPTS } = options
-      const number = reserve(parseMoney(maxPrice) * BigInt(attempts))
+      const { budget } = hireDocument(options) as { budget: { max: string } }
+      const number = reserve(parseMoney(budget.max))
       try {
-        return await hire(user, { ...options, attempts, key: `allowance ${label} ${number}` })
+        return await hire(user, { ...options, key: `allowance ${label} ${number}` })
       } finally {
         settle(number)
       }
