@@ -18,6 +18,9 @@ export type Description = Pick<CardBody, 'name' | 'roles' | 'offers'> & Partial<
 export interface Presence {
   /** Publishes the card anew, after what it says has changed. */
   renew(): Promise<void>
+  /** Says goodbye for now, and is back after `stay`. */
+  pause(): void
+  stay(): void
   /** Says goodbye: who hires looks elsewhere at once. */
   leave(): void
 }
@@ -49,10 +52,19 @@ export async function announcePresence(node: Node, describe: () => Description):
       }
     }
   }
-  void every(BEAT_MS, () => beat())
+  let away = false
+  void every(BEAT_MS, () => void (away || beat()))
   void every(RENEW_MS, renew)
   return {
     renew,
+    pause: () => {
+      if (!away) beat([])
+      away = true
+    },
+    stay: () => {
+      if (away) beat()
+      away = false
+    },
     leave: () => {
       stopped.abort()
       beat([])

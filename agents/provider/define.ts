@@ -54,13 +54,19 @@ export interface ProviderDefinition {
   /** Calls worked on at once (default 2); further ones wait in a queue of `queue` (default 16). */
   readonly concurrency?: number
   readonly queue?: number
-  /** Whether calling the handler twice for one call is harmless (default true for pure services). */
+  /** Calls begun within a minute, in all and by one caller; no limit by default. */
+  readonly rate?: { readonly perMinute?: number; readonly perCaller?: number }
+  /** Models it serves, as an input's `model` names them; told on the card. */
+  readonly models?: readonly string[]
+  /** Whether calling the handler twice for one call is harmless (default true for pure services); alike for all that one participant sells. */
   readonly idempotent?: boolean
   /** Agents of escrowed calls it works under, by participant (default: any payment provider with a live card). */
   readonly arbiters?: readonly Address[]
   /** Loads models and data before the first call; the card is published only after it. */
   start?(): Promise<void>
   stop?(): Promise<void>
+  /** Whether it could work now, asked every 15 s: while it could not, nothing is quoted, and it comes back by itself. */
+  health?(): Promise<boolean>
   /**
    * Does one call. `input` fits the capability's input schema. Throw `AigenError('step.input', …)`
    * for an input that cannot be worked with (an unreadable image); any other throw is `step.failed`.

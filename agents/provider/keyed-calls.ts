@@ -47,7 +47,7 @@ export interface KeyedCallsOptions {
   readonly root: Uint8Array
   readonly listeners: ChunkListeners
   /** Whether no more is taken now. */
-  readonly busy: () => boolean
+  readonly busy: (capability: string) => boolean
 }
 
 export interface KeyedCalls {
@@ -78,7 +78,7 @@ export function openKeyedCalls({ node, definitions, evaluate, root, listeners, b
     if (!definition) throw new AigenError('key.scope', `${capability} is not sold here`)
     const issues = compileFixed(definition.capability.input).issues(input)
     if (issues.length > 0) throw new AigenError('step.input', `${issues[0]!.path}: ${issues[0]!.message}`, { path: issues[0]!.path, issues })
-    if (busy()) throw new AigenError('node.busy')
+    if (busy(capability)) throw new AigenError('node.busy')
     const units = await unitsOf(definition.capability, input, evaluate)
     const unitPrice = parseMoney(definition.price.list, rail.terms.decimals).toString()
     const deadlineMs = Math.min(DEADLINE_MAX_MS, Math.max(DEADLINE_MIN_MS, definition.latencyMs * 4))

@@ -15,6 +15,7 @@ import { signDelivery } from '../../runtime/payments/delivery.ts'
 import { charge } from '../../runtime/payments/meter.ts'
 import { accessKey, accessKeyActor, type AccessKeyContext } from './access-key.machine.ts'
 import type { ProviderDefinition } from './define.ts'
+import type { Gate } from './gate.ts'
 import { keyedCall, type KeyedCallContext } from './keyed-call.machine.ts'
 import { callHandler } from './work.ts'
 
@@ -22,12 +23,13 @@ import { callHandler } from './work.ts'
 export type ChunkListeners = Map<string, (chunk: unknown) => Promise<void>>
 
 /** The room of access keys on a provider's node. */
-export function accessRoom(definitions: readonly ProviderDefinition[], evaluate: Evaluate, listeners: ChunkListeners): Room {
+export function accessRoom(definitions: readonly ProviderDefinition[], evaluate: Evaluate, gate: Gate, listeners: ChunkListeners): Room {
   return ({ clock, blobs, wire, host }) => {
     const work: EffectKind = {
-      mode: definitions.some(({ idempotent }) => idempotent === false) ? 'atMostOnce' : 'idempotent',
+      mode: definitions[0]!.idempotent === false ? 'atMostOnce' : 'idempotent',
       attempts: 1,
-      concurrency: definitions.reduce((sum, { concurrency = 2 }) => sum + concurrency, 0),
+      // The gate bounds each capability, together with what comes over the wire.
+      concurrency: 10_000,
       run: async ({ capability }: { capability: string }, { actor, signal }) => {
         const call = host().context<KeyedCallContext>(actor)!
         const definition = definitions.find((one) => one.capability.id === capability)
@@ -36,6 +38,7 @@ export function accessRoom(definitions: readonly ProviderDefinition[], evaluate:
         if (!definition || !grant || !rate) throw new AigenError('key.scope', capability)
         // Work that waited for its turn past its deadline is not begun: the actor ends it.
         if (clock.now() >= call.until) throw new AigenError('step.timeout')
+        const leave = await gate.enter(capability, signal)
         const { output, units } = await callHandler(definition, call.input, {
           signal,
           callId: actor,
@@ -50,7 +53,7 @@ export function accessRoom(definitions: readonly ProviderDefinition[], evaluate:
             await blobs.put(ref.$blob, bytes)
             return ref
           },
-        })
+        }).finally(leave)
         const fault = await judge(output, definition.capability.output, null, evaluate)
         if (fault) throw fault
         const body: DeliveryBody = {

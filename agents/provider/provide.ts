@@ -1,8 +1,9 @@
 /**
- * A provider at work: a node that sells one definition. Publishes its card, says that it is alive,
+ * A provider at work: a node that sells what is defined. Publishes its card, says that it is alive,
  * quotes, works, is paid and claims. Used by `aigen provide` and the devnet.
  */
 import type { CardBody } from '../../schemas/documents.gen.ts'
+import { AigenError } from '../../schemas/error.ts'
 import { validate } from '../../schemas/validate.ts'
 import type { Evaluate } from '../../pipelines/prepare.ts'
 import { experience } from '../../runtime/market/experience.machine.ts'
@@ -12,107 +13,120 @@ import { settler } from '../../runtime/payments/settler.machine.ts'
 import { till } from '../../runtime/payments/till.machine.ts'
 import { verdict } from '../../runtime/payments/verdict.machine.ts'
 import { verdictEffects } from '../../runtime/payments/verdict.ts'
-import { call } from './call.machine.ts'
 import { announcePresence, type Description } from '../presence.ts'
+import { CONCURRENCY, openAdmission, type Admission } from './admission.ts'
+import { call } from './call.machine.ts'
 import type { ProviderDefinition } from './define.ts'
-import { openQuoting } from './quoting.ts'
+import { drain } from './drain.ts'
+import { openGate, type Gate } from './gate.ts'
+import { watchHealth } from './health.ts'
+import { openQuoting, type Quoting } from './quoting.ts'
 import { serveVerbs } from './verbs.ts'
 import { workEffects } from './work.ts'
 
 export interface Provider {
   readonly node: Node
-  readonly definition: ProviderDefinition
-  /** Calls under way, for admission, `aigen doctor` and NATS micro stats. */
+  readonly definitions: readonly ProviderDefinition[]
+  /** Calls under way, for `aigen doctor` and NATS micro stats. */
   stats(): { readonly working: number; readonly calls: number }
-  /** Says goodbye, takes no more, lets the work under way end for `drainMs` (default 5,000), stops. */
+  /**
+   * Says goodbye, takes no more, lets the work under way end and what was delivered be paid and
+   * claimed, for `drainMs` (default 5,000), stops.
+   */
   stop(drainMs?: number): Promise<void>
 }
 
-/** What a provider's node is made of besides what every node has. */
-export function providerRooms(definition: ProviderDefinition, evaluate: Evaluate): Room[] {
+/** What one participant sells: one definition, or several under one name, wallet and journal. */
+export type Selling = ProviderDefinition | readonly ProviderDefinition[]
+
+export const listOf = (selling: Selling): readonly ProviderDefinition[] => ('handler' in selling ? [selling] : selling)
+
+/** What a provider's node is made of besides what every node has; `gate` bounds the work of all its doors. */
+export function providerRooms(selling: Selling, evaluate: Evaluate, gate: Gate = openGate(listOf(selling))): Room[] {
   return [
-    (parts) => ({ actors: [call, till], effects: workEffects(parts, definition, evaluate) }),
+    (parts) => ({ actors: [call, till], effects: workEffects(parts, listOf(selling), evaluate, gate) }),
     (parts) => ({ actors: [settler, experience], effects: claimEffects({ ...parts, wallet: parts.participant }) }),
     (parts) => ({ actors: [verdict], effects: verdictEffects(parts) }),
   ]
 }
 
 /**
- * Starts selling. Models are loaded (`definition.start`) before the card is published.
- * Errors: those of `openNode`; whatever `definition.start` throws; `input.invalid` for a capability
- * or price that does not fit its schema.
+ * Starts selling. Models are loaded (`start` of each definition) before the card is published.
+ * Errors: those of `openNode` and `readyToSell`.
  */
-export async function provide(definition: ProviderDefinition, options: Omit<NodeOptions, 'rooms'>, evaluate: Evaluate): Promise<Provider> {
-  await readyToSell(definition)
-  const node = await openNode({ ...options, rooms: providerRooms(definition, evaluate) })
-  const shop = await prepareShop(node, definition)
+export async function provide(selling: Selling, options: Omit<NodeOptions, 'rooms'>, evaluate: Evaluate): Promise<Provider> {
+  await readyToSell(selling)
+  const node = await openNode({ ...options, rooms: providerRooms(selling, evaluate) })
+  const shop = await prepareShop(node, selling)
   await node.start()
   return shop.open()
 }
 
-/** Checks the definition and loads what it works with. Errors: `input.invalid`; whatever `definition.start` throws. */
-export async function readyToSell(definition: ProviderDefinition): Promise<void> {
-  validate('Capability', definition.capability)
-  validate('Money', definition.price.list)
-  await definition.start?.()
+/**
+ * Checks the definitions and loads what they work with. Errors: `input.invalid` for a capability or
+ * price that does not fit its schema, a capability that stands twice, or definitions of which only
+ * some may be repeated; whatever a `start` throws.
+ */
+export async function readyToSell(selling: Selling): Promise<void> {
+  const definitions = listOf(selling)
+  const [first] = definitions
+  if (!first) throw new AigenError('input.invalid', 'nothing is sold')
+  for (const { capability, price, idempotent = true } of definitions) {
+    validate('Capability', capability)
+    validate('Money', price.list)
+    if (idempotent !== (first.idempotent ?? true)) throw new AigenError('input.invalid', 'what one participant sells is idempotent or not, all of it', { path: 'idempotent' })
+  }
+  if (new Set(definitions.map(({ capability }) => capability.id)).size < definitions.length) throw new AigenError('input.invalid', 'a capability is sold twice', { path: 'capability.id' })
+  await Promise.all(definitions.map(async (one) => one.start?.()))
 }
 
 /** A provider whose verbs are registered, and that nobody knows of yet. */
 export interface Shop {
   /** Publishes the card, with what `more` adds to it, and says that it is alive; the node must have started. */
   open(more?: Partial<Description>): Promise<Provider>
-  /** Whether no more is taken now. */
-  readonly busy: () => boolean
+  readonly admission: Admission
 }
 
 /** Registers what a provider answers on a node that has `providerRooms` and has not started. */
-export async function prepareShop(node: Node, definition: ProviderDefinition, doors: () => NonNullable<CardBody['doors']> = () => []): Promise<Shop> {
+export async function prepareShop(node: Node, selling: Selling, doors: () => NonNullable<CardBody['doors']> = () => []): Promise<Shop> {
   const { clock, host } = node
+  const definitions = listOf(selling)
   await host.start('settler', {})
-
-  let draining = false
-  const most = (definition.concurrency ?? 2) + (definition.queue ?? 16)
-  const busy = (): boolean => draining || under.size >= most
-  // Counted from the journal once, then kept by watching: a scan of all calls per quote would grow without end.
-  const under = new Set<string>()
-  let calls = 0
-  for (const actor of host.list('call')) {
-    calls++
-    if (isAtWork(actor.snapshot.value)) under.add(actor.id)
-  }
-  const unwatch = host.watch((actor, entry) => {
-    if (actor.kind.name !== 'call') return
-    if (entry.number === 1) calls++
-    if (isAtWork(actor.snapshot.value)) under.add(actor.id)
-    else under.delete(actor.id)
-  })
-  const quoting = await openQuoting({ ...node, host: () => host }, definition, busy)
-  serveVerbs({ ...node, host: () => host }, definition, quoting, busy)
+  const admission = openAdmission(node, definitions)
+  const parts = { ...node, host: () => host }
+  const quotings = new Map<string, Quoting>()
+  for (const one of definitions) quotings.set(one.capability.id, await openQuoting(parts, one, (caller) => admission.busy(one.capability.id, caller)))
+  serveVerbs(parts, definitions, quotings, admission)
 
   const open = async (more: Partial<Description> = {}): Promise<Provider> => {
     const presence = await announcePresence(node, () => ({
-      name: definition.name, roles: ['service-provider'],
-      offers: [{ capability: definition.capability, list: definition.price.list, latencyMs: definition.latencyMs, concurrency: definition.concurrency ?? 2 }],
+      name: definitions[0]!.name, roles: ['service-provider'],
+      offers: definitions.map(({ capability, price, latencyMs, concurrency = CONCURRENCY, models }) => ({
+        capability, list: price.list, latencyMs, concurrency, ...(models === undefined ? {} : { models: [...models] }),
+      })),
       ...(doors().length === 0 ? {} : { doors: doors() }),
       ...more,
     }))
+    const unwatch = watchHealth(clock, definitions, (capability, well, any) => {
+      admission.setWell(capability, well)
+      if (any) presence.stay()
+      else presence.pause()
+    })
     return {
       node,
-      definition,
-      stats: () => ({ working: under.size, calls }),
+      definitions,
+      stats: () => admission.stats(),
       stop: async (drainMs = 5_000) => {
-        draining = true
-        presence.leave()
-        await quoting.stop()
-        const until = clock.monotonic() + drainMs
-        while (under.size > 0 && clock.monotonic() < until) await clock.sleep(20)
         unwatch()
+        admission.drain()
+        presence.leave()
+        for (const quoting of quotings.values()) await quoting.stop()
+        await drain(node, admission, drainMs)
+        admission.close()
         await node.close()
-        await definition.stop?.()
+        for (const one of definitions) await one.stop?.()
       },
     }
   }
-  return { open, busy }
+  return { open, admission }
 }
-
-const isAtWork = (state: unknown): boolean => state === 'working' || state === 'stopping'

@@ -31,8 +31,8 @@ export interface Quoting {
   stop(): Promise<void>
 }
 
-/** Listens to the market for `definition`'s capability; `busy` says when no more is taken. */
-export async function openQuoting(parts: NodeParts, definition: ProviderDefinition, busy: () => boolean): Promise<Quoting> {
+/** Listens to the market for `definition`'s capability; `busy` says when no more of a caller is taken. */
+export async function openQuoting(parts: NodeParts, definition: ProviderDefinition, busy: (caller: string) => boolean): Promise<Quoting> {
   const { wire, clock, rail, random } = parts
   const { capability } = definition
   const list = parseMoney(definition.price.list, rail.terms.decimals)
@@ -75,7 +75,7 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
     handler: async ({ body, by }): Promise<SignedMessage | undefined> => {
       const takes =
         body.payer === by && by !== wire.participant && body.capability === capability.id && settles(body) && body.units <= UNITS_MAX &&
-        body.deadlineMs >= definition.latencyMs && body.deadlineMs + body.graceMs <= DEADLINE_MS_MAX && !busy() &&
+        body.deadlineMs >= definition.latencyMs && body.deadlineMs + body.graceMs <= DEADLINE_MS_MAX && !busy(by) &&
         (body.expect === null || expectFault(body.expect) === undefined)
       return takes ? wire.sign('quote', termsFor(body)) : undefined
     },

@@ -14,6 +14,7 @@ import type { NodeParts } from '../../runtime/node/node.ts'
 import type { SettlerContext } from '../../runtime/payments/settler.machine.ts'
 import { expected, type TillContext } from '../../runtime/payments/till.machine.ts'
 import { verifyVoucher } from '../../runtime/payments/voucher.ts'
+import type { Admission } from './admission.ts'
 import { callActor, type CallContext } from './call.machine.ts'
 import type { ProviderDefinition } from './define.ts'
 import { acceptLate, admitEscrow, checkEscrowLane, decidedTill, serveEvidence } from './escrow.ts'
@@ -27,7 +28,7 @@ const SETTLE_MS = 18_000
 const LATE_MS = 300_000
 
 /** Registers the verbs of a provider on its wire. */
-export function serveVerbs(parts: NodeParts, definition: ProviderDefinition, quoting: Quoting, busy: () => boolean): void {
+export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefinition[], quotings: ReadonlyMap<string, Quoting>, admission: Pick<Admission, 'busy' | 'admit'>): void {
   const { wire, rail, clock } = parts
   const { verifier, sign } = wire.credentials
   const readLane = laneReader(parts)
@@ -50,7 +51,11 @@ export function serveVerbs(parts: NodeParts, definition: ProviderDefinition, quo
     return { id, state: String(actor.snapshot.value), context }
   }
 
-  wire.serve('quote', (body) => validate('QuoteRequest', body), async (body, { caller }) => quoting.bargain(body, caller))
+  wire.serve('quote', (body) => validate('QuoteRequest', body), async (body, { caller }) => {
+    const quoting = quotings.get(body.quote.terms.capability)
+    if (!quoting) throw new AigenError('market.refused', `${body.quote.terms.capability} is not sold here`)
+    return quoting.bargain(body, caller)
+  })
 
   wire.serve('accept', (body) => validate('AcceptRequest', body), async (body, { caller }) => {
     const { terms, lane } = body
@@ -60,7 +65,7 @@ export function serveVerbs(parts: NodeParts, definition: ProviderDefinition, quo
       if (terms.payer !== caller) throw new AigenError('auth.unauthorised', 'the quote is for another payer')
       // Work on another's quote would be paid to that other, if at all.
       if (terms.provider !== wire.participant) throw new AigenError('auth.unauthorised', 'the quote is of another provider', { path: 'terms.provider' })
-      if (busy()) throw new AigenError('node.busy')
+      if (admission.busy(terms.capability, caller)) throw new AigenError('node.busy')
       verifyQuote({ terms, signature: body.quote }, verifier, clock.now())
       verifySide(body, 'payer', body.payer, verifier, clock.now())
       await checkLane(parts, readLane, body, caller)
@@ -69,6 +74,7 @@ export function serveVerbs(parts: NodeParts, definition: ProviderDefinition, quo
       if (!host.peek(`till/${lane}`)) await host.start(`till/${lane}`, { lane, payer: caller, payee: terms.payee, voucherKey: body.proof.voucherKey })
       const before = await decidedTill(parts, till(lane, caller))
       if (before.owed || before.open?.invoked) throw new AigenError('lane.unpaid', `agreement ${(before.owed ?? before.open)!.agreement}`)
+      admission.admit(terms.capability, caller)
       await host.start(callActor(agreement, 0), { agreement, call: 0, terms, lane, caller })
       if (till(lane, caller).open?.agreement !== agreement) throw new AigenError('lane.unpaid', 'another agreement took the lane')
     }
@@ -82,7 +88,9 @@ export function serveVerbs(parts: NodeParts, definition: ProviderDefinition, quo
     if (call.context.inputHash !== null && call.context.inputHash !== body.inputHash) throw new AigenError('market.conflict')
     const host = parts.host()
     if (call.context.inputHash === null && call.state === 'agreed') {
-      const issues = compileFixed(definition.capability.input).issues(body.input)
+      const sold = definitions.find(({ capability }) => capability.id === call.context.terms.capability)
+      if (!sold) throw new AigenError('step.failed', `${call.context.terms.capability} is not sold here any more`)
+      const issues = compileFixed(sold.capability.input).issues(body.input)
       if (issues.length > 0) throw new AigenError('step.input', `${issues[0]!.path}: ${issues[0]!.message}`, { path: issues[0]!.path, issues })
       const before = till(call.context.lane, caller)
       if (before.open?.agreement !== body.agreement) throw new AigenError('lane.unpaid', 'the lane was given to another agreement')

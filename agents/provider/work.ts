@@ -10,32 +10,38 @@ import { compileFixed } from '../../schemas/fixed.ts'
 import { judge } from '../../pipelines/evaluate-step.ts'
 import type { Evaluate } from '../../pipelines/prepare.ts'
 import type { EffectKind } from '../../runtime/actors/effects.ts'
-import { flowSubject, openFlowSender } from '../../runtime/identity/flow.ts'
+import { flowSubject, openFlowSender, type FlowSender } from '../../runtime/identity/flow.ts'
 import { blobRef, blobsIn, receiveParcel, sendParcel } from '../../runtime/identity/parcel.ts'
 import type { NodeParts } from '../../runtime/node/node.ts'
 import { signDelivery } from '../../runtime/payments/delivery.ts'
 import { charge } from '../../runtime/payments/meter.ts'
 import type { CallContext } from './call.machine.ts'
 import type { HandlerResult, ProviderDefinition } from './define.ts'
+import type { Gate } from './gate.ts'
 
 /** Bytes of an output that a record and an envelope can hold; larger values belong in blobs. */
 const OUTPUT_BYTES_MAX = 256 * 1024
 
+/** Calls at work or waiting, of all capabilities; admission bounds each further. */
+const CALLS_MAX = 10_000
 /** After the end of a flow, pieces that were lost can be asked for this long, in ms. */
 const LINGER_MS = 5_000
 
 /** The effects `service.work` and `service.stop`. */
-export function workEffects(parts: NodeParts, definition: ProviderDefinition, evaluate: Evaluate): Record<string, EffectKind> {
+export function workEffects(parts: NodeParts, definitions: readonly ProviderDefinition[], evaluate: Evaluate, gate: Gate): Record<string, EffectKind> {
   const { clock, random, blobs, transfer, participant, telemetry, bus } = parts
   /** What is at work in this process, so that a caller who gives up can be told to the handler. */
   const atWork = new Map<string, AbortController>()
 
   const work: EffectKind = {
-    mode: definition.idempotent === false ? 'atMostOnce' : 'idempotent',
+    mode: definitions[0]!.idempotent === false ? 'atMostOnce' : 'idempotent',
     attempts: 1,
-    concurrency: definition.concurrency ?? 2,
+    // The gate bounds each capability by itself.
+    concurrency: CALLS_MAX,
     run: async (_params: object, { actor, signal }) => {
       const call = parts.host().context<CallContext>(actor)!
+      const definition = definitions.find(({ capability }) => capability.id === call.terms.capability)
+      if (!definition) throw new AigenError('step.failed', `${call.terms.capability} is not sold here any more`)
       const stored = new Map<string, Uint8Array>()
       if (parts.host().peek(actor)?.snapshot.value === 'stopping') throw new AigenError('step.cancelled')
       const abort = new AbortController()
@@ -44,9 +50,12 @@ export function workEffects(parts: NodeParts, definition: ProviderDefinition, ev
       signal.addEventListener('abort', stop, { once: true })
       // Work that waited for its turn past its deadline is not begun: the call actor ends it.
       const timer = clock.timer(call.until, () => abort.abort(new AigenError('step.timeout')))
-      const flow = call.flow === null || definition.capability.chunk === undefined ? undefined : await openFlowSender(bus, random, flowSubject(call.agreement, call.call), Buffer.from(call.flow, 'base64url'))
-      const chunks = definition.capability.chunk === undefined ? undefined : compileFixed(definition.capability.chunk)
+      let leave: (() => void) | undefined
+      let flow: FlowSender | undefined
       try {
+        leave = await gate.enter(call.terms.capability, abort.signal)
+        flow = call.flow === null || definition.capability.chunk === undefined ? undefined : await openFlowSender(bus, random, flowSubject(call.agreement, call.call), Buffer.from(call.flow, 'base64url'))
+        const chunks = definition.capability.chunk === undefined ? undefined : compileFixed(definition.capability.chunk)
         const trace = call.trace === null ? undefined : { traceparent: call.trace }
         const result = await telemetry.withSpan(`work ${definition.capability.id}`, { 'aigen.provider': definition.name }, trace, () =>
           callHandler(definition, call.input, {
@@ -83,8 +92,10 @@ export function workEffects(parts: NodeParts, definition: ProviderDefinition, ev
         }
         return { type: 'service.work.done', output, parcels, delivery: signDelivery(body, parts.wire.credentials.sign) }
       } finally {
+        leave?.()
         atWork.delete(actor)
-        if (flow) clock.timer(clock.now() + LINGER_MS, () => void flow.close().catch(() => undefined))
+        const sent = flow
+        if (sent) clock.timer(clock.now() + LINGER_MS, () => void sent.close().catch(() => undefined))
         timer.cancel()
         signal.removeEventListener('abort', stop)
       }

@@ -27,26 +27,30 @@ export interface ProvideOptions {
 const VERSION = '0.1.0'
 
 export async function provide(module: string, options: ProvideOptions, output: Output): Promise<boolean> {
-  const definition = await loadDefinition(module)
-  // Loads its models while it is being taken in.
-  const loaded = Promise.resolve().then(() => definition.start?.())
-  loaded.catch(() => undefined)
+  const definitions = await loadDefinitions(module)
+  const [{ name }] = definitions as readonly [ProviderDefinition]
+  // Models are loaded while it is being taken in.
+  const selling = definitions.map((one) => {
+    const loaded = Promise.resolve().then(() => one.start?.())
+    loaded.catch(() => undefined)
+    return { ...one, start: () => loaded }
+  })
   return runRole({
-    data: options.data, name: options.as ?? definition.name, output,
+    data: options.data, name: options.as ?? name, output,
     open: async ({ home, ports, keys, telemetry, evaluate, onLost, stopping, alone }) => {
-      const selling = { ...definition, start: () => loaded }
       const provider = options.http === undefined
         ? await startProvider(selling, { ports, keys, telemetry, onLost }, evaluate)
         : await withDoor(selling, { ports, keys, telemetry, onLost }, evaluate, options, home)
-      const { capability: { id, title, unit }, price: { list }, name } = definition
       const announced = await announce(ports.connection, {
-        participant: keys.participant, node: keys.nodeId, name, version: VERSION, description: title,
-        capabilities: [{ id, metadata: { list, unit } }], stats: () => provider.stats(),
+        participant: keys.participant, node: keys.nodeId, name, version: VERSION, description: definitions.map(({ capability }) => capability.title).join(', '),
+        capabilities: definitions.map(({ capability: { id, unit }, price: { list } }) => ({ id, metadata: { list, unit } })), stats: () => provider.stats(),
       })
       if (alone) {
-        output.emit({ type: 'provider', name, participant: keys.participant, capability: id, list })
+        for (const { capability: { id, unit, per }, price: { list } } of definitions) {
+          output.emit({ type: 'provider', name, participant: keys.participant, capability: id, list })
+          output.print(`${name} sells ${id} for ${list} a ${per === undefined ? '' : `${per} `}${unit} as ${keys.participant}`)
+        }
         if ('url' in provider) output.print(`access keys open ${String(provider.url)}: aigen key issue --as ${options.as ?? name} --to … --quota …`)
-        output.print(`${name} sells ${id} for ${list} a ${unit} as ${keys.participant}`)
       }
       return async () => {
         await announced.stop().catch(() => undefined)
@@ -58,7 +62,7 @@ export async function provide(module: string, options: ProvideOptions, output: O
 
 /** The same with an HTTP door, whose operator's token lies in the participant's folder while it runs. */
 async function withDoor(
-  definition: ProviderDefinition, node: Parameters<typeof startProvider>[1], evaluate: Evaluate, { http, httpHost, httpUrl }: ProvideOptions, home: string,
+  definition: readonly ProviderDefinition[], node: Parameters<typeof startProvider>[1], evaluate: Evaluate, { http, httpHost, httpUrl }: ProvideOptions, home: string,
 ): Promise<ProviderWithDoor> {
   const adminToken = toText(systemRandom.bytes(24))
   const provider = await provideWithDoor(definition, node, evaluate, {
@@ -75,16 +79,19 @@ async function withDoor(
   }
 }
 
-async function loadDefinition(given: string): Promise<ProviderDefinition> {
+/** The module's default export: a definition, a list of them, or a function that gives either. */
+async function loadDefinitions(given: string): Promise<readonly ProviderDefinition[]> {
   const file = moduleFile(given, process.cwd())
-  let definition: ProviderDefinition | undefined
+  let said: unknown
   try {
-    definition = ((await import(pathToFileURL(file).href)) as { default?: ProviderDefinition }).default
+    said = ((await import(pathToFileURL(file).href)) as { default?: unknown }).default
+    if (typeof said === 'function') said = await (said as () => unknown)()
   } catch (cause) {
     throw new AigenError('usage.invalid', `${given} cannot be loaded: ${(cause as Error).message}`, { cause })
   }
-  if (typeof definition?.handler !== 'function' || typeof definition.name !== 'string') {
+  const definitions = (Array.isArray(said) ? said : [said]) as (ProviderDefinition | undefined)[]
+  if (definitions.length === 0 || definitions.some((one) => typeof one?.handler !== 'function' || typeof one.name !== 'string')) {
     throw new AigenError('usage.invalid', `${given} has no provider as its default export: export default defineProvider({ … }).`)
   }
-  return definition
+  return definitions as ProviderDefinition[]
 }

@@ -1,0 +1,87 @@
+/**
+ * What a provider takes in: calls at work, calls that wait, calls begun within a minute, in all and
+ * by caller; nothing while it drains or is unwell. Asked before each quote and each accept. Counted
+ * from the journal once, then by watching: a scan of all calls a quote would grow without end.
+ */
+import { AigenError } from '../../schemas/error.ts'
+import type { Host } from '../../runtime/actors/host.ts'
+import type { Clock } from '../../runtime/ports/clock.ts'
+import type { CallContext } from './call.machine.ts'
+import type { ProviderDefinition } from './define.ts'
+
+export const CONCURRENCY = 2
+export const QUEUE = 16
+const MINUTE_MS = 60_000
+/** Callers whose rate is remembered; the count of a minute that is over makes room. */
+const CALLERS_MAX = 10_000
+
+export interface Admission {
+  /** Whether a call of this capability would be refused now, by this caller or anybody. */
+  busy(capability: string, caller?: string): boolean
+  /** Counts a call that was agreed. Error `node.busy` when it is one too many. */
+  admit(capability: string, caller: string): void
+  /** Takes nothing more from now on. */
+  drain(): void
+  /** Takes nothing of a capability while it is unwell. */
+  setWell(capability: string, well: boolean): void
+  stats(): { readonly working: number; readonly calls: number }
+  close(): void
+}
+
+interface Count {
+  readonly minute: number
+  readonly calls: number
+}
+
+export function openAdmission({ host, clock }: { host: Host; clock: Pick<Clock, 'monotonic'> }, definitions: readonly ProviderDefinition[]): Admission {
+  const under = new Map<string, Set<string>>(definitions.map(({ capability }) => [capability.id, new Set()]))
+  const rates = new Map<string, Count>()
+  const unwell = new Set<string>()
+  let draining = false
+  let calls = 0
+
+  const note = (id: string, state: unknown, { terms }: CallContext): void => {
+    const those = under.get(terms.capability)
+    if (state === 'working' || state === 'stopping' || state === 'claiming') those?.add(id)
+    else those?.delete(id)
+  }
+  for (const { id, snapshot } of host.list('call')) {
+    calls++
+    note(id, snapshot.value, snapshot.context as CallContext)
+  }
+  const unwatch = host.watch(({ id, kind, snapshot }, { number }) => {
+    if (kind.name !== 'call') return
+    if (number === 1) calls++
+    note(id, snapshot.value, snapshot.context as CallContext)
+  })
+
+  const minute = (): number => Math.floor(clock.monotonic() / MINUTE_MS)
+  const begun = (key: string): number => {
+    const count = rates.get(key)
+    return count?.minute === minute() ? count.calls : 0
+  }
+  const begin = (key: string): void => {
+    if (rates.size >= CALLERS_MAX) for (const [other, count] of rates) if (count.minute !== minute()) rates.delete(other)
+    if (rates.size < CALLERS_MAX || rates.has(key)) rates.set(key, { minute: minute(), calls: begun(key) + 1 })
+  }
+  const busy = (capability: string, caller?: string): boolean => {
+    const definition = definitions.find((one) => one.capability.id === capability)
+    if (!definition || draining || unwell.has(capability)) return true
+    const { concurrency = CONCURRENCY, queue = QUEUE, rate } = definition
+    if (under.get(capability)!.size >= concurrency + queue) return true
+    if (rate?.perMinute !== undefined && begun(capability) >= rate.perMinute) return true
+    return caller !== undefined && rate?.perCaller !== undefined && begun(`${capability} ${caller}`) >= rate.perCaller
+  }
+  return {
+    busy,
+    admit: (capability, caller) => {
+      if (busy(capability, caller)) throw new AigenError('node.busy')
+      begin(capability)
+      begin(`${capability} ${caller}`)
+    },
+    drain: () => { draining = true },
+    setWell: (capability, well) => void (well ? unwell.delete(capability) : unwell.add(capability)),
+    stats: () => ({ working: [...under.values()].reduce((sum, { size }) => sum + size, 0), calls }),
+    close: unwatch,
+  }
+}

@@ -1,0 +1,23 @@
+/**
+ * The orderly end of a provider: what is at work ends, what was delivered is paid, what was paid is
+ * claimed, as far as the time goes. Whatever is left stands in the journal for the next start.
+ */
+import type { Node } from '../../runtime/node/node.ts'
+import type { SettlerContext } from '../../runtime/payments/settler.machine.ts'
+import type { TillContext } from '../../runtime/payments/till.machine.ts'
+import type { Admission } from './admission.ts'
+
+const LOOK_MS = 20
+
+/** Resolves when nothing is left to wait for, or after `ms`. */
+export async function drain({ host, clock }: Pick<Node, 'host' | 'clock'>, admission: Pick<Admission, 'stats'>, ms: number): Promise<void> {
+  const until = clock.monotonic() + ms
+  const left = (): number => until - clock.monotonic()
+  const tills = (): TillContext[] => [...host.list('till')].map(({ snapshot }) => snapshot.context as TillContext)
+  while (left() > 0 && (admission.stats().working > 0 || tills().some(({ owed }) => owed !== null))) await clock.sleep(Math.min(LOOK_MS, left()))
+  const unclaimed = (): TillContext[] => tills().filter(({ voucher, claimed }) => voucher?.kind === 'plain' && BigInt(voucher.cumulative) > BigInt(claimed))
+  if (left() <= 0 || unclaimed().length === 0) return
+  const { batches } = host.context<SettlerContext>('settler')!
+  await host.send('settler', { type: 'settle', lanes: unclaimed().map(({ lane }) => lane) })
+  await host.until('settler', ({ context, value }) => value === 'idle' && (context as SettlerContext).batches > batches, left()).catch(() => undefined)
+}
