@@ -35,13 +35,13 @@ const rules = [
     proof: ['examples/devnet/a.ts', '../../bin/main.ts'],
   },
   {
-    name: 'examples-by-dynamic-import', from: { path: '^(bin|index\\.ts)' }, to: { path: '^examples/', dynamic: false },
+    name: 'examples-by-dynamic-import', from: { path: '^(bin|index\\.ts|llm\\.ts)' }, to: { path: '^examples/', dynamic: false },
     comment: 'The examples are absent where only the package is installed: load them by `await import(…)` and say how to get them.',
     proof: ['bin/a.ts', '../examples/devnet/a.ts'],
   },
   {
-    name: 'entry-point-for-outsiders', from: { path: '^(schemas|runtime|pipelines|agents|bin)/' }, to: { path: '^index\\.ts$' },
-    comment: 'index.ts is the door for programs outside: import the file that has the thing.',
+    name: 'entry-point-for-outsiders', from: { path: '^(schemas|runtime|pipelines|agents|bin)/' }, to: { path: '^(index|llm)\\.ts$' },
+    comment: 'index.ts and llm.ts are the doors for programs outside: import the file that has the thing.',
     proof: ['agents/user/b.ts', '../../index.ts'],
   },
   // rooms of runtime/
@@ -121,7 +121,7 @@ const rules = [
     proof: ['pipelines/ring.ts', './ring-back.ts'],
   },
   {
-    name: 'nothing-unresolvable', from: {}, to: { couldNotResolve: true, pathNot: '^aigen$' },
+    name: 'nothing-unresolvable', from: {}, to: { couldNotResolve: true, pathNot: '^aigen(/llm)?$' },
     comment: 'There is no such file or package: relative imports end in .ts, packages stand in package.json.',
     proof: ['pipelines/b.ts', './missing.ts'],
   },

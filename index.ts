@@ -23,6 +23,7 @@ export { type DoorSettings, provideWithDoor, type ProviderWithDoor } from './age
 
 // Hiring: a user's node, its runs and their bills.
 export { hire, type Hired, type HireOptions } from './agents/user/hire.ts'
+export { type Allowance, type AllowanceOptions, type AllowanceState, openAllowance } from './agents/user/allowance.ts'
 export { openUser, type User, type UserOptions } from './agents/user/user.ts'
 export { billNow, finishRun, type Finished, listRuns, type RunLine, startRun, type StartOptions } from './agents/user/run.ts'
 

@@ -17,7 +17,7 @@ const everywhere = {
 } satisfies TestProjectInlineConfiguration['test']
 
 export default defineConfig(({ mode }) => ({
-  resolve: { alias: { aigen: root('./index.ts') } },
+  resolve: { alias: { 'aigen/llm': root('./llm.ts'), aigen: root('./index.ts') } },
   test: {
     env: { AIGEN_LONG: mode === 'long' ? '1' : '' },
     projects: [

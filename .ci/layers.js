@@ -14,7 +14,7 @@ import { cruise } from 'dependency-cruiser'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const config = createRequire(import.meta.url)('../.dependency-cruiser.cjs')
-const ROOMS = ['index.ts', 'schemas', 'runtime', 'pipelines', 'agents', 'examples', 'bin', 'bench']
+const ROOMS = ['index.ts', 'llm.ts', 'schemas', 'runtime', 'pipelines', 'agents', 'examples', 'bin', 'bench']
 
 const found = await selfTest()
 const missed = config.proofs.filter(({ name, from }) => !found.some((violation) => violation.rule.name === name && (violation.from === from || violation.to === from)))

@@ -19,7 +19,7 @@ const LOCKFILE = join(ROOT, 'package-lock.json')
 const INSTALL_STAMP = join(ROOT, 'node_modules', '.aigen-stamp')
 const BUILD_STAMP = join(ROOT, 'dist', '.aigen-stamp')
 const LOCK = join(ROOT, '.aigen', 'setup.lock')
-const SOURCES = ['index.ts', 'tsconfig.json', 'tsconfig.build.json', 'package.json', 'schemas', 'runtime', 'pipelines', 'agents', 'examples', 'bench', 'bin']
+const SOURCES = ['index.ts', 'llm.ts', 'tsconfig.json', 'tsconfig.build.json', 'package.json', 'schemas', 'runtime', 'pipelines', 'agents', 'examples', 'bench', 'bin']
 const SKIPPED = new Set(['node_modules', 'dist', 'out', 'cache', '.aigen', 'data'])
 const TEST = /\.(test|contract|fixture|scenario)\.ts$/
 /** A holder touches its lock every 2 s; one that did not for this long is gone, whoever has its pid now. */

@@ -7,7 +7,8 @@ import type { Clock } from '../../runtime/ports/clock.ts'
 import type { HandlerContext } from '../provider/define.ts'
 import { TEXT_CHAT, TEXT_GENERATE, type ChatInput } from './chat.ts'
 import { scriptedVendor, type ScriptedVendor, type ScriptedVendorOptions } from './scripted-vendor.fixture.ts'
-import { vendorModels, vendorsIn, type VendorModelsOptions } from './vendor-models.ts'
+import { vendorsIn } from './vendor-environment.ts'
+import { vendorModels, type VendorModelsOptions } from './vendor-models.ts'
 import type { VendorId } from './vendors.ts'
 
 const VENDOR_IDS: readonly VendorId[] = ['openai', 'anthropic', 'ollama']

@@ -36,37 +36,6 @@ export interface VendorModelsOptions {
 }
 
 /**
- * The vendors whose key or address is in the environment: OPENAI_API_KEY, OPENAI_BASE_URL;
- * ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL; OLLAMA_HOST. For each, AIGEN_<VENDOR>_MODELS (names with
- * commas between) and AIGEN_<VENDOR>_PRICE change what is sold and for how much.
- */
-export function vendorsIn(environment: Readonly<Record<string, string | undefined>>): VendorModelsOptions[] {
-  const read = (name: string): string | undefined => environment[name]?.trim() || undefined
-  const found: VendorModelsOptions[] = []
-  for (const vendor of Object.keys(VENDORS) as VendorId[]) {
-    const word = vendor.toUpperCase()
-    const key = read(`${word}_API_KEY`)
-    const host = vendor === 'ollama' ? read('OLLAMA_HOST') : read(`${word}_BASE_URL`)
-    if (vendor === 'ollama' ? host === undefined : key === undefined) continue
-    const models = read(`AIGEN_${word}_MODELS`)?.split(',').map((name) => name.trim()).filter(Boolean)
-    const price = read(`AIGEN_${word}_PRICE`)
-    found.push({
-      vendor, ...(key === undefined ? {} : { key }), ...(host === undefined ? {} : { url: vendor === 'ollama' ? ollamaUrl(host) : host }),
-      ...(models?.length ? { models } : {}), ...(price === undefined ? {} : { price }),
-    })
-  }
-  return found
-}
-
-/** OLLAMA_HOST is an address to listen on: it may lack scheme and port, and 0.0.0.0 is this machine. */
-function ollamaUrl(host: string): string {
-  const url = new URL(/^https?:\/\//.test(host) ? host : `http://${host}`)
-  if (url.hostname === '0.0.0.0') url.hostname = '127.0.0.1'
-  if (url.port === '' && url.protocol === 'http:' && !host.endsWith(':80')) url.port = '11434'
-  return url.toString().replace(/\/+$/, '')
-}
-
-/**
  * The vendor's `text.chat@1` and `text.generate@1`, with the models they serve. Where none are
  * configured for a server that has its own (Ollama), it is asked for them.
  *

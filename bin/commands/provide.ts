@@ -27,7 +27,7 @@ export interface ProvideOptions {
 const VERSION = '0.1.0'
 
 export async function provide(module: string, options: ProvideOptions, output: Output): Promise<boolean> {
-  const definitions = await loadDefinitions(module)
+  const definitions = await loadDefinitions(module, options.as)
   const [{ name }] = definitions as readonly [ProviderDefinition]
   // Models are loaded while it is being taken in.
   const selling = definitions.map((one) => {
@@ -79,13 +79,13 @@ async function withDoor(
   }
 }
 
-/** The module's default export: a definition, a list of them, or a function that gives either. */
-async function loadDefinitions(given: string): Promise<readonly ProviderDefinition[]> {
+/** The module's default export: a definition, a list of them, or a function that gives either for the participant's name. */
+async function loadDefinitions(given: string, name: string | undefined): Promise<readonly ProviderDefinition[]> {
   const file = moduleFile(given, process.cwd())
   let said: unknown
   try {
     said = ((await import(pathToFileURL(file).href)) as { default?: unknown }).default
-    if (typeof said === 'function') said = await (said as () => unknown)()
+    if (typeof said === 'function') said = await (said as (options: { name: string | undefined }) => unknown)({ name })
   } catch (cause) {
     throw new AigenError('usage.invalid', `${given} cannot be loaded: ${(cause as Error).message}`, { cause })
   }

@@ -14,7 +14,7 @@ import { startServer, type ServerEvent } from '../../runtime/nats/server.ts'
 import { AigenError } from '../../schemas/error.ts'
 import type { ParticipantId } from '../../schemas/id.ts'
 import { startChain, type DevnetChain } from './chain.ts'
-import { PARTICIPANTS, type DevnetParticipant } from './participants.ts'
+import { participantsIn, type DevnetParticipant } from './participants.ts'
 import { ParticipantProcess } from './participant-process.ts'
 
 /** How long the participants may take to load, on a slow machine too. */
@@ -77,7 +77,8 @@ export async function startDevnet(options: DevnetOptions): Promise<Devnet> {
   }
 
   // Participants load their models while NATS and the chain start; they are taken in when both are there.
-  const children = (options.participants ?? PARTICIPANTS).map(({ name, role, arguments: words }) => new ParticipantProcess({
+  const invited = options.participants ?? participantsIn(process.env)
+  const children = invited.map(({ name, role, arguments: words }) => new ParticipantProcess({
     name, role, admit, say, program: options.program,
     args: [...words.map((word) => (word.startsWith('./') ? moduleFile(word) : word)), '--data', data, '--as', name],
   }))
@@ -105,7 +106,8 @@ export async function startDevnet(options: DevnetOptions): Promise<Devnet> {
     undo.push(stopAdmission, removeFile)
     let count = 0
     for (const child of children) void child.live.then(() => say(`${child.role} ${child.name} is live (${++count}/${children.length}), ${since()}`), () => undefined)
-    const live = within(LIVE_MS, children)
+    const needed = new Set(invited.filter(({ optional }) => !optional).map(({ name }) => name))
+    const live = within(LIVE_MS, children.filter(({ name }) => needed.has(name)))
     live.catch(() => undefined)
     return { file, live, admit, stop, participants: () => children.map(({ name, role, participant, pid: child }) => ({ name, role, participant, pid: child })) }
   } catch (error) {

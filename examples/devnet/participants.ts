@@ -3,12 +3,15 @@
  * name; `arguments` is what the command line is started with, where a word that begins with `./`
  * names a module beside this file, without its ending.
  */
+import { vendorsIn } from '../../agents/llm/vendor-environment.ts'
 
 export interface DevnetParticipant {
   readonly name: string
   /** As people call it, for the log: `provider`, `guardian`, `gateway`, `payments`. */
   readonly role: string
   readonly arguments: readonly string[]
+  /** The network is live without it: what it works with is not on this machine. */
+  readonly optional?: true
 }
 
 const provider = (name: string, module: string, ...more: string[]): DevnetParticipant => ({ name, role: 'provider', arguments: ['provide', `./services/${module}`, ...more] })
@@ -24,3 +27,9 @@ export const PARTICIPANTS: readonly DevnetParticipant[] = [
   provider('paper-trail', 'query'),
   provider('plain-engine', 'compute', '--http'),
 ]
+
+/** Language models whose vendor the environment names (vendor-environment.ts), and everybody else. */
+export function participantsIn(environment: Readonly<Record<string, string | undefined>>): readonly DevnetParticipant[] {
+  const models = vendorsIn(environment).map(({ vendor }) => ({ ...provider(`${vendor}-models`, 'language-models'), optional: true as const }))
+  return [...PARTICIPANTS, ...models]
+}
