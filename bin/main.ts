@@ -40,6 +40,12 @@ function port(text: string): number {
   return number
 }
 
+function number(text: string): number {
+  const found = Number(text)
+  if (!Number.isInteger(found) || found < 1) throw new InvalidArgumentError('Expected a whole number from 1.')
+  return found
+}
+
 function program(streams: Streams, act: Act): Command {
   const aigen = new Command('aigen')
     .description('Hire models, data and compute from strangers, compose them into pipelines, pay step by step.')
@@ -76,6 +82,40 @@ function program(streams: Streams, act: Act): Command {
     .action(act<[string, any]>(async (run, options, output) => (await import('./commands/runs.ts')).show(run, options, output)))
   as(command(runs, 'resume', 'go on with runs that were left open, and wait for them').argument('[run]', 'only this one'))
     .action(act<[string | undefined, any]>(async (run, options, output) => (await import('./commands/runs.ts')).resume(run, options, output)))
+
+  const agent = aigen.command('agent').description('agents that pursue a goal under a budget and a policy')
+  as(command(agent, 'run', 'start an agent, follow it, answer what it asks').argument('<goal>', 'what is wanted, in words'))
+    .option('--budget <amount>', 'most it may spend, like 0.50')
+    .option('--policy <file>', 'JSON file of what it may do (schemas/agent-policy.schema.json)')
+    .option('--input <k=v>', 'an input for its plans; k=@file for a file (repeatable)', collect, [])
+    .option('--accept <expression>', 'CEL over output that decides whether the goal is met; without it a model judges')
+    .option('--yes', 'run its plans without asking')
+    .option('--out <dir>', 'folder for the answer\'s files')
+    .action(act<[string, any]>(async (goal, options, output) => (await import('./commands/agent.ts')).run(goal, options, output)))
+  as(command(agent, 'ls', 'every agent'))
+    .action(act<[any]>(async (options, output) => (await import('./commands/agent.ts')).list(options, output)))
+  as(command(agent, 'show', 'what an agent did, paid and asks').argument('<agent>', 'id of the agent'))
+    .action(act<[string, any]>(async (id, options, output) => (await import('./commands/agent.ts')).show(id, options, output)))
+  as(command(agent, 'resume', 'go on with agents that were left open').argument('[agent]', 'only this one'))
+    .action(act<[string | undefined, any]>(async (id, options, output) => (await import('./commands/agent.ts')).resume(id, options, output)))
+  for (const [want, description] of [['approve', 'let the plan run that it asks about'], ['reject', 'refuse the plan, which ends the agent'], ['cancel', 'end an agent']] as const) {
+    as(command(agent, want, description).argument('<agent>', 'id of the agent'))
+      .option('--question <n>', 'number of the question that is answered', number)
+      .option('--reason <text>', 'why')
+      .action(act<[string, any]>(async (id, options, output) => (await import('./commands/agent.ts')).tell(id, want, options, output)))
+  }
+
+  const watch = as(command(aigen, 'watch', 'look again and again, run a pipeline when a condition holds')).enablePositionalOptions()
+  watch.argument('<file>', 'JSON file of the watcher (schemas/watcher.schema.json)')
+    .action(act<[string, any]>(async (file, options, output) => (await import('./commands/watch.ts')).watch(file, options, output)))
+  as(command(watch, 'ls', 'every watcher'))
+    .action(act<[any]>(async (options, output) => (await import('./commands/watch.ts')).list(options, output)))
+  as(command(watch, 'show', 'what a watcher saw, ran and paid').argument('<watcher>', 'id of the watcher'))
+    .action(act<[string, any]>(async (id, options, output) => (await import('./commands/watch.ts')).show(id, options, output)))
+  as(command(watch, 'stop', 'end a watcher').argument('<watcher>', 'id of the watcher'))
+    .action(act<[string, any]>(async (id, options, output) => (await import('./commands/watch.ts')).stop(id, options, output)))
+  as(command(watch, 'resume', 'go on with watchers that were left open'))
+    .action(act<[any]>(async (options, output) => (await import('./commands/watch.ts')).resume(options, output)))
 
   const providers = aigen.command('providers').description('who offers what')
   as(command(providers, 'ls', 'every provider'))

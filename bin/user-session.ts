@@ -3,12 +3,14 @@
  * evaluator. Opening it goes on with every run that its journal left open.
  */
 import { mkdir } from 'node:fs/promises'
-import { openUser, type User } from '../agents/user/user.ts'
+import { openUser, type User, type UserOptions } from '../agents/user/user.ts'
 import { makeBoundedEvaluator } from '../pipelines/evaluate-bounded.ts'
-import { evaluateWith } from '../pipelines/prepare.ts'
+import { evaluateWith, type Evaluate } from '../pipelines/prepare.ts'
 import type { Admit } from '../runtime/node/admission.ts'
 import { lockHome } from '../runtime/node/lock.ts'
+import type { Room } from '../runtime/node/node.ts'
 import type { Telemetry } from '../runtime/telemetry/trace.ts'
+import type { Capability } from '../schemas/documents.gen.ts'
 import type { AigenError } from '../schemas/error.ts'
 import { join, type Joined } from './join.ts'
 import { openTelemetry } from './open-telemetry.ts'
@@ -32,10 +34,13 @@ export interface SessionOptions {
   readonly admit?: Admit
   /** Awaited before the journal's open runs go on. */
   readonly before?: Promise<unknown>
+  /** What else the node hosts, and what it answers besides. */
+  readonly rooms?: (options: { readonly evaluate: Evaluate; readonly standard: ReadonlyMap<string, Capability> }) => readonly Room[]
+  readonly prepare?: UserOptions['prepare']
 }
 
 /** Errors: those of `join` and `openUser`; `node.locked` when another process runs this participant. */
-export async function openSession({ data, name, admit, before }: SessionOptions): Promise<UserSession> {
+export async function openSession({ data, name, admit, before, rooms, prepare }: SessionOptions): Promise<UserSession> {
   const home = homeOf(data, name)
   await mkdir(home, { recursive: true, mode: 0o700 })
   const undo: (() => Promise<unknown>)[] = [await lockHome(home)]
@@ -51,8 +56,11 @@ export async function openSession({ data, name, admit, before }: SessionOptions)
     undo.push(() => telemetry.close().catch(() => undefined))
     await Promise.all([before, evaluator.warm()])
     const lost = new AbortController()
+    const evaluate = evaluateWith(evaluator)
+    const standard = standardCapabilities()
     const user = await openUser({
-      ports: joined.ports, keys: joined.keys, telemetry, evaluate: evaluateWith(evaluator), deposit: DEPOSIT, faucet: true, standard: standardCapabilities(),
+      ports: joined.ports, keys: joined.keys, telemetry, evaluate, deposit: DEPOSIT, faucet: true, standard,
+      ...(rooms ? { rooms: rooms({ evaluate, standard }) } : {}), ...(prepare ? { prepare } : {}),
       onLost: (error: AigenError) => lost.abort(error),
     })
     undo.push(() => user.close())

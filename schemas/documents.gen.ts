@@ -1900,6 +1900,29 @@ export interface StatusRequest {
 export type StatusAnswer = CallOutcome
 
 /**
+ * What the owner wants of an agent or a watcher
+ */
+export interface SteerRequest {
+  /**
+   * id of the agent or watcher
+   */
+  id: Id
+  want: 'approve' | 'reject' | 'cancel' | 'stop'
+  /**
+   * number of the question that is answered
+   */
+  question?: number
+  reason?: string
+}
+
+/**
+ * Where it stands then
+ */
+export interface SteerAnswer {
+  state: string
+}
+
+/**
  * A signed promise of the payer on a lane; the highest cumulative wins (payments: one vault, many lanes).
  */
 export type Voucher = PlainVoucher | LockedVoucher | EscrowVoucher
@@ -2148,6 +2171,8 @@ export interface Documents {
   Signature: Signature
   StatusAnswer: StatusAnswer
   StatusRequest: StatusRequest
+  SteerAnswer: SteerAnswer
+  SteerRequest: SteerRequest
   Terms: Terms
   Time: Time
   Unit: Unit

@@ -29,6 +29,7 @@ import schemaVerbsPay from './verbs/pay.schema.json' with { type: 'json' }
 import schemaVerbsQuote from './verbs/quote.schema.json' with { type: 'json' }
 import schemaVerbsSettle from './verbs/settle.schema.json' with { type: 'json' }
 import schemaVerbsStatus from './verbs/status.schema.json' with { type: 'json' }
+import schemaVerbsSteer from './verbs/steer.schema.json' with { type: 'json' }
 import schemaVoucher from './voucher.schema.json' with { type: 'json' }
 import schemaWatcher from './watcher.schema.json' with { type: 'json' }
 
@@ -37,7 +38,7 @@ export const SCHEMAS: readonly object[] = [schemaAccessKey, schemaAgentPolicy, s
   schemaCallForQuotes, schemaCapability, schemaCard, schemaDelivery, schemaEpoch, schemaEvidence, schemaNodeAuthorisation,
   schemaParts, schemaPipeline, schemaQuote, schemaReceipt, schemaReputation, schemaSignature, schemaTerms, schemaVerbsAccept,
   schemaVerbsCancel, schemaVerbsCase, schemaVerbsComplain, schemaVerbsEvidence, schemaVerbsInvoke, schemaVerbsOutcome,
-  schemaVerbsPay, schemaVerbsQuote, schemaVerbsSettle, schemaVerbsStatus, schemaVoucher, schemaWatcher]
+  schemaVerbsPay, schemaVerbsQuote, schemaVerbsSettle, schemaVerbsStatus, schemaVerbsSteer, schemaVoucher, schemaWatcher]
 
 /** Name of a type → where its schema stands. */
 export const REFS = {
@@ -150,6 +151,8 @@ export const REFS = {
   Signature: 'https://aigen.dev/schemas/signature/v1.json',
   StatusAnswer: 'https://aigen.dev/schemas/verbs/status/v1.json#/$defs/answer',
   StatusRequest: 'https://aigen.dev/schemas/verbs/status/v1.json#/$defs/request',
+  SteerAnswer: 'https://aigen.dev/schemas/verbs/steer/v1.json#/$defs/answer',
+  SteerRequest: 'https://aigen.dev/schemas/verbs/steer/v1.json#/$defs/request',
   Terms: 'https://aigen.dev/schemas/terms/v1.json',
   Time: 'https://aigen.dev/schemas/parts/v1.json#/$defs/time',
   Unit: 'https://aigen.dev/schemas/parts/v1.json#/$defs/unit',

@@ -9,6 +9,7 @@ import type { AgentPolicy } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
 import type { Actors } from '../../runtime/actors/read-actors.ts'
 import { blobRef, blobsIn } from '../../runtime/identity/parcel.ts'
+import type { Node } from '../../runtime/node/node.ts'
 import type { StartOptions } from '../user/run.ts'
 import type { User } from '../user/user.ts'
 import type { AgentContext } from './agent.ts'
@@ -18,6 +19,9 @@ import { reportOf, type AgentReport } from './agent-report.ts'
 const GOAL_MAX = 8_000
 const INPUTS_MAX = 128 * 1024
 const REASON_MAX = 500
+
+/** What hosts agents: a user, or its node alone. */
+type Hosting = { readonly node: Pick<Node, 'host'> }
 
 export interface AgentOptions {
   /** What is wanted, in words. */
@@ -72,12 +76,12 @@ export async function startAgent(user: User, options: AgentOptions): Promise<str
 }
 
 /** The report as it stands. Error `agent.unknown`. */
-export function agentReport(user: User, id: string): AgentReport {
+export function agentReport(user: Hosting, id: string): AgentReport {
   return reportOf(user.node.host, id)
 }
 
 /** Resolves with the report when the agent has ended. Errors `agent.unknown`; `network.timeout` after `timeoutMs`. */
-export async function finishAgent(user: User, id: string, timeoutMs: number, signal?: AbortSignal): Promise<AgentReport> {
+export async function finishAgent(user: Hosting, id: string, timeoutMs: number, signal?: AbortSignal): Promise<AgentReport> {
   known(user.node.host, id)
   await user.node.host.until(`agent/${id}`, ({ status }) => status === 'done', timeoutMs, signal)
   return agentReport(user, id)
@@ -87,17 +91,17 @@ export async function finishAgent(user: User, id: string, timeoutMs: number, sig
  * Lets the agent run the plan that it asks about. `question` is the number in its report: an answer
  * to an earlier question is refused. Errors `agent.unknown`, `agent.moved-on`.
  */
-export function approveAgent(user: User, id: string, question?: number): Promise<void> {
+export function approveAgent(user: Hosting, id: string, question?: number): Promise<void> {
   return answer(user, id, question, { type: 'approve' })
 }
 
 /** Refuses the plan, which ends the agent. Errors `agent.unknown`, `agent.moved-on`. */
-export function rejectAgent(user: User, id: string, reason = 'no reason given', question?: number): Promise<void> {
+export function rejectAgent(user: Hosting, id: string, reason = 'no reason given', question?: number): Promise<void> {
   return answer(user, id, question, { type: 'reject', reason: reason.slice(0, REASON_MAX).toWellFormed() })
 }
 
 /** Ends the agent; a paid call under way is cancelled, what it delivered is paid. Error `agent.unknown`. */
-export async function cancelAgent(user: User, id: string): Promise<void> {
+export async function cancelAgent(user: Hosting, id: string): Promise<void> {
   known(user.node.host, id)
   await user.node.host.send(`agent/${id}`, { type: 'cancel' })
 }
@@ -107,7 +111,7 @@ export function listAgents(actors: Pick<Actors, 'list' | 'peek' | 'context'>): A
   return [...actors.list('agent')].map(({ id }) => reportOf(actors, id.slice('agent/'.length)))
 }
 
-async function answer(user: User, id: string, question: number | undefined, event: { type: string; reason?: string }): Promise<void> {
+async function answer(user: Hosting, id: string, question: number | undefined, event: { type: string; reason?: string }): Promise<void> {
   const { host } = user.node
   known(host, id)
   const { asking } = reportOf(host, id)

@@ -7,6 +7,7 @@ import { parseDuration } from '../../pipelines/duration.ts'
 import { planOf } from '../../pipelines/plan.ts'
 import { compileTemplate, type Template } from '../../pipelines/template.ts'
 import type { Actors } from '../../runtime/actors/read-actors.ts'
+import type { Node } from '../../runtime/node/node.ts'
 import { canonicalText, hashOf } from '../../schemas/canonical.ts'
 import type { Watcher } from '../../schemas/documents.gen.ts'
 import { AigenError, type ErrorBody, type Issue } from '../../schemas/error.ts'
@@ -87,7 +88,7 @@ export function listWatchers(actors: Pick<Actors, 'list' | 'peek'>): WatcherRepo
 }
 
 /** Ends the watcher; a paid call under way is cancelled, what it delivered is paid. Error `watcher.unknown`. */
-export async function stopWatcher(user: User, id: string): Promise<void> {
+export async function stopWatcher(user: { readonly node: Pick<Node, 'host'> }, id: string): Promise<void> {
   watcherReport(user.node.host, id)
   await user.node.host.send(`watcher/${id}`, { type: 'stop' })
 }

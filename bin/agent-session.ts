@@ -1,0 +1,70 @@
+/**
+ * Sessions of commands that host agents and watchers, look at them, or steer those of another
+ * process. Opening one goes on with every agent and watcher that its participant's journal left open.
+ */
+import { agentRooms } from '../agents/llm/agent-effects.ts'
+import { agent } from '../agents/llm/planner.machine.ts'
+import { serveSteering, steer, steerFrom } from '../agents/llm/steer.ts'
+import { watcher } from '../agents/user/watcher.machine.ts'
+import { watcherRooms } from '../agents/user/watcher-effects.ts'
+import { readActors, type Actors } from '../runtime/actors/read-actors.ts'
+import { authoriseNode } from '../runtime/identity/authorisation.ts'
+import { openKeys } from '../runtime/identity/keys.ts'
+import { createWire } from '../runtime/identity/wire.ts'
+import { PARTITION } from '../runtime/node/node.ts'
+import type { SteerRequest } from '../schemas/documents.gen.ts'
+import { asError } from '../schemas/error.ts'
+import { join } from './join.ts'
+import { openSession, type UserSession } from './user-session.ts'
+
+const DAY_MS = 86_400_000
+
+/** A user's session whose node hosts agents and watchers and hears its owner's other processes. Errors: those of `openSession`. */
+export function openAgentSession(data: string, name: string | undefined): Promise<UserSession> {
+  return openSession({ data, name, rooms: (options) => [...agentRooms(options), ...watcherRooms(options)], prepare: serveSteering })
+}
+
+/** Agents and watchers of a journal that another process may own. Errors: those of `join`, `journal.*`. */
+export async function readAgents<T>(data: string, name: string | undefined, look: (actors: Actors) => T): Promise<T> {
+  const { ports } = await join(data, name)
+  try {
+    return look(await readActors({ journal: ports.journal, clock: ports.clock, partition: PARTITION, kinds: [agent, watcher] }))
+  } finally {
+    await ports.close()
+  }
+}
+
+/**
+ * Tells the owner's word to the process that runs the participant; where none does, `here` is called
+ * with a session of this process after the word was taken. Where it stands then.
+ */
+export async function steerAgents(data: string, name: string | undefined, request: SteerRequest, here: (session: UserSession) => Promise<unknown>): Promise<string> {
+  let session: UserSession
+  try {
+    session = await openAgentSession(data, name)
+  } catch (thrown) {
+    if (asError(thrown).code !== 'node.locked') throw thrown
+    return steerElsewhere(data, name, request)
+  }
+  try {
+    const state = await steer(session.user, request)
+    await here(session)
+    return state
+  } finally {
+    await session.close()
+  }
+}
+
+async function steerElsewhere(data: string, name: string | undefined, request: SteerRequest): Promise<string> {
+  const { ports, keys, home } = await join(data, name)
+  try {
+    const { bus, clock, random } = ports
+    // A node key of its own: the running node is not taken for this process.
+    const { node } = await openKeys({ home, random, nodeName: 'asker' })
+    const today = Math.floor(clock.now() / DAY_MS) * DAY_MS
+    const authorisation = authoriseNode(keys.wallet, node.publicKey, { notBefore: today - DAY_MS, notAfter: today + 2 * DAY_MS })
+    return await steerFrom(createWire({ bus, clock, random, node, authorisation }), request, random.bytes(16))
+  } finally {
+    await ports.close()
+  }
+}
