@@ -50,6 +50,8 @@ function program(streams: Streams, act: Act): Command {
   const aigen = new Command('aigen')
     .description('Hire models, data and compute from strangers, compose them into pipelines, pay step by step.')
     .exitOverride()
+    // `aigen watch` is a command and has commands: an option after one belongs to it.
+    .enablePositionalOptions()
     .configureOutput({ writeOut: (text) => void streams.stdout.write(text), writeErr: (text) => void streams.stderr.write(text) })
     .showSuggestionAfterError()
     .showHelpAfterError('See aigen --help.')
@@ -105,7 +107,7 @@ function program(streams: Streams, act: Act): Command {
       .action(act<[string, any]>(async (id, options, output) => (await import('./commands/agent.ts')).tell(id, want, options, output)))
   }
 
-  const watch = as(command(aigen, 'watch', 'look again and again, run a pipeline when a condition holds')).enablePositionalOptions()
+  const watch = as(command(aigen, 'watch', 'look again and again, run a pipeline when a condition holds'))
   watch.argument('<file>', 'JSON file of the watcher (schemas/watcher.schema.json)')
     .action(act<[string, any]>(async (file, options, output) => (await import('./commands/watch.ts')).watch(file, options, output)))
   as(command(watch, 'ls', 'every watcher'))

@@ -120,7 +120,7 @@ describe('an agent', () => {
     const asked = async (policy: AgentPolicy = {}): Promise<string> => {
       await open(scriptedModel('m1', ({ judge }) => (judge ? YES : shoutPlan('hi'))), shop())
       const id = await world.drive(startAgent(user, { goal: 'Say hi', budget: '0.50', policy }))
-      await world.drive(user.node.host.until(`agent/${id}`, () => agentReport(user, id).asking !== null || agentReport(user, id).endedAt !== null, 60_000))
+      await world.drive(user.node.host.until(`agent/${id}`, () => agentReport(user, id).asking !== null, 60_000))
       return id
     }
 
@@ -177,6 +177,7 @@ describe('an agent', () => {
     balanced(1_000n)
     const late = await pursue({ policy: { ...FREE, deadline: '3s' } })
     expect(late).toMatchObject({ state: 'failed', error: { code: 'agent.late' }, reserved: '0' })
+    expect(late.endedAt! - late.startedAt).toBeGreaterThanOrEqual(3_000)
     expect(late.endedAt! - late.startedAt).toBeLessThan(15_000)
   })
 

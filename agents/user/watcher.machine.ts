@@ -125,10 +125,11 @@ const machine = createMachine({
             ],
           },
         },
-        ended: { type: 'final' },
+        // Here and not below: the event that says that the inner states are done bears no time.
+        ended: { type: 'final', entry: assign({ endedAt: ({ context, event }: any) => event.at ?? context.startedAt }) },
       },
     },
-    closed: { type: 'final', entry: assign({ endedAt: ({ event }: any) => event.at ?? 0 }) },
+    closed: { type: 'final' },
   },
 }, {
   delays: {
