@@ -39,6 +39,12 @@ describe('wrong usage is exit 2', () => {
     [['check', 'scan-desk', '--budget', 'much'], 'money.invalid'],
     [['receipts', 'verify', 'nowhere.json'], 'There is no file nowhere.json'],
     [['runs', 'ls', '--as', '../other'], 'letters, digits, _ and - only'],
+    [['agent', 'run', 'count the strikes'], 'Say what it may spend: --budget 0.50'],
+    [['agent', 'run', 'count', '--budget', 'much'], 'money.invalid'],
+    [['agent', 'approve', 'agent_x', '--question', '0'], 'Expected a whole number from 1'],
+    [['watch'], 'missing required argument \'file\''],
+    [['watch', 'nowhere.json'], 'nowhere.json'],
+    [['watch', 'ls', '--as', '../other'], 'letters, digits, _ and - only'],
     [[], 'Usage: aigen'],
   ])('%j', async (argv, says) => {
     const { code, out, err } = await aigen(...argv)
@@ -90,7 +96,7 @@ describe('check', () => {
 })
 
 describe('without a network', () => {
-  it.each([['bill', 'run_x'], ['runs', 'ls'], ['providers', 'ls'], ['quote', 'scan-desk'], ['run', 'scan-desk']])('%s says how to start one', async (...argv) => {
+  it.each([['bill', 'run_x'], ['runs', 'ls'], ['providers', 'ls'], ['quote', 'scan-desk'], ['run', 'scan-desk'], ['agent', 'ls'], ['agent', 'run', 'count', '--budget', '1'], ['watch', 'ls']])('%s says how to start one', async (...argv) => {
     const { code, out, err } = await aigen(...argv, '--json', '--data', folder)
     expect(code).toBe(1)
     expect(err).toContain('aigen dev')

@@ -17,6 +17,8 @@ const LINES_MAX = 40
 /** Program, its arguments, and what it must print, in this order. */
 const PROGRAMS: readonly [name: string, words: readonly string[], prints: readonly RegExp[]][] = [
   ['enterprise.js', [], [/^ak_\w+ of 0x[0-9a-f]{40}: compute\.run@1 at 0\.004 a job$/m, /^6 for 0\.004$/m, /^6 for 0\.004$/m, /^key\.quota: /m]],
+  ['watcher.js', [], [/^1 look, 1 run, ended by runs: 50 costly strikes, worst Canada goose; spent 0\.01\d* of 0\.1$/m]],
+  ['agent.js', [], [/^No model is on the network: start aigen dev with |^done: .*; spent 0\.\d+ of 0\.5$/m]],
 ]
 
 describe('the programs', () => {
