@@ -50,7 +50,7 @@ function program(streams: Streams, act: Act): Command {
   const aigen = new Command('aigen')
     .description('Hire models, data and compute from strangers, compose them into pipelines, pay step by step.')
     .exitOverride()
-    // `aigen watch` is a command and has commands: an option after one belongs to it.
+    // `aigen watch` and `aigen gateway` are commands and have commands: an option after one belongs to it.
     .enablePositionalOptions()
     .configureOutput({ writeOut: (text) => void streams.stdout.write(text), writeErr: (text) => void streams.stderr.write(text) })
     .showSuggestionAfterError()
@@ -131,6 +131,7 @@ function program(streams: Streams, act: Act): Command {
     .option('--http-url <url>', 'address told to clients, where a proxy stands in front')
     .action(act<[string, any]>(async (module, options, output) => (await import('./commands/provide.ts')).provide(module, options, output)))
   accessKeys(aigen, command, data, act)
+  gateways(aigen, command, as, act)
   const receipts = aigen.command('receipts').description('proofs of what was paid')
   command(receipts, 'verify', 'check receipts offline').argument('<file>', 'a receipt, a list of them, or one a line')
     .action(act<[string, any]>(async (file, _options, output) => (await import('./commands/receipts.ts')).verify(file, output)))
@@ -160,4 +161,32 @@ function accessKeys(aigen: Command, command: (parent: Command, name: string, des
   for (const [name, says] of [['show', 'one key'], ['revoke', 'end a key at once'], ['invoice', 'every call of a key, with the signed deliveries']] as const) {
     at(command(key, name, says).argument('<id>', 'id of the key')).action(act<[string, any]>(async (id, options, output) => (await load())[name](id, options, output)))
   }
+}
+
+/** `aigen gateway`, and what its operator does beside it. */
+function gateways(aigen: Command, command: (parent: Command, name: string, description: string) => Command, as: (one: Command) => Command, act: Act): void {
+  const load = async () => import('./commands/gateway.ts')
+  const gateway = as(command(aigen, 'gateway', 'serve models and pipelines of the network over HTTP, with accounts and keys'))
+    .option('--port <n>', 'port (default 8787, or a free one)', port)
+    .option('--host <address>', 'address to listen on (default 127.0.0.1)')
+    .option('--url <url>', 'address told to clients, where a proxy stands in front')
+    .option('--tier <name>', 'tier of new accounts: free, pay-as-you-go, monthly', 'free')
+    .option('--no-sign-up', 'no accounts for strangers')
+    .option('--pipeline <file>', 'serve this document too (repeatable)', collect, [])
+    .action(act<[any]>(async (options, output) => (await load()).gateway(options, output)))
+  const account = (one: Command): Command => as(one).requiredOption('--account <email>', 'whose account')
+  const key = gateway.command('key').description('API keys of accounts')
+  account(command(key, 'create', 'make a key, and the account if it is new; prints the key'))
+    .option('--name <text>', 'for the account\'s own list', 'key').option('--tier <name>', 'move the account to this tier').option('--credit <amount>', 'add so much to the account')
+    .option('--budget <amount>', 'most the key may spend').option('--per <time>', 'in each such time, like 30d').option('--rpm <n>', 'requests a minute').option('--tpm <n>', 'tokens a minute')
+    .option('--parallel <n>', 'calls at once').option('--max-tokens <n>', 'tokens of an answer').option('--allow <name>', 'only this model or pipeline (repeatable)', collect, [])
+    .action(act<[any]>(async (options, output) => (await load()).createKey(options, output)))
+  account(command(key, 'revoke', 'end a key at once').argument('<id>', 'id of the key'))
+    .action(act<[string, any]>(async (id, options, output) => (await load()).revokeKey(id, options, output)))
+  account(command(gateway, 'credit', 'add money to an account')).requiredOption('--amount <amount>', 'like 5.00').requiredOption('--reference <text>', 'the payment; counts once')
+    .action(act<[any]>(async (options, output) => (await load()).credit(options, output)))
+  account(command(gateway, 'tier', 'move an account to another tier').argument('<tier>', 'free, pay-as-you-go, monthly'))
+    .action(act<[string, any]>(async (tier, options, output) => (await load()).setTier(tier, options, output)))
+  as(command(gateway, 'ledger', 'add the whole ledger up anew'))
+    .action(act<[any]>(async (options, output) => (await load()).audit(options, output)))
 }

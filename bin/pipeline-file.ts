@@ -10,16 +10,22 @@ import { AigenError } from '../schemas/error.ts'
 import { nearest } from '../schemas/nearest.ts'
 import { ROOT } from './places.ts'
 
+const LIBRARY = join(ROOT, 'pipelines', 'library')
+
 export interface PipelineFile {
   readonly path: string
   readonly text: string
 }
 
+/** The names of pipelines/library. */
+export function libraryNames(): string[] {
+  return readdirSync(LIBRARY).filter((name) => name.endsWith('.json')).map((name) => name.slice(0, -'.json'.length))
+}
+
 /** The text of PIPELINE. Errors `pipeline.unknown`, `input.too-large`. */
 export function readPipelineFile(given: string, cwd: string): PipelineFile {
-  const library = join(ROOT, 'pipelines', 'library')
-  const names = readdirSync(library).filter((name) => name.endsWith('.json')).map((name) => name.slice(0, -'.json'.length))
-  const path = names.includes(given) ? join(library, `${given}.json`) : resolve(cwd, given)
+  const names = libraryNames()
+  const path = names.includes(given) ? join(LIBRARY, `${given}.json`) : resolve(cwd, given)
   const stat = statSync(path, { throwIfNoEntry: false })
   if (!stat?.isFile()) {
     const meant = nearest(given, names)

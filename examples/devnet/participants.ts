@@ -26,6 +26,7 @@ export const PARTICIPANTS: readonly DevnetParticipant[] = [
   provider('name-finder', 'entities'),
   provider('paper-trail', 'query'),
   provider('plain-engine', 'compute', '--http'),
+  { name: 'front-door', role: 'gateway', arguments: ['gateway'] },
 ]
 
 /** Language models whose vendor the environment names (vendor-environment.ts), and everybody else. */
