@@ -105,8 +105,8 @@ const rules = [
     proof: ['agents/gateway/ledger.ts', 'hono'],
   },
   {
-    name: 'language-models-in-agents-llm', from: { pathNot: `^agents/llm/|${TEST}` }, to: { path: npm('@langchain/.+', 'langchain', 'openai', '@anthropic-ai/.+') },
-    comment: 'LangChain and model vendors stay in agents/llm (tests may be their client): hire a capability instead.',
+    name: 'language-models-in-agents-llm', from: { pathNot: `^(agents/llm|examples/programs)/|${TEST}` }, to: { path: npm('@langchain/.+', 'langchain', 'openai', '@anthropic-ai/.+') },
+    comment: 'LangChain and model vendors stay in agents/llm (tests and the programs of users may be their client): hire a capability instead.',
     proof: ['agents/user/c.ts', '@langchain/core'],
   },
   {
