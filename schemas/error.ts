@@ -94,7 +94,8 @@ export const ERRORS = {
   'chain.reverted': rule('config', false, 'The chain refused the transaction.', 'See the reason given.'),
   'chain.unreachable': rule('config', true, 'The chain cannot be reached.', 'Check the RPC address.'),
   // language models of others
-  'vendor.denied': rule('config', false, 'The model vendor refuses this provider.', 'Check its API key and the account behind it.'),
+  'vendor.denied': rule('config', false, 'The model vendor refuses this provider.', 'Check its API key.'),
+  'vendor.empty': rule('config', true, 'The account at the model vendor is out of credit.', 'Pay the vendor; it is tried again every five minutes.'),
   'vendor.unreachable': rule('config', true, 'The model vendor cannot be reached.', 'Check its address and that it runs.'),
   'vendor.models': rule('config', false, 'The model vendor has no such model.', 'Name models it has (AIGEN_OPENAI_MODELS and the like), or load one.'),
   // escrow

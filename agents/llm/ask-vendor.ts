@@ -38,7 +38,8 @@ export interface AskOptions {
 
 /**
  * - `step.input`: the vendor cannot work with this input; says what it said.
- * - `vendor.denied`: the key is refused, or the account is empty: nobody's call will work.
+ * - `vendor.denied`, `vendor.empty`: the key is refused, the account is out of credit: nobody's call will work.
+ * - `vendor.unreachable`: there was no connection.
  * - `step.failed`: the vendor failed, its stream broke, or it did not count; nothing is owed.
  * - what `signal` aborted with, unless that is `step.cancelled`: then the answer so far.
  */
@@ -180,9 +181,9 @@ function failure(thrown: unknown, refusal: Refusal | undefined, { key }: VendorA
   const { status, detail } = refusal
   // A vendor's word on a wrong key repeats parts of it.
   if (status === 401 || status === 403) return new AigenError('vendor.denied', `It answered ${status}.`)
-  if (isQuota(refusal)) return new AigenError('vendor.denied', `The account is out of credit (${status}).`)
+  if (isQuota(refusal)) return new AigenError('vendor.empty', `It answered ${status}.`)
   if (status === 400 || status === 404 || status === 413 || status === 422) return new AigenError('step.input', withoutKey(detailOf(detail), key))
-  return new AigenError('step.failed', status === 0 ? 'The vendor cannot be reached.' : `The vendor answered ${status}.`)
+  return status === 0 ? new AigenError('vendor.unreachable') : new AigenError('step.failed', `The vendor answered ${status}.`)
 }
 
 /** The sentence in a refusal's body, whichever vendor wrote it. */

@@ -46,6 +46,8 @@ export interface ScriptedVendor {
   readonly key: string
   /** Calls of a model, refused ones included, in order. */
   readonly requests: VendorRequest[]
+  /** Takes no key at all from now on, or its own again. */
+  refuse(all: boolean): void
   /** Resolves when so many answers were given up by their caller. */
   dropped(count: number): Promise<void>
   close(): Promise<void>
@@ -54,6 +56,7 @@ export interface ScriptedVendor {
 export async function scriptedVendor({ answers, key = 'test-key', models = ['model-a', 'model-b'] }: ScriptedVendorOptions): Promise<ScriptedVendor> {
   const requests: VendorRequest[] = []
   let drops = 0
+  let refusing = false
   let heard: (() => void)[] = []
   const server = createServer((request, response) => void answer(request, response).catch(() => response.destroy()))
 
@@ -66,7 +69,7 @@ export async function scriptedVendor({ answers, key = 'test-key', models = ['mod
     }
     const format = path === '/v1/messages' ? ANTHROPIC : path === '/api/chat' ? OLLAMA : OPENAI
     const named = request.headers['x-api-key'] ?? request.headers.authorization?.replace(/^Bearer /, '')
-    if (!path.startsWith('/api/') && named !== key) return json(401, format.error({ message: `Incorrect API key provided: ${named}.`, code: 'invalid_api_key' }))
+    if (!path.startsWith('/api/') && (refusing || named !== key)) return json(401, format.error({ message: `Incorrect API key provided: ${named}.`, code: 'invalid_api_key' }))
     if (path === '/v1/models') return json(200, { object: 'list', data: models.map((id) => ({ id, object: 'model', type: 'model' })) })
     if (path === '/api/tags') return json(200, { models: models.map((name) => ({ name, model: name })) })
     if (!['/v1/chat/completions', '/v1/messages', '/api/chat'].includes(path)) return json(404, { error: { message: `no ${path}` } })
@@ -105,6 +108,7 @@ export async function scriptedVendor({ answers, key = 'test-key', models = ['mod
     urls: { openai: `${root}/v1`, anthropic: root, ollama: root },
     key,
     requests,
+    refuse: (all) => void (refusing = all),
     dropped: (count) => new Promise((resolve) => {
       const check = (): void => void (drops >= count && resolve())
       heard = [...heard, check]

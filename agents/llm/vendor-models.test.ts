@@ -198,24 +198,39 @@ describe('keys and models', () => {
     await expect(vendorModels({ vendor })).rejects.toMatchObject({ code: 'vendor.denied' })
   })
 
-  it('a key that stops working makes the provider unhealthy until it works again', async () => {
-    let refuse = false
-    const { chat } = await models('openai', { answers: () => (refuse ? { status: 401, error: { message: 'Incorrect API key provided: test-key' } } : 'fine') })
+  it('a key that stops working makes the provider unwell until it works again', async () => {
+    const server = (open = await scriptedVendor({ answers: ['fine'] }))
+    const [chat] = (await vendorModels({ vendor: 'openai', key: 'test-key', url: server.urls.openai, models: ['model-a'], clock: hasty() })) as any[]
     expect(await chat.health()).toBe(true)
-    refuse = true
+    server.refuse(true)
     const error: AigenError = await chat.handler(ASK, context()).catch((thrown: AigenError) => thrown)
     expect(error).toMatchObject({ code: 'step.failed' })
     expect(JSON.stringify(error)).not.toContain('test-key')
-    refuse = false
+    expect(await chat.health()).toBe(false)
+    server.refuse(false)
     expect(await chat.health()).toBe(true)
+    expect((await chat.handler(ASK, context())).output.message.content).toBe('fine')
+  })
+
+  it('a server that is gone makes the provider unwell', async () => {
+    const { chat, server, clock } = await models('ollama', { answers: ['x'] })
+    await server.close()
+    await expect(chat.handler(ASK, context())).rejects.toMatchObject({ code: 'step.failed' })
+    expect(clock.slept).toEqual([500, 1_000, 2_000])
+    expect(await chat.health()).toBe(false)
   })
 
   it('an account without credit is not asked again and again', async () => {
-    const { chat, server, clock } = await models('openai', { answers: [{ status: 429, error: { message: 'You exceeded your current quota', code: 'insufficient_quota' } }] })
+    let now = 0
+    const clock = { ...hasty(), monotonic: () => now }
+    const { chat, server } = await models('openai', { answers: [{ status: 429, error: { message: 'You exceeded your current quota', code: 'insufficient_quota' } }] }, { clock })
     await expect(chat.handler(ASK, context())).rejects.toMatchObject({ code: 'step.failed' })
-    expect([server.requests.length, clock.slept]).toEqual([1, []])
-    await server.close()
+    expect(server.requests).toHaveLength(1)
     expect(await chat.health()).toBe(false)
+    now += 299_000
+    expect(await chat.health()).toBe(false)
+    now += 2_000
+    expect(await chat.health()).toBe(true)
   })
 
   it('serves the models that the server has, or says which it has not', async () => {

@@ -13,6 +13,8 @@ import { VENDORS, type VendorId } from './vendors.ts'
 
 /** How long a check of the key may take, in ms. */
 const CHECK_MS = 5_000
+/** An account that was out of credit is not asked for so long, in ms. */
+const EMPTY_MS = 300_000
 /** Models served where the vendor's server chooses; a card holds as many. */
 const MODELS_MAX = 32
 
@@ -73,12 +75,15 @@ export async function vendorModels(options: VendorModelsOptions): Promise<Provid
   const missing = served.length === 0 ? [] : models.filter((model) => !served.includes(model) && !served.includes(`${model}:latest`))
   if (models.length === 0 || missing.length > 0) throw new AigenError('vendor.models', missing.length > 0 ? `${vendor.title} lists no ${missing.join(', ')}.` : vendor.title)
 
-  /** Whether the vendor refused us at the last call: nobody's call will work, so none is taken. */
-  let denied = false
+  /** Whether the vendor refused us at the last call, or was not there: nobody's call will work, so none is taken. */
+  let unwell = false
+  let emptyUntil = -Infinity
   const health = async (): Promise<boolean> => {
-    if (!denied) return true
-    denied = await list().then(() => false, () => true)
-    return !denied
+    // Only a call can tell whether an account has credit again.
+    if (clock.monotonic() < emptyUntil) return false
+    if (!unwell) return true
+    unwell = await list().then(() => false, () => true)
+    return !unwell
   }
 
   const ask = async (input: ChatInput, { signal, emit }: HandlerContext): Promise<ChatOutput> => {
@@ -87,9 +92,10 @@ export async function vendorModels(options: VendorModelsOptions): Promise<Provid
     try {
       return await askVendor(input, { vendor, access, model, clock, signal, emit })
     } catch (error) {
-      if (!(error instanceof AigenError && error.code === 'vendor.denied')) throw error
-      denied = true
-      throw new AigenError('step.failed', 'The provider is refused by its vendor.', { cause: error })
+      if (!(error instanceof AigenError && error.code.startsWith('vendor.'))) throw error
+      if (error.code === 'vendor.empty') emptyUntil = clock.monotonic() + EMPTY_MS
+      else unwell = true
+      throw new AigenError('step.failed', 'The provider cannot use its vendor.', { cause: error })
     }
   }
 

@@ -17,16 +17,19 @@ const allowance = openAllowance(user, { limit: '0.25' })
 const tools = networkTools({ user, allowance, capabilities: ['data.query@1', 'compute.run@1', 'text.entities@1'], maxPrice: '0.02' })
 console.log(`tools: ${tools.map((tool) => tool.name).join(', ')}`)
 
-if (user.node.directory.offers('text.chat@1').length > 0) {
+try {
   const model = new NetworkChatModel({ user, allowance, maxPrice: '0.05', attempts: 1 }).bindTools(tools)
   const messages = [{ role: 'user', content: question }]
   for (let round = 0; round < 6; round++) {
     const answer = await model.invoke(messages)
     messages.push(answer)
     for (const call of answer.tool_calls) messages.push(await tools.find((tool) => tool.name === call.name).invoke(call))
-    if (answer.tool_calls.length === 0) { console.log(answer.text); break }
+    if (answer.tool_calls.length > 0) continue
+    console.log(answer.text)
+    break
   }
-} else {
+} catch (error) {
+  if (error.code !== 'market.no-provider' && error.code !== 'pipeline.invalid') throw error
   console.log('no language model is on the network, so here is what a model would ask a tool:')
   const query = tools.find((tool) => tool.name === 'data_query_1')
   console.log(await query.invoke({ sql: 'SELECT airport, count(*) AS strikes FROM birdstrikes GROUP BY airport ORDER BY strikes DESC LIMIT 1' }))
