@@ -3,7 +3,8 @@ import { afterEach, describe, expect, it } from 'vitest'
 import type { RunContext } from '../../pipelines/run.machine.ts'
 import { virtualClock } from '../../runtime/memory/clock.ts'
 import type { MemoryJournalHooks } from '../../runtime/memory/journal.ts'
-import { keysOf, MemoryWorld } from '../memory-network.fixture.ts'
+import { keysOf, MemoryWorld, SHOUT } from '../memory-network.fixture.ts'
+import { hire } from '../user/hire.ts'
 import { keyedRun } from '../user/run.ts'
 import { available, type WalletContext } from '../user/wallet.machine.ts'
 import { owner, scriptedModel, shop, shoutPlan, YES } from './agent.fixture.ts'
@@ -78,6 +79,24 @@ describe('an agent whose node dies', () => {
     await world.drive(approveAgent(again, id, 1))
     expect(await world.drive(finishAgent(again, id, 60_000))).toMatchObject({ state: 'done', spent: '0.012' })
     expect(model.heard.map(({ judge }) => judge)).toEqual([false, true])
+  })
+
+  it('is left alone by a session that hosts no agents, and goes on in the next one that does', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    const model = scriptedModel('m1', ({ judge }) => (judge ? YES : shoutPlan('hi')))
+    await world.drive(world.provider(model))
+    await world.drive(world.provider(shop()))
+    const first = await world.drive(owner(world))
+    const id = await world.drive(startAgent(first, { ...GOAL, policy: {} }))
+    await world.drive(first.node.host.until(`agent/${id}`, () => agentReport(first, id).asking !== null, 60_000))
+    await world.drive(first.close())
+    const plain = await world.drive(world.user('alice'))
+    expect(await world.drive(hire(plain, { capability: SHOUT.id, input: { text: 'own' }, maxPrice: '0.02' }))).toMatchObject({ charged: '0.01' })
+    await world.drive(plain.close())
+    const again = await world.drive(owner(world))
+    await world.drive(approveAgent(again, id, 1))
+    expect(await world.drive(finishAgent(again, id, 60_000))).toMatchObject({ state: 'done', spent: '0.012' })
+    expect(available(again.node.host.context<WalletContext>('wallet')!)).toBe(10_000_000n - 22_000n)
   })
 
   it('while it is being cancelled: the run under way is still cancelled, and counted', async () => {

@@ -86,6 +86,10 @@ export function heldToPolicy(pipeline: Pipeline, terms: Terms, inputs: Readonly<
     }
     const only = step.providers?.only?.filter((one) => !terms.not.includes(one))
     if (only?.length === 0) issues.push({ path: `steps.${name}.providers.only`, message: 'the owner\'s policy denies these providers', hint: 'Leave providers out.' })
+    // An escrow agent is paid and rules over money: the deny list counts for it too, and so it must be named.
+    if (step.settle === 'escrow' && terms.not.length > 0 && (step.escrow?.agent === undefined || terms.not.includes(step.escrow.agent))) {
+      issues.push({ path: `steps.${name}.escrow.agent`, message: 'the owner\'s policy denies some participants, and this is one of them or may become one', hint: 'Leave settle and escrow out.' })
+    }
     const not = [...new Set([...terms.not, ...(step.providers?.not ?? [])])]
     if (not.length > NOT_MAX) issues.push({ path: `steps.${name}.providers.not`, message: `${not.length} providers with those of the policy, ${NOT_MAX} are allowed` })
     const providers = { ...(only === undefined || only.length === 0 ? {} : { only }), ...(not.length === 0 ? {} : { not: not.slice(0, NOT_MAX) }) }

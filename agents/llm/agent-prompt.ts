@@ -76,7 +76,7 @@ export function judgeMessages(context: AgentContext): Message[] {
 export function readPlan(answer: string): { readonly value: object } | { readonly issue: Issue } {
   if (answer.length > TEXT_MAX) return { issue: { path: '', message: `the answer has ${answer.length} characters, ${TEXT_MAX} are allowed` } }
   const value = jsonIn(answer)
-  return value === undefined || !isCanonical(value) ? { issue: { path: '', message: 'the answer is not a JSON object', hint: 'Answer with the document and nothing else.' } } : { value }
+  return value === undefined || !isCanonical(value) ? { issue: { path: '', message: 'the answer is not a JSON object', hint: 'Answer with the whole document and nothing else; it may have been cut where the tokens allowed ended.' } } : { value }
 }
 
 /** The verdict in an answer; undefined when there is none. Only these two fields are read. */

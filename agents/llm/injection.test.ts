@@ -57,6 +57,8 @@ describe('an agent whose model obeys strangers', () => {
     ['a denied capability', { capabilities: { deny: [SHOUT.id] } }, {}, `does not allow ${SHOUT.id}`],
     ['one that is not among the allowed', { capabilities: { allow: ['text.entities@1'] } }, {}, `does not allow ${SHOUT.id}`],
     ['a denied provider', { providers: { deny: [keysOf('p1').participant] } }, { providers: { only: [keysOf('p1').participant] } }, 'denies these providers'],
+    ['a denied participant as an escrow agent', { providers: { deny: [keysOf('judas').participant] } }, { settle: 'escrow', escrow: { agent: keysOf('judas').participant } }, 'this is one of them or may become one'],
+    ['anybody as an escrow agent while somebody is denied', { providers: { deny: [keysOf('judas').participant] } }, { settle: 'escrow' }, 'this is one of them or may become one'],
   ] as const)('cannot hire %s', async (_what, policy, step, fault) => {
     let worked = 0
     const model = scriptedModel('m1', plan(step))

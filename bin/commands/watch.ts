@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import Table from 'cli-table3'
-import { listWatchers, startWatcher, watcherReport, type WatcherReport } from '../../agents/user/watch.ts'
+import { listWatchers, startWatcher, untilWatcher, watcherReport, type WatcherReport } from '../../agents/user/watch.ts'
 import { AigenError } from '../../schemas/error.ts'
 import { validate } from '../../schemas/validate.ts'
 import { openAgentSession, readAgents, steerAgents } from '../agent-session.ts'
@@ -16,6 +16,9 @@ import type { Output } from '../output.ts'
 import { dataFolder } from '../places.ts'
 import type { UserSession } from '../user-session.ts'
 import type { ReadOptions } from './bill.ts'
+
+/** A paid call under way is waited for so long when a watcher is stopped here. */
+const STOP_MS = 120_000
 
 export async function watch(file: string, options: ReadOptions, output: Output): Promise<boolean> {
   const document = validate('Watcher', readJson(file))
@@ -61,7 +64,7 @@ export async function show(watcher: string, options: ReadOptions, output: Output
 export async function stop(watcher: string, options: ReadOptions, output: Output): Promise<boolean> {
   const data = dataFolder(options.data)
   await runningNetwork(data)
-  const state = await steerAgents(data, options.as, { id: watcher, want: 'stop' }, async () => undefined)
+  const state = await steerAgents(data, options.as, { id: watcher, want: 'stop' }, (session) => untilWatcher(session.user, watcher, () => false, STOP_MS))
   output.emit({ type: 'watcher.state', watcher, state })
   output.say(`watcher ${watcher}: ${state}`)
   return true

@@ -15,7 +15,7 @@ const evaluate = evaluateWith(evaluator)
 const user = await openUser({ ports, keys, evaluate, deposit: 1_000_000n, faucet: true, rooms: agentRooms({ evaluate }) })
 
 if (user.node.directory.offers('text.chat@1').length === 0) {
-  console.log('No model is on the network: start aigen dev with OPENAI_API_KEY, ANTHROPIC_API_KEY or OLLAMA_URL set, or sell text.chat@1 yourself.')
+  console.log('No model is on the network: start aigen dev with OPENAI_API_KEY, ANTHROPIC_API_KEY or OLLAMA_HOST set, or sell text.chat@1 yourself.')
 } else {
   const id = await startAgent(user, { goal, budget: '0.50', policy: { approval: { above: '0.10' }, approvalTimeout: '1m', attempts: 2 } })
   const report = await finishAgent(user, id, 600_000)
