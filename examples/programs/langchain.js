@@ -24,9 +24,7 @@ try {
     const answer = await model.invoke(messages)
     messages.push(answer)
     for (const call of answer.tool_calls) messages.push(await tools.find((tool) => tool.name === call.name).invoke(call))
-    if (answer.tool_calls.length > 0) continue
-    console.log(answer.text)
-    break
+    if (answer.tool_calls.length === 0) { console.log(answer.text); break }
   }
 } catch (error) {
   if (error.code !== 'market.no-provider' && error.code !== 'pipeline.invalid') throw error
@@ -37,5 +35,4 @@ try {
 const { spent, limit } = allowance.state()
 console.log(`spent ${spent} of ${limit}`)
 await user.close()
-await ports.close()
-await evaluator.close()
+await Promise.all([ports.close(), evaluator.close()])
