@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Pipeline } from '../../schemas/documents.gen.ts'
 import { virtualClock } from '../../runtime/memory/clock.ts'
 import type { MemoryJournalHooks } from '../../runtime/memory/journal.ts'
@@ -12,6 +12,8 @@ import { EMBED, modelNamed } from './models.ts'
 import { perform, type Order } from './perform.ts'
 import { HOUSE } from './postings.ts'
 import { startPipeline } from './runs.ts'
+
+vi.setConfig({ testTimeout: 60_000 })
 
 const pipeline = { name: 'shout', version: '1.0.0', steps: { call: { uses: SHOUT.id, with: { text: 'hi' }, price: { max: '0.02' } } }, output: '${steps.call}' } as unknown as Pipeline
 

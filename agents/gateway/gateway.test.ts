@@ -1,11 +1,14 @@
 import OpenAI from 'openai'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { systemClock } from '../../runtime/node/system-clock.ts'
 import { chatProvider, toolAnswer } from '../llm/chat-provider.fixture.ts'
 import { MemoryWorld } from '../memory-network.fixture.ts'
 import { embedder, openTestGateway, vectorOf, type TestGateway, type TestGatewayOptions } from './gateway.fixture.ts'
 import type { KeyLimits } from './keys.ts'
 import { HOUSE } from './postings.ts'
+
+// Real sockets on a machine that may be busy.
+vi.setConfig({ testTimeout: 30_000 })
 
 let world: MemoryWorld
 let gateway: TestGateway

@@ -39,7 +39,8 @@ export function refusal(thrown: unknown, now: number): Refusal {
   const retry = rule.retry && !(error instanceof AigenError && code === 'step.cancelled')
   return {
     status,
-    headers: { 'x-should-retry': String(retry), ...(wait === undefined ? {} : { 'retry-after': String(wait) }) },
+    // What is left of a body that is too large is not read: the connection ends with the answer.
+    headers: { 'x-should-retry': String(retry), ...(status === 413 ? { connection: 'close' } : {}), ...(wait === undefined ? {} : { 'retry-after': String(wait) }) },
     body: { error: { message: own ? rule.says : `${error.message} ${rule.hint}`, type, param: error.path ?? null, code: name } },
   }
 }
