@@ -5,7 +5,7 @@
  */
 import { canonicalBytes, hashOf } from '../schemas/canonical.ts'
 import type {
-  AcceptRequest, CallForQuotesBody, CallOutcome, CardBody, Delivery, DeliveryBody, Hash, Hex32, PlainVoucher, Quote, QuoteRequest, SettleAnswer, Terms,
+  AcceptRequest, CallForQuotesBody, CallOutcome, CardBody, Delivery, DeliveryBody, EscrowVoucher, Hash, Hex32, PlainVoucher, Quote, QuoteRequest, SettleAnswer, Terms,
 } from '../schemas/documents.gen.ts'
 import { AigenError } from '../schemas/error.ts'
 import type { ParticipantId } from '../schemas/id.ts'
@@ -21,6 +21,7 @@ import { BEAT_MS } from '../runtime/market/liveness.ts'
 import { marketSubject } from '../runtime/market/hire.ts'
 import type { NodePorts } from '../runtime/node/node.ts'
 import { deliveryHash, signDelivery } from '../runtime/payments/delivery.ts'
+import { signEscrowVoucher, staked, stakeOf } from '../runtime/payments/escrow.ts'
 import { foldRef, NO_REF } from '../runtime/payments/fold.ts'
 import { signPlainVoucher } from '../runtime/payments/voucher.ts'
 import type { RailWrite } from '../runtime/ports/rail.ts'
@@ -51,6 +52,7 @@ export interface Tricks {
   signer?: Wire
   invoke?(honest: () => CallOutcome): unknown
   cancel?(honest: () => CallOutcome): unknown
+  evidence?(honest: () => CallOutcome): unknown
   pay?(honest: () => unknown): unknown
   settle?(honest: () => SettleAnswer, lanes: readonly Hex32[]): unknown
 }
@@ -60,6 +62,8 @@ export interface Liar {
   /** How often each verb was asked. */
   readonly asked: Record<string, number>
   readonly vouchers: PlainVoucher[]
+  /** What secured the calls before they were worked on. */
+  readonly escrows: EscrowVoucher[]
 }
 
 /** A provider of `text.shout@1` at `list` whose work is instant, with `tricks`. */
@@ -69,6 +73,7 @@ export async function openLiar(world: MemoryWorld, name: string, list: string, t
   const wire = wireOf(ports, keysOf(name))
   const asked: Record<string, number> = {}
   const vouchers: PlainVoucher[] = []
+  const escrows: EscrowVoucher[] = []
   const agreements = new Map<Hash, Terms>()
   const deliveries = new Map<Hash, CallOutcome>()
   const count = (verb: string): void => { asked[verb] = (asked[verb] ?? 0) + 1 }
@@ -81,7 +86,7 @@ export async function openLiar(world: MemoryWorld, name: string, list: string, t
     const honest: Terms = {
       quote: `q_${name}`, request: call.id, provider: wire.participant, payer: call.payer, payee: wire.participant, capability: SHOUT.id,
       capabilityHash: hashOf(SHOUT), outputSchemaHash: hashOf(SHOUT.output), expect: call.expect, unit: 'call', unitPrice: price.toString(), units: call.units,
-      cap: (price * BigInt(call.units)).toString(), deadlineMs: call.deadlineMs, graceMs: call.graceMs, settle: call.settle,
+      cap: (price * BigInt(call.units)).toString(), deadlineMs: call.deadlineMs, graceMs: call.graceMs, settle: call.settle, ...(call.escrow ? { escrow: call.escrow } : {}),
       asset: rail.terms.asset, vault: rail.terms.contract, expiresAt: clock.now() + 60_000, round: 0,
     }
     for (const message of tricks.extra?.(honest, wire) ?? []) bus.publish(reply!, canonicalBytes(message))
@@ -98,8 +103,9 @@ export async function openLiar(world: MemoryWorld, name: string, list: string, t
     const honest = (): unknown => ({ provider: signAgreement(body, wire.credentials.sign) })
     return tricks.accept ? tricks.accept(body, honest) : honest()
   })
-  wire.serve('invoke', (body) => validate('InvokeRequest', body), async ({ agreement, call, input, inputHash }) => {
+  wire.serve('invoke', (body) => validate('InvokeRequest', body), async ({ agreement, call, input, inputHash, escrow }) => {
     count('invoke')
+    if (escrow) escrows.push(escrow)
     const honest = (): CallOutcome => {
       const output = 'output' in tricks ? tricks.output : { text: String(input['text']).toUpperCase(), quality: 90 }
       const body: DeliveryBody = { agreement, call, inputHash, outputHash: hashOf(output), units: { call: 1 }, amount: agreements.get(agreement)!.unitPrice, at: clock.now() }
@@ -114,6 +120,11 @@ export async function openLiar(world: MemoryWorld, name: string, list: string, t
     count('cancel')
     const honest = (): CallOutcome => deliveries.get(agreement) ?? { state: 'cancelled' }
     return tricks.cancel ? tricks.cancel(honest) : honest()
+  })
+  wire.serve('evidence', (body) => validate('EvidenceRequest', body), async ({ agreement }) => {
+    count('evidence')
+    const honest = (): CallOutcome => deliveries.get(agreement) ?? { state: 'unknown' }
+    return tricks.evidence ? tricks.evidence(honest) : honest()
   })
   wire.serve('pay', (body) => validate('PayRequest', body), async ({ voucher }) => {
     count('pay')
@@ -137,7 +148,7 @@ export async function openLiar(world: MemoryWorld, name: string, list: string, t
     clock.timer(clock.now() + BEAT_MS, beat)
   }
   beat()
-  return { wire, asked, vouchers }
+  return { wire, asked, vouchers, escrows }
 }
 
 /** An agreement as a payer made it. */
@@ -225,6 +236,14 @@ export class Payer {
     const { amount } = delivery.body
     const cumulative = (BigInt(previous.cumulative ?? '0') + BigInt(amount)).toString()
     return signPlainVoucher(this.#ports.rail, this.keys.voucher, lane, cumulative, foldRef(previous.ref ?? NO_REF, deliveryHash(delivery), amount))
+  }
+
+  /** The voucher that stakes `made` on its lane, as the first of the lane, before `change` bends it and it is signed. */
+  stake({ id, terms, lane }: Made, change: Partial<EscrowVoucher> = {}, at: { cumulative: string; ref: Hex32 } = { cumulative: '0', ref: NO_REF }): EscrowVoucher {
+    const { clock, rail } = this.#ports
+    const { amount, arbiter, challengeEnd, expiry } = stakeOf(terms, id, clock.now() + terms.deadlineMs + terms.graceMs)
+    const { lane: where = lane, cumulative, ref, ...stake } = { ...staked(at, { agreement: id, amount }), ...change }
+    return signEscrowVoucher(rail, this.keys.voucher, where, { cumulative, ref }, { agreement: id, amount, arbiter, challengeEnd, expiry, ...stake })
   }
 
   pay(to: ParticipantId, lane: Hex32, voucher: unknown, delivery: Delivery, callId?: string): Promise<any> {

@@ -27,6 +27,7 @@ export const PARTICIPANTS: readonly DevnetParticipant[] = [
   provider('paper-trail', 'query'),
   provider('plain-engine', 'compute', '--http'),
   { name: 'front-door', role: 'gateway', arguments: ['gateway'] },
+  { name: 'safe-hands', role: 'payments', arguments: ['payments'] },
 ]
 
 /** Language models whose vendor the environment names (vendor-environment.ts), and everybody else. */

@@ -31,7 +31,7 @@ const machine = createMachine({
   initial: 'watching',
   states: {
     watching: {
-      entry: effect<VerdictInput, any>('verdict.look', ({ context: { voucher } }) => ({ voucher })),
+      entry: effect<VerdictInput, any>('verdict.look', ({ context: { voucher } }) => ({ voucher, patient: true })),
       on: {
         'verdict.look.done': {
           target: 'known',
