@@ -27,6 +27,9 @@ export { type Allowance, type AllowanceOptions, type AllowanceState, openAllowan
 export { openUser, type User, type UserOptions } from './agents/user/user.ts'
 export { billNow, finishRun, type Finished, listRuns, type RunLine, startRun, type StartOptions } from './agents/user/run.ts'
 
+// Deciding about escrowed calls.
+export { openPayments, type Payments, type PaymentsOptions } from './agents/payments/open.ts'
+
 // Calling a provider by access key, without a node.
 export { callWithKey, type KeyAnswer, type KeyCall, openAccessKey } from './agents/user/key-client.ts'
 export { attenuate } from './runtime/identity/access-key.ts'

@@ -12,6 +12,7 @@ import { startServer } from '../runtime/nats/server.ts'
 import type { NatsServer } from '../runtime/nats/nats-server.ts'
 import { connectPorts, type Connections } from '../runtime/node/connect.ts'
 import { systemRandom } from '../runtime/node/system-random.ts'
+import { openPayments, type Payments, type PaymentsOptions } from './payments/open.ts'
 import { evaluateHere } from './memory-network.fixture.ts'
 import type { ProviderDefinition } from './provider/define.ts'
 import { provide, type Provider } from './provider/provide.ts'
@@ -47,6 +48,16 @@ export class RealWorld {
       await close()
     })
     return provider
+  }
+
+  async payments(name: string, options: Partial<PaymentsOptions> = {}): Promise<Payments> {
+    const { keys, ports, close } = await this.#admit(name)
+    const payments = await openPayments({ name, ports, keys, evaluate: evaluateHere, deposit: 10_000_000n, faucet: true, ...options })
+    this.#open.add(async () => {
+      await payments.stop(0)
+      await close()
+    })
+    return payments
   }
 
   async user(name: string): Promise<User> {
