@@ -36,7 +36,7 @@ describe('an escrow in which somebody lies', () => {
   const tillOf = (provider: { node: { host: { context<C>(id: string): C | undefined } } }, lane: Hex32): TillContext => provider.node.host.context<TillContext>(`till/${lane}`)!
   /** The case is taken, as if its fee had been paid. */
   const take = (safe: Awaited<ReturnType<typeof open>>['safe'], made: Made): Promise<unknown> =>
-    world.drive(safe.provider.definition.handler({ agreement: made.id, until: world.clock.now() + 500_000 }, {} as never))
+    world.drive(safe.provider.definitions[0]!.handler({ agreement: made.id, until: world.clock.now() + 500_000 }, {} as never))
   const complaint = (payer: Payer, made: Made, voucher: EscrowVoucher, change: Partial<ComplainRequest> = {}): ComplainRequest => ({
     agreement: { terms: made.terms, lane: made.lane, payer: payer.wire.credentials.sign('agreement', { terms: made.terms, lane: made.lane }), provider: (made.answer as { provider: AcceptRequest['payer'] }).provider },
     voucher, previousRef: NO_REF, capability: SHOUT, authorisations: [payer.wire.credentials.authorisation], reason: 'I do not like it.', ...change,
