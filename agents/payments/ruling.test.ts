@@ -8,7 +8,7 @@ const bare = { ...good, output: false }
 const forged = { ...good, genuine: false }
 
 describe('rulings are a function of the evidence', () => {
-  it.each<[string, Evidence['payer'], Evidence['provider'], string | null | 'hear']>([
+  it.each<[string, Evidence['payer'], Evidence['provider'], string | null]>([
     ['the payer shows a good output', good, 'unasked', '500'],
     ['the payer shows a bad output', bad, 'unasked', '0'],
     ['the payer shows a late delivery', late, 'unasked', '0'],
