@@ -1611,6 +1611,71 @@ export interface AcceptAnswer {
 }
 
 /**
+ * Asks for the credit of whoever asks
+ */
+export interface BalanceRequest {}
+
+/**
+ * The account: free = deposited − held − spent − fees
+ */
+export interface BalanceAnswer {
+  deposited: Money
+  held: Money
+  spent: Money
+  fees: Money
+  free: Money
+}
+
+/**
+ * Has one call hired and paid from the credit of whoever asks; the same key again is the same call
+ */
+export interface BuyRequest {
+  /**
+   * names the call within the account
+   */
+  key: string
+  capability: CapabilityId
+  /**
+   * any JSON value that fits the capability's input schema, without blobs
+   */
+  input: {
+    [k: string]: unknown
+  }
+  /**
+   * most that the call may cost, the fee not included
+   */
+  maxPrice: Money
+  deadlineMs?: DurationMs
+  /**
+   * CEL over output
+   */
+  expect?: string
+}
+
+/**
+ * Where it stands; ask again while it is pending
+ */
+export interface BuyAnswer {
+  state: 'pending' | 'done' | 'failed'
+  /**
+   * any JSON value
+   */
+  output?: {
+    [k: string]: unknown
+  }
+  /**
+   * what the network charged
+   */
+  charged?: Money
+  fee?: Money
+  /**
+   * name of who did it
+   */
+  provider?: string
+  error?: Failure
+}
+
+/**
  * Asks to stop a call; a call that has a result already answers with it
  */
 export interface CancelRequest {
@@ -2078,9 +2143,13 @@ export interface Documents {
   Alive: Alive
   Asset: Asset
   Atomic: Atomic
+  BalanceAnswer: BalanceAnswer
+  BalanceRequest: BalanceRequest
   Bill: Bill
   BillEscrow: BillEscrow
   BlobRef: BlobRef
+  BuyAnswer: BuyAnswer
+  BuyRequest: BuyRequest
   CallCancelled: CallCancelled
   CallDelivered: CallDelivered
   CallFailed: CallFailed

@@ -106,6 +106,7 @@ export const ERRORS = {
   'epoch.unknown': rule('network', true, 'This guardian does not know that epoch.', 'Ask again, or ask another guardian.'),
   'reputation.quorum': rule('caller', false, 'Too few guardians stand behind this.', 'Get it from a guardian\'s door or from the network, and check the list of guardians.'),
   'reputation.unknown': rule('caller', false, 'Guardians know nothing of this yet.', 'Wait for the next epoch; see aigen reputation ls.'),
+  'credit.short': rule('caller', false, 'The account has too little credit.', 'Deposit more: hire payment.deposit.'),
   // pipelines
   'pipeline.invalid': rule('caller', false, 'The pipeline has errors.', 'Mend each path listed; aigen check shows them all.'),
   'pipeline.unknown': rule('caller', false, 'There is no such pipeline.', 'Give a file, or a name from pipelines/library.'),

@@ -19,6 +19,8 @@ import schemaReputation from './reputation.schema.json' with { type: 'json' }
 import schemaSignature from './signature.schema.json' with { type: 'json' }
 import schemaTerms from './terms.schema.json' with { type: 'json' }
 import schemaVerbsAccept from './verbs/accept.schema.json' with { type: 'json' }
+import schemaVerbsBalance from './verbs/balance.schema.json' with { type: 'json' }
+import schemaVerbsBuy from './verbs/buy.schema.json' with { type: 'json' }
 import schemaVerbsCancel from './verbs/cancel.schema.json' with { type: 'json' }
 import schemaVerbsCase from './verbs/case.schema.json' with { type: 'json' }
 import schemaVerbsComplain from './verbs/complain.schema.json' with { type: 'json' }
@@ -37,8 +39,9 @@ import schemaWatcher from './watcher.schema.json' with { type: 'json' }
 export const SCHEMAS: readonly object[] = [schemaAccessKey, schemaAgentPolicy, schemaAgreement, schemaAlive, schemaBill,
   schemaCallForQuotes, schemaCapability, schemaCard, schemaDelivery, schemaEpoch, schemaEvidence, schemaNodeAuthorisation,
   schemaParts, schemaPipeline, schemaQuote, schemaReceipt, schemaReputation, schemaSignature, schemaTerms, schemaVerbsAccept,
-  schemaVerbsCancel, schemaVerbsCase, schemaVerbsComplain, schemaVerbsEvidence, schemaVerbsInvoke, schemaVerbsOutcome,
-  schemaVerbsPay, schemaVerbsQuote, schemaVerbsSettle, schemaVerbsStatus, schemaVerbsSteer, schemaVoucher, schemaWatcher]
+  schemaVerbsBalance, schemaVerbsBuy, schemaVerbsCancel, schemaVerbsCase, schemaVerbsComplain, schemaVerbsEvidence,
+  schemaVerbsInvoke, schemaVerbsOutcome, schemaVerbsPay, schemaVerbsQuote, schemaVerbsSettle, schemaVerbsStatus, schemaVerbsSteer,
+  schemaVoucher, schemaWatcher]
 
 /** Name of a type → where its schema stands. */
 export const REFS = {
@@ -58,9 +61,13 @@ export const REFS = {
   Alive: 'https://aigen.dev/schemas/alive/v1.json',
   Asset: 'https://aigen.dev/schemas/parts/v1.json#/$defs/asset',
   Atomic: 'https://aigen.dev/schemas/parts/v1.json#/$defs/atomic',
+  BalanceAnswer: 'https://aigen.dev/schemas/verbs/balance/v1.json#/$defs/answer',
+  BalanceRequest: 'https://aigen.dev/schemas/verbs/balance/v1.json#/$defs/request',
   Bill: 'https://aigen.dev/schemas/bill/v1.json',
   BillEscrow: 'https://aigen.dev/schemas/bill/v1.json#/$defs/escrow',
   BlobRef: 'https://aigen.dev/schemas/parts/v1.json#/$defs/blobRef',
+  BuyAnswer: 'https://aigen.dev/schemas/verbs/buy/v1.json#/$defs/answer',
+  BuyRequest: 'https://aigen.dev/schemas/verbs/buy/v1.json#/$defs/request',
   CallCancelled: 'https://aigen.dev/schemas/verbs/outcome/v1.json#/$defs/cancelled',
   CallDelivered: 'https://aigen.dev/schemas/verbs/outcome/v1.json#/$defs/delivered',
   CallFailed: 'https://aigen.dev/schemas/verbs/outcome/v1.json#/$defs/failed',

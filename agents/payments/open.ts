@@ -1,6 +1,7 @@
 /**
  * A payment provider at work: a node that sells `payment.escrow@1`, hears complaints and rules, and
- * says on its card on which terms (payments.md). It never holds the funds it decides about. Used by
+ * says on its card on which terms (payments.md); it never holds the funds it decides about. It also
+ * pays on behalf of accounts that have bought credit with it. Used by
  * `aigen payments` and the devnet.
  */
 import capability from '../../schemas/capabilities/payment.escrow@1.json' with { type: 'json' }
@@ -13,7 +14,10 @@ import { openUser, type User, type UserOptions } from '../user/user.ts'
 import type { ProviderDefinition } from '../provider/define.ts'
 import { prepareShop, providerRooms, readyToSell, type Provider, type Shop } from '../provider/provide.ts'
 import { caseActor, escrowCase } from './case.machine.ts'
+import { creditEffects, depositDefinition, serveCredit, watchDeposits } from './credit.ts'
+import { credits } from './credits.machine.ts'
 import { hearingEffects } from './hearing.ts'
+import { purchase } from './purchase.machine.ts'
 import { serveCases } from './verbs.ts'
 
 export interface PaymentsOptions extends Omit<UserOptions, 'rooms' | 'prepare'> {
@@ -46,7 +50,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
   const terms = { arbiter, challengeMs, expiryMs }
   const fault = escrowFault({ ...terms, agent: keys.participant })
   if (fault !== undefined) throw new AigenError('input.invalid', fault)
-  const opened: { host?: Host; shop?: Shop } = {}
+  const opened: { host?: Host; shop?: Shop; user?: User } = {}
   const definition: ProviderDefinition = {
     name, capability: capability as unknown as Capability, price: { list: fee }, latencyMs: 2_000, concurrency: 64, queue: 512,
     handler: async ({ agreement, until }: { agreement: Hash; until: number }) => {
@@ -56,15 +60,20 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
       return { output: { agreement, arbiter }, units: { case: 1 } }
     },
   }
-  await readyToSell(definition)
+  const selling = [definition, depositDefinition(name, () => opened.host!)]
+  await readyToSell(selling)
   const cases: Room = (parts) => ({ actors: [escrowCase], effects: hearingEffects({ ...parts, evaluate, arbiter: keys.voucher }) })
+  const account: Room = () => ({ actors: [credits, purchase], effects: creditEffects(() => opened.user!) })
   const user = await openUser({
     ...options,
-    rooms: [...providerRooms(definition, evaluate), cases],
-    prepare: async (node) => {
+    rooms: [...providerRooms(selling, evaluate), cases, account],
+    prepare: async (node, self) => {
       opened.host = node.host
-      opened.shop = await prepareShop(node, definition)
+      opened.user = self
+      opened.shop = await prepareShop(node, selling)
       serveCases({ ...node, host: () => node.host }, arbiter)
+      serveCredit(node)
+      await watchDeposits(node.host)
     },
   })
   const provider = await opened.shop!.open({ roles: ['payment-provider', 'service-provider'], escrow: { ...terms, fee } })
