@@ -18,6 +18,7 @@
 
 // Offering a service.
 export { type BlobRef, defineProvider, type HandlerContext, type HandlerResult, type ProviderDefinition, type ProviderPrice } from './agents/provider/define.ts'
+export { type BundleProvider, provideBundle } from './agents/provider/bundle.ts'
 export { provide, type Provider } from './agents/provider/provide.ts'
 export { type DoorSettings, provideWithDoor, type ProviderWithDoor } from './agents/provider/with-door.ts'
 
@@ -59,7 +60,7 @@ export { verifyReceipt } from './runtime/payments/receipt.ts'
 
 // What is said: documents, their validation, money, errors.
 export type {
-  AccessCaveat, Address, AgentPolicy, Agreement, Bill, Capability, Card, Delivery, Hash, NodeAuthorisation, Offer, OpenAccessKey, Pipeline, Quote, Receipt, SealedAccessKey, Signature, Terms, Units, Voucher, Watcher,
+  AccessCaveat, Address, AgentPolicy, Agreement, Bill, Bundle, Capability, Card, Delivery, Hash, NodeAuthorisation, Offer, OpenAccessKey, Pipeline, Quote, Receipt, SealedAccessKey, Signature, Terms, Units, Voucher, Watcher,
 } from './schemas/documents.gen.ts'
 export { AigenError, type ErrorBody, type ErrorCode, type ErrorRule, ERRORS, type Issue } from './schemas/error.ts'
 export type { ParticipantId } from './schemas/id.ts'

@@ -125,7 +125,7 @@ function program(streams: Streams, act: Act): Command {
   as(command(providers, 'show', 'one provider, with its capability\'s contract').argument('<provider>', 'name or address'))
     .action(act<[string, any]>(async (provider, options, output) => (await import('./commands/providers.ts')).show(provider, options, output)))
 
-  as(command(aigen, 'provide', 'sell what a module defines').argument('<module>', 'file whose default export is a provider'))
+  as(command(aigen, 'provide', 'sell what a module defines, or a pipeline').argument('<module>', 'file whose default export is a provider, or a bundle in JSON'))
     .option('--http [port]', 'also answer access keys over HTTP', (text) => (text === undefined ? true : port(text)))
     .option('--http-host <address>', 'address to listen on (default 127.0.0.1)')
     .option('--http-url <url>', 'address told to clients, where a proxy stands in front')

@@ -18,7 +18,7 @@ import { standardCapabilities } from './pipeline-file.ts'
 import { homeOf } from './places.ts'
 
 /** What a user's vault holds on the devnet: 100 test dollars, from the faucet. */
-const DEPOSIT = 100_000_000n
+export const DEPOSIT = 100_000_000n
 
 export interface UserSession extends Joined {
   readonly user: User

@@ -383,6 +383,58 @@ export interface BillEscrow {
 }
 
 /**
+ * A pipeline sold as one capability (D8): whoever hires it pays one price, the bundle's provider pays the steps.
+ */
+export interface Bundle {
+  /**
+   * name of the provider, for people
+   */
+  name: string
+  capability: BundleCapability
+  price: BundlePrice
+  /**
+   * promised time from invoke to delivery (default: what the pipeline takes at worst)
+   */
+  latencyMs?: DurationMs
+  /**
+   * calls worked on at once (default 4)
+   */
+  concurrency?: number
+  pipeline: Pipeline
+}
+/**
+ * what is sold; its input is the pipeline's, its output the pipeline's answer
+ */
+export interface BundleCapability {
+  id: CapabilityId
+  /**
+   * name for people
+   */
+  title: string
+  /**
+   * what it does, for people and agents
+   */
+  description: string
+  /**
+   * schema of the answer; without it, that it has the keys of the pipeline's output
+   */
+  output?: JsonSchema
+}
+/**
+ * price of one call; the lowest must exceed what the pipeline can cost at worst
+ */
+export interface BundlePrice {
+  /**
+   * asked price
+   */
+  list: Money
+  /**
+   * lowest price that bargaining can reach (default list)
+   */
+  floor?: Money
+}
+
+/**
  * A payer's signed question to all providers of a capability. It carries no input. Kind "call-for-quotes".
  */
 export interface CallForQuotes {
@@ -2148,6 +2200,7 @@ export interface Documents {
   Bill: Bill
   BillEscrow: BillEscrow
   BlobRef: BlobRef
+  Bundle: Bundle
   BuyAnswer: BuyAnswer
   BuyRequest: BuyRequest
   CallCancelled: CallCancelled

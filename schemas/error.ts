@@ -109,6 +109,7 @@ export const ERRORS = {
   'credit.short': rule('caller', false, 'The account has too little credit.', 'Deposit more: hire payment.deposit.'),
   // pipelines
   'pipeline.invalid': rule('caller', false, 'The pipeline has errors.', 'Mend each path listed; aigen check shows them all.'),
+  'bundle.loss': rule('config', false, 'The bundle could cost more than it is sold for.', 'Raise its price, or lower its steps\' prices and attempts.'),
   'pipeline.unknown': rule('caller', false, 'There is no such pipeline.', 'Give a file, or a name from pipelines/library.'),
   'run.unknown': rule('caller', false, 'There is no such run.', 'See aigen runs ls.'),
   'run.conflict': rule('caller', false, 'The same key came with another run.', 'Use a new key.'),

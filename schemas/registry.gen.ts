@@ -4,6 +4,7 @@ import schemaAgentPolicy from './agent-policy.schema.json' with { type: 'json' }
 import schemaAgreement from './agreement.schema.json' with { type: 'json' }
 import schemaAlive from './alive.schema.json' with { type: 'json' }
 import schemaBill from './bill.schema.json' with { type: 'json' }
+import schemaBundle from './bundle.schema.json' with { type: 'json' }
 import schemaCallForQuotes from './call-for-quotes.schema.json' with { type: 'json' }
 import schemaCapability from './capability.schema.json' with { type: 'json' }
 import schemaCard from './card.schema.json' with { type: 'json' }
@@ -37,11 +38,11 @@ import schemaWatcher from './watcher.schema.json' with { type: 'json' }
 
 /** Every schema file, in no order that matters. */
 export const SCHEMAS: readonly object[] = [schemaAccessKey, schemaAgentPolicy, schemaAgreement, schemaAlive, schemaBill,
-  schemaCallForQuotes, schemaCapability, schemaCard, schemaDelivery, schemaEpoch, schemaEvidence, schemaNodeAuthorisation,
-  schemaParts, schemaPipeline, schemaQuote, schemaReceipt, schemaReputation, schemaSignature, schemaTerms, schemaVerbsAccept,
-  schemaVerbsBalance, schemaVerbsBuy, schemaVerbsCancel, schemaVerbsCase, schemaVerbsComplain, schemaVerbsEvidence,
-  schemaVerbsInvoke, schemaVerbsOutcome, schemaVerbsPay, schemaVerbsQuote, schemaVerbsSettle, schemaVerbsStatus, schemaVerbsSteer,
-  schemaVoucher, schemaWatcher]
+  schemaBundle, schemaCallForQuotes, schemaCapability, schemaCard, schemaDelivery, schemaEpoch, schemaEvidence,
+  schemaNodeAuthorisation, schemaParts, schemaPipeline, schemaQuote, schemaReceipt, schemaReputation, schemaSignature, schemaTerms,
+  schemaVerbsAccept, schemaVerbsBalance, schemaVerbsBuy, schemaVerbsCancel, schemaVerbsCase, schemaVerbsComplain,
+  schemaVerbsEvidence, schemaVerbsInvoke, schemaVerbsOutcome, schemaVerbsPay, schemaVerbsQuote, schemaVerbsSettle,
+  schemaVerbsStatus, schemaVerbsSteer, schemaVoucher, schemaWatcher]
 
 /** Name of a type → where its schema stands. */
 export const REFS = {
@@ -66,6 +67,7 @@ export const REFS = {
   Bill: 'https://aigen.dev/schemas/bill/v1.json',
   BillEscrow: 'https://aigen.dev/schemas/bill/v1.json#/$defs/escrow',
   BlobRef: 'https://aigen.dev/schemas/parts/v1.json#/$defs/blobRef',
+  Bundle: 'https://aigen.dev/schemas/bundle/v1.json',
   BuyAnswer: 'https://aigen.dev/schemas/verbs/buy/v1.json#/$defs/answer',
   BuyRequest: 'https://aigen.dev/schemas/verbs/buy/v1.json#/$defs/request',
   CallCancelled: 'https://aigen.dev/schemas/verbs/outcome/v1.json#/$defs/cancelled',

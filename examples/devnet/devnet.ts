@@ -137,6 +137,8 @@ async function within(ms: number, children: readonly ParticipantProcess[]): Prom
 
 /** A service beside this file: compiled when this file is. */
 function moduleFile(module: string): string {
+  // Documents are not compiled: they lie beside the sources.
+  if (module.endsWith('.json')) return fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? module : `../../../examples/devnet/${module}`, import.meta.url))
   return fileURLToPath(new URL(`${module}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url))
 }
 

@@ -28,6 +28,7 @@ export const PARTICIPANTS: readonly DevnetParticipant[] = [
   provider('plain-engine', 'compute', '--http'),
   { name: 'front-door', role: 'gateway', arguments: ['gateway'] },
   { name: 'safe-hands', role: 'payments', arguments: ['payments'] },
+  { name: 'whole-desk', role: 'bundle', arguments: ['provide', './bundles/whole-desk.json'] },
 ]
 
 /** Language models whose vendor the environment names (vendor-environment.ts), and everybody else. */
