@@ -1,4 +1,4 @@
-/** `aigen provide MODULE|BUNDLE.json`: sells what the module's default export defines until it is stopped. */
+/** `aigen provide MODULE`: sells what the module's default export defines until it is stopped. */
 import { pathToFileURL } from 'node:url'
 import type { ProviderDefinition } from '../../agents/provider/define.ts'
 import { provide as startProvider } from '../../agents/provider/provide.ts'
@@ -27,7 +27,6 @@ export interface ProvideOptions {
 export const VERSION = '0.1.0'
 
 export async function provide(module: string, options: ProvideOptions, output: Output): Promise<boolean> {
-  if (module.endsWith('.json')) return (await import('./provide-bundle.ts')).provideBundle(module, options, output)
   const definitions = await loadDefinitions(module, options.as)
   const [{ name }] = definitions as readonly [ProviderDefinition]
   // Models are loaded while it is being taken in.
