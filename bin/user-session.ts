@@ -59,7 +59,7 @@ export async function openSession({ data, name, admit, before, rooms, prepare }:
     const evaluate = evaluateWith(evaluator)
     const standard = standardCapabilities()
     const user = await openUser({
-      ports: joined.ports, keys: joined.keys, telemetry, evaluate, deposit: DEPOSIT, faucet: true, standard,
+      ports: joined.ports, keys: joined.keys, telemetry, evaluate, deposit: DEPOSIT, faucet: true, shareEvidence: true, standard,
       ...(rooms ? { rooms: rooms({ evaluate, standard }) } : {}), ...(prepare ? { prepare } : {}),
       onLost: (error: AigenError) => lost.abort(error),
     })

@@ -38,8 +38,8 @@ export interface GuardianOptions extends Omit<UserOptions, 'rooms' | 'prepare'> 
   readonly probes?: number
   readonly each?: number
   readonly spend?: string
-  /** HTTP addresses of its door, for the card. */
-  readonly doors?: () => readonly string[]
+  /** Opens its HTTP door on the node; the addresses go on its card. */
+  readonly open?: (node: Node) => Promise<readonly string[]>
   /** Changes what it reports: for tests of liars. */
   readonly report?: (entries: ReputationEntry[]) => ReputationEntry[]
 }
@@ -78,7 +78,6 @@ export async function openGuardian(options: GuardianOptions): Promise<Guardian> 
       serveEpochs(node, set)
     },
   })
-  opened.user = user
   const { node } = user
   const restores = new Map<number, number>()
   const { reputation } = node
@@ -96,8 +95,9 @@ export async function openGuardian(options: GuardianOptions): Promise<Guardian> 
   }, restore)
   await node.host.start(GUARDIAN, { self, set })
   if (JSON.stringify(node.host.context<GuardianContext>(GUARDIAN)!.set) !== JSON.stringify(set)) await node.host.send(GUARDIAN, { type: 'set', set })
+  const doors = (await options.open?.(node)) ?? []
   const presence = await announcePresence(node, () => ({
-    name: options.name, roles: ['trust-guardian'], offers: [], doors: (options.doors?.() ?? []).map((url) => ({ kind: 'reputation', url })),
+    name: options.name, roles: ['trust-guardian'], offers: [], doors: doors.map((url) => ({ kind: 'reputation', url })),
   }))
   return {
     user, node, set, presence,

@@ -1,5 +1,5 @@
 /**
- * A small printed page as a PNG, for probes of readers: capitals and digits in a dot-matrix face with
+ * A small printed page as a PNG, for probes of readers: capitals in a dot-matrix face with
  * smoothed edges. Made with Node's zlib only; the same lines give the same bytes.
  */
 import { crc32, deflateSync } from 'node:zlib'
@@ -8,8 +8,7 @@ import { crc32, deflateSync } from 'node:zlib'
 const FACE: Readonly<Record<string, string>> = {
   A: '0e11111f111111', B: '1e11111e11111e', C: '0e11101010110e', D: '1e11111111111e', E: '1f10101e10101f', F: '1f10101e101010', G: '0e11101711110f', H: '1111111f111111',
   I: '0e04040404040e', K: '11121418141211', L: '1010101010101f', M: '111b1515111111', N: '11191915131311', O: '0e11111111110e', P: '1e11111e101010', R: '1e11111e141211',
-  S: '0f10100e01011e', T: '1f040404040404', U: '1111111111110e', V: '11111111110a04', W: '1111111515150a', Y: '11110a04040404',
-  2: '0e11010204081f', 3: '1f02040201110e', 4: '02060a121f0202', 5: '1f101e0101110e', 6: '0608101e11110e', 7: '1f010204080808', 8: '0e11110e11110e', 9: '0e11110f01020c', ' ': '00000000000000',
+  S: '0f10100e01011e', T: '1f040404040404', U: '1111111111110e', V: '11111111110a04', W: '1111111515150a', Y: '11110a04040404', ' ': '00000000000000',
 }
 const SCALE = 8
 const MARGIN = 6

@@ -26,6 +26,7 @@ import { purse } from '../../runtime/payments/purse.machine.ts'
 import { verdictEffects } from '../../runtime/payments/verdict.ts'
 import { writeThrough } from '../../runtime/payments/write.ts'
 import { encodeWrite } from '../../runtime/ports/rail-json.ts'
+import { shareEvidence } from './share-evidence.ts'
 import { wallet } from './wallet.machine.ts'
 
 /** Seconds that payees have to claim after an exit is begun. */
@@ -39,6 +40,8 @@ export interface UserOptions extends Omit<NodeOptions, 'rooms'> {
   readonly faucet?: boolean
   /** Contracts of capabilities that no card has shown yet. */
   readonly standard?: ReadonlyMap<string, Capability>
+  /** Whether receipts and complaints are told to the guardians (default false: they say who hired whom). */
+  readonly shareEvidence?: boolean
   /** What other roles of the same participant add to its node: one wallet, one journal, one address. */
   readonly rooms?: readonly Room[]
   /** Called with the open node before it listens: other roles register their verbs here. */
@@ -81,11 +84,15 @@ function userRooms(options: UserOptions, listeners: Listeners): Room[] {
 export async function openUser(options: UserOptions): Promise<User> {
   const listeners: Listeners = new Map()
   const node = await openNode({ ...options, rooms: [...userRooms(options, listeners), ...(options.rooms ?? [])] })
+  const stopSharing = options.shareEvidence ? shareEvidence(node) : undefined
   const user: User = {
     node,
     listeners,
     capabilities: () => new Map([...(options.standard ?? []), ...node.directory.capabilities()]),
-    close: () => node.close(),
+    close: () => {
+      stopSharing?.()
+      return node.close()
+    },
   }
   try {
     await options.prepare?.(node, user)

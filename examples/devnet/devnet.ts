@@ -12,7 +12,9 @@ import { lockHome } from '../../runtime/node/lock.ts'
 import { systemRandom } from '../../runtime/node/system-random.ts'
 import { startServer, type ServerEvent } from '../../runtime/nats/server.ts'
 import { AigenError } from '../../schemas/error.ts'
+import type { GuardianSet } from '../../schemas/documents.gen.ts'
 import type { ParticipantId } from '../../schemas/id.ts'
+import { genesisGuardians } from './genesis.ts'
 import { startChain, type DevnetChain } from './chain.ts'
 import { participantsIn, type DevnetParticipant } from './participants.ts'
 import { ParticipantProcess } from './participant-process.ts'
@@ -68,16 +70,17 @@ export async function startDevnet(options: DevnetOptions): Promise<Devnet> {
   ground.catch(() => undefined)
   const funded = new Map<ParticipantId, Promise<void>>()
   const admit = async (participant: ParticipantId): Promise<Connections> => {
-    const { nats, chain } = await ground
+    const { nats, chain, guardians } = await ground
     const funding = funded.get(participant) ?? chain.fund(participant)
     funded.set(participant, funding)
     funding.catch(() => funded.delete(participant))
-    const [credentials] = await Promise.all([nats.admit(participant), funding])
-    return { ...credentials, chain: chain.chain }
+    const [credentials] = await Promise.all([nats.admit(participant, { guardian: guardians?.participants.includes(participant) === true }), funding])
+    return { ...credentials, chain: chain.chain, ...(guardians ? { guardians } : {}) }
   }
 
-  // Participants load their models while NATS and the chain start; they are taken in when both are there.
   const invited = options.participants ?? participantsIn(process.env)
+  const guardians = await genesisGuardians(data, invited)
+  // Participants load their models while NATS and the chain start; they are taken in when both are there.
   const children = invited.map(({ name, role, arguments: words }) => new ParticipantProcess({
     name, role, admit, say, program: options.program,
     args: [...words.map((word) => (word.startsWith('./') ? moduleFile(word) : word)), '--data', data, '--as', name],
@@ -98,9 +101,9 @@ export async function startDevnet(options: DevnetOptions): Promise<Devnet> {
     })
     await Promise.allSettled([natsStart, chainStart])
     const [nats, chain] = [await natsStart, await chainStart]
-    opened({ nats, chain })
+    opened({ nats, chain, guardians })
     const { url, version, source, warnings, pid, dataDir, operator } = nats
-    const file: NetworkFile = { version: 1, pid: process.pid, startedAt: Date.now(), nats: { url, version, source, warnings, pid, dataDir }, chain: chain.chain, operator }
+    const file: NetworkFile = { version: 1, pid: process.pid, startedAt: Date.now(), nats: { url, version, source, warnings, pid, dataDir }, chain: chain.chain, operator, ...(guardians ? { guardians } : {}) }
     const stopAdmission = await serveAdmission(operator, admit)
     const removeFile = await writeNetworkFile(data, file)
     undo.push(stopAdmission, removeFile)
@@ -120,6 +123,7 @@ export async function startDevnet(options: DevnetOptions): Promise<Devnet> {
 interface Ground {
   readonly nats: Awaited<ReturnType<typeof startServer>>
   readonly chain: DevnetChain
+  readonly guardians: GuardianSet | undefined
 }
 
 async function within(ms: number, children: readonly ParticipantProcess[]): Promise<void> {

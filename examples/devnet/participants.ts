@@ -16,6 +16,8 @@ export interface DevnetParticipant {
 
 const provider = (name: string, module: string, ...more: string[]): DevnetParticipant => ({ name, role: 'provider', arguments: ['provide', `./services/${module}`, ...more] })
 
+const guardian = (name: string): DevnetParticipant => ({ name, role: 'guardian', arguments: ['guardian'] })
+
 /** Slow starters first: they begin to load while the others are still being spawned. */
 export const PARTICIPANTS: readonly DevnetParticipant[] = [
   provider('warm-tables', 'warm-query'),
@@ -29,6 +31,11 @@ export const PARTICIPANTS: readonly DevnetParticipant[] = [
   { name: 'front-door', role: 'gateway', arguments: ['gateway'] },
   { name: 'safe-hands', role: 'payments', arguments: ['payments'] },
   { name: 'whole-desk', role: 'bundle', arguments: ['provide', './bundles/whole-desk.json'] },
+  // Last: they are cheap to start, and have nothing to watch before the others are there.
+  guardian('north-watch'),
+  guardian('east-watch'),
+  guardian('south-watch'),
+  guardian('west-watch'),
 ]
 
 /** Language models whose vendor the environment names (vendor-environment.ts), and everybody else. */

@@ -29,6 +29,8 @@ export interface NetworkFile {
   readonly nats: Pick<NatsServer, 'url' | 'version' | 'source' | 'warnings' | 'pid' | 'dataDir'>
   readonly chain: Connections['chain']
   readonly operator: Credentials
+  /** Genesis of its guardians, when it has any: what verification of reputation takes. */
+  readonly guardians?: Connections['guardians']
 }
 
 const fileOf = (data: string): string => join(data, 'devnet.json')

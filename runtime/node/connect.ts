@@ -8,6 +8,7 @@ import { natsBus } from '../nats/bus.ts'
 import { connectNats, type Connection } from '../nats/connection.ts'
 import { natsJournal } from '../nats/journal.ts'
 import { evmRail } from '../evm/rail.ts'
+import type { GuardianSet } from '../../schemas/documents.gen.ts'
 import type { NodePorts } from './node.ts'
 import { systemClock } from './system-clock.ts'
 import { systemRandom } from './system-random.ts'
@@ -17,6 +18,8 @@ export interface Connections {
   readonly network: Credentials
   readonly journal: Credentials
   readonly chain: { readonly url: string; readonly chainId: number; readonly contract: `0x${string}`; readonly token: `0x${string}` }
+  /** The guardians of the network, from genesis. */
+  readonly guardians?: GuardianSet
 }
 
 export interface ConnectedPorts extends NodePorts {
@@ -38,7 +41,7 @@ export async function connectPorts(connections: Connections, participant: string
     const bus = natsBus(network)
     const journal = natsJournal(own)
     return {
-      bus, journal, blobs, transfer: natsBlobs(network, participant), rail, clock: systemClock, random: systemRandom, connection: network,
+      bus, journal, blobs, transfer: natsBlobs(network, participant), rail, clock: systemClock, random: systemRandom, connection: network, ...(connections.guardians ? { guardians: connections.guardians } : {}),
       close: async () => {
         await journal.close()
         await bus.close()
