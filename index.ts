@@ -55,6 +55,10 @@ export { check, type CheckOptions, type CheckReport } from './pipelines/check.ts
 export { type BoundedEvaluator, type BoundedOptions, makeBoundedEvaluator } from './pipelines/evaluate-bounded.ts'
 export { type Evaluate, evaluateWith } from './pipelines/prepare.ts'
 
+// Reputation: what a quorum of guardians signed, checked without a node.
+export { verifyEntry, verifyRegistry } from './runtime/market/registry.ts'
+export type { GuardianSet, ProvenEntry, Registry, ReputationEntry } from './schemas/documents.gen.ts'
+
 // Proof: a receipt verifies offline, without us.
 export { verifyReceipt } from './runtime/payments/receipt.ts'
 

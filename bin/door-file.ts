@@ -9,7 +9,8 @@ import { AigenError } from '../schemas/error.ts'
 
 export interface DoorFile {
   readonly url: string
-  readonly adminToken: string
+  /** Lets the operator in, where the door has something for operators. */
+  readonly adminToken?: string
   readonly pid: number
 }
 

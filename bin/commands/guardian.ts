@@ -3,6 +3,7 @@ import { openReputationDoor } from '../../agents/guardian/door.ts'
 import { openGuardian } from '../../agents/guardian/guardian.ts'
 import { STANDARD_BOOK } from '../../agents/guardian/standard-book.ts'
 import { AigenError } from '../../schemas/error.ts'
+import { writeDoorFile } from '../door-file.ts'
 import type { Output } from '../output.ts'
 import { standardCapabilities } from '../pipeline-file.ts'
 import { runRole } from '../role.ts'
@@ -24,7 +25,7 @@ export function guardian(options: GuardianCommandOptions, output: Output): Promi
   const name = options.as ?? 'guardian'
   return runRole({
     data: options.data, name, output,
-    open: async ({ ports, keys, telemetry, evaluate, onLost, alone }) => {
+    open: async ({ home, ports, keys, telemetry, evaluate, onLost, alone }) => {
       const { guardians: set } = ports
       if (!set) throw new AigenError('usage.invalid', 'This network has no guardians from genesis.')
       // The door is told on the card, so it is opened first and answers once the node is there.
@@ -36,11 +37,13 @@ export function guardian(options: GuardianCommandOptions, output: Output): Promi
           return [opened.door.url]
         },
       })
+      const remove = await writeDoorFile(home, { url: opened.door!.url, pid: process.pid })
       if (alone) {
         output.emit({ type: 'guardian', name, participant: keys.participant, door: opened.door!.url, epochMs: set.epochMs, guardians: set.participants.length, quorum: set.quorum })
         output.print(`${name} guards as ${keys.participant}; reputation at ${opened.door!.url}/reputation`)
       }
       return async () => {
+        await remove()
         await opened.door?.close()
         await role.close()
       }
