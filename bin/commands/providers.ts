@@ -27,7 +27,8 @@ async function known(options: ReadOptions, output: Output): Promise<Known[]> {
     const refused = (participant: string, error: AigenError): void => output.say(`card of ${participant} refused: ${error.message}`)
     const verifier = createVerifier(createAuthorisations())
     const directory = await openDirectory({ bus: ports.bus, clock: ports.clock, verifier, onRefused: refused })
-    const entries = directory.entries()
+    // Who sells nothing, like a guardian, is no provider.
+    const entries = directory.entries().filter(({ card: { body } }) => body.offers.length > 0)
     const alive = new Set<string>()
     for await (const { data } of ports.bus.gather('$SRV.PING', new Uint8Array(), { max: entries.length, timeoutMs: PING_MS })) {
       const { metadata } = decodeJson(data) as { metadata?: { participant?: string } }
