@@ -6,6 +6,7 @@ import { AigenError, asError } from '../schemas/error.ts'
 import { openKeys, type Keys } from '../runtime/identity/keys.ts'
 import { readNetworkFile, requestAdmission, type Admit, type NetworkFile } from '../runtime/node/admission.ts'
 import { connectPorts, type ConnectedPorts } from '../runtime/node/connect.ts'
+import { systemClock } from '../runtime/node/system-clock.ts'
 import { systemRandom } from '../runtime/node/system-random.ts'
 import { homeOf } from './places.ts'
 
@@ -18,6 +19,9 @@ export interface Joined {
 
 /** A machine that is busy starting everything may answer a connection too late. */
 const CONNECT_ATTEMPTS = 4
+const PAUSE_MS = 250
+/** What may pass: a server that takes many in at once may not know the last of them yet. */
+const PASSING: readonly string[] = ['network.timeout', 'network.unreachable', 'network.denied', 'chain.unreachable']
 
 /** The network that runs on `data`. Error `network.unreachable` when none does. */
 export async function runningNetwork(data: string): Promise<NetworkFile> {
@@ -40,7 +44,8 @@ export async function join(data: string, name: string | undefined, admit?: Admit
       return { data, home, keys, ports: await connectPorts(await take(keys.participant), keys.participant) }
     } catch (thrown) {
       const error = asError(thrown)
-      if (attempt >= CONNECT_ATTEMPTS || !['network.timeout', 'network.unreachable', 'chain.unreachable'].includes(error.code)) throw error
+      if (attempt >= CONNECT_ATTEMPTS || !PASSING.includes(error.code)) throw error
+      await systemClock.sleep(PAUSE_MS * attempt)
     }
   }
 }

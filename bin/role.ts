@@ -33,6 +33,8 @@ export interface RoleSession extends Joined {
   readonly stopping: AbortSignal
   /** Whether a person started it: a child says nothing on its own. */
   readonly alone: boolean
+  /** Says in one line what the participant does, for who started the network. */
+  introduce(line: string): void
 }
 
 export interface RoleOptions {
@@ -54,6 +56,7 @@ export async function runRole({ data: given, name, output, open }: RoleOptions):
   const interrupt = lifeline ?? onInterrupt()
   const undo: (() => Promise<unknown> | void)[] = [await lockHome(home)]
   let problem: AigenError | undefined
+  const lines: string[] = []
   try {
     const joined = await join(data, name, lifeline?.admit)
     undo.push(() => joined.ports.close())
@@ -68,8 +71,8 @@ export async function runRole({ data: given, name, output, open }: RoleOptions):
       problem = error
       lost.abort()
     }
-    undo.push(await open({ ...joined, name, telemetry, evaluate, onLost, stopping: interrupt.signal, alone: !lifeline }))
-    process.send?.({ type: 'live' })
+    undo.push(await open({ ...joined, name, telemetry, evaluate, onLost, stopping: interrupt.signal, alone: !lifeline, introduce: (line) => void lines.push(line) }))
+    process.send?.({ type: 'live', does: lines.join('; ') })
     if (!lifeline) output.say('Ctrl-C stops it.')
     await Promise.race([aborted(interrupt.signal), aborted(lost.signal)])
     if (problem) throw problem

@@ -51,7 +51,7 @@ async function stay(devnet: Devnet, data: string, output: Output, stop: AbortSig
     output.emit({ type: 'network', data, nats: devnet.file.nats.url, chain: devnet.file.chain, participants })
     const { ink } = output
     output.print(`\n${ink.bold('The network is up.')}`)
-    for (const { name, role, participant, pid } of participants) output.print(`  ${role.padEnd(9)} ${name.padEnd(14)} ${participant} ${ink.dim(`process ${pid}`)}`)
+    for (const { name, role, does, participant } of participants) output.print(`  ${role.padEnd(9)} ${name.padEnd(14)} ${does === '' ? participant : does}`)
     const aigen = basename(process.argv[1] ?? '') === 'aigen' ? 'aigen' : `node ${relative(process.cwd(), PROGRAM)}`
     const flag = (await readNetworkFile(dataFolder()))?.pid === process.pid ? '' : ` --data ${data}`
     output.print(`\nFrom another terminal, as ${ink.bold(DEFAULT_NAME)} (100 test dollars from the faucet):`)

@@ -53,7 +53,7 @@ export async function gateway(options: GatewayCommandOptions, output: Output): P
   const pipelines = pipelinesOf(options.pipeline)
   return runRole({
     data: options.data, name, output,
-    open: async ({ ports, keys, telemetry, evaluate, onLost, alone }) => {
+    open: async ({ ports, keys, telemetry, evaluate, onLost, alone, introduce }) => {
       const undo: (() => Promise<unknown>)[] = []
       const close = async (): Promise<void> => {
         for (const step of undo.splice(0).reverse()) await step()
@@ -75,6 +75,7 @@ export async function gateway(options: GatewayCommandOptions, output: Output): P
         await writeFile(join(home, 'gateway.json'), JSON.stringify({ url: front.url }))
         const { settled, released, running } = opened.reconciled
         if (settled + released + running > 0) output.say(`calls left open: ${settled} settled, ${released} released, ${running} still running`)
+        introduce(`${front.url}/v1 speaks OpenAI's API; a key: aigen gateway key create`)
         if (alone) {
           output.emit({ type: 'gateway', name, participant: keys.participant, baseUrl: `${front.url}/v1` })
           output.print(`${name} serves ${front.url}/v1 as ${keys.participant}\na key: aigen gateway key create --account you@example.org --credit 1`)

@@ -25,7 +25,7 @@ export function guardian(options: GuardianCommandOptions, output: Output): Promi
   const name = options.as ?? 'guardian'
   return runRole({
     data: options.data, name, output,
-    open: async ({ home, ports, keys, telemetry, evaluate, onLost, alone }) => {
+    open: async ({ home, ports, keys, telemetry, evaluate, onLost, alone, introduce }) => {
       const { guardians: set } = ports
       if (!set) throw new AigenError('usage.invalid', 'This network has no guardians from genesis.')
       // The door is told on the card, so it is opened first and answers once the node is there.
@@ -38,6 +38,7 @@ export function guardian(options: GuardianCommandOptions, output: Output): Promi
         },
       })
       const remove = await writeDoorFile(home, { url: opened.door!.url, pid: process.pid })
+      introduce(`watches, probes and signs epochs; ${opened.door!.url}/reputation`)
       if (alone) {
         output.emit({ type: 'guardian', name, participant: keys.participant, door: opened.door!.url, epochMs: set.epochMs, guardians: set.participants.length, quorum: set.quorum })
         output.print(`${name} guards as ${keys.participant}; reputation at ${opened.door!.url}/reputation`)

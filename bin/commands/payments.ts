@@ -21,8 +21,9 @@ export async function payments({ data, as = 'safe-hands', fee = '0.001', challen
   const challengeMs = parseDuration(challenge)
   return runRole({
     data, name: as, output,
-    open: async ({ ports, keys, telemetry, evaluate, onLost, stopping, alone }) => {
+    open: async ({ ports, keys, telemetry, evaluate, onLost, stopping, alone, introduce }) => {
       const opened = await openPayments({ name: as, fee, challengeMs, ports, keys, telemetry, evaluate, onLost, deposit: DEPOSIT, faucet: true, standard: standardCapabilities() })
+      introduce(`decides about escrowed calls for ${fee}, keeps credits`)
       if (alone) {
         output.emit({ type: 'payments', name: as, participant: keys.participant, arbiter: opened.arbiter, fee, challengeMs })
         output.print(`${as} decides about escrowed calls for ${fee} each, within ${challenge}, as ${keys.participant}`)

@@ -17,12 +17,13 @@ export async function provideBundle(given: string, options: ProvideOptions, outp
   const { name, capability, price } = bundleDefinition(document, standardCapabilities(), () => { throw new AigenError('internal') })
   return runRole({
     data: options.data, name: options.as ?? name, output,
-    open: async ({ ports, keys, telemetry, evaluate, onLost, stopping, alone }) => {
+    open: async ({ ports, keys, telemetry, evaluate, onLost, stopping, alone, introduce }) => {
       const provider = await openBundle(document, { ports, keys, telemetry, evaluate, onLost, deposit: DEPOSIT, faucet: true, standard: standardCapabilities() })
       const announced = await announce(ports.connection, {
         participant: keys.participant, node: keys.nodeId, name, version: VERSION, description: capability.title,
         capabilities: [{ id: capability.id, metadata: { list: price.list, unit: capability.unit } }], stats: () => provider.stats(),
       })
+      introduce(`sells ${capability.id} for ${price.list} a call, and pays its steps`)
       if (alone) {
         output.emit({ type: 'provider', name, participant: keys.participant, capability: capability.id, list: price.list })
         output.print(`${name} sells ${capability.id} for ${price.list} a call as ${keys.participant}, and pays its steps`)

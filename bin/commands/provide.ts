@@ -37,7 +37,7 @@ export async function provide(module: string, options: ProvideOptions, output: O
   })
   return runRole({
     data: options.data, name: options.as ?? name, output,
-    open: async ({ home, ports, keys, telemetry, evaluate, onLost, stopping, alone }) => {
+    open: async ({ home, ports, keys, telemetry, evaluate, onLost, stopping, alone, introduce }) => {
       const provider = options.http === undefined
         ? await startProvider(selling, { ports, keys, telemetry, onLost }, evaluate)
         : await withDoor(selling, { ports, keys, telemetry, onLost }, evaluate, options, home)
@@ -45,6 +45,8 @@ export async function provide(module: string, options: ProvideOptions, output: O
         participant: keys.participant, node: keys.nodeId, name, version: VERSION, description: definitions.map(({ capability }) => capability.title).join(', '),
         capabilities: definitions.map(({ capability: { id, unit }, price: { list } }) => ({ id, metadata: { list, unit } })), stats: () => provider.stats(),
       })
+      for (const { capability: { id, unit, per }, price: { list } } of definitions) introduce(`sells ${id} for ${list} a ${per === undefined ? '' : `${per} `}${unit}`)
+      if ('url' in provider) introduce(`access keys open ${String(provider.url)}`)
       if (alone) {
         for (const { capability: { id, unit, per }, price: { list } } of definitions) {
           output.emit({ type: 'provider', name, participant: keys.participant, capability: id, list })

@@ -37,7 +37,7 @@ export interface Devnet {
   readonly file: NetworkFile
   /** Resolves when every participant is there; `network.timeout` with the names of those that are not. */
   readonly live: Promise<void>
-  participants(): { readonly name: string; readonly role: string; readonly participant: ParticipantId | undefined; readonly pid: number | undefined }[]
+  participants(): { readonly name: string; readonly role: string; readonly does: string; readonly participant: ParticipantId | undefined; readonly pid: number | undefined }[]
   /** Takes a participant in: an account on NATS, gas on the chain. Repeatable. */
   admit(participant: ParticipantId): Promise<Connections>
   /** Stops participants, then chain and NATS. Idempotent. */
@@ -112,7 +112,7 @@ export async function startDevnet(options: DevnetOptions): Promise<Devnet> {
     const needed = new Set(invited.filter(({ optional }) => !optional).map(({ name }) => name))
     const live = within(LIVE_MS, children.filter(({ name }) => needed.has(name)))
     live.catch(() => undefined)
-    return { file, live, admit, stop, participants: () => children.map(({ name, role, participant, pid: child }) => ({ name, role, participant, pid: child })) }
+    return { file, live, admit, stop, participants: () => children.map(({ name, role, does, participant, pid: child }) => ({ name, role, does, participant, pid: child })) }
   } catch (error) {
     failed(error)
     await stop()

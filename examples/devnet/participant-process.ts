@@ -32,7 +32,7 @@ export interface ParticipantProcessOptions {
 }
 
 /** What a child tells. */
-export type ChildMessage = { readonly type: 'admit'; readonly participant: string } | { readonly type: 'live' }
+export type ChildMessage = { readonly type: 'admit'; readonly participant: string } | { readonly type: 'live'; readonly does?: string }
 
 export class ParticipantProcess {
   readonly name: string
@@ -40,6 +40,8 @@ export class ParticipantProcess {
   /** Resolves when its card is out for the first time; rejects when it is given up before. */
   readonly live: Promise<void>
   participant: ParticipantId | undefined
+  /** What it does, in its own words. */
+  does = ''
   readonly #options: ParticipantProcessOptions
   #child: ChildProcess | undefined
   #startedAt = 0
@@ -98,6 +100,7 @@ export class ParticipantProcess {
 
   async #heard(child: ChildProcess, message: ChildMessage): Promise<void> {
     if (message.type === 'live') {
+      this.does = message.does ?? ''
       this.#isLive()
       return
     }
