@@ -2,7 +2,7 @@
 import { pathToFileURL } from 'node:url'
 import type { ProviderDefinition } from '../../agents/provider/define.ts'
 import { provide as startProvider } from '../../agents/provider/provide.ts'
-import { provideWithDoor, type ProviderWithDoor } from '../../agents/provider/with-door.ts'
+import type { ProviderWithDoor } from '../../agents/provider/with-door.ts'
 import type { Evaluate } from '../../pipelines/prepare.ts'
 import { openKey } from '../../runtime/identity/keys.ts'
 import { toText } from '../../runtime/identity/text-bytes.ts'
@@ -67,6 +67,8 @@ async function withDoor(
   definition: readonly ProviderDefinition[], node: Parameters<typeof startProvider>[1], evaluate: Evaluate, { http, httpHost, httpUrl }: ProvideOptions, home: string,
 ): Promise<ProviderWithDoor> {
   const adminToken = toText(systemRandom.bytes(24))
+  // Loaded where it is asked for: most providers have no HTTP door.
+  const { provideWithDoor } = await import('../../agents/provider/with-door.ts')
   const provider = await provideWithDoor(definition, node, evaluate, {
     adminToken, root: await openKey(home, 'access', () => systemRandom.bytes(32), systemRandom),
     ...(typeof http === 'number' ? { port: http } : {}), ...(httpHost === undefined ? {} : { hostname: httpHost }), ...(httpUrl === undefined ? {} : { publicUrl: httpUrl }),
