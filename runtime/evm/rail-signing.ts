@@ -2,14 +2,26 @@
  * The pure part of a rail: ids, digests and signatures of one vault contract, without a chain.
  * Used by the EVM rail and the memory rail, so that a voucher is the same bytes in both (D10).
  */
-import type { Rail, RailTerms } from '../ports/rail.ts'
+import { AigenError } from '../../schemas/error.ts'
+import type { DepositAuthorisation, Rail, RailTerms } from '../ports/rail.ts'
+import type { Hex } from '../ports/signer.ts'
 import { recoverAddress } from './native-signer.ts'
 import { VaultTypedData } from './typed-data.ts'
 
 /** Everything of `Rail` that needs no chain; microseconds a call. */
-export function railSigning(terms: Pick<RailTerms, 'chainId' | 'contract' | 'token'>) {
+export function railSigning(terms: Pick<RailTerms, 'chainId' | 'contract' | 'token' | 'tokenDomain'>) {
   const typed = new VaultTypedData(terms.chainId, terms.contract, terms.token)
+  const deposit = (authorisation: DepositAuthorisation): Uint8Array => {
+    if (!terms.tokenDomain) throw new AigenError('input.invalid', 'The token takes no signed authorisations.')
+    return typed.deposit(authorisation, terms.tokenDomain)
+  }
   return {
+    /** Who authorised the deposit; `auth.forged` where the signature recovers nothing. */
+    recoverDeposit: (authorisation: DepositAuthorisation, signature: Hex) => recoverAddress(deposit(authorisation), signature),
+    depositNonce: (authorisation: DepositAuthorisation) => typed.depositNonce(authorisation),
+    signDeposit: (authorisation, signer) => signer.sign(deposit(authorisation)),
+    signReserve: (order, signer) => signer.sign(typed.reserve(order)),
+    recoverReserve: (order, signature) => recoverAddress(typed.reserve(order), signature),
     vaultId: (vault) => typed.vaultId(vault),
     laneId: (vault, payee, number) => typed.laneId(vault, payee, number),
     voucherDigest: (voucher) => typed.voucher(voucher),
@@ -19,5 +31,5 @@ export function railSigning(terms: Pick<RailTerms, 'chainId' | 'contract' | 'tok
     recoverRelease: (release, signature) => recoverAddress(typed.release(release), signature),
     signRuling: (ruling, signer) => signer.sign(typed.ruling(ruling)),
     recoverRuling: (ruling, signature) => recoverAddress(typed.ruling(ruling), signature),
-  } satisfies Partial<Rail>
+  } satisfies Partial<Rail> & Record<string, unknown>
 }

@@ -39,16 +39,19 @@ const lower = (hex: string): Hex => hex.toLowerCase() as Hex
 export async function evmRail(options: EvmRailOptions): Promise<Rail> {
   const client = chainClient(options)
   const token = { address: options.token, abi: testDollarAbi } as const
-  const [chainId, code, decimals, symbol] = await onChain(() => Promise.all([
+  const [chainId, code, decimals, symbol, domain] = await onChain(() => Promise.all([
     client.getChainId(),
     client.getCode({ address: options.contract }),
     client.readContract({ ...token, functionName: 'decimals' }),
     client.readContract({ ...token, functionName: 'symbol' }),
+    // A token without a domain (EIP-5267) of its own takes no signed authorisations that we could make.
+    client.readContract({ ...token, functionName: 'eip712Domain' }).catch(() => undefined),
   ]))
   if (chainId !== options.chainId) throw new AigenError('chain.reverted', `The chain is ${chainId}, not ${options.chainId}.`)
   if (code === undefined) throw new AigenError('chain.reverted', `There is no contract at ${options.contract}.`)
   const terms: RailTerms = {
     chainId, contract: lower(options.contract), token: lower(options.token), decimals, symbol,
+    ...(domain === undefined ? {} : { tokenDomain: { name: domain[1], version: domain[2] } }),
     asset: `eip155:${chainId}/erc20:${lower(options.token)}`,
   }
   return { terms, ...railSigning(terms), ...reads(client, terms), ...writes(client, terms) }

@@ -60,7 +60,7 @@ export function chainEffects(options: ChainEffectsOptions): {
   readonly 'chain.sign': ChainEffect<SignParams>
   readonly 'chain.broadcast': ChainEffect<BroadcastParams>
   readonly 'chain.outcome': ChainEffect<OutcomeParams>
-  readonly 'chain.nonce': ChainEffect<{ readonly account: Hex }>
+  readonly 'chain.nonce': ChainEffect<{ readonly account: Hex, readonly next: number }>
   readonly 'chain.mend': ChainEffect<MendParams>
 } {
   const { rail, clock } = options
@@ -70,7 +70,7 @@ export function chainEffects(options: ChainEffectsOptions): {
       run: async ({ account, key, write, nonce, bump, next }) => {
         const signer = options.signer(account)
         if (signer === undefined) throw new AigenError('internal', `No key for ${account} in this node.`)
-        const at = nonce ?? await rail.nonce(account)
+        const at = nonce ?? await rail.nonce(account, next)
         if (nonce === null && at < next) return { type: 'chain.sign.behind', key, nonce: at }
         return { type: 'chain.sign.done', key, nonce: at, ...await rail.prepare(decodeWrite(write), signer, at, bump) }
       },
@@ -94,13 +94,13 @@ export function chainEffects(options: ChainEffectsOptions): {
           if (clock.monotonic() >= until) break
           await clock.sleep(options.pollMs ?? 200, context?.signal)
         }
-        const reached = await rail.nonce(account)
+        const reached = await rail.nonce(account, nonce)
         return { type: 'chain.outcome.pending', key, nonce: reached, displaced: reached > nonce && await areUnknown(hashes) }
       },
     },
     'chain.nonce': {
       mode: 'idempotent',
-      run: async ({ account }) => ({ type: 'chain.nonce.done', nonce: await rail.nonce(account) }),
+      run: async ({ account, next }) => ({ type: 'chain.nonce.done', nonce: await rail.nonce(account, next) }),
     },
     'chain.mend': {
       mode: 'idempotent',

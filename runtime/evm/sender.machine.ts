@@ -145,7 +145,7 @@ export const senderMachine = createMachine({
       after: { [CHECK_MS]: { guard: ({ context }) => !context.checked, target: 'checking' } },
     },
     checking: {
-      entry: [assign({ checked: true }), data('chain.nonce', ({ context: { account } }) => ({ account }))],
+      entry: [assign({ checked: true }), data('chain.nonce', ({ context }) => ({ account: context.account, next: nextNonce(context) }))],
       on: {
         'chain.nonce.done': [
           { guard: ({ context, event }) => event.nonce < nextNonce(context) && isMendable({ context, event }), target: 'mending' },

@@ -4,7 +4,7 @@
  */
 import { encodeFunctionData, keccak256, serializeTransaction, type TransactionSerializableEIP1559 } from 'viem'
 import { AigenError } from '../../schemas/error.ts'
-import { ROWS_MAX, type Claim, type PreparedWrite, type RailTerms, type RailWrite } from '../ports/rail.ts'
+import { ROWS_MAX, type Claim, type PreparedWrite, type RailTerms, type RailWrite, type Reserve } from '../ports/rail.ts'
 import type { Hex, WalletSigner } from '../ports/signer.ts'
 import { testDollarAbi } from './contracts/test-dollar.gen.ts'
 import { vaultAbi } from './contracts/vault.gen.ts'
@@ -36,6 +36,10 @@ function bounded<T>(rows: readonly T[]): readonly T[] {
   return rows
 }
 
+function reservations(reserves: readonly Reserve[]) {
+  return bounded(reserves).map((row) => ({ payee: row.payee, number: BigInt(row.number), total: row.total }))
+}
+
 /** Whom the write calls and with what. `input.invalid` when it has no or too many rows. */
 export function callOf(write: RailWrite, { contract, token }: RailTerms): { readonly to: Hex, readonly data: Hex } {
   switch (write.kind) {
@@ -50,8 +54,18 @@ export function callOf(write: RailWrite, { contract, token }: RailTerms): { read
     case 'deposit':
       return { to: contract, data: encodeFunctionData({ abi: vaultAbi, functionName: 'deposit', args: [write.vault, write.amount] }) }
     case 'reserve': {
-      const rows = bounded(write.reserves).map((row) => ({ payee: row.payee, number: BigInt(row.number), total: row.total }))
-      return { to: contract, data: encodeFunctionData({ abi: vaultAbi, functionName: 'reserve', args: [write.vault, rows] }) }
+      return { to: contract, data: encodeFunctionData({ abi: vaultAbi, functionName: 'reserve', args: [write.vault, reservations(write.reserves)] }) }
+    }
+    case 'open-authorised': {
+      const { vault, from, amount, validAfter, validBefore, salt } = write.authorisation
+      const terms = { ...vault, token, number: BigInt(vault.number) }
+      const args = [terms, from, amount, BigInt(validAfter), BigInt(validBefore), salt, write.signature] as const
+      return { to: contract, data: encodeFunctionData({ abi: vaultAbi, functionName: 'openWithAuthorization', args }) }
+    }
+    case 'reserve-ordered': {
+      const { vault, reserves, validBefore } = write.order
+      const args = [vault, reservations(reserves), validBefore, write.signature] as const
+      return { to: contract, data: encodeFunctionData({ abi: vaultAbi, functionName: 'reserveBySignature', args }) }
     }
     case 'claim':
       return { to: contract, data: encodeFunctionData({ abi: vaultAbi, functionName: 'claim', args: [bounded(write.claims).map(claimRow)] }) }

@@ -5,7 +5,7 @@
  * test holds every digest equal (reference/payments.md, Signatures). Used by both rails and by
  * `runtime/identity`.
  */
-import type { EscrowVoucher, Release, Ruling, VaultTerms, Voucher } from '../ports/rail.ts'
+import type { DepositAuthorisation, EscrowVoucher, Release, ReserveOrder, Ruling, VaultTerms, Voucher } from '../ports/rail.ts'
 import type { Hex } from '../ports/signer.ts'
 import { putHex, putUint, toHex } from './hex.ts'
 import { keccak } from './keccak.ts'
@@ -21,6 +21,13 @@ const ESCROW = keccakText(
 )
 const RULING = keccakText('Ruling(bytes32 voucherHash,uint128 payeeAmount)')
 const RELEASE = keccakText('Release(bytes32 laneId,uint128 finalClaimed)')
+const RESERVATION = keccakText('Reservation(address payee,uint64 number,uint128 total)')
+const RESERVE = keccakText(
+  'Reserve(bytes32 vaultId,Reservation[] reservations,uint48 validBefore)Reservation(address payee,uint64 number,uint128 total)',
+)
+const RECEIVE = keccakText(
+  'ReceiveWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)',
+)
 const NODE_AUTHORISATION = keccakText('NodeAuthorisation(address wallet,bytes32 node,uint64 notBefore,uint64 notAfter)')
 const DOMAIN_OF_CHAIN = keccakText('EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)')
 const DOMAIN_OF_NONE = keccakText('EIP712Domain(string name,string version)')
@@ -127,6 +134,26 @@ export class VaultTypedData {
 
   release(release: Release): Uint8Array {
     return typedDigest(this.#separator, new Words(3).bytes(RELEASE).hash(release.lane).uint(release.finalClaimed, 128).keccak())
+  }
+
+  reserve({ vault, reserves, validBefore }: ReserveOrder): Uint8Array {
+    const rows = new Words(reserves.length)
+    for (const { payee, number, total } of reserves) rows.bytes(new Words(4).bytes(RESERVATION).address(payee).uint(number, 64).uint(total, 128).keccak())
+    return typedDigest(this.#separator, new Words(4).bytes(RESERVE).hash(vault).bytes(rows.keccak()).uint(validBefore, 48).keccak())
+  }
+
+  /** The token's nonce of an authorisation: that of one vault, so who sees it can only do the same thing earlier. */
+  depositNonce({ vault, salt }: Pick<DepositAuthorisation, 'vault' | 'salt'>): Uint8Array {
+    return new Words(2).hash(this.vaultId(vault)).hash(salt).keccak()
+  }
+
+  /** What who deposits signs, in the domain of the token. */
+  deposit(authorisation: DepositAuthorisation, domain: { readonly name: string, readonly version: string }): Uint8Array {
+    const { from, amount, validAfter, validBefore } = authorisation
+    const separator = new Words(5).bytes(DOMAIN_OF_CHAIN).bytes(keccakText(domain.name)).bytes(keccakText(domain.version))
+      .uint(this.#chainId, 256).address(this.#token).keccak()
+    return typedDigest(separator, new Words(7).bytes(RECEIVE).address(from).address(this.#contract).uint(amount, 128)
+      .uint(validAfter, 64).uint(validBefore, 64).bytes(this.depositNonce(authorisation)).keccak())
   }
 }
 

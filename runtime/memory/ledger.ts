@@ -20,10 +20,12 @@ export interface Ledger {
   readonly credits: Map<Hex, bigint>
   /** Arbiters' splits by the digest of the escrow voucher. */
   readonly rulings: Map<Hex, bigint>
+  /** Used EIP-3009 authorisations, as account and nonce. */
+  readonly authorisations: Set<string>
 }
 
 export function emptyLedger(): Ledger {
-  return { balances: new Map(), allowances: new Map(), vaults: new Map(), lanes: new Map(), credits: new Map(), rulings: new Map() }
+  return { balances: new Map(), allowances: new Map(), vaults: new Map(), lanes: new Map(), credits: new Map(), rulings: new Map(), authorisations: new Set() }
 }
 
 export function add(map: Map<Hex, bigint>, key: Hex, amount: bigint): void {

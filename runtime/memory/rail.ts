@@ -40,7 +40,7 @@ export class MemoryRail implements Rail {
     const chainId = options.chainId ?? 31_337
     const contract = lower(options.contract ?? `0x${'ca'.repeat(20)}`)
     const token = lower(options.token ?? `0x${'d0'.repeat(20)}`)
-    this.terms = { chainId, contract, token, asset: `eip155:${chainId}/erc20:${token}`, decimals: 6, symbol: 'USDC' }
+    this.terms = { chainId, contract, token, asset: `eip155:${chainId}/erc20:${token}`, decimals: 6, symbol: 'USDC', tokenDomain: { name: 'AIGEN Test Dollar', version: '1' } }
     this.#clock = options.clock
     this.#pure = railSigning(this.terms)
     this.#vaults = new VaultContract({ contract, signing: this.#pure, now: () => this.#now() })
@@ -56,6 +56,9 @@ export class MemoryRail implements Rail {
   recover: Rail['recover'] = (voucher, signature) => this.#pure.recover(voucher, signature)
   signRelease: Rail['signRelease'] = (release, signer) => this.#pure.signRelease(release, signer)
   recoverRelease: Rail['recoverRelease'] = (release, signature) => this.#pure.recoverRelease(release, signature)
+  signDeposit: Rail['signDeposit'] = (authorisation, signer) => this.#pure.signDeposit(authorisation, signer)
+  signReserve: Rail['signReserve'] = (order, signer) => this.#pure.signReserve(order, signer)
+  recoverReserve: Rail['recoverReserve'] = (order, signature) => this.#pure.recoverReserve(order, signature)
   signRuling: Rail['signRuling'] = (ruling, signer) => this.#pure.signRuling(ruling, signer)
   recoverRuling: Rail['recoverRuling'] = (ruling, signature) => this.#pure.recoverRuling(ruling, signature)
 

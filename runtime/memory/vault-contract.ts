@@ -7,7 +7,7 @@ import { AigenError } from '../../schemas/error.ts'
 import { fromHex, toHex } from '../evm/hex.ts'
 import type { railSigning } from '../evm/rail-signing.ts'
 import {
-  ROWS_MAX, type Claim, type EscrowVoucher, type PaidRow, type RailWrite, type Refusal, type RefusedRow, type VaultTerms,
+  ROWS_MAX, type Claim, type EscrowVoucher, type PaidRow, type RailWrite, type Refusal, type RefusedRow, type Reserve, type VaultTerms,
 } from '../ports/rail.ts'
 import type { Hex } from '../ports/signer.ts'
 import { entitled, signed } from './claim-rules.ts'
@@ -68,8 +68,19 @@ export class VaultContract {
         this.#deposit(this.#vaultOf(write.vault), write.amount, from, dry)
         return none
       case 'reserve':
-        this.#reserve(write, from, dry)
+        this.#reserve(this.#ownedVault(write.vault, from), write.reserves, dry)
         return none
+      case 'open-authorised':
+        this.#openAuthorised(write, dry)
+        return none
+      case 'reserve-ordered': {
+        const vault = this.#vaultOf(write.order.vault)
+        if (this.#now() >= write.order.validBefore) revert(`Late(${write.order.validBefore})`)
+        rowCount(write.order.reserves.length)
+        if (!signed(() => this.#signing.recoverReserve(write.order, write.signature), vault.owner)) revert('BadSignature()')
+        this.#reserve(vault, write.order.reserves, dry)
+        return none
+      }
       case 'claim':
         return this.#claim(write.claims, dry)
       case 'release': {
@@ -122,14 +133,36 @@ export class VaultContract {
   }
 
   #open(terms: VaultTerms, amount: bigint, from: Hex, dry: boolean): void {
+    const vault = this.#opened(terms)
+    if (amount > 0n) this.#deposit(vault, amount, from, dry)
+    if (!dry) this.ledger.vaults.set(vault.id, vault)
+  }
+
+  #openAuthorised({ authorisation, signature }: Extract<RailWrite, { kind: 'open-authorised' }>, dry: boolean): void {
+    const { amount, validAfter, validBefore } = authorisation
+    const from = lower(authorisation.from)
+    const vault = this.#opened(authorisation.vault)
+    const used = `${from}.${toHex(this.#signing.depositNonce(authorisation))}`
+    if (this.#now() <= validAfter || this.#now() >= validBefore) revert(`ERC3009InvalidAuthorizationTime(${validAfter}, ${validBefore})`)
+    if (this.ledger.authorisations.has(used)) revert(`ERC3009UsedAuthorization(${from}, ${toHex(this.#signing.depositNonce(authorisation))})`)
+    if (!signed(() => this.#signing.recoverDeposit(authorisation, signature), from)) revert('ERC3009InvalidSignature()')
+    if (amount > UINT128) revert('value out of range')
+    const balance = this.ledger.balances.get(from) ?? 0n
+    if (balance < amount) revert(`ERC20InsufficientBalance(${from}, ${balance}, ${amount})`)
+    if (dry) return
+    this.ledger.authorisations.add(used)
+    move(this.ledger, from, this.#contract, amount)
+    vault.free += amount
+    this.ledger.vaults.set(vault.id, vault)
+  }
+
+  #opened(terms: VaultTerms): Vault {
     const id = this.#signing.vaultId(terms)
     const known = this.ledger.vaults.get(id)
     if (known === undefined && (terms.delay <= 0 || terms.delay > DELAY_MAX || BigInt(terms.owner) === 0n || BigInt(terms.voucherKey) === 0n)) {
       revert('BadTerms()')
     }
-    const vault = known ?? { ...terms, id, owner: lower(terms.owner), voucherKey: lower(terms.voucherKey), free: 0n }
-    if (amount > 0n) this.#deposit(vault, amount, from, dry)
-    if (!dry) this.ledger.vaults.set(id, vault)
+    return known ?? { ...terms, id, owner: lower(terms.owner), voucherKey: lower(terms.voucherKey), free: 0n }
   }
 
   #deposit(vault: Vault, amount: bigint, from: Hex, dry: boolean): void {
@@ -144,12 +177,11 @@ export class VaultContract {
     vault.free += amount
   }
 
-  #reserve(write: Extract<RailWrite, { kind: 'reserve' }>, from: Hex, dry: boolean): void {
-    const vault = this.#ownedVault(write.vault, from)
-    rowCount(write.reserves.length)
+  #reserve(vault: Vault, reserves: readonly Reserve[], dry: boolean): void {
+    rowCount(reserves.length)
     let free = vault.free
     const changed = new Map<Hex, Lane>()
-    for (const row of write.reserves) {
+    for (const row of reserves) {
       const payee = lower(row.payee)
       if (BigInt(payee) === 0n || payee === this.#contract) revert(`BadReceiver(${payee})`)
       const id = this.#signing.laneId(vault.id, payee, row.number)

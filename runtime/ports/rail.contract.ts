@@ -358,6 +358,50 @@ export function railContract(name: string, make: () => Promise<RailHarness>): vo
       expect((await rail.lane(id))?.claimed).toBe(15n)
     })
 
+    it('deposits by the depositor’s authorisation, relayed by anybody, once and for one vault', async () => {
+      const time = await later()
+      await harness.at(time)
+      const free = await freeOf()
+      const authorisation = { vault: terms, from: owner.address, amount: 40n, validAfter: 0, validBefore: time + 50, salt: REF }
+      const signature = rail.signDeposit(authorisation, owner)
+      const write = { kind: 'open-authorised', authorisation, signature } as const
+      await refusedWith({ ...write, signature: rail.signDeposit(authorisation, stranger) }, stranger, /ERC3009InvalidSignature/)
+      await refusedWith({ ...write, authorisation: { ...authorisation, amount: 41n } }, stranger, /ERC3009InvalidSignature/)
+      await refusedWith({ ...write, authorisation: { ...authorisation, vault: { ...terms, owner: lower(stranger.address) } } }, stranger, /ERC3009InvalidSignature/)
+      await refusedWith({ ...write, authorisation: { ...authorisation, salt: `0x${'22'.repeat(32)}` } }, stranger, /ERC3009InvalidSignature/)
+      expect((await send(write, stranger)).ok).toBe(true)
+      expect(await freeOf()).toBe(free + 40n)
+      await refusedWith(write, stranger, /ERC3009UsedAuthorization/)
+      const late = { ...authorisation, salt: sha256(REF) }
+      await harness.at(time + 50)
+      await refusedWith({ kind: 'open-authorised', authorisation: late, signature: rail.signDeposit(late, owner) }, stranger, /ERC3009InvalidAuthorizationTime/)
+    })
+
+    it('reserves by the owner’s order, relayed by anybody; a replay changes nothing', async () => {
+      const time = await later()
+      await harness.at(time)
+      laneNumber += 1
+      const number = laneNumber
+      const free = await freeOf()
+      const order = { vault, reserves: [{ payee: payee.address, number, total: 30n }], validBefore: time + 50 }
+      const signature = rail.signReserve(order, owner)
+      const write = { kind: 'reserve-ordered', order, signature } as const
+      expect(rail.recoverReserve(order, signature)).toBe(lower(owner.address))
+      await refusedWith({ ...write, signature: rail.signReserve(order, stranger) }, stranger, /BadSignature/)
+      await refusedWith({ ...write, signature: highS(signature) }, stranger, /BadSignature/)
+      await refusedWith({ ...write, order: { ...order, reserves: [{ payee: stranger.address, number, total: 30n }] } }, stranger, /BadSignature/)
+      await refusedWith({ ...write, order: { ...order, validBefore: time + 51 } }, stranger, /BadSignature/)
+      await refusedWith({ ...write, order: { ...order, vault: REF } }, stranger, /UnknownVault/)
+      for (let times = 0; times < 2; times += 1) expect((await send(write, stranger)).ok).toBe(true)
+      expect(await freeOf()).toBe(free - 30n)
+      const id = rail.laneId(vault, payee.address, number)
+      expect(await rail.lane(id)).toMatchObject({ reserved: 30n, owner: lower(owner.address) })
+      await send({ kind: 'release', release: { lane: id, finalClaimed: 0n }, signature: '0x' }, payee)
+      await refusedWith(write, stranger, /LaneIsClosed/)
+      await harness.at(time + 50)
+      await refusedWith(write, stranger, /Late/)
+    })
+
     it('broadcasts the same bytes again without doing anything twice', async () => {
       const held = await rail.balance(stranger.address)
       const { bytes, hash } = await rail.prepare({ kind: 'mint', to: stranger.address, amount: 3n }, stranger, await rail.nonce(stranger.address))

@@ -25,6 +25,8 @@ export interface RailTerms {
   readonly asset: string
   readonly decimals: number
   readonly symbol: string
+  /** The token's EIP-712 domain; absent where it takes no signed authorisations (EIP-3009). */
+  readonly tokenDomain?: { readonly name: string, readonly version: string }
 }
 
 /** What a vault is made of; its id is the hash of these with chain, contract and token. */
@@ -118,6 +120,27 @@ export interface Ruling {
   readonly payeeAmount: bigint
 }
 
+/** The owner's word that lets a relay deposit into a vault (EIP-3009); its nonce names the vault, so it serves no other. */
+export interface DepositAuthorisation {
+  readonly vault: VaultTerms
+  /** Whose tokens; signs. */
+  readonly from: Hex
+  readonly amount: bigint
+  /** Seconds; the deposit must be in a block after and before them. */
+  readonly validAfter: number
+  readonly validBefore: number
+  /** 32 bytes that tell authorisations of the same vault apart; each is used once. */
+  readonly salt: Hex
+}
+
+/** The owner's word that lets a relay reserve; totals are absolute, so it may be repeated. */
+export interface ReserveOrder {
+  readonly vault: Hex
+  readonly reserves: readonly Reserve[]
+  /** Seconds; the reservation must be in a block before it. */
+  readonly validBefore: number
+}
+
 /** A voucher on its way to the chain. */
 export interface Claim {
   readonly voucher: Voucher
@@ -145,6 +168,10 @@ export type RailWrite =
   | { readonly kind: 'deposit', readonly vault: Hex, readonly amount: bigint }
   /** By the vault's owner; all or nothing. At most 200 lanes. */
   | { readonly kind: 'reserve', readonly vault: Hex, readonly reserves: readonly Reserve[] }
+  /** By anybody who has the depositor's authorisation; opens the vault where it is not open yet. */
+  | { readonly kind: 'open-authorised', readonly authorisation: DepositAuthorisation, readonly signature: Hex }
+  /** By anybody who has the owner's order. */
+  | { readonly kind: 'reserve-ordered', readonly order: ReserveOrder, readonly signature: Hex }
   /** By anybody; pays the payees. A bad row is skipped and reported in the outcome. At most 200 rows. */
   | { readonly kind: 'claim', readonly claims: readonly Claim[] }
   /** By anybody who has the payee's signature; what is left goes back to the vault. */
@@ -224,6 +251,10 @@ export interface Rail {
   recover(voucher: Voucher, signature: Hex): Hex
   signRelease(release: Release, signer: WalletSigner): Hex
   recoverRelease(release: Release, signature: Hex): Hex
+  /** Signed by who deposits; `input.invalid` where the token takes no authorisations. */
+  signDeposit(authorisation: DepositAuthorisation, signer: WalletSigner): Hex
+  signReserve(order: ReserveOrder, signer: WalletSigner): Hex
+  recoverReserve(order: ReserveOrder, signature: Hex): Hex
   signRuling(ruling: Ruling, signer: WalletSigner): Hex
   recoverRuling(ruling: Ruling, signature: Hex): Hex
 
@@ -242,8 +273,11 @@ export interface Rail {
 
   // Writes, in three parts so that a sender can journal between them.
 
-  /** The account's next nonce by its latest mined transaction. */
-  nonce(account: Hex): Promise<number>
+  /**
+   * The account's next nonce by its latest mined transaction. A rail whose writes are relayed numbers
+   * them by what the sender says: `next` is the number after the last one it saw done.
+   */
+  nonce(account: Hex, next?: number): Promise<number>
   /**
    * Signs the write at `nonce`; nothing leaves. `bump` > 0 raises the fees to replace the
    * transaction of the same nonce. `chain.reverted` when the chain says now that it would fail.

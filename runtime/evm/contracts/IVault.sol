@@ -17,6 +17,7 @@ pragma solidity 0.8.37;
 /// - EscrowVoucher(bytes32 laneId,uint128 cumulative,uint128 amount,address arbiter,uint48 challengeEnd,uint48 expiry,bytes32 ref)
 /// - Ruling(bytes32 voucherHash,uint128 payeeAmount)
 /// - Release(bytes32 laneId,uint128 finalClaimed)
+/// - Reserve(bytes32 vaultId,Reservation[] reservations,uint48 validBefore)Reservation(address payee,uint64 number,uint128 total)
 ///
 /// Signatures are checked by ecrecover alone (65 bytes, low s, v 27 or 28): code at an address, as
 /// EIP-7702 allows, changes nothing about them.
@@ -158,6 +159,8 @@ interface IVault {
     error AlreadyRuled(bytes32 voucherHash);
     /// @notice A ruling cannot give more than the voucher's amount.
     error RulingTooHigh(uint128 payeeAmount, uint128 amount);
+    /// @notice The signed word is no longer valid.
+    error Late(uint48 validBefore);
     /// @notice Nothing is credited to the caller.
     error NothingToCollect();
 
@@ -183,6 +186,16 @@ interface IVault {
 
     /// @notice Reserves for payees, by the owner. A total at or below what is reserved changes nothing.
     function reserve(bytes32 vaultId, Reservation[] calldata reservations) external;
+
+    /// @notice Reserves for payees by the owner's signed Reserve, relayed by anybody. Totals are absolute, so a
+    /// repetition changes nothing; `validBefore` keeps a relay from holding the word back for later.
+    /// @param signature 65 bytes of the vault's owner
+    function reserveBySignature(
+        bytes32 vaultId,
+        Reservation[] calldata reservations,
+        uint48 validBefore,
+        bytes calldata signature
+    ) external;
 
     /// @notice Pays vouchers out to their payees; a bad row is skipped and reported by `Refused`.
     /// @return paid total paid over all rows

@@ -29,6 +29,10 @@ contract Vault is IVault, EIP712, ReentrancyGuardTransient {
     );
     bytes32 private constant RULING_TYPE = keccak256("Ruling(bytes32 voucherHash,uint128 payeeAmount)");
     bytes32 private constant RELEASE_TYPE = keccak256("Release(bytes32 laneId,uint128 finalClaimed)");
+    bytes32 private constant RESERVATION_TYPE = keccak256("Reservation(address payee,uint64 number,uint128 total)");
+    bytes32 private constant RESERVE_TYPE = keccak256(
+        "Reserve(bytes32 vaultId,Reservation[] reservations,uint48 validBefore)Reservation(address payee,uint64 number,uint128 total)"
+    );
 
     mapping(bytes32 vaultId => VaultState) private _vaults;
     mapping(bytes32 laneId => Lane) private _lanes;
@@ -116,7 +120,31 @@ contract Vault is IVault, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc IVault
     function reserve(bytes32 vaultId, Reservation[] calldata reservations) external {
-        VaultState storage vault = _owned(vaultId);
+        _reserve(vaultId, _owned(vaultId), reservations);
+    }
+
+    /// @inheritdoc IVault
+    function reserveBySignature(
+        bytes32 vaultId,
+        Reservation[] calldata reservations,
+        uint48 validBefore,
+        bytes calldata signature
+    ) external {
+        VaultState storage vault = _known(vaultId);
+        if (block.timestamp >= validBefore) revert Late(validBefore);
+        _rows(reservations.length);
+        bytes32[] memory rows = new bytes32[](reservations.length);
+        for (uint256 i = 0; i < reservations.length; ++i) {
+            rows[i] = keccak256(abi.encode(RESERVATION_TYPE, reservations[i]));
+        }
+        bytes32 digest = _hashTypedDataV4(
+            keccak256(abi.encode(RESERVE_TYPE, vaultId, keccak256(abi.encodePacked(rows)), validBefore))
+        );
+        if (!_signedBy(vault.owner, digest, signature)) revert BadSignature();
+        _reserve(vaultId, vault, reservations);
+    }
+
+    function _reserve(bytes32 vaultId, VaultState storage vault, Reservation[] calldata reservations) private {
         _rows(reservations.length);
         uint128 free = vault.free;
         for (uint256 i = 0; i < reservations.length; ++i) {

@@ -107,6 +107,25 @@ abstract contract Signing {
         );
     }
 
+    function orderOf(
+        uint256 key,
+        address contract_,
+        bytes32 vaultId,
+        IVault.Reservation[] memory rows,
+        uint48 validBefore
+    ) internal view returns (bytes memory) {
+        bytes memory hashes;
+        for (uint256 i = 0; i < rows.length; ++i) {
+            bytes32 type_ = keccak256("Reservation(address payee,uint64 number,uint128 total)");
+            bytes32 row = keccak256(abi.encode(type_, rows[i].payee, rows[i].number, rows[i].total));
+            hashes = abi.encodePacked(hashes, row);
+        }
+        bytes32 reserve_ = keccak256(
+            "Reserve(bytes32 vaultId,Reservation[] reservations,uint48 validBefore)Reservation(address payee,uint64 number,uint128 total)"
+        );
+        return sign(key, contract_, abi.encode(reserve_, vaultId, keccak256(hashes), validBefore));
+    }
+
     function one(IVault.Claim memory row) internal pure returns (IVault.Claim[] memory rows) {
         rows = new IVault.Claim[](1);
         rows[0] = row;
