@@ -15,7 +15,9 @@ import { MemoryRail } from '../runtime/memory/rail.ts'
 import type { VirtualClock } from '../runtime/memory/clock.ts'
 import { seededRandom } from '../runtime/memory/random.ts'
 import { memoryWallet } from '../runtime/memory/signer.ts'
-import type { NodePorts } from '../runtime/node/node.ts'
+import { lightRail } from '../runtime/light/rail.ts'
+import { openNode, type Node, type NodePorts } from '../runtime/node/node.ts'
+import { TEST_DOLLAR_LAYOUT } from '../runtime/evm/storage.ts'
 import { systemClock } from '../runtime/node/system-clock.ts'
 import type { Bus } from '../runtime/ports/bus.ts'
 import type { Clock } from '../runtime/ports/clock.ts'
@@ -23,8 +25,10 @@ import { noTelemetry, type Telemetry } from '../runtime/telemetry/trace.ts'
 import { nodeId, participantId } from '../schemas/id.ts'
 import { openPayments, type Payments, type PaymentsOptions } from './payments/open.ts'
 import { openGuardian, type Guardian, type GuardianOptions } from './guardian/guardian.ts'
+import { prepareRelay, relayRoom } from './payments/relay.ts'
 import type { ProviderDefinition } from './provider/define.ts'
 import { provide, type Provider } from './provider/provide.ts'
+import { openLightUser, type LightUserOptions } from './user/light.ts'
 import { openUser, type User, type UserOptions } from './user/user.ts'
 
 /** Evaluates in this thread only: tests of killable workers are in `pipelines/`. */
@@ -108,6 +112,30 @@ export class MemoryWorld {
     const close = (): Promise<void> => payments.stop(0).catch(() => undefined)
     this.#open.add(close)
     return { ...payments, kill: () => this.#kill(close, ports.bus) }
+  }
+
+  /** A full node that relays for light ones. */
+  async relay(name: string, change: (ports: NodePorts) => NodePorts = (ports) => ports): Promise<Node & { kill(): Promise<void> }> {
+    const ports = this.ports(name)
+    const node = await openNode({ ports: change(ports), keys: keysOf(name), rooms: [relayRoom] })
+    await prepareRelay(node)
+    await node.start()
+    const close = (): Promise<void> => node.close().catch(() => undefined)
+    this.#open.add(close)
+    return { ...node, kill: () => this.#kill(close, ports.bus) }
+  }
+
+  /** A user on a light node: no chain, only what `relays` carry and prove. */
+  async lightUser(name: string, relays: readonly Node[], options: Partial<LightUserOptions> = {}, hooks: MemoryJournalHooks = {}): Promise<User & { kill(): Promise<void> }> {
+    const { rail: _rail, ...ports } = this.ports(name, hooks)
+    const rail = lightRail({ terms: this.rail.terms, layout: TEST_DOLLAR_LAYOUT, clock: this.clock, random: ports.random })
+    const user = await openLightUser({
+      ports: { ...ports, rail }, keys: keysOf(name), evaluate: evaluateHere, deposit: 10_000_000n, faucet: true,
+      relays: relays.map(({ participant }) => participant), ...options,
+    })
+    const close = (): Promise<void> => user.close().catch(() => undefined)
+    this.#open.add(close)
+    return { ...user, kill: () => this.#kill(close, ports.bus) }
   }
 
   /** A dead process says nothing any more and is not closed either. */

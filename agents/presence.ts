@@ -13,7 +13,7 @@ const CARD_MS = 3_600_000
 const RENEW_MS = 600_000
 
 /** What the card says besides who signs it and when. */
-export type Description = Pick<CardBody, 'name' | 'roles' | 'offers'> & Partial<Pick<CardBody, 'doors' | 'escrow'>>
+export type Description = Pick<CardBody, 'name' | 'roles' | 'offers'> & Partial<Pick<CardBody, 'doors' | 'escrow' | 'relay'>>
 
 export interface Presence {
   /** Publishes the card anew, after what it says has changed. */

@@ -576,6 +576,7 @@ export interface CardBody {
    */
   doors?: Door[]
   escrow?: EscrowOffer
+  relay?: RelayOffer
   asset: Asset
   issuedAt: Time
   expiresAt: Time
@@ -637,6 +638,15 @@ export interface EscrowOffer {
    * time from the delivery in which the escrowed amount must be claimed
    */
   expiryMs: DurationMs
+}
+/**
+ * Terms on which a payment provider carries light nodes' writes to the chain and proves its state
+ */
+export interface RelayOffer {
+  /**
+   * price of one write carried; 0 where it is free
+   */
+  fee: Money
 }
 
 /**
@@ -1968,6 +1978,190 @@ export interface QuoteRequest {
 export type QuoteAnswer = Quote
 
 /**
+ * What the vault is made of
+ */
+export interface RelayVaultTerms {
+  owner: Address
+  voucherKey: Address
+  delay: number
+  number: number
+}
+
+/**
+ * Test dollars for the asker, where the token has an open faucet
+ */
+export interface RelayMint {
+  kind: 'mint'
+  to: Address
+  amount: Atomic
+}
+
+/**
+ * A deposit by the depositor's EIP-3009 authorisation
+ */
+export interface RelayDeposit {
+  kind: 'open-authorised'
+  authorisation: RelayAuthorisation
+  signature: WalletSignature
+}
+/**
+ * What was signed
+ */
+export interface RelayAuthorisation {
+  vault: RelayVaultTerms
+  from: Address
+  amount: Atomic
+  validAfter: Seconds
+  validBefore: Seconds
+  salt: Hex32
+}
+
+/**
+ * A reservation by the owner's signed order
+ */
+export interface RelayReserve {
+  kind: 'reserve-ordered'
+  order: RelayReserveOrder
+  signature: WalletSignature
+}
+/**
+ * What was signed
+ */
+export interface RelayReserveOrder {
+  vault: Hex32
+  /**
+   * @minItems 1
+   * @maxItems 200
+   */
+  reserves: RelayReservation[]
+  validBefore: Seconds
+}
+/**
+ * One lane's total
+ */
+export interface RelayReservation {
+  payee: Address
+  number: number
+  total: Atomic
+}
+
+/**
+ * What a relay carries to the chain
+ */
+export type RelayWrite = RelayMint | RelayDeposit | RelayReserve
+
+/**
+ * A write, numbered by its sender
+ */
+export interface RelayOrder {
+  /**
+   * the participant that asks
+   */
+  account: Address
+  number: number
+  bump: number
+  write: RelayWrite
+}
+
+/**
+ * Asks to carry a write to the chain; the same order is carried once
+ */
+export interface RelayRequest {
+  order: RelayOrder
+}
+
+/**
+ * Asks what became of an order
+ */
+export interface RelayStatusRequest {
+  /**
+   * SHA-256 of the order's canonical bytes
+   */
+  id: Hex32
+}
+
+/**
+ * What became of an order, by the relay's word
+ */
+export interface RelayStatus {
+  state: 'unknown' | 'pending' | 'done' | 'failed'
+  transaction?: Hex32
+  reason?: string
+}
+
+/**
+ * Asks for proofs of storage at the latest block
+ */
+export interface ProveRequest {
+  /**
+   * @minItems 1
+   * @maxItems 4
+   */
+  reads: ProveRead[]
+}
+/**
+ * Words of one contract
+ */
+export interface ProveRead {
+  account: Address
+  /**
+   * @minItems 1
+   * @maxItems 64
+   */
+  slots: Hex32[]
+}
+
+/**
+ * A header and what proves the words under its state root
+ */
+export interface ProveAnswer {
+  header: `0x${string}`
+  /**
+   * @maxItems 4
+   */
+  accounts: ProvenAccount[]
+}
+/**
+ * One contract's proof
+ */
+export interface ProvenAccount {
+  account: Address
+  /**
+   * @maxItems 64
+   */
+  proof: `0x${string}`[]
+  /**
+   * @maxItems 64
+   */
+  slots: ProvenSlot[]
+}
+/**
+ * One word's proof
+ */
+export interface ProvenSlot {
+  slot: Hex32
+  /**
+   * @maxItems 64
+   */
+  proof: `0x${string}`[]
+}
+
+/**
+ * Asks for a block's hash
+ */
+export interface BlockRequest {
+  number: number
+}
+
+/**
+ * The block's hash where it is there, and the latest block's number
+ */
+export interface BlockAnswer {
+  hash?: Hex32
+  head: number
+}
+
+/**
  * Asks the payee to claim its lanes on the chain now
  */
 export interface SettleRequest {
@@ -2200,6 +2394,8 @@ export interface Documents {
   Bill: Bill
   BillEscrow: BillEscrow
   BlobRef: BlobRef
+  BlockAnswer: BlockAnswer
+  BlockRequest: BlockRequest
   Bundle: Bundle
   BuyAnswer: BuyAnswer
   BuyRequest: BuyRequest
@@ -2275,6 +2471,8 @@ export interface Documents {
   PipelineStep: PipelineStep
   PipelineWait: PipelineWait
   PlainVoucher: PlainVoucher
+  ProveAnswer: ProveAnswer
+  ProveRequest: ProveRequest
   ProvenEntry: ProvenEntry
   Quote: Quote
   QuoteAnswer: QuoteAnswer
@@ -2282,6 +2480,15 @@ export interface Documents {
   Receipt: Receipt
   Registry: Registry
   RegistryHeader: RegistryHeader
+  RelayDeposit: RelayDeposit
+  RelayMint: RelayMint
+  RelayOrder: RelayOrder
+  RelayRequest: RelayRequest
+  RelayReserve: RelayReserve
+  RelayStatus: RelayStatus
+  RelayStatusRequest: RelayStatusRequest
+  RelayVaultTerms: RelayVaultTerms
+  RelayWrite: RelayWrite
   ReputationEntry: ReputationEntry
   ReputationFigures: ReputationFigures
   Role: Role

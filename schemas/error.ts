@@ -92,6 +92,7 @@ export const ERRORS = {
   'lane.unsafe': rule('caller', false, 'The lane could be closed before its vouchers are claimed.', 'Open a vault with a longer challenge delay.'),
   'lane.closed': rule('caller', false, 'The lane is closed.', 'Open another.'),
   'chain.reverted': rule('config', false, 'The chain refused the transaction.', 'See the reason given.'),
+  'chain.unproven': rule('network', true, 'What the relays say of the chain is not proven.', 'Ask other relays, or enough of them.'),
   'chain.unreachable': rule('config', true, 'The chain cannot be reached.', 'Check the RPC address.'),
   // language models of others
   'vendor.denied': rule('config', false, 'The model vendor refuses this provider.', 'Check its API key.'),

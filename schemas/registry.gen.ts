@@ -30,6 +30,7 @@ import schemaVerbsInvoke from './verbs/invoke.schema.json' with { type: 'json' }
 import schemaVerbsOutcome from './verbs/outcome.schema.json' with { type: 'json' }
 import schemaVerbsPay from './verbs/pay.schema.json' with { type: 'json' }
 import schemaVerbsQuote from './verbs/quote.schema.json' with { type: 'json' }
+import schemaVerbsRelay from './verbs/relay.schema.json' with { type: 'json' }
 import schemaVerbsSettle from './verbs/settle.schema.json' with { type: 'json' }
 import schemaVerbsStatus from './verbs/status.schema.json' with { type: 'json' }
 import schemaVerbsSteer from './verbs/steer.schema.json' with { type: 'json' }
@@ -41,7 +42,7 @@ export const SCHEMAS: readonly object[] = [schemaAccessKey, schemaAgentPolicy, s
   schemaBundle, schemaCallForQuotes, schemaCapability, schemaCard, schemaDelivery, schemaEpoch, schemaEvidence,
   schemaNodeAuthorisation, schemaParts, schemaPipeline, schemaQuote, schemaReceipt, schemaReputation, schemaSignature, schemaTerms,
   schemaVerbsAccept, schemaVerbsBalance, schemaVerbsBuy, schemaVerbsCancel, schemaVerbsCase, schemaVerbsComplain,
-  schemaVerbsEvidence, schemaVerbsInvoke, schemaVerbsOutcome, schemaVerbsPay, schemaVerbsQuote, schemaVerbsSettle,
+  schemaVerbsEvidence, schemaVerbsInvoke, schemaVerbsOutcome, schemaVerbsPay, schemaVerbsQuote, schemaVerbsRelay, schemaVerbsSettle,
   schemaVerbsStatus, schemaVerbsSteer, schemaVoucher, schemaWatcher]
 
 /** Name of a type → where its schema stands. */
@@ -67,6 +68,8 @@ export const REFS = {
   Bill: 'https://aigen.dev/schemas/bill/v1.json',
   BillEscrow: 'https://aigen.dev/schemas/bill/v1.json#/$defs/escrow',
   BlobRef: 'https://aigen.dev/schemas/parts/v1.json#/$defs/blobRef',
+  BlockAnswer: 'https://aigen.dev/schemas/verbs/relay/v1.json#/$defs/block',
+  BlockRequest: 'https://aigen.dev/schemas/verbs/relay/v1.json#/$defs/blockRequest',
   Bundle: 'https://aigen.dev/schemas/bundle/v1.json',
   BuyAnswer: 'https://aigen.dev/schemas/verbs/buy/v1.json#/$defs/answer',
   BuyRequest: 'https://aigen.dev/schemas/verbs/buy/v1.json#/$defs/request',
@@ -142,6 +145,8 @@ export const REFS = {
   PipelineStep: 'https://aigen.dev/schemas/pipeline/v1.json#/$defs/step',
   PipelineWait: 'https://aigen.dev/schemas/pipeline/v1.json#/$defs/wait',
   PlainVoucher: 'https://aigen.dev/schemas/voucher/v1.json#/$defs/plainVoucher',
+  ProveAnswer: 'https://aigen.dev/schemas/verbs/relay/v1.json#/$defs/proof',
+  ProveRequest: 'https://aigen.dev/schemas/verbs/relay/v1.json#/$defs/proveRequest',
   ProvenEntry: 'https://aigen.dev/schemas/reputation/v1.json#/$defs/proven',
   Quote: 'https://aigen.dev/schemas/quote/v1.json',
   QuoteAnswer: 'https://aigen.dev/schemas/verbs/quote/v1.json#/$defs/answer',
@@ -149,6 +154,15 @@ export const REFS = {
   Receipt: 'https://aigen.dev/schemas/receipt/v1.json',
   Registry: 'https://aigen.dev/schemas/reputation/v1.json',
   RegistryHeader: 'https://aigen.dev/schemas/reputation/v1.json#/$defs/header',
+  RelayDeposit: 'https://aigen.dev/schemas/verbs/relay/v1.json#/$defs/deposit',
+  RelayMint: 'https://aigen.dev/schemas/verbs/relay/v1.json#/$defs/mint',
+  RelayOrder: 'https://aigen.dev/schemas/verbs/relay/v1.json#/$defs/order',
+  RelayRequest: 'https://aigen.dev/schemas/verbs/relay/v1.json#/$defs/request',
+  RelayReserve: 'https://aigen.dev/schemas/verbs/relay/v1.json#/$defs/reserve',
+  RelayStatus: 'https://aigen.dev/schemas/verbs/relay/v1.json#/$defs/status',
+  RelayStatusRequest: 'https://aigen.dev/schemas/verbs/relay/v1.json#/$defs/statusRequest',
+  RelayVaultTerms: 'https://aigen.dev/schemas/verbs/relay/v1.json#/$defs/vaultTerms',
+  RelayWrite: 'https://aigen.dev/schemas/verbs/relay/v1.json#/$defs/write',
   ReputationEntry: 'https://aigen.dev/schemas/reputation/v1.json#/$defs/entry',
   ReputationFigures: 'https://aigen.dev/schemas/reputation/v1.json#/$defs/figures',
   Role: 'https://aigen.dev/schemas/parts/v1.json#/$defs/role',

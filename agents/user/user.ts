@@ -121,7 +121,8 @@ async function fund(node: Node, { deposit, faucet = false }: UserOptions): Promi
   const write = (key: string, what: Parameters<typeof encodeWrite>[0]): Promise<unknown> => writeThrough(host, participant, `${id}.${key}`, 'wallet', encodeWrite(what))
   if (faucet) await write('mint', { kind: 'mint', to: participant, amount })
   else if ((await rail.balance(participant)) < amount) throw new AigenError('wallet.empty', `${participant} needs ${formatMoney(amount, rail.terms.decimals)} ${rail.terms.symbol} for its vault`)
-  await write('approve', { kind: 'approve', amount })
+  // A relayed deposit is an authorisation of its own.
+  if (rail.relayed !== true) await write('approve', { kind: 'approve', amount })
   await write('open', { kind: 'open', vault: terms, amount })
   await host.send('wallet', { type: 'deposited', id, amount: amount.toString() })
 }

@@ -10,6 +10,7 @@ import { AigenError, asError } from '../../schemas/error.ts'
 import { REFUSALS, type PaidRow, type Rail, type RailTerms, type RailWrite, type RefusedRow, type WriteOutcome } from '../ports/rail.ts'
 import type { Hex } from '../ports/signer.ts'
 import { chainClient, onChain, revertReason, type ClientOptions } from './client.ts'
+import { evmProofs } from './chain-proofs.ts'
 import { testDollarAbi } from './contracts/test-dollar.gen.ts'
 import { vaultAbi } from './contracts/vault.gen.ts'
 import { fromHex } from './hex.ts'
@@ -54,7 +55,7 @@ export async function evmRail(options: EvmRailOptions): Promise<Rail> {
     ...(domain === undefined ? {} : { tokenDomain: { name: domain[1], version: domain[2] } }),
     asset: `eip155:${chainId}/erc20:${lower(options.token)}`,
   }
-  return { terms, ...railSigning(terms), ...reads(client, terms), ...writes(client, terms) }
+  return { terms, proofs: evmProofs(client), ...railSigning(terms), ...reads(client, terms), ...writes(client, terms) }
 }
 
 function reads(client: PublicClient, terms: RailTerms) {

@@ -6,9 +6,11 @@
  * `mark` and `rewind` lose blocks as a killed development chain does.
  */
 import { railSigning } from '../evm/rail-signing.ts'
+import type { ChainProofs } from '../ports/chain-proofs.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { LaneState, PreparedWrite, Rail, RailTerms, RailWrite, VaultState, WriteOutcome } from '../ports/rail.ts'
 import type { Hex, WalletSigner } from '../ports/signer.ts'
+import { memoryProofs } from './chain-proofs.ts'
 import { imbalance, type Ledger } from './ledger.ts'
 import { TransactionPool, type Mined } from './transaction-pool.ts'
 import { VaultContract } from './vault-contract.ts'
@@ -31,6 +33,7 @@ const lower = (hex: string): Hex => hex.toLowerCase() as Hex
 
 export class MemoryRail implements Rail {
   readonly terms: RailTerms
+  proofs: ChainProofs
   readonly #clock: Clock
   readonly #pure: ReturnType<typeof railSigning>
   readonly #vaults: VaultContract
@@ -44,6 +47,7 @@ export class MemoryRail implements Rail {
     this.#clock = options.clock
     this.#pure = railSigning(this.terms)
     this.#vaults = new VaultContract({ contract, signing: this.#pure, now: () => this.#now() })
+    this.proofs = this.#prover()
     this.#pool = new TransactionPool((write, from) => this.#vaults.execute(write, from, false))
   }
 
@@ -116,6 +120,7 @@ export class MemoryRail implements Rail {
   rewind(mark: ChainMark): void {
     this.#vaults.ledger = structuredClone(mark.ledger)
     this.#pool.reset(mark.mined)
+    this.proofs = this.#prover()
   }
 
   // ---------------------------------------------------------------- writes
@@ -131,6 +136,11 @@ export class MemoryRail implements Rail {
 
   async outcome(hash: Hex): Promise<WriteOutcome> {
     return this.#pool.outcome(lower(hash))
+  }
+
+  #prover(): ChainProofs {
+    const { contract, token } = this.terms
+    return memoryProofs({ contract, token, ledger: () => this.#vaults.ledger, block: () => this.#pool.block, now: () => this.#now() })
   }
 
   #now(): number {

@@ -13,6 +13,7 @@
  * the epoch, because that is what a contract compares (everything off chain is milliseconds).
  * Addresses and hashes are lower-case hex on the way out and any case on the way in.
  */
+import type { ChainProofs } from './chain-proofs.ts'
 import type { Hex, WalletSigner } from './signer.ts'
 
 /** Where the money is: one token in one vault contract on one chain. */
@@ -235,6 +236,10 @@ export type WriteOutcome =
 
 export interface Rail {
   readonly terms: RailTerms
+  /** Proofs for light nodes; absent where the rail is one itself. */
+  readonly proofs?: ChainProofs
+  /** Whether writes are carried by relays: deposits are then by authorisation and need no `approve`. */
+  readonly relayed?: boolean
 
   // Pure: no chain needed, microseconds.
 
