@@ -68,6 +68,11 @@ const rules = [
     proof: ['runtime/identity/a.ts', '../market/card.ts'],
   },
   {
+    name: 'light-on-ports-evm-and-identity', from: { path: '^runtime/light/', pathNot: TEST }, to: { path: '^runtime/', pathNot: '^runtime/(ports|evm|identity|light)/' },
+    comment: 'light is a rail over relays and imports ports, evm and identity: take what else you need as an argument.',
+    proof: ['runtime/light/a.ts', '../memory/rail.ts'],
+  },
+  {
     name: 'actors-on-ports', from: { path: '^runtime/actors/', pathNot: TEST }, to: { path: '^runtime/', pathNot: '^runtime/(ports|telemetry|actors)/' },
     comment: 'actors runs any machine over any journal and imports ports only: a machine or an effect handler is passed in.',
     proof: ['runtime/actors/a.ts', '../payments/lane.ts'],
