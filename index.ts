@@ -26,6 +26,7 @@ export { type DoorSettings, provideWithDoor, type ProviderWithDoor } from './age
 export { hire, type Hired, type HireOptions } from './agents/user/hire.ts'
 export { type Allowance, type AllowanceOptions, type AllowanceState, openAllowance } from './agents/user/allowance.ts'
 export { openUser, type User, type UserOptions } from './agents/user/user.ts'
+export { openLightUser, type LightUserOptions } from './agents/user/light.ts'
 export { billNow, finishRun, type Finished, listRuns, type RunLine, startRun, type StartOptions } from './agents/user/run.ts'
 
 // Deciding about escrowed calls.
@@ -44,8 +45,10 @@ export { watcherRooms, type WatcherRoomOptions } from './agents/user/watcher-eff
 
 // Joining a network: keys, admission, connections.
 export { type KeyOptions, type Keys, openKeys } from './runtime/identity/keys.ts'
-export { type NetworkFile, readNetworkFile, requestAdmission } from './runtime/node/admission.ts'
+export { type NetworkFile, readNetworkFile, requestAdmission, requestLightAdmission } from './runtime/node/admission.ts'
+export { type ConnectedLightPorts, connectLightPorts, type LightConnections } from './runtime/node/connect-light.ts'
 export { type ConnectedPorts, type Connections, connectPorts } from './runtime/node/connect.ts'
+export { openRelay, prepareRelay, relayRoom } from './agents/payments/relay.ts'
 export { type Node, type NodeOptions, type NodePorts } from './runtime/node/node.ts'
 export { systemClock } from './runtime/node/system-clock.ts'
 export { systemRandom } from './runtime/node/system-random.ts'

@@ -2,10 +2,13 @@
  * Joins the network of a data folder as a participant: opens its keys, asks to be taken in, connects.
  * Used by every command that needs a network; `aigen dev` hands over its own way of admission.
  */
+import { existsSync } from 'node:fs'
+import { join as joinPath } from 'node:path'
 import { AigenError, asError } from '../schemas/error.ts'
 import { openKeys, type Keys } from '../runtime/identity/keys.ts'
-import { readNetworkFile, requestAdmission, type Admit, type NetworkFile } from '../runtime/node/admission.ts'
+import { readNetworkFile, requestAdmission, requestLightAdmission, type Admit, type NetworkFile } from '../runtime/node/admission.ts'
 import { connectPorts, type ConnectedPorts } from '../runtime/node/connect.ts'
+import { connectLightPorts, type ConnectedLightPorts } from '../runtime/node/connect-light.ts'
 import { systemClock } from '../runtime/node/system-clock.ts'
 import { systemRandom } from '../runtime/node/system-random.ts'
 import { homeOf } from './places.ts'
@@ -15,6 +18,10 @@ export interface Joined {
   readonly home: string
   readonly keys: Keys
   readonly ports: ConnectedPorts
+}
+
+export interface LightJoined extends Omit<Joined, 'ports'> {
+  readonly ports: ConnectedLightPorts
 }
 
 /** A machine that is busy starting everything may answer a connection too late. */
@@ -30,9 +37,24 @@ export async function runningNetwork(data: string): Promise<NetworkFile> {
   return file
 }
 
-/** Errors: `network.*`, `keys.*`, `chain.*`. */
+/** Whether the participant has keys, and whether it keeps its journal in files. */
+const isKnown = (home: string): boolean => existsSync(joinPath(home, 'wallet.key'))
+const isLight = (home: string): boolean => existsSync(joinPath(home, 'journal'))
+
+/** As a light node. Errors: `network.*`, `keys.*`; `usage.invalid` for a participant that has a full node. */
+export async function joinLight(data: string, name: string | undefined): Promise<LightJoined> {
+  const home = homeOf(data, name)
+  // One wallet, one journal: two journals of the same lanes would promise the same money twice.
+  if (isKnown(home) && !isLight(home)) throw new AigenError('usage.invalid', `${name} has a full node: give a light one a name of its own with --as.`)
+  const file = await runningNetwork(data)
+  const keys = await openKeys({ home, random: systemRandom })
+  return { data, home, keys, ports: await connectLightPorts(await requestLightAdmission(file, keys.participant), keys.participant, home) }
+}
+
+/** Errors: `network.*`, `keys.*`, `chain.*`; `usage.invalid` for a participant that has a light node. */
 export async function join(data: string, name: string | undefined, admit?: Admit): Promise<Joined> {
   const home = homeOf(data, name)
+  if (isLight(home)) throw new AigenError('usage.invalid', `${name} has a light node: add --light, or take another name with --as.`)
   const ask = async (): Promise<Admit> => {
     const file = await runningNetwork(data)
     return (participant) => requestAdmission(file, participant)

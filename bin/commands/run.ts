@@ -14,7 +14,11 @@ export interface RunCommandOptions {
   readonly out?: string
   readonly data?: string
   readonly as?: string
+  readonly light?: boolean
 }
+
+/** Who one is on a light node without --as: a wallet of its own, since a wallet has one journal. */
+const LIGHT_NAME = 'you-light'
 
 export async function run(given: string, options: RunCommandOptions, output: Output): Promise<boolean> {
   const budget = options.budget === undefined ? undefined : parseMoney(options.budget)
@@ -23,7 +27,7 @@ export async function run(given: string, options: RunCommandOptions, output: Out
   await runningNetwork(data)
   const interrupt = onInterrupt()
   try {
-    const session = await openSession({ data, name: options.as })
+    const session = await openSession({ data, name: options.as ?? (options.light ? LIGHT_NAME : undefined), light: options.light ?? false })
     try {
       await finishOpenRuns(session, output, interrupt.signal)
       return await runPipeline(session, { pipeline, inputs: options.input, cwd: process.cwd(), budget, out: options.out }, output, interrupt.signal)

@@ -36,6 +36,9 @@ export const PARTICIPANTS: readonly DevnetParticipant[] = [
   guardian('east-watch'),
   guardian('south-watch'),
   guardian('west-watch'),
+  // Two that must name the same block: a light node believes neither alone.
+  { name: 'long-wave', role: 'relay', arguments: ['relay'] },
+  { name: 'short-wave', role: 'relay', arguments: ['relay'] },
 ]
 
 /** Language models whose vendor the environment names (vendor-environment.ts), and everybody else. */

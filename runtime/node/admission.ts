@@ -12,6 +12,7 @@ import { natsBus } from '../nats/bus.ts'
 import { connectNats } from '../nats/connection.ts'
 import type { Credentials } from '../nats/credentials.ts'
 import type { NatsServer } from '../nats/nats-server.ts'
+import { devnetLight, type LightConnections } from './connect-light.ts'
 import type { Connections } from './connect.ts'
 import { isRunning } from './lock.ts'
 
@@ -67,8 +68,10 @@ export async function serveAdmission(operator: Credentials, admit: Admit): Promi
   const encode = (value: object): { data: Uint8Array } => ({ data: new TextEncoder().encode(JSON.stringify(value)) })
   await bus.subscribe(SUBJECT, async ({ data }) => {
     try {
-      const { participant } = decodeJson(data, { bytesMax: BYTES_MAX }) as { participant?: unknown }
-      return encode({ connections: await admit(participantId(participant as string)) })
+      const { participant, light } = decodeJson(data, { bytesMax: BYTES_MAX }) as { participant?: unknown; light?: unknown }
+      const connections = await admit(participantId(participant as string))
+      // A light node is told neither of a journal account nor of a way to the chain.
+      return encode(light === true ? { light: devnetLight(connections) } : { connections })
     } catch (thrown) {
       return encode({ error: asError(thrown).toJSON() })
     }
@@ -81,14 +84,26 @@ export async function serveAdmission(operator: Credentials, admit: Admit): Promi
 
 /** Asks the process that runs the network to take `participant` in. Errors: `network.*`, and its own. */
 export async function requestAdmission(file: NetworkFile, participant: ParticipantId): Promise<Connections> {
+  const { connections } = await ask(file, { participant })
+  if (!connections) throw new AigenError('network.garbled')
+  return connections
+}
+
+/** The same for a light node. Errors: `network.*`, and its own. */
+export async function requestLightAdmission(file: NetworkFile, participant: ParticipantId): Promise<LightConnections> {
+  const { light } = await ask(file, { participant, light: true })
+  if (!light) throw new AigenError('network.garbled')
+  return light
+}
+
+async function ask(file: NetworkFile, request: object): Promise<{ connections?: Connections; light?: LightConnections }> {
   const connection = await connectNats(file.operator, 'join', { reconnect: false })
   const bus = natsBus(connection)
   try {
-    const answer = await bus.request(SUBJECT, new TextEncoder().encode(JSON.stringify({ participant })), { timeoutMs: ADMIT_MS })
-    const { connections, error } = decodeJson(answer.data, { bytesMax: BYTES_MAX }) as { connections?: Connections; error?: ErrorBody }
+    const answer = await bus.request(SUBJECT, new TextEncoder().encode(JSON.stringify(request)), { timeoutMs: ADMIT_MS })
+    const { error, ...taken } = decodeJson(answer.data, { bytesMax: BYTES_MAX }) as { connections?: Connections; light?: LightConnections; error?: ErrorBody }
     if (error) throw fromBody(error)
-    if (!connections) throw new AigenError('network.garbled')
-    return connections
+    return taken
   } finally {
     await bus.close()
     await connection.close()
