@@ -11,11 +11,15 @@ import { openKeys } from '../runtime/identity/keys.ts'
 import { startServer } from '../runtime/nats/server.ts'
 import type { NatsServer } from '../runtime/nats/nats-server.ts'
 import { connectPorts, type Connections } from '../runtime/node/connect.ts'
+import { connectLightPorts, devnetLight } from '../runtime/node/connect-light.ts'
+import type { Node } from '../runtime/node/node.ts'
 import { systemRandom } from '../runtime/node/system-random.ts'
 import { openPayments, type Payments, type PaymentsOptions } from './payments/open.ts'
 import { evaluateHere } from './memory-network.fixture.ts'
 import type { ProviderDefinition } from './provider/define.ts'
 import { provide, type Provider } from './provider/provide.ts'
+import { openRelay } from './payments/relay.ts'
+import { openLightUser } from './user/light.ts'
 import { openUser, type User } from './user/user.ts'
 
 const CHAIN_ID = 31_337
@@ -66,6 +70,32 @@ export class RealWorld {
     this.#open.add(async () => {
       await user.close()
       await close()
+    })
+    return user
+  }
+
+  /** A full node that relays, with its card out. */
+  async relay(name: string): Promise<Node> {
+    const { keys, ports, close } = await this.#admit(name)
+    const { node, stop } = await openRelay({ ports, keys, name })
+    this.#open.add(async () => {
+      await stop()
+      await close()
+    })
+    return node
+  }
+
+  /** A user on a light node: network credentials, a folder, and no address of the chain. */
+  async lightUser(name: string): Promise<User> {
+    const home = join(this.#home, name)
+    const keys = await openKeys({ home, random: systemRandom })
+    const { network, journal } = await this.nats.admit(keys.participant)
+    const light = devnetLight({ network, journal, chain: { url: '', chainId: CHAIN_ID, ...this.#deployment } })
+    const ports = await connectLightPorts(light, keys.participant, home)
+    const user = await openLightUser({ ports, keys, evaluate: evaluateHere, deposit: 10_000_000n, faucet: true })
+    this.#open.add(async () => {
+      await user.close()
+      await ports.close()
     })
     return user
   }
