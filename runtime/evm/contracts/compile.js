@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Builds the contracts with forge and writes what TypeScript needs of them: `vault.gen.ts` and
+// Builds the contracts with forge and writes what TypeScript needs of them: `vault.gen.ts`, `pass.gen.ts` and
 // `test-dollar.gen.ts`, each an ABI `as const` (so that tsc checks every viem call) and the
 // bytecode. The files are checked in; `--check` (for CI) writes nothing and fails when they are stale.
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -12,6 +12,7 @@ const check = process.argv.includes('--check')
 
 const CONTRACTS = [
   { contract: 'Vault', file: 'vault.gen.ts', name: 'vault' },
+  { contract: 'Pass', file: 'pass.gen.ts', name: 'pass' },
   { contract: 'TestDollar', file: 'test-dollar.gen.ts', name: 'testDollar' },
 ]
 
