@@ -5,6 +5,7 @@
 import { BaseError, createPublicClient, decodeErrorResult, defineChain, http, type PublicClient } from 'viem'
 import { AigenError } from '../../schemas/error.ts'
 import type { Hex } from '../ports/signer.ts'
+import { passAbi } from './contracts/pass.gen.ts'
 import { testDollarAbi } from './contracts/test-dollar.gen.ts'
 import { vaultAbi } from './contracts/vault.gen.ts'
 
@@ -37,7 +38,7 @@ export function chainIdOf(url: string): Promise<number> {
   return onChain(() => createPublicClient({ transport: http(url, { timeout: 5_000, retryCount: 2 }) }).getChainId())
 }
 
-const ERRORS_ABI = [...vaultAbi, ...testDollarAbi].filter((entry) => entry.type === 'error')
+const ERRORS_ABI = [...vaultAbi, ...testDollarAbi, ...passAbi].filter((entry) => entry.type === 'error')
 
 /** The revert in words, like `InsufficientFree(5, 3)`, or undefined when `thrown` is not a revert. */
 export function revertReason(thrown: unknown): string | undefined {

@@ -1,6 +1,6 @@
 /**
- * Puts the test dollar and the vault on a development chain, always at the same addresses: they are
- * created by the devnet's deployer key at nonces 0 and 1. Also hands out gas there. Used by
+ * Puts the test dollar, the vault and the passes on a development chain, always at the same addresses: they are
+ * created by the devnet's deployer key at nonces 0, 1 and 2. Also hands out gas there. Used by
  * `examples/devnet` and by tests; on any other chain the addresses are configuration.
  */
 import { createHash } from 'node:crypto'
@@ -8,6 +8,7 @@ import { encodeDeployData, getContractAddress, type PublicClient } from 'viem'
 import { AigenError } from '../../schemas/error.ts'
 import type { Hex, WalletSigner } from '../ports/signer.ts'
 import { chainClient, onChain, type ClientOptions } from './client.ts'
+import { passAbi, passBytecode } from './contracts/pass.gen.ts'
 import { testDollarAbi, testDollarBytecode } from './contracts/test-dollar.gen.ts'
 import { vaultAbi, vaultBytecode } from './contracts/vault.gen.ts'
 import { nativeSigner } from './native-signer.ts'
@@ -17,6 +18,8 @@ export interface Deployment {
   /** The vault contract. */
   readonly contract: Hex
   readonly token: Hex
+  /** The pass contract. */
+  readonly passes: Hex
 }
 
 /** A public key of no worth: whoever reads this can sign with it, on development chains only. */
@@ -27,7 +30,7 @@ const DEPLOY_GAS = 8_000_000n
 const RECEIPT_MS = 15_000
 
 /**
- * Addresses of the test dollar and the vault, deployed if they are not there yet; repeatable.
+ * Addresses of the contracts, deployed if they are not there yet; repeatable.
  * `chain.reverted` when the chain is not a development chain (it must grant balances).
  */
 export async function deployDevnet(options: ClientOptions): Promise<Deployment> {
@@ -35,16 +38,18 @@ export async function deployDevnet(options: ClientOptions): Promise<Deployment> 
   const deployer = devnetDeployer()
   const token = getContractAddress({ from: deployer.address, nonce: 0n }).toLowerCase() as Hex
   const contract = getContractAddress({ from: deployer.address, nonce: 1n }).toLowerCase() as Hex
+  const passes = getContractAddress({ from: deployer.address, nonce: 2n }).toLowerCase() as Hex
   const nonce = await onChain(() => client.getTransactionCount({ address: deployer.address }))
-  if (nonce < 2) await grantGas(client, deployer.address)
+  if (nonce < 3) await grantGas(client, deployer.address)
   if (nonce < 1) await create(client, options, deployer, 0, encodeDeployData({ abi: testDollarAbi, bytecode: testDollarBytecode }))
   if (nonce < 2) await create(client, options, deployer, 1, encodeDeployData({ abi: vaultAbi, bytecode: vaultBytecode }))
-  for (const address of [token, contract]) {
+  if (nonce < 3) await create(client, options, deployer, 2, encodeDeployData({ abi: passAbi, bytecode: passBytecode, args: [] }))
+  for (const address of [token, contract, passes]) {
     if (await onChain(() => client.getCode({ address })) === undefined) {
       throw new AigenError('chain.reverted', `There is no contract at ${address}: the deployer key was used for something else.`)
     }
   }
-  return { contract, token }
+  return { contract, token, passes }
 }
 
 async function create(client: PublicClient, options: ClientOptions, deployer: WalletSigner, nonce: number, data: Hex): Promise<void> {

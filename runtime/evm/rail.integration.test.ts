@@ -3,14 +3,15 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { memoryWallet } from '../memory/signer.ts'
-import { railContract } from '../ports/rail.contract.ts'
+import { passesContract } from '../ports/passes.contract.ts'
+import { railContract, type RailHarness } from '../ports/rail.contract.ts'
 import { startAnvil } from './anvil.ts'
 import { chainClient } from './client.ts'
 import { deployDevnet, fundGas } from './deploy.ts'
 import { railSigning } from './rail-signing.ts'
 import { evmRail } from './rail.ts'
 
-railContract('evm', async () => {
+async function harness(): Promise<RailHarness> {
   const data = await mkdtemp(join(tmpdir(), 'aigen-rail-'))
   const anvil = await startAnvil({ data })
   const options = { url: anvil.url, chainId: 31_337 }
@@ -40,4 +41,7 @@ railContract('evm', async () => {
       await rm(data, { recursive: true, force: true })
     },
   }
-})
+}
+
+railContract('evm', harness)
+passesContract('evm', harness)

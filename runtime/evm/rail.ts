@@ -14,12 +14,15 @@ import { evmProofs } from './chain-proofs.ts'
 import { testDollarAbi } from './contracts/test-dollar.gen.ts'
 import { vaultAbi } from './contracts/vault.gen.ts'
 import { fromHex } from './hex.ts'
+import { evmPasses } from './passes.ts'
 import { railSigning } from './rail-signing.ts'
 import { callOf, signTransaction } from './transaction.ts'
 
 export interface EvmRailOptions extends ClientOptions {
   readonly contract: Hex
   readonly token: Hex
+  /** The pass contract; without it nothing is sold by subscription. */
+  readonly passes?: Hex
 }
 
 /** Room above the estimate: a batch whose rows change until it is mined must not run out. */
@@ -40,22 +43,25 @@ const lower = (hex: string): Hex => hex.toLowerCase() as Hex
 export async function evmRail(options: EvmRailOptions): Promise<Rail> {
   const client = chainClient(options)
   const token = { address: options.token, abi: testDollarAbi } as const
-  const [chainId, code, decimals, symbol, domain] = await onChain(() => Promise.all([
+  const [chainId, code, decimals, symbol, domain, passCode] = await onChain(() => Promise.all([
     client.getChainId(),
     client.getCode({ address: options.contract }),
     client.readContract({ ...token, functionName: 'decimals' }),
     client.readContract({ ...token, functionName: 'symbol' }),
     // A token without a domain (EIP-5267) of its own takes no signed authorisations that we could make.
     client.readContract({ ...token, functionName: 'eip712Domain' }).catch(() => undefined),
+    options.passes === undefined ? undefined : client.getCode({ address: options.passes }),
   ]))
   if (chainId !== options.chainId) throw new AigenError('chain.reverted', `The chain is ${chainId}, not ${options.chainId}.`)
   if (code === undefined) throw new AigenError('chain.reverted', `There is no contract at ${options.contract}.`)
+  if (options.passes !== undefined && passCode === undefined) throw new AigenError('chain.reverted', `There is no contract at ${options.passes}.`)
   const terms: RailTerms = {
     chainId, contract: lower(options.contract), token: lower(options.token), decimals, symbol,
     ...(domain === undefined ? {} : { tokenDomain: { name: domain[1], version: domain[2] } }),
     asset: `eip155:${chainId}/erc20:${lower(options.token)}`,
+    ...(options.passes === undefined ? {} : { passes: lower(options.passes) }),
   }
-  return { terms, proofs: evmProofs(client), ...railSigning(terms), ...reads(client, terms), ...writes(client, terms) }
+  return { terms, ...(terms.passes === undefined ? {} : { passes: evmPasses(client, terms.passes) }), proofs: evmProofs(client), ...railSigning(terms), ...reads(client, terms), ...writes(client, terms) }
 }
 
 function reads(client: PublicClient, terms: RailTerms) {

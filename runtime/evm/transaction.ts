@@ -9,6 +9,7 @@ import type { Hex, WalletSigner } from '../ports/signer.ts'
 import { testDollarAbi } from './contracts/test-dollar.gen.ts'
 import { vaultAbi } from './contracts/vault.gen.ts'
 import { fromHex } from './hex.ts'
+import { passCall } from './passes.ts'
 
 const ZERO_HASH: Hex = `0x${'00'.repeat(32)}`
 const ZERO_ADDRESS: Hex = `0x${'00'.repeat(20)}`
@@ -41,15 +42,16 @@ function reservations(reserves: readonly Reserve[]) {
 }
 
 /** Whom the write calls and with what. `input.invalid` when it has no or too many rows. */
-export function callOf(write: RailWrite, { contract, token }: RailTerms): { readonly to: Hex, readonly data: Hex } {
+export function callOf(write: RailWrite, terms: RailTerms): { readonly to: Hex, readonly data: Hex } {
+  const { contract, token } = terms
   switch (write.kind) {
     case 'mint':
       return { to: token, data: encodeFunctionData({ abi: testDollarAbi, functionName: 'mint', args: [write.to, write.amount] }) }
     case 'approve':
       return { to: token, data: encodeFunctionData({ abi: testDollarAbi, functionName: 'approve', args: [contract, write.amount] }) }
     case 'open': {
-      const terms = { ...write.vault, token, number: BigInt(write.vault.number) }
-      return { to: contract, data: encodeFunctionData({ abi: vaultAbi, functionName: 'open', args: [terms, write.amount] }) }
+      const vault = { ...write.vault, token, number: BigInt(write.vault.number) }
+      return { to: contract, data: encodeFunctionData({ abi: vaultAbi, functionName: 'open', args: [vault, write.amount] }) }
     }
     case 'deposit':
       return { to: contract, data: encodeFunctionData({ abi: vaultAbi, functionName: 'deposit', args: [write.vault, write.amount] }) }
@@ -86,6 +88,10 @@ export function callOf(write: RailWrite, { contract, token }: RailTerms): { read
       const voucher = { laneId: lane, cumulative, amount, arbiter, challengeEnd, expiry, ref }
       return { to: contract, data: encodeFunctionData({ abi: vaultAbi, functionName: 'rule', args: [voucher, write.payeeAmount, write.signature] }) }
     }
+    case 'pass-class':
+    case 'pass-approve':
+    case 'pass-buy':
+      return passCall(write, terms)
   }
 }
 

@@ -3,6 +3,7 @@
  * all of it. Plain maps, so that a chain can be set back to an earlier state. Used by `rail.ts` and
  * `vault-contract.ts` only.
  */
+import type { PassClass } from '../ports/passes.ts'
 import type { LaneState, VaultState } from '../ports/rail.ts'
 import type { Hex } from '../ports/signer.ts'
 
@@ -22,10 +23,15 @@ export interface Ledger {
   readonly rulings: Map<Hex, bigint>
   /** Used EIP-3009 authorisations, as account and nonce. */
   readonly authorisations: Set<string>
+  readonly passClasses: Map<Hex, PassClass>
+  /** Expiry in seconds by class and holder. */
+  readonly passes: Map<string, number>
+  /** What the pass contract may draw from each account. */
+  readonly passAllowances: Map<Hex, bigint>
 }
 
 export function emptyLedger(): Ledger {
-  return { balances: new Map(), allowances: new Map(), vaults: new Map(), lanes: new Map(), credits: new Map(), rulings: new Map(), authorisations: new Set() }
+  return { balances: new Map(), allowances: new Map(), vaults: new Map(), lanes: new Map(), credits: new Map(), rulings: new Map(), authorisations: new Set(), passClasses: new Map(), passes: new Map(), passAllowances: new Map() }
 }
 
 export function add(map: Map<Hex, bigint>, key: Hex, amount: bigint): void {

@@ -2,7 +2,8 @@
 import { expect, it } from 'vitest'
 import { railSigning } from '../evm/rail-signing.ts'
 import type { Clock } from '../ports/clock.ts'
-import { railContract } from '../ports/rail.contract.ts'
+import { passesContract } from '../ports/passes.contract.ts'
+import { railContract, type RailHarness } from '../ports/rail.contract.ts'
 import type { Rail, RailWrite } from '../ports/rail.ts'
 import type { WalletSigner } from '../ports/signer.ts'
 import { MemoryRail } from './rail.ts'
@@ -21,7 +22,7 @@ function fakeClock(): Clock & { set(seconds: number): void } {
   }
 }
 
-railContract('memory', async () => {
+async function harness(): Promise<RailHarness> {
   const clock = fakeClock()
   const rail = new MemoryRail({ clock })
   let accounts = 0
@@ -37,7 +38,10 @@ railContract('memory', async () => {
       expect(rail.imbalance()).toBe(0n)
     },
   }
-})
+}
+
+railContract('memory', harness)
+passesContract('memory', harness)
 
 it('credits a payee that cannot receive, who fetches it later', async () => {
   const rail = new MemoryRail({ clock: fakeClock() })

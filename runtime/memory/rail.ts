@@ -5,13 +5,16 @@
  * clock's second. Keeps I1 and I2; `imbalance()` lets the simulator check I2 after each event, and
  * `mark` and `rewind` lose blocks as a killed development chain does.
  */
+import { passId } from '../evm/pass-id.ts'
 import { railSigning } from '../evm/rail-signing.ts'
 import type { ChainProofs } from '../ports/chain-proofs.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { Passes } from '../ports/passes.ts'
 import type { LaneState, PreparedWrite, Rail, RailTerms, RailWrite, VaultState, WriteOutcome } from '../ports/rail.ts'
 import type { Hex, WalletSigner } from '../ports/signer.ts'
 import { memoryProofs } from './chain-proofs.ts'
 import { imbalance, type Ledger } from './ledger.ts'
+import { executePass, isPassWrite, passKey } from './pass-contract.ts'
 import { TransactionPool, type Mined } from './transaction-pool.ts'
 import { VaultContract } from './vault-contract.ts'
 
@@ -34,6 +37,7 @@ const lower = (hex: string): Hex => hex.toLowerCase() as Hex
 export class MemoryRail implements Rail {
   readonly terms: RailTerms
   proofs: ChainProofs
+  readonly passes: Passes
   readonly #clock: Clock
   readonly #pure: ReturnType<typeof railSigning>
   readonly #vaults: VaultContract
@@ -43,12 +47,19 @@ export class MemoryRail implements Rail {
     const chainId = options.chainId ?? 31_337
     const contract = lower(options.contract ?? `0x${'ca'.repeat(20)}`)
     const token = lower(options.token ?? `0x${'d0'.repeat(20)}`)
-    this.terms = { chainId, contract, token, asset: `eip155:${chainId}/erc20:${token}`, decimals: 6, symbol: 'USDC', tokenDomain: { name: 'AIGEN Test Dollar', version: '1' } }
+    const passes: Hex = `0x${'9a'.repeat(20)}`
+    this.terms = { chainId, contract, token, passes, asset: `eip155:${chainId}/erc20:${token}`, decimals: 6, symbol: 'USDC', tokenDomain: { name: 'AIGEN Test Dollar', version: '1' } }
     this.#clock = options.clock
     this.#pure = railSigning(this.terms)
     this.#vaults = new VaultContract({ contract, signing: this.#pure, now: () => this.#now() })
     this.proofs = this.#prover()
-    this.#pool = new TransactionPool((write, from) => this.#vaults.execute(write, from, false))
+    this.#pool = new TransactionPool((write, from) => this.#execute(write, from, false))
+    this.passes = {
+      contract: passes,
+      id: passId,
+      passClass: async (id) => this.#vaults.ledger.passClasses.get(lower(id)),
+      pass: async (id, holder) => ({ expiresAt: this.#vaults.ledger.passes.get(passKey(id, holder)) ?? 0 }),
+    }
   }
 
   // ---------------------------------------------------------------- pure
@@ -126,7 +137,7 @@ export class MemoryRail implements Rail {
   // ---------------------------------------------------------------- writes
 
   async prepare(write: RailWrite, signer: WalletSigner, nonce: number, bump = 0): Promise<PreparedWrite> {
-    this.#vaults.execute(write, lower(signer.address), true)
+    this.#execute(write, lower(signer.address), true)
     return this.#pool.sign(write, signer, nonce, bump)
   }
 
@@ -141,6 +152,12 @@ export class MemoryRail implements Rail {
   #prover(): ChainProofs {
     const { contract, token } = this.terms
     return memoryProofs({ contract, token, ledger: () => this.#vaults.ledger, block: () => this.#pool.block, now: () => this.#now() })
+  }
+
+  #execute(write: RailWrite, from: Hex, dry: boolean): ReturnType<VaultContract['execute']> {
+    if (!isPassWrite(write)) return this.#vaults.execute(write, from, dry)
+    executePass(this.#vaults.ledger, write, from, dry, { contract: this.terms.passes!, token: this.terms.token, now: () => this.#now() })
+    return { paid: [], refused: [] }
   }
 
   #now(): number {

@@ -6,6 +6,7 @@
 import { AigenError } from '../../schemas/error.ts'
 import { fromHex, toHex } from '../evm/hex.ts'
 import type { railSigning } from '../evm/rail-signing.ts'
+import type { PassWrite } from '../ports/passes.ts'
 import {
   ROWS_MAX, type Claim, type EscrowVoucher, type PaidRow, type RailWrite, type Refusal, type RefusedRow, type Reserve, type VaultTerms,
 } from '../ports/rail.ts'
@@ -51,7 +52,7 @@ export class VaultContract {
   }
 
   /** Runs the write as `from`; a `dry` run changes nothing. Every branch checks all before it changes anything. */
-  execute(write: RailWrite, from: Hex, dry: boolean): { paid: PaidRow[], refused: RefusedRow[] } {
+  execute(write: Exclude<RailWrite, PassWrite>, from: Hex, dry: boolean): { paid: PaidRow[], refused: RefusedRow[] } {
     const none = { paid: [], refused: [] }
     switch (write.kind) {
       case 'mint':

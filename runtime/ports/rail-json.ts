@@ -13,7 +13,7 @@ export type Json<T> = T extends bigint ? string
 export type RailWriteJson = RailWrite extends infer Each ? Each extends RailWrite ? Json<Each> : never : never
 
 /** The fields that are amounts; everything else is text, a number or a boolean. */
-const AMOUNTS = new Set(['amount', 'total', 'cumulative', 'lockAmount', 'finalClaimed', 'payeeAmount'])
+const AMOUNTS = new Set(['amount', 'total', 'cumulative', 'lockAmount', 'finalClaimed', 'payeeAmount', 'price'])
 const DECIMAL = /^(?:0|[1-9]\d{0,38})$/
 /** A write nests write → claims → row → voucher. */
 const DEPTH_MAX = 6

@@ -14,6 +14,7 @@
  * Addresses and hashes are lower-case hex on the way out and any case on the way in.
  */
 import type { ChainProofs } from './chain-proofs.ts'
+import type { Passes, PassWrite } from './passes.ts'
 import type { Hex, WalletSigner } from './signer.ts'
 
 /** Where the money is: one token in one vault contract on one chain. */
@@ -22,6 +23,8 @@ export interface RailTerms {
   /** The vault contract. */
   readonly contract: Hex
   readonly token: Hex
+  /** The pass contract, where the network has one. */
+  readonly passes?: Hex
   /** CAIP-19, `eip155:31337/erc20:0x…`, lower case. */
   readonly asset: string
   readonly decimals: number
@@ -160,6 +163,7 @@ export interface Reserve {
 }
 
 export type RailWrite =
+  | PassWrite
   /** Test dollars from the open faucet of the devnet token. */
   | { readonly kind: 'mint', readonly to: Hex, readonly amount: bigint }
   /** Lets the vault contract draw `amount` of the account's tokens; needed before open and deposit. */
@@ -240,6 +244,8 @@ export interface Rail {
   readonly proofs?: ChainProofs
   /** Whether writes are carried by relays: deposits are then by authorisation and need no `approve`. */
   readonly relayed?: boolean
+  /** Subscriptions, where the network has the contract. */
+  readonly passes?: Passes
 
   // Pure: no chain needed, microseconds.
 
