@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import type { Capability } from '../../schemas/documents.gen.ts'
 import { virtualClock } from '../../runtime/memory/clock.ts'
 import type { MemoryJournalHooks } from '../../runtime/memory/journal.ts'
+import { Payer } from '../liar.fixture.ts'
 import { evaluateHere, keysOf, MemoryWorld, SHOUT, shouter } from '../memory-network.fixture.ts'
 import { hire, type HireOptions } from '../user/hire.ts'
 import { listRuns } from '../user/run.ts'
@@ -32,9 +33,9 @@ describe('a bundle', () => {
     await world.drive(Promise.all(open.splice(0).map((one) => one.stop(0).catch(() => undefined))))
     await world.close()
   })
-  async function sell(document: unknown = bundle(), name = 'house', hooks: MemoryJournalHooks = {}): Promise<BundleProvider & { kill(): void }> {
+  async function sell(document: unknown = bundle(), name = 'house', hooks: MemoryJournalHooks = {}, known = standard): Promise<BundleProvider & { kill(): void }> {
     const ports = world.ports(name, hooks)
-    const one = await world.drive(provideBundle(document, { ports, keys: keysOf(name), evaluate: evaluateHere, deposit: 10_000_000n, faucet: true, standard }))
+    const one = await world.drive(provideBundle(document, { ports, keys: keysOf(name), evaluate: evaluateHere, deposit: 10_000_000n, faucet: true, standard: known }))
     open.push(one)
     return { ...one, kill: () => {
       open.splice(open.indexOf(one), 1)
@@ -100,6 +101,26 @@ describe('a bundle', () => {
     }
   }, 60_000)
 
+  it('stopped in order in the middle of a call, it goes on with it on its return', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    let worked = 0
+    await world.drive(world.provider(shouter('p1', '0.01', 90, { handler: async ({ text }: { text: string }) => {
+      worked++
+      await world.clock.sleep(1_500)
+      return { output: { text: text.toUpperCase(), quality: 90 }, units: { call: 1 } }
+    } })))
+    const house = await sell()
+    const user = await world.drive(world.user('alice'))
+    const call = hire(user, echo)
+    call.catch(() => undefined)
+    await world.drive((async () => { while (listRuns(house.user)[0]?.state !== 'running' || worked === 0) await world.clock.sleep(50) })())
+    await world.drive(house.stop(0))
+    open.splice(open.indexOf(house), 1)
+    const again = await sell()
+    expect(await world.drive(call)).toMatchObject({ output: { loud: 'HI!' } })
+    expect([worked, spentBy(again)]).toEqual([2, 20_000n])
+  })
+
   it('given up by its caller, it stops what it had begun', async () => {
     world = new MemoryWorld({ clock: virtualClock() })
     await world.drive(world.provider(shouter('p1', '0.01', 90, { handler: (_input, { signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('stopped')))) })))
@@ -112,6 +133,23 @@ describe('a bundle', () => {
     expect(await world.drive(call)).toBe('step.cancelled')
     await world.drive((async () => { while (listRuns(house.user)[0]!.state !== 'failed') await world.clock.sleep(50) })())
     expect([spentBy(user), spentBy(house)]).toEqual([0n, 0n])
+  })
+
+  it('works for nobody who asks for no units: their agreement pays nothing, so no step is bought', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    const loud: Capability = { ...SHOUT, id: 'text.loud@1' }
+    await world.drive(world.provider(shouter('p1', '0.01', 90, { capability: loud })))
+    const resold = bundle({ capability: { id: SHOUT.id, title: 'Shout', description: 'Resold.', output: SHOUT.output } })
+    const house = await sell({ ...resold, latencyMs: 1_000, pipeline: { ...resold.pipeline, steps: { first: step('${input.text}', loud.id) }, output: { text: '${steps.first.text}', quality: '${steps.first.quality}' } } }, 'house', {}, new Map([[loud.id, loud]]))
+    const mallory = new Payer(world, 'mallory')
+    await world.drive(mallory.wire.start())
+    const to = house.node.participant
+    const lane = await world.drive(mallory.reserve(to, 100n))
+    const quote = await world.drive(mallory.quote(to, { units: 0, deadlineMs: 60_000 }))
+    const made = await world.drive(mallory.accept(to, quote, lane))
+    expect(await world.drive(mallory.invoke(to, made.id))).toMatchObject({ state: 'failed', error: { code: 'step.failed' } })
+    expect([listRuns(house.user), spentBy(house)]).toEqual([[], 0n])
+    await world.drive(mallory.wire.stop())
   })
 
   it('is not sold at a loss, nor in a ring: each would have to be cheaper than itself', () => {
