@@ -14,7 +14,8 @@ const root = read('../package.json')
 const examples = read('../examples/package.json')
 
 it('are pinned to one version', () => {
-  for (const [name, version] of [...Object.entries(root), ...Object.entries(examples)]) expect(version, name).toMatch(/^\d+\.\d+\.\d+(-[\w.]+)?$/)
+  // The examples import the package as its users do, from the folder above.
+  for (const [name, version] of [...Object.entries(root), ...Object.entries(examples)]) if (name !== 'aigen') expect(version, name).toMatch(/^\d+\.\d+\.\d+(-[\w.]+)?$/)
 })
 
 it('are the same in the root and in the examples', () => {

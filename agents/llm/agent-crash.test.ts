@@ -10,6 +10,9 @@ import { available, type WalletContext } from '../user/wallet.machine.ts'
 import { owner, scriptedModel, shop, shoutPlan, YES } from './agent.fixture.ts'
 import { agentReport, approveAgent, finishAgent, startAgent, type AgentOptions } from './pursue.ts'
 
+/** Every append is tried by `npm run test:long`, every third one by `npm test`. */
+const STRIDE = process.env['AIGEN_LONG'] ? 1 : 3
+
 const never = new Promise<never>(() => undefined)
 const GOAL: AgentOptions = { goal: 'Say hi loudly', budget: '0.50', policy: { approval: 'never' }, key: 'one' }
 
@@ -32,7 +35,7 @@ describe('an agent whose node dies', () => {
   afterEach(() => world.close())
 
   it.each(['before', 'after'] as const)('%s each append goes on where it was', async (when) => {
-    for (let nth = 1; ; nth++) {
+    for (let nth = 1; ; nth += STRIDE) {
       world = new MemoryWorld({ clock: virtualClock() })
       // the first plan is faulty, so that a repair is among what is interrupted
       const model = scriptedModel('m1', ({ judge, messages }) => (judge ? YES : messages.length === 2 ? shoutPlan('hi', {}, { uses: 'text.shuot@1' }) : shoutPlan('hi')))

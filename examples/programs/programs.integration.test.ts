@@ -18,6 +18,11 @@ const LINES_MAX = 40
 const PROGRAMS: readonly [name: string, words: readonly string[], prints: readonly RegExp[]][] = [
   ['enterprise.js', [], [/^ak_\w+ of 0x[0-9a-f]{40}: compute\.run@1 at 0\.004 a job$/m, /^6 for 0\.004$/m, /^6 for 0\.004$/m, /^key\.quota: /m]],
   ['watcher.js', [], [/^1 look, 1 run, ended by runs: 50 costly strikes, worst Canada goose; spent 0\.01\d* of 0\.1$/m]],
+  ['escrow.js', [], [/^plain-engine found 6$/m, /^safe-hands \(0x[0-9a-f]{40}\) was the arbiter, for 0\.001$/m, /^the work was accepted and paid 0\.0036; spent 0\.0046, settled 0\.0046$/m]],
+  ['gateway-client.js', [], [/^models: .*text\.embed@1/m, /^nearness: 0\.56 to the birds, 0\.26 to the tea$/m, /^read: [\w-]+ for /m, /^answer: “On 14 March 2001/m, /^bill: network 0\.\d+ \+ fee 0\.\d+ = 0\.\d+$/m]],
+  ['reputation.js', [], [/^epoch \d+: \d+ entries, signed by [34] of 4 guardians$/m, /^0x[0-9a-f]{40} \S+ +up \S+ right \S+ p95/m, /^proven: \S+@\d+$/m, /^altered: auth\.forged$/m]],
+  ['light-user.js', [], [/^told of .*: network, terms$/m, /^plain-engine says 6 for 0\.\d+, settled 0\.\d+$/m, /^proven: the vault is mine and has money free$/m]],
+  ['langchain.js', [], [/^tools: .*data_query_1/m, /^no language model is on the network/m, /"strikes":908/m, /^spent 0\.\d+ of 0\.25$/m]],
   ['agent.js', [], [/^No model is on the network: start aigen dev with |^done: .*; spent 0\.\d+ of 0\.5$/m]],
 ]
 
