@@ -17,7 +17,7 @@
  */
 
 // Offering a service.
-export { type BlobRef, defineProvider, type HandlerContext, type HandlerResult, type ProviderDefinition, type ProviderPrice } from './agents/provider/define.ts'
+export { type BlobRef, defineProvider, type HandlerContext, type HandlerResult, type PassDefinition, type ProviderDefinition, type ProviderPrice } from './agents/provider/define.ts'
 export { type BundleProvider, provideBundle } from './agents/provider/bundle.ts'
 export { provide, type Provider } from './agents/provider/provide.ts'
 export { type DoorSettings, provideWithDoor, type ProviderWithDoor } from './agents/provider/with-door.ts'
@@ -25,6 +25,7 @@ export { type DoorSettings, provideWithDoor, type ProviderWithDoor } from './age
 // Hiring: a user's node, its runs and their bills.
 export { hire, type Hired, type HireOptions } from './agents/user/hire.ts'
 export { type Allowance, type AllowanceOptions, type AllowanceState, openAllowance } from './agents/user/allowance.ts'
+export { buyPass, type BuyPassOptions, listPasses, type PassLine } from './agents/user/pass.ts'
 export { openUser, type User, type UserOptions } from './agents/user/user.ts'
 export { openLightUser, type LightUserOptions } from './agents/user/light.ts'
 export { billNow, finishRun, type Finished, listRuns, type RunLine, startRun, type StartOptions } from './agents/user/run.ts'

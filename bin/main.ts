@@ -126,6 +126,15 @@ function program(streams: Streams, act: Act): Command {
   as(command(providers, 'show', 'one provider, with its capability\'s contract').argument('<provider>', 'name or address'))
     .action(act<[string, any]>(async (provider, options, output) => (await import('./commands/providers.ts')).show(provider, options, output)))
 
+  const pass = aigen.command('pass').description('subscriptions: calls for nothing while a pass lasts')
+  as(command(pass, 'ls', 'every pass that is sold, and until when you hold it'))
+    .action(act<[any]>(async (options, output) => (await import('./commands/pass.ts')).list(undefined, options, output)))
+  as(command(pass, 'show', 'the passes of one provider').argument('<provider>', 'name or address'))
+    .action(act<[string, any]>(async (provider, options, output) => (await import('./commands/pass.ts')).list(provider, options, output)))
+  as(command(pass, 'buy', 'buy or renew a pass').argument('<provider>', 'name or address'))
+    .option('--periods <n>', 'how many (default 1)', number).option('--capability <id>', 'where the provider sells passes of several')
+    .action(act<[string, any]>(async (provider, options, output) => (await import('./commands/pass.ts')).buy(provider, options, output)))
+
   as(command(aigen, 'provide', 'sell what a module defines, or a pipeline').argument('<module>', 'file whose default export is a provider, or a bundle in JSON'))
     .option('--http [port]', 'also answer access keys over HTTP', (text) => (text === undefined ? true : port(text)))
     .option('--http-host <address>', 'address to listen on (default 127.0.0.1)')

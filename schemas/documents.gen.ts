@@ -600,10 +600,32 @@ export interface Offer {
    * @maxItems 64
    */
   models?: string[]
+  pass?: PassOffer
   /**
    * calls worked on at once
    */
   concurrency: number
+}
+/**
+ * A subscription: with a valid pass of this class calls cost nothing
+ */
+export interface PassOffer {
+  /**
+   * class in the network's pass contract
+   */
+  id: Hex32
+  /**
+   * price of one period
+   */
+  price: Money
+  /**
+   * days of one period
+   */
+  periodDays: number
+  /**
+   * calls of a day (UTC) that it covers; further ones cost the list price
+   */
+  quotaPerDay?: number
 }
 /**
  * An HTTP address and what answers there
@@ -1602,6 +1624,10 @@ export interface Terms {
    * most that one call can cost
    */
   cap: Atomic
+  /**
+   * class of the payer's pass, by which the unit price is 0
+   */
+  pass?: Hex32
   /**
    * time from invoke within which the delivery must come
    */

@@ -44,11 +44,25 @@ export interface ProviderPrice {
   readonly floor?: string
 }
 
+/** A subscription: who holds a pass of it on the chain is served for nothing. What was registered under a number never changes. */
+export interface PassDefinition {
+  /** Tells the participant's classes of passes apart. */
+  readonly number: number
+  /** Price of one period, decimal string of the network's dollar. */
+  readonly price: string
+  /** 1 … 366. */
+  readonly periodDays: number
+  /** Calls of one holder in a day (UTC) that it covers; further ones cost the list price. No limit by default. */
+  readonly quotaPerDay?: number
+}
+
 export interface ProviderDefinition {
   /** Name shown to people, like "careful-eye". */
   readonly name: string
   readonly capability: Capability
   readonly price: ProviderPrice
+  /** Sold besides single calls, where the network has a contract for passes. */
+  readonly pass?: PassDefinition
   /** Promised time from invoke to delivery, in milliseconds; a later delivery need not be paid. */
   readonly latencyMs: number
   /** Calls worked on at once (default 2); further ones wait in a queue of `queue` (default 16). */

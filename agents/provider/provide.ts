@@ -20,6 +20,7 @@ import type { ProviderDefinition } from './define.ts'
 import { drain } from './drain.ts'
 import { openGate, type Gate } from './gate.ts'
 import { watchHealth } from './health.ts'
+import { checkPass, openPassDesk } from './pass.ts'
 import { openQuoting, type Quoting } from './quoting.ts'
 import { serveVerbs } from './verbs.ts'
 import { workEffects } from './work.ts'
@@ -71,7 +72,8 @@ export async function readyToSell(selling: Selling): Promise<void> {
   const definitions = listOf(selling)
   const [first] = definitions
   if (!first) throw new AigenError('input.invalid', 'nothing is sold')
-  for (const { capability, price, idempotent = true } of definitions) {
+  for (const { capability, price, pass, idempotent = true } of definitions) {
+    if (pass) checkPass(pass)
     validate('Capability', capability)
     validate('Money', price.list)
     if (idempotent !== (first.idempotent ?? true)) throw new AigenError('input.invalid', 'what one participant sells is idempotent or not, all of it', { path: 'idempotent' })
@@ -94,15 +96,18 @@ export async function prepareShop(node: Node, selling: Selling, doors: () => Non
   await host.start('settler', {})
   const admission = openAdmission(node, definitions)
   const parts = { ...node, host: () => host }
+  const desk = openPassDesk(parts, definitions)
   const quotings = new Map<string, Quoting>()
-  for (const one of definitions) quotings.set(one.capability.id, await openQuoting(parts, one, (caller) => admission.busy(one.capability.id, caller)))
-  serveVerbs(parts, definitions, quotings, admission)
+  for (const one of definitions) quotings.set(one.capability.id, await openQuoting(parts, one, (caller) => admission.busy(one.capability.id, caller), desk))
+  serveVerbs(parts, definitions, quotings, admission, desk)
 
   const open = async (more: Partial<Description> = {}): Promise<Provider> => {
+    await desk.register()
     const presence = await announcePresence(node, () => ({
       name: definitions[0]!.name, roles: ['service-provider'],
       offers: definitions.map(({ capability, price, latencyMs, concurrency = CONCURRENCY, models }) => ({
         capability, list: price.list, latencyMs, concurrency, ...(models === undefined ? {} : { models: [...models] }),
+        ...(desk.offer(capability.id) ? { pass: desk.offer(capability.id) } : {}),
       })),
       ...(doors().length === 0 ? {} : { doors: doors() }),
       ...more,
@@ -123,6 +128,7 @@ export async function prepareShop(node: Node, selling: Selling, doors: () => Non
         for (const quoting of quotings.values()) await quoting.stop()
         await drain(node, admission, drainMs)
         admission.close()
+        desk.close()
         await node.close()
         for (const one of definitions) await one.stop?.()
       },

@@ -4,7 +4,7 @@
  * back is checked against the provider's own signature.
  */
 import { hashOf } from '../../schemas/canonical.ts'
-import type { CallForQuotesBody, Quote, QuoteRequest, Terms } from '../../schemas/documents.gen.ts'
+import type { CallForQuotesBody, Hex32, Quote, QuoteRequest, Terms } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
 import { parseMoney } from '../../schemas/money.ts'
 import { validate } from '../../schemas/validate.ts'
@@ -18,6 +18,7 @@ import type { NodeParts } from '../../runtime/node/node.ts'
 import type { Subscription } from '../../runtime/ports/bus.ts'
 import type { ProviderDefinition } from './define.ts'
 import { livesWith } from './escrow.ts'
+import type { PassDesk } from './pass.ts'
 
 /** How long a quote stands, in ms. */
 const QUOTE_MS = 60_000
@@ -31,8 +32,8 @@ export interface Quoting {
   stop(): Promise<void>
 }
 
-/** Listens to the market for `definition`'s capability; `busy` says when no more of a caller is taken. */
-export async function openQuoting(parts: NodeParts, definition: ProviderDefinition, busy: (caller: string) => boolean): Promise<Quoting> {
+/** Listens to the market for `definition`'s capability; `busy` says when no more of a caller is taken, `desk` who has a pass. */
+export async function openQuoting(parts: NodeParts, definition: ProviderDefinition, busy: (caller: string) => boolean, desk: Pick<PassDesk, 'passOf'>): Promise<Quoting> {
   const { wire, clock, rail, random } = parts
   const { capability } = definition
   const list = parseMoney(definition.price.list, rail.terms.decimals)
@@ -43,7 +44,7 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
   const settles = ({ settle, escrow, payer }: CallForQuotesBody): boolean =>
     settle === 'escrow' ? escrow !== undefined && livesWith(parts, definition.arbiters, escrow, payer) : settle === 'postpaid' && escrow === undefined
 
-  const termsFor = (call: CallForQuotesBody): Terms => ({
+  const termsFor = (call: CallForQuotesBody, unitPrice: string, pass?: Hex32): Terms => ({
     quote: `q_${Buffer.from(random.bytes(12)).toString('hex')}`,
     request: call.id,
     provider: wire.participant,
@@ -54,10 +55,11 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
     outputSchemaHash,
     expect: call.expect,
     unit: capability.unit,
-    unitPrice: list.toString(),
+    unitPrice,
     ...(capability.per === undefined ? {} : { per: capability.per }),
     units: call.units,
-    cap: priceOf({ unitPrice: list.toString(), ...capability }, call.units).toString(),
+    cap: priceOf({ unitPrice, ...capability }, call.units).toString(),
+    ...(pass === undefined ? {} : { pass }),
     deadlineMs: call.deadlineMs,
     graceMs: call.graceMs,
     settle: call.settle,
@@ -77,7 +79,10 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
         body.payer === by && by !== wire.participant && body.capability === capability.id && settles(body) && body.units <= UNITS_MAX &&
         body.deadlineMs >= definition.latencyMs && body.deadlineMs + body.graceMs <= DEADLINE_MS_MAX && !busy(by) &&
         (body.expect === null || expectFault(body.expect) === undefined)
-      return takes ? wire.sign('quote', termsFor(body)) : undefined
+      if (!takes) return undefined
+      // What is staked in escrow is the price, so that there must be one.
+      const pass = body.settle === 'escrow' ? undefined : await desk.passOf(capability.id, by)
+      return wire.sign('quote', termsFor(body, pass === undefined ? list.toString() : '0', pass))
     },
   })
 

@@ -19,6 +19,7 @@ import { callActor, type CallContext } from './call.machine.ts'
 import type { ProviderDefinition } from './define.ts'
 import { acceptLate, admitEscrow, checkEscrowLane, decidedTill, serveEvidence } from './escrow.ts'
 import { outcomeOf } from './outcome.ts'
+import type { PassDesk } from './pass.ts'
 import type { Quoting } from './quoting.ts'
 
 /** How long an invoke is held before it is answered `pending`, in ms. */
@@ -28,7 +29,7 @@ const SETTLE_MS = 18_000
 const LATE_MS = 300_000
 
 /** Registers the verbs of a provider on its wire. */
-export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefinition[], quotings: ReadonlyMap<string, Quoting>, admission: Pick<Admission, 'busy' | 'admit'>): void {
+export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefinition[], quotings: ReadonlyMap<string, Quoting>, admission: Pick<Admission, 'busy' | 'admit'>, desk: Pick<PassDesk, 'admit'>): void {
   const { wire, rail, clock } = parts
   const { verifier, sign } = wire.credentials
   const readLane = laneReader(parts)
@@ -74,6 +75,7 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
       if (!host.peek(`till/${lane}`)) await host.start(`till/${lane}`, { lane, payer: caller, payee: terms.payee, voucherKey: body.proof.voucherKey })
       const before = await decidedTill(parts, till(lane, caller))
       if (before.owed || before.open?.invoked) throw new AigenError('lane.unpaid', `agreement ${(before.owed ?? before.open)!.agreement}`)
+      await desk.admit(terms, agreement)
       admission.admit(terms.capability, caller)
       await host.start(callActor(agreement, 0), { agreement, call: 0, terms, lane, caller })
       if (till(lane, caller).open?.agreement !== agreement) throw new AigenError('lane.unpaid', 'another agreement took the lane')

@@ -23,6 +23,7 @@ const PROGRAMS: readonly [name: string, words: readonly string[], prints: readon
   ['reputation.js', [], [/^epoch \d+: \d+ entries, signed by [34] of 4 guardians$/m, /^0x[0-9a-f]{40} \S+ +up \S+ right \S+ p95/m, /^proven: \S+@\d+$/m, /^altered: auth\.forged$/m]],
   ['light-user.js', [], [/^told of .*: network, terms$/m, /^plain-engine says 6 for 0\.\d+, settled 0\.\d+$/m, /^proven: the vault is mine and has money free$/m]],
   ['langchain.js', [], [/^tools: .*data_query_1/m, /^no language model is on the network/m, /"strikes":908/m, /^spent 0\.\d+ of 0\.25$/m]],
+  ['subscriber.js', [], [/^a pass of near-and-far for 0\.05: 30 days of text\.embed@1, 1000 calls a day$/m, /^3 texts for 0, receipt rcpt_[0-9a-f]{32}$/m, /^a robin is more like a blackbird than like a tax return$/m]],
   ['agent.js', [], [/^No model is on the network: start aigen dev with |^done: .*; spent 0\.\d+ of 0\.5$/m]],
 ]
 

@@ -11,6 +11,8 @@ import { defineActor, effect, tell } from '../actors/actor.ts'
 import type { EscrowWish } from './escrow-agent.ts'
 import { BARGAIN_WITH, counterPrice, latestOf, rank, type Offer } from './strategy.ts'
 
+/** Reserved for a call under a pass: it costs nothing, and is agreed, delivered and signed for on a lane all the same. */
+const LEAST = '1'
 /** Longest that one state may take, in ms. */
 const PATIENCE_MS = 20_000
 
@@ -57,6 +59,8 @@ export interface NegotiationContext extends NegotiationInput {
   readonly error: ErrorBody
   /** Lane, by its key, that its payee found too narrow: reserved again once. */
   readonly narrow: string | null
+  /** A pass counted when it was quoted and not any more when it was accepted: all were asked again, once. */
+  readonly again?: boolean
   /** How many offers came, for people. */
   readonly asked: number
 }
@@ -142,7 +146,7 @@ const machine = createMachine({
         enqueue.assign({ chosen: chosen ?? null })
         const ask = (offer: Offer, spare: boolean): any => {
           const { payee, provider, cap } = offer.quote.terms
-          return { type: 'tell', params: { to: context.purse, event: { type: 'acquire', request: { for: context.self, payee, provider, amount: cap, spare } } } }
+          return { type: 'tell', params: { to: context.purse, event: { type: 'acquire', request: { for: context.self, payee, provider, amount: cap === '0' ? LEAST : cap, spare } } } }
         }
         if (chosen) enqueue(ask(chosen, false))
         if (fallback) enqueue(ask(fallback, true))
@@ -188,6 +192,11 @@ const machine = createMachine({
               tell<NegotiationContext, any>(({ context }) => context.purse, ({ context }) => ({ type: 'doubt', lane: context.lane!.key, for: context.self })) as any,
               assign({ narrow: ({ context }) => context.lane!.key, chosen: null, lane: null, payer: null }),
             ],
+          },
+          {
+            guard: ({ context, event }) => event.error.code === 'market.expired' && context.chosen?.quote.terms.pass !== undefined && context.again !== true,
+            target: 'asking',
+            actions: [dropChosen, assign({ again: true })],
           },
           { target: 'securing', actions: dropChosen },
         ],

@@ -96,7 +96,7 @@ function isDoubted(context: PurseContext, payee: Address): boolean {
 function grantable(context: PurseContext, request: LaneRequest): PurseLane | undefined {
   return Object.values(context.lanes).find(
     (lane) =>
-      lane.payee === request.payee && lane.use === null && lane.payment === null && BigInt(lane.reserved) - BigInt(lane.cumulative) >= BigInt(request.amount),
+      lane.payee === request.payee && lane.use === null && lane.payment === null && lane.id !== NO_REF && BigInt(lane.reserved) - BigInt(lane.cumulative) >= BigInt(request.amount),
   )
 }
 

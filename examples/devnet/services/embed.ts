@@ -21,6 +21,7 @@ export default defineProvider({
   name: 'near-and-far',
   capability: capability as Capability,
   price: { list: '0.0004', floor: '0.0003' },
+  pass: { number: 1, price: '0.05', periodDays: 30, quotaPerDay: 1_000 },
   latencyMs: 10_000,
   concurrency: 1,
   async start() {
