@@ -21,6 +21,8 @@ export const EVIDENCE_BYTES_MAX = 64 * 1024
 const PAIRS_MAX = 512
 const PAYERS_MAX = 1_000
 const WAITING_MAX = 1_000
+/** How long after its delivery a receipt may wait for that, in ms. */
+const WAIT_MS = 3_600_000
 /** Messages looked at at once; what comes while so many wait is dropped. */
 const CONCURRENCY = 4
 
@@ -50,12 +52,13 @@ export async function openEvidence({ bus, rail, clock }: Node, onRefused?: (part
   const known = { receipts: new Map<string, Map<string, number>>(), complaints: new Map<string, Map<string, number>>() }
   const waiting = new Map<string, Receipt>()
 
-  const count = (kind: Kind, { terms }: Agreement): void => {
+  /** Counts as of `at`, so that an old receipt told again is as old as it was. */
+  const count = (kind: Kind, { terms }: Agreement, at: number): void => {
     const key = `${terms.provider} ${terms.capability}`
     const pairs = known[kind]
     const payers = pairs.get(key) ?? new Map<string, number>()
     if ((!pairs.has(key) && pairs.size >= PAIRS_MAX) || (!payers.has(terms.payer) && payers.size >= PAYERS_MAX)) return
-    pairs.set(key, payers.set(terms.payer, clock.now()))
+    pairs.set(key, payers.set(terms.payer, Math.max(payers.get(terms.payer) ?? 0, Math.min(at, clock.now()))))
   }
   /** The lane on the chain, when it is the payer's own and the payee's. */
   const laneOf = async ({ terms, lane }: Agreement): Promise<{ claimed: bigint; reserved: bigint; voucherKey: string }> => {
@@ -72,7 +75,7 @@ export async function openEvidence({ bus, rail, clock }: Node, onRefused?: (part
   }
   const takeReceipt = async (receipt: Receipt): Promise<void> => {
     verifyReceipt(receipt, rail)
-    if (await isSettled(receipt)) count('receipts', receipt.agreement)
+    if (await isSettled(receipt)) count('receipts', receipt.agreement, receipt.delivery.body.at)
     else if (waiting.size < WAITING_MAX) waiting.set(receipt.id, receipt)
   }
   const takeComplaint = async ({ body, signature, authorisations }: Complaint): Promise<void> => {
@@ -85,7 +88,8 @@ export async function openEvidence({ bus, rail, clock }: Node, onRefused?: (part
     verifier.verify('complaint', body, signature, body.at)
     verifyAgreement(agreement, verifier, body.at)
     if ((await laneOf(agreement)).reserved < BigInt(terms.cap)) throw new AigenError('voucher.over-reserve', 'nothing was at stake')
-    count('complaints', agreement)
+    // The payer alone says when it complains; the call it complains of cannot have ended later than agreed.
+    count('complaints', agreement, Math.min(body.at, terms.expiresAt + terms.deadlineMs + terms.graceMs))
   }
   const subscription: Subscription = await bus.subscribe(evidenceSubject('*'), async ({ subject, data }) => {
     const participant = subject.slice(subject.lastIndexOf('.') + 1)
@@ -108,9 +112,11 @@ export async function openEvidence({ bus, rail, clock }: Node, onRefused?: (part
     },
     settle: async () => {
       for (const [id, receipt] of waiting) {
-        const settled = await isSettled(receipt).catch(() => undefined)
-        if (settled) count('receipts', receipt.agreement)
-        if (settled !== false || receipt.delivery.body.at < clock.now() - 3_600_000) waiting.delete(id)
+        const { at } = receipt.delivery.body
+        // A chain that does not answer is asked again; a lane that is another's never pays it.
+        const settled = await isSettled(receipt).catch((thrown) => (asError(thrown).code.startsWith('voucher.') ? undefined : false))
+        if (settled) count('receipts', receipt.agreement, at)
+        if (settled !== false || at < clock.now() - WAIT_MS) waiting.delete(id)
       }
     },
     stop: () => subscription.stop(),
