@@ -16,6 +16,8 @@ const NO_ROOM = 10047
 /** About five seconds in all. */
 const ATTEMPTS = 9
 const DAY_MS = 86_400_000
+/** Epochs older than this are gone from the network; whoever wants them longer keeps them. */
+const REGISTRY_AGE_MS = 30 * DAY_MS
 
 export const CARDS = 'AIGEN_CARDS'
 export const REPUTATION = 'AIGEN_REPUTATION'
@@ -24,18 +26,20 @@ export const SHELF_BYTES = 256 * 2 ** 20
 export const SHELF_AGE_MS = 7 * DAY_MS
 
 /** Streams that keep the last message of each subject, by the subject's beginning. */
-export const KEPT: readonly { readonly stream: string; readonly prefix: string }[] = [
-  { stream: CARDS, prefix: 'aigen.v1.card.' },
-  { stream: REPUTATION, prefix: 'aigen.v1.reputation.' },
+export const KEPT: readonly { readonly stream: string; readonly prefix: string; readonly full: Partial<StreamConfig> }[] = [
+  // A new card must not push out another participant's.
+  { stream: CARDS, prefix: 'aigen.v1.card.', full: { discard: DiscardPolicy.New } },
+  // A new epoch matters more than the oldest: the stream never ends by being full.
+  { stream: REPUTATION, prefix: 'aigen.v1.reputation.', full: { discard: DiscardPolicy.Old, max_age: nanos(REGISTRY_AGE_MS) } },
 ]
 
 /** Makes the streams that all share, or brings them up to date. */
 export async function openNetwork(operator: Connection): Promise<void> {
   const jsm = await jetstreamManager(operator.nc, { checkAPI: false })
-  for (const { stream, prefix } of KEPT) {
+  for (const { stream, prefix, full } of KEPT) {
     await ensureStream(jsm, {
       ...FILE_STREAM, name: stream, subjects: [`${prefix}*`], max_msgs_per_subject: 1,
-      max_msg_size: 2 ** 18, max_bytes: 2 ** 28, discard: DiscardPolicy.New, deny_delete: true, deny_purge: true,
+      max_msg_size: 2 ** 18, max_bytes: 2 ** 28, ...full, deny_delete: true, deny_purge: true,
     })
   }
 }
