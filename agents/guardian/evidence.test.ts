@@ -1,7 +1,8 @@
 /** Evidence (D9): told by users that share it, counted once per payer and only when it is settled. */
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { canonicalBytes } from '../../schemas/canonical.ts'
 import type { Evidence as Told, Receipt, ReputationFigures } from '../../schemas/documents.gen.ts'
+import { AigenError } from '../../schemas/error.ts'
 import { virtualClock } from '../../runtime/memory/clock.ts'
 import { makeReceipt } from '../../runtime/payments/receipt.ts'
 import { toRail } from '../../runtime/payments/voucher.ts'
@@ -95,6 +96,28 @@ describe('evidence', () => {
     expect(told).toHaveLength(3)
     expect(of()).toEqual({ receipts: 1, complaints: 0 })
     expect(refused).toEqual([])
+  })
+
+  it('that comes while the chain does not answer is looked at again', async () => {
+    const { alice, told, refused, of, say, claim, evidence } = await listen()
+    await buy(alice)
+    await claim()
+    await pass(1_000)
+    const [first] = told
+    const stranger = await world.drive(openEvidence(alice.node, (_by, { code }) => void refused.push(code)))
+    const down = vi.spyOn(world.rail, 'lane').mockRejectedValue(new AigenError('chain.unreachable'))
+    await say(alice, first)
+    await stranger.settle()
+    expect(down).toHaveBeenCalled()
+    down.mockRestore()
+    const seen = (): number => stranger.of(first!.receipt!.agreement.terms.provider, SHOUT.id, 0).receipts
+    expect(seen()).toBe(0)
+    await stranger.settle()
+    expect(seen()).toBe(1)
+    await evidence.settle()
+    expect(of().receipts).toBe(1)
+    expect(refused).toEqual([])
+    await stranger.stop()
   })
 
   it('that is forged, of another payer, too large or no evidence counts nothing', async () => {

@@ -67,9 +67,12 @@ export async function openEvidence({ bus, rail, clock }: Node, onRefused?: (part
     if (!state || state.owner !== terms.payer || state.payee !== terms.payee) throw new AigenError('voucher.lane', 'the lane is not of these two')
     return state
   }
-  /** Whether the chain has paid it out. */
+  /** Whether the chain has paid it out, as far as it answers. Errors `voucher.*`: it never will. */
   const isSettled = async ({ agreement, voucher, voucherKey }: Receipt): Promise<boolean> => {
-    const lane = await laneOf(agreement)
+    const lane = await laneOf(agreement).catch((thrown) => {
+      if (asError(thrown).code.startsWith('voucher.')) throw thrown
+    })
+    if (!lane) return false
     if (lane.voucherKey !== voucherKey) throw new AigenError('voucher.key')
     return lane.claimed >= BigInt(voucher.cumulative)
   }
@@ -113,8 +116,7 @@ export async function openEvidence({ bus, rail, clock }: Node, onRefused?: (part
     settle: async () => {
       for (const [id, receipt] of waiting) {
         const { at } = receipt.delivery.body
-        // A chain that does not answer is asked again; a lane that is another's never pays it.
-        const settled = await isSettled(receipt).catch((thrown) => (asError(thrown).code.startsWith('voucher.') ? undefined : false))
+        const settled = await isSettled(receipt).catch(() => undefined)
         if (settled) count('receipts', receipt.agreement, at)
         if (settled !== false || at < clock.now() - WAIT_MS) waiting.delete(id)
       }
