@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { RunContext } from '../pipelines/run.machine.ts'
 import { virtualClock } from '../runtime/memory/clock.ts'
-import type { MemoryJournalHooks } from '../runtime/memory/journal.ts'
 import type { PurseContext } from '../runtime/payments/purse.machine.ts'
 import type { TillContext } from '../runtime/payments/till.machine.ts'
+import { dieAt } from './die-at.fixture.ts'
 import { keysOf, MemoryWorld, SHOUT, shouter } from './memory-network.fixture.ts'
 import { available, type WalletContext } from './user/wallet.machine.ts'
 import { finishRun, listRuns, startRun } from './user/run.ts'
@@ -18,22 +18,6 @@ const document = {
     second: { uses: SHOUT.id, with: { text: '${steps.first.text + "!"}' }, price: { max: '0.05' }, sla: { deadline: '5s', grace: '1s' } },
   },
   output: '${steps.second.text}',
-}
-
-const never = new Promise<never>(() => undefined)
-
-/** Dies at the nth append after it is armed: before it is stored, or after it is stored and before anybody hears of it. */
-function dieAt(nth: number, when: 'before' | 'after'): { hooks: MemoryJournalHooks; died: Promise<void>; arm(): void } {
-  let count = 0
-  let armed = false
-  let die: () => void = () => undefined
-  const died = new Promise<void>((resolve) => (die = resolve))
-  const hook = (): Promise<void> | void => {
-    if (!armed || ++count < nth) return
-    die()
-    return never
-  }
-  return { hooks: when === 'before' ? { beforeAppend: hook } : { afterAppend: hook }, died, arm: () => (armed = true) }
 }
 
 describe('whoever dies, at whichever append, nothing is lost and nothing paid twice (I1, I2, I4)', () => {

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { RunContext } from '../../pipelines/run.machine.ts'
 import { virtualClock } from '../../runtime/memory/clock.ts'
-import type { MemoryJournalHooks } from '../../runtime/memory/journal.ts'
+import { dieAt, STRIDE } from '../die-at.fixture.ts'
 import { keysOf, MemoryWorld, SHOUT } from '../memory-network.fixture.ts'
 import { hire } from '../user/hire.ts'
 import { keyedRun } from '../user/run.ts'
@@ -10,25 +10,7 @@ import { available, type WalletContext } from '../user/wallet.machine.ts'
 import { owner, scriptedModel, shop, shoutPlan, YES } from './agent.fixture.ts'
 import { agentReport, approveAgent, finishAgent, startAgent, type AgentOptions } from './pursue.ts'
 
-/** Every append is tried by `npm run test:long`, every third one by `npm test`. */
-const STRIDE = process.env['AIGEN_LONG'] ? 1 : 3
-
-const never = new Promise<never>(() => undefined)
 const GOAL: AgentOptions = { goal: 'Say hi loudly', budget: '0.50', policy: { approval: 'never' }, key: 'one' }
-
-/** Dies at the nth append after it is armed. */
-function dieAt(nth: number, when: 'before' | 'after'): { hooks: MemoryJournalHooks; died: Promise<void>; arm(): void } {
-  let count = 0
-  let armed = false
-  let die: () => void = () => undefined
-  const died = new Promise<void>((resolve) => (die = resolve))
-  const hook = (): Promise<void> | void => {
-    if (!armed || ++count < nth) return
-    die()
-    return never
-  }
-  return { hooks: when === 'before' ? { beforeAppend: hook } : { afterAppend: hook }, died, arm: () => (armed = true) }
-}
 
 describe('an agent whose node dies', () => {
   let world: MemoryWorld

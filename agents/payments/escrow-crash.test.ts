@@ -2,34 +2,16 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { virtualClock } from '../../runtime/memory/clock.ts'
 import type { MemoryJournalHooks } from '../../runtime/memory/journal.ts'
 import { openLiar } from '../liar.fixture.ts'
+import { dieAt, STRIDE } from '../die-at.fixture.ts'
 import { keysOf, MemoryWorld, SHOUT, shouter } from '../memory-network.fixture.ts'
 import { hire, type HireOptions } from '../user/hire.ts'
 import { billNow, keyedRun } from '../user/run.ts'
 import type { User } from '../user/user.ts'
 import { available, type WalletContext } from '../user/wallet.machine.ts'
 
-/** Every append is tried by `npm run test:long`, every third one by `npm test`. */
-const STRIDE = process.env['AIGEN_LONG'] ? 1 : 3
-
 const seller = keysOf('p1').participant
 const agent = keysOf('safe').participant
 const call = { capability: SHOUT.id, input: { text: 'hi' }, maxPrice: '0.05', deadlineMs: 10_000, attempts: 1, settle: 'escrow', key: 'one' } satisfies HireOptions
-const never = new Promise<never>(() => undefined)
-
-/** Dies at the nth append after it is armed: before it is stored, or after it is stored and before anybody hears of it. */
-function dieAt(nth: number, when: 'before' | 'after'): { hooks: MemoryJournalHooks; died: Promise<void>; arm(): void } {
-  let count = 0
-  let armed = false
-  let die: () => void = () => undefined
-  const died = new Promise<void>((resolve) => (die = resolve))
-  const hook = (): Promise<void> | void => {
-    if (!armed || ++count < nth) return
-    die()
-    return never
-  }
-  return { hooks: when === 'before' ? { beforeAppend: hook } : { afterAppend: hook }, died, arm: () => (armed = true) }
-}
-
 type Who = 'payer' | 'provider' | 'agent'
 interface Outcome { readonly how: 'accepted' | 'ruled'; readonly spent: bigint; readonly seller: bigint }
 const ACCEPTED: Outcome = { how: 'accepted', spent: 11_000n, seller: 10_000n }

@@ -3,15 +3,13 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { virtualClock } from '../../runtime/memory/clock.ts'
 import type { MemoryJournalHooks } from '../../runtime/memory/journal.ts'
 import type { Capability, Watcher } from '../../schemas/documents.gen.ts'
+import { STRIDE } from '../die-at.fixture.ts'
 import { evaluateHere, keysOf, MemoryWorld, SHOUT, shouter } from '../memory-network.fixture.ts'
 import type { ProviderDefinition } from '../provider/define.ts'
 import type { User } from './user.ts'
 import { available, type WalletContext } from './wallet.machine.ts'
 import { listWatchers, startWatcher, stopWatcher, untilWatcher, watcherReport } from './watch.ts'
 import { watcherRooms } from './watcher-effects.ts'
-
-/** Every append is tried by `npm run test:long`, every third one by `npm test`. */
-const STRIDE = process.env['AIGEN_LONG'] ? 1 : 3
 
 const GAUGE: Capability = {
   id: 'data.gauge@1', title: 'Gauge', description: 'Reads a figure.', unit: 'call',
