@@ -21,7 +21,7 @@ const PROGRAMS: readonly [name: string, words: readonly string[], prints: readon
   ['escrow.js', [], [/^plain-engine found 6$/m, /^safe-hands \(0x[0-9a-f]{40}\) was the arbiter, for 0\.001$/m, /^the work was accepted and paid 0\.0036; spent 0\.0046, settled 0\.0046$/m]],
   ['gateway-client.js', [], [/^models: .*text\.embed@1/m, /^nearness: 0\.56 to the birds, 0\.26 to the tea$/m, /^read: [\w-]+ for /m, /^answer: “On 14 March 2001/m, /^bill: network 0\.\d+ \+ fee 0\.\d+ = 0\.\d+$/m]],
   ['reputation.js', [], [/^epoch \d+: \d+ entries, signed by [34] of 4 guardians$/m, /^0x[0-9a-f]{40} \S+ +up \S+ right \S+ p95/m, /^proven: \S+@\d+$/m, /^altered: auth\.forged$/m]],
-  ['light-user.js', [], [/^told of .*: network, terms$/m, /^plain-engine says 6 for 0\.\d+, settled 0\.\d+$/m, /^proven: the vault is mine and has money free$/m]],
+  ['light-user.js', [], [/^told of .*: guardians, network, terms$/m, /^plain-engine says 6 for 0\.\d+, settled 0\.\d+$/m, /^proven: the vault is mine and has money free$/m]],
   ['langchain.js', [], [/^tools: .*data_query_1/m, /^no language model is on the network/m, /"strikes":908/m, /^spent 0\.\d+ of 0\.25$/m]],
   ['subscriber.js', [], [/^a pass of near-and-far for 0\.05: 30 days of text\.embed@1, 1000 calls a day$/m, /^3 texts for 0, receipt rcpt_[0-9a-f]{32}$/m, /^a robin is more like a blackbird than like a tax return$/m]],
   ['agent.js', [], [/^No model is on the network: start aigen dev with |^done: .*; spent 0\.\d+ of 0\.5$/m]],

@@ -36,7 +36,7 @@ export interface HireOptions {
   readonly wire: Wire
   readonly clock: Clock
   readonly directory: Directory
-  readonly reputation?: Pick<Reputation, 'of'>
+  readonly reputation?: Pick<Reputation, 'of' | 'learn'>
   readonly terms: RailTerms
   /** Only what the payer remembers of providers is read from it. */
   readonly host: () => Pick<Host, 'context'>
@@ -93,6 +93,8 @@ export function hireEffects({ wire, clock, directory, reputation, terms: rail, h
         id: `cfq_${hashOf([wire.participant, key]).slice(7, 39)}`,
         payer: wire.participant, capability, units, inputBytes, deadlineMs, graceMs, expect, settle, ...(escrow === undefined ? {} : { escrow }), issuedAt: now, expiresAt: now + CALL_MS,
       }
+      // Where nothing is known beforehand, guardians are asked while the quotes come in.
+      const learned = reputation?.learn?.(live.map(({ participant }) => participant))
       const offers = new Map<string, Offer>()
       const context = host().context<ExperienceContext>('experience')
       const answers = wire.gatherSigned(marketSubject(capability), wire.sign('call-for-quotes', body), {
@@ -111,7 +113,6 @@ export function hireEffects({ wire, clock, directory, reputation, terms: rail, h
         heard.add(by)
         // An agent that decides about its own work decides nothing.
         const fits = terms.provider === by && by !== escrow?.agent && misfit(terms, params, body) === undefined
-        const figures = reputation?.of(by, capability)
         if (fits && terms.capabilityHash === hashOfFixed(known.offer.capability) && terms.payee === directory.entry(by)?.card.body.payee) {
           offers.set(by, {
             quote: { terms, signature },
@@ -119,12 +120,18 @@ export function hireEffects({ wire, clock, directory, reputation, terms: rail, h
             list: parseMoney(known.offer.list, rail.decimals).toString(),
             latencyMs: known.offer.latencyMs,
             history: historyOf(context, by, capability),
-            ...(figures ? { reputation: { uptime: figures.uptime, success: figures.success, p95Ms: figures.p95Ms } } : {}),
           })
         }
         if (heard.size >= live.length) break
       }
-      return { type: 'market.ask.done', offers: [...offers.values()] }
+      await learned
+      return {
+        type: 'market.ask.done',
+        offers: [...offers].map(([by, offer]): Offer => {
+          const figures = reputation?.of(by, capability)
+          return figures ? { ...offer, reputation: { uptime: figures.uptime, success: figures.success, p95Ms: figures.p95Ms } } : offer
+        }),
+      }
     },
   }
 

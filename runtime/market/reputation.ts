@@ -20,6 +20,8 @@ const STALE_EPOCHS = 64
 export interface Reputation {
   /** The agreed figures; undefined where guardians know nothing of the pair. */
   of(provider: string, capability: string): ReputationFigures | undefined
+  /** Finds out about these before one of them is chosen, where nothing is known beforehand; takes a second at most. */
+  learn?(providers: readonly string[]): Promise<void>
   /** The registry of that epoch, or the latest; undefined where there is none. */
   registry(epoch?: number): Registry | undefined
   /** Told of each new registry, and of what was refused, with the epoch whose place it took. */

@@ -14,6 +14,7 @@ import { authoriseNode } from '../identity/authorisation.ts'
 import type { Keys } from '../identity/keys.ts'
 import { createWire, type Wire } from '../identity/wire.ts'
 import { openDirectory, type Directory } from '../market/directory.ts'
+import { provenReputation, type AskGuardian } from '../market/proven-reputation.ts'
 import { NO_REPUTATION, openReputation, type Reputation } from '../market/reputation.ts'
 import { senderActor } from '../payments/write.ts'
 import type { Blobs } from '../ports/blobs.ts'
@@ -41,6 +42,8 @@ export interface NodePorts {
   readonly random: Random
   /** The network's guardians, whose registries are believed; without them nobody has a reputation. */
   readonly guardians?: GuardianSet
+  /** On a light node: how the guardian behind a door is asked, in place of a replica of the registry. */
+  readonly askDoor?: (door: string) => AskGuardian
 }
 
 /** What a room is built from. `host` is there once the node is open. */
@@ -87,7 +90,7 @@ export async function openNode(options: NodeOptions): Promise<Node> {
   const authorisation = authoriseNode(keys.wallet, keys.node.publicKey, { notBefore: today - DAY_MS, notAfter: today + AUTHORISED_DAYS * DAY_MS })
   const wire = createWire({ bus, clock, random, node: keys.node, authorisation, telemetry, partitions: () => [PARTITION] })
   const directory = await openDirectory({ bus, clock, verifier: wire.credentials.verifier, ...(options.onRefusedCard ? { onRefused: options.onRefusedCard } : {}) })
-  const reputation = ports.guardians ? await openReputation({ bus, clock, guardians: ports.guardians }) : NO_REPUTATION
+  const reputation = await reputationOf(ports, directory)
   const opening: { host?: Host } = {}
   const parts: NodeParts = {
     ...ports, keys, authorisation, participant: keys.participant, wire, directory, reputation, telemetry,
@@ -125,4 +128,15 @@ export async function openNode(options: NodeOptions): Promise<Node> {
       await reputation.close()
     },
   }
+}
+
+/** A replica on a full node, proven entries on a light one, nothing where there are no guardians. */
+async function reputationOf({ bus, clock, guardians, askDoor }: NodePorts, directory: Directory): Promise<Reputation> {
+  if (!guardians) return NO_REPUTATION
+  if (!askDoor) return openReputation({ bus, clock, guardians })
+  const doors = (): string[] => guardians.participants.flatMap((participant) => {
+    const entry = directory.entry(participant)
+    return entry?.alive ? (entry.card.body.doors ?? []).filter(({ kind }) => kind === 'reputation').map(({ url }) => url) : []
+  })
+  return provenReputation({ guardians, clock, ask: () => doors().map(askDoor) })
 }
