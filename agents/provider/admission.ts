@@ -12,14 +12,19 @@ import type { ProviderDefinition } from './define.ts'
 export const CONCURRENCY = 2
 export const QUEUE = 16
 const MINUTE_MS = 60_000
+/** An agreed call keeps its place for so long before its invoke must come, in ms. */
+const AGREED_MS = 10_000
 /** Callers whose rate is remembered; the count of a minute that is over makes room. */
 const CALLERS_MAX = 10_000
 
 export interface Admission {
   /** Whether a call of this capability would be refused now, by this caller or anybody. */
   busy(capability: string, caller?: string): boolean
-  /** Counts a call that was agreed. Error `node.busy` when it is one too many. */
-  admit(capability: string, caller: string): void
+  /**
+   * Counts a call, by its actor's id, that is about to be agreed: it has a place from here on, so that
+   * many accepts at one moment get no more than there are. Error `node.busy` when it is one too many.
+   */
+  admit(capability: string, caller: string, id: string): void
   /** Takes nothing more from now on. */
   drain(): void
   /** Takes nothing of a capability while it is unwell. */
@@ -35,6 +40,8 @@ interface Count {
 
 export function openAdmission({ host, clock }: { host: Host; clock: Pick<Clock, 'monotonic'> }, definitions: readonly ProviderDefinition[]): Admission {
   const under = new Map<string, Set<string>>(definitions.map(({ capability }) => [capability.id, new Set()]))
+  /** Calls that were agreed and not invoked yet, with the end of their place: no more than there are places. */
+  const agreed = new Map<string, Map<string, number>>(definitions.map(({ capability }) => [capability.id, new Map()]))
   const rates = new Map<string, Count>()
   const unwell = new Set<string>()
   let draining = false
@@ -42,6 +49,7 @@ export function openAdmission({ host, clock }: { host: Host; clock: Pick<Clock, 
 
   const note = (id: string, state: unknown, { terms }: CallContext): void => {
     const those = under.get(terms.capability)
+    if (state !== 'agreed') agreed.get(terms.capability)?.delete(id)
     if (state === 'working' || state === 'stopping' || state === 'claiming') those?.add(id)
     else those?.delete(id)
   }
@@ -60,24 +68,35 @@ export function openAdmission({ host, clock }: { host: Host; clock: Pick<Clock, 
     const count = rates.get(key)
     return count?.minute === minute() ? count.calls : 0
   }
-  const begin = (key: string): void => {
-    if (rates.size >= CALLERS_MAX) for (const [other, count] of rates) if (count.minute !== minute()) rates.delete(other)
-    if (rates.size < CALLERS_MAX || rates.has(key)) rates.set(key, { minute: minute(), calls: begun(key) + 1 })
+  const begin = (key: string): void => void rates.set(key, { minute: minute(), calls: begun(key) + 1 })
+  /** Whether this caller's calls can be counted: while the table is full of this minute's, strangers wait for the next. */
+  const counted = (key: string): boolean => {
+    if (rates.has(key) || rates.size < CALLERS_MAX) return true
+    for (const [other, count] of rates) if (count.minute !== minute()) rates.delete(other)
+    return rates.size < CALLERS_MAX
+  }
+  const promised = (capability: string): number => {
+    const those = agreed.get(capability)!
+    for (const [id, until] of those) if (until <= clock.monotonic()) those.delete(id)
+    return those.size
   }
   const busy = (capability: string, caller?: string): boolean => {
     const definition = definitions.find((one) => one.capability.id === capability)
     if (!definition || draining || unwell.has(capability)) return true
     const { concurrency = CONCURRENCY, queue = QUEUE, rate } = definition
-    if (under.get(capability)!.size >= concurrency + queue) return true
+    if (under.get(capability)!.size + promised(capability) >= concurrency + queue) return true
     if (rate?.perMinute !== undefined && begun(capability) >= rate.perMinute) return true
-    return caller !== undefined && rate?.perCaller !== undefined && begun(`${capability} ${caller}`) >= rate.perCaller
+    if (caller === undefined || rate?.perCaller === undefined) return false
+    const key = `${capability} ${caller}`
+    return begun(key) >= rate.perCaller || !counted(key)
   }
   return {
     busy,
-    admit: (capability, caller) => {
+    admit: (capability, caller, id) => {
       if (busy(capability, caller)) throw new AigenError('node.busy')
+      agreed.get(capability)!.set(id, clock.monotonic() + AGREED_MS)
       begin(capability)
-      begin(`${capability} ${caller}`)
+      if (definitions.find((one) => one.capability.id === capability)?.rate?.perCaller !== undefined) begin(`${capability} ${caller}`)
     },
     drain: () => { draining = true },
     setWell: (capability, well) => void (well ? unwell.delete(capability) : unwell.add(capability)),

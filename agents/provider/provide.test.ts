@@ -43,6 +43,20 @@ describe('a provider', () => {
     expect(busy.most()).toBe(2)
   })
 
+  it('a burst of agreements at one moment gets no more places than there are', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    const busy = slow('busy', { concurrency: 1, queue: 1 })
+    const provider = await world.drive(world.provider(busy.definition))
+    const users: User[] = []
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) users.push(await world.drive(world.user(name)))
+    const calls = users.map((user) => call(user))
+    let most = 0
+    await world.drive((async () => { for (let look = 0; look < 100; look++) { most = Math.max(most, provider.stats().working); await world.clock.sleep(50) } })())
+    busy.go()
+    const answers = await world.drive(Promise.all(calls))
+    expect([most, answers.filter((answer) => answer === 'busy').length]).toEqual([2, 2])
+  })
+
   it('keeps to its rate, in all and by caller', async () => {
     world = new MemoryWorld({ clock: virtualClock() })
     await world.drive(world.provider(shouter('p1', '0.01', 90, { rate: { perMinute: 3, perCaller: 2 } })))

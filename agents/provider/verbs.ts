@@ -76,7 +76,7 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
       const before = await decidedTill(parts, till(lane, caller))
       if (before.owed || before.open?.invoked) throw new AigenError('lane.unpaid', `agreement ${(before.owed ?? before.open)!.agreement}`)
       await desk.admit(terms, agreement)
-      admission.admit(terms.capability, caller)
+      admission.admit(terms.capability, caller, callActor(agreement, 0))
       await host.start(callActor(agreement, 0), { agreement, call: 0, terms, lane, caller })
       if (till(lane, caller).open?.agreement !== agreement) throw new AigenError('lane.unpaid', 'another agreement took the lane')
     }

@@ -113,4 +113,36 @@ describe('a flow', () => {
     await settle()
     expect(sent).toBeLessThanOrEqual(2 + 2 * 8)
   })
+
+  it('a piece has a bound, and so has all that is held for one that is missing', async () => {
+    const pieces = Array.from({ length: 200 }, (_, number) => String(number).padEnd(60_000, 'x'))
+    let first = true
+    const { heard, listener, sender } = await flow((hop, go) => {
+      // the first piece is lost for good: nothing that follows can be passed on
+      if (hop.message.subject === subject && Buffer.from(hop.message.data).readUInt32BE(12) === 0) first = false
+      else go()
+    })
+    expect(() => sender.send('x'.repeat(70_000))).toThrow(expect.objectContaining({ code: 'step.failed' }))
+    for (const piece of pieces) sender.send(piece)
+    sender.end()
+    await settle()
+    listener.nudge()
+    await settle()
+    expect([heard, listener.passed, first]).toEqual([[], 0, false])
+  })
+
+  it('pieces beyond what is held come again once the missing one is there', async () => {
+    let withheld: (() => void) | undefined
+    const { heard, listener, sender } = await flow((hop, go) => {
+      if (hop.message.subject === subject && Buffer.from(hop.message.data).readUInt32BE(12) === 0 && !withheld) withheld = go
+      else if (hop.message.subject === subject) go()
+    })
+    const pieces = Array.from({ length: 60 }, (_, number) => String(number).padEnd(60_000, 'x'))
+    for (const piece of pieces) sender.send(piece)
+    await settle()
+    withheld!()
+    await settle()
+    expect(heard).toEqual(pieces.slice(0, heard.length))
+    expect(listener.passed).toBeGreaterThan(50)
+  })
 })

@@ -18,6 +18,9 @@ const TAG_BYTES = 16
 /** Pieces kept for a payer that missed one, and ahead of one that is missing. */
 const KEPT_MAX = 1_024
 const PIECES_MAX = 1_000_000
+/** Bytes of one sealed piece, and of all that either side holds at once. */
+const PIECE_BYTES_MAX = 64 * 1024
+const HELD_BYTES_MAX = 4 * 2 ** 20
 /** Times one piece is sent again. */
 const ASKED_MAX = 8
 
@@ -71,7 +74,7 @@ function request(key: Buffer, name: Uint8Array, number: number): Buffer {
 }
 
 export interface FlowSender {
-  /** Sends a piece. Error `input.too-large` for one that no message holds. */
+  /** Sends a piece. Error `step.failed` for one above 64 KB. */
   send(piece: unknown): void
   /** Tells how many pieces there were; what was missed can be asked for until `close`. */
   end(): void
@@ -85,11 +88,18 @@ export async function openFlowSender(bus: Bus, random: Random, subject: string, 
   const kept = new Map<number, Buffer>()
   const asked = new Map<number, number>()
   let next = 0
+  let held = 0
   const publish = (line: Line): void => {
     const bytes = seal(key, name, next, line)
-    if (bytes.length > bus.maxPayload) throw new AigenError('input.too-large', `a piece of ${bytes.length} bytes, at most ${bus.maxPayload}`)
+    if (bytes.length > PIECE_BYTES_MAX) throw new AigenError('step.failed', `a piece of ${bytes.length} bytes, at most ${PIECE_BYTES_MAX}`)
     kept.set(next++, bytes)
-    kept.delete(next - 1 - KEPT_MAX)
+    held += bytes.length
+    // The oldest is forgotten first: who missed it has the delivery.
+    for (const [number, old] of kept) {
+      if (kept.size <= KEPT_MAX && held <= HELD_BYTES_MAX) break
+      kept.delete(number)
+      held -= old.length
+    }
     bus.publish(subject, bytes)
   }
   const again = await bus.subscribe(backSubject(subject), ({ data }) => {
@@ -107,7 +117,7 @@ export async function openFlowSender(bus: Bus, random: Random, subject: string, 
   })
   return {
     send: (piece) => {
-      if (next >= PIECES_MAX) throw new AigenError('input.too-large', `${PIECES_MAX} pieces are sent at most`)
+      if (next >= PIECES_MAX) throw new AigenError('step.failed', `${PIECES_MAX} pieces are sent at most`)
       publish([0, piece])
     },
     end: () => publish([1, next]),
@@ -132,7 +142,8 @@ export interface FlowListener {
  * attempt than the first one heard is dropped. A `take` that throws ends the flow, not the call.
  */
 export async function openFlowListener(bus: Bus, subject: string, secret: Uint8Array, take: (piece: unknown) => void): Promise<FlowListener> {
-  const ahead = new Map<number, Line>()
+  const ahead = new Map<number, { readonly line: Line; readonly size: number }>()
+  let held = 0
   let heard: { readonly name: Uint8Array; readonly key: Buffer } | undefined
   let next = 0
   let askedFor = -1
@@ -146,8 +157,10 @@ export async function openFlowListener(bus: Bus, subject: string, secret: Uint8A
     bus.publish(backSubject(subject), request(heard.key, heard.name, next))
   }
   const drain = (): void => {
-    for (let line = ahead.get(next); line && state === 'open'; line = ahead.get(next)) {
+    for (let piece = ahead.get(next); piece && state === 'open'; piece = ahead.get(next)) {
+      const { line, size } = piece
       ahead.delete(next)
+      held -= size
       if (line[0] === 1) {
         state = 'complete'
         return resolve()
@@ -162,14 +175,17 @@ export async function openFlowListener(bus: Bus, subject: string, secret: Uint8A
     }
   }
   const subscription: Subscription = await bus.subscribe(subject, ({ data }) => {
-    if (state !== 'open' || data.length < HEAD_BYTES + TAG_BYTES || (heard && !isOf(data, heard.name))) return
+    if (state !== 'open' || data.length < HEAD_BYTES + TAG_BYTES || data.length > PIECE_BYTES_MAX || (heard && !isOf(data, heard.name))) return
     const name = heard?.name ?? data.slice(0, NAME_BYTES)
     const key = heard?.key ?? keyOf(secret, name, subject)
     const piece = open(key, data)
     if (!piece || (piece.line[0] !== 0 && piece.line[0] !== 1)) return
     heard ??= { name, key }
-    if (piece.number < next || piece.number >= next + KEPT_MAX) return
-    ahead.set(piece.number, piece.line)
+    if (piece.number < next || piece.number >= next + KEPT_MAX || ahead.has(piece.number)) return
+    // What does not fit is asked for again once the one that is missing has come.
+    if (piece.number > next && held + data.length > HELD_BYTES_MAX) return
+    ahead.set(piece.number, { line: piece.line, size: data.length })
+    held += data.length
     drain()
     // Once by itself; after that the caller's nudge.
     if (ahead.size > 0 && askedFor !== next) ask()
