@@ -91,7 +91,7 @@ export async function openFlowSender(bus: Bus, random: Random, subject: string, 
   let held = 0
   const publish = (line: Line): void => {
     const bytes = seal(key, name, next, line)
-    if (bytes.length > PIECE_BYTES_MAX) throw new AigenError('step.failed', `a piece of ${bytes.length} bytes, at most ${PIECE_BYTES_MAX}`)
+    if (bytes.length > Math.min(PIECE_BYTES_MAX, bus.maxPayload)) throw new AigenError('step.failed', `a piece of ${bytes.length} bytes, at most ${PIECE_BYTES_MAX}`)
     kept.set(next++, bytes)
     held += bytes.length
     // The oldest is forgotten first: who missed it has the delivery.
