@@ -198,4 +198,64 @@ describe('giving up', () => {
     const { outcome, user } = await givenUp(0)
     expect([outcome.code, spentOf(user)]).toEqual(['step.cancelled', 0n])
   })
+
+  it('a provider killed while it is asked to stop comes back to nothing owed', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    const definition = teller('p1', { change: { handler: async ({ words }, { emit }) => {
+      await emit({ word: words[0] })
+      return new Promise(() => undefined)
+    } } })
+    const provider = await world.drive(world.provider(definition))
+    const user = await world.drive(world.user('alice'))
+    const gone = new AbortController()
+    const call = hire(user, { ...OPTIONS, signal: gone.signal, onChunk: () => gone.abort() }).catch((error) => error.code)
+    await world.drive((async () => { while (![...provider.node.host.list('call')].some(({ snapshot }) => snapshot.value === 'stopping')) await world.clock.sleep(20) })())
+    await provider.kill()
+    const again = await world.drive(world.provider(definition))
+    expect(await world.drive(call)).toBe('step.cancelled')
+    expect([[...again.node.host.list('call')].map(({ snapshot }) => snapshot.value), spentOf(user)]).toEqual([['cancelled'], 0n])
+  })
+})
+
+describe('work that must not be done twice', () => {
+  let world: MemoryWorld
+  afterEach(() => world.close())
+
+  it('killed in mid-stream is not begun again: nothing is charged, and heard pieces keep the call from going elsewhere', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    let begun = 0
+    const definition = teller('p1', { change: { idempotent: false, handler: async ({ words }, { emit }) => {
+      begun++
+      await emit({ word: words[0] })
+      return new Promise(() => undefined)
+    } } })
+    const provider = await world.drive(world.provider(definition))
+    await world.drive(world.provider(teller('dear', { change: { price: { list: '0.012' } } })))
+    const user = await world.drive(world.user('alice'))
+    const heard: unknown[] = []
+    const call = hire(user, { ...OPTIONS, onChunk: (chunk) => heard.push(chunk) }).catch((error) => error.code)
+    await world.drive((async () => { while (heard.length < 1) await world.clock.sleep(20) })())
+    await provider.kill()
+    await world.drive(world.provider(definition))
+    expect(await world.drive(call)).toBe('step.failed')
+    expect([begun, heard.length, spentOf(user)]).toEqual([1, 1, 0n])
+  })
+
+  it('that waited past its deadline is never begun', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    const begun: string[] = []
+    await world.drive(world.provider(teller('p1', { change: { concurrency: 1, handler: async ({ words }) => {
+      begun.push(words[0]!)
+      await world.clock.sleep(10_000)
+      return { output: { words, whole: true }, units: { word: words.length } }
+    } } })))
+    const user = await world.drive(world.user('alice'))
+    const first = hire(user, { ...OPTIONS, input: { words: ['first'] } })
+    await world.drive((async () => { while (begun.length < 1) await world.clock.sleep(20) })())
+    const second = hire(user, { ...OPTIONS, input: { words: ['second'] }, attempts: 1, deadlineMs: 2_000 }).catch((error) => error.code)
+    expect(await world.drive(second)).toBe('step.timeout')
+    expect((await world.drive(first)).output).toMatchObject({ words: ['first'] })
+    await world.drive(world.clock.sleep(30_000))
+    expect([begun, spentOf(user)]).toEqual([['first'], 10_000n])
+  })
 })
