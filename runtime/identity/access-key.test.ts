@@ -63,10 +63,11 @@ describe('a sealed key', () => {
     const sealed = await sealTo(publicKeyOf(mine), info, Buffer.from('a'), Buffer.from('secret'))
     expect(Buffer.from(await openSealed(mine, info, Buffer.from('a'), sealed)).toString()).toBe('secret')
     const spoiled = { ...sealed, ciphertext: sealed.ciphertext.map((byte, at) => (at === 2 ? byte ^ 1 : byte)) }
+    // One after the other: a refusal that nobody waits for yet would count as unhandled.
     for (const open of [
-      openSealed(new Uint8Array(32).fill(4), info, Buffer.from('a'), sealed), openSealed(mine, Buffer.from('else'), Buffer.from('a'), sealed),
-      openSealed(mine, info, Buffer.from('b'), sealed), openSealed(mine, info, Buffer.from('a'), spoiled),
-    ]) await expect(open).rejects.toMatchObject({ code: 'auth.forged' })
+      () => openSealed(new Uint8Array(32).fill(4), info, Buffer.from('a'), sealed), () => openSealed(mine, Buffer.from('else'), Buffer.from('a'), sealed),
+      () => openSealed(mine, info, Buffer.from('b'), sealed), () => openSealed(mine, info, Buffer.from('a'), spoiled),
+    ]) await expect(open()).rejects.toMatchObject({ code: 'auth.forged' })
   })
 
   it('is not sealed to what is no key', async () => {
