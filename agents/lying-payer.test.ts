@@ -6,7 +6,7 @@ import { memoryWallet } from '../runtime/memory/signer.ts'
 import { signPlainVoucher } from '../runtime/payments/voucher.ts'
 import type { TillContext } from '../runtime/payments/till.machine.ts'
 import { openLiar, Payer, type Made } from './liar.fixture.ts'
-import { keysOf, MemoryWorld, shouter } from './memory-network.fixture.ts'
+import { keysOf, MemoryWorld, SHOUT, shouter } from './memory-network.fixture.ts'
 
 const provider = keysOf('p1').participant
 
@@ -107,6 +107,27 @@ describe('a payer that lies gets no work that it does not pay for', () => {
       expect(answer.terms).toMatchObject({ unitPrice: '8000', round: 1 })
       await refused(mallory.call(provider, 'quote', { quote: answer, want: '1' }), 'market.refused')
       await refused(mallory.call(provider, 'quote', { quote: { ...quote, terms: { ...quote.terms, unitPrice: '1', cap: '1' } }, want: '1' }), 'auth.forged')
+    })
+  })
+
+  describe('about how much work it is', () => {
+    const metered = { ...SHOUT, unit: 'char', per: 10, estimate: { expression: '1.0 * input.text.size()' } }
+    const meter = { capability: metered, handler: async ({ text }: { text: string }) => (worked++, { output: { text: text.toUpperCase(), quality: 90 }, units: { char: text.length } }) }
+
+    it.each([0, 1, 99])('agrees on %s units and sends an input that takes 100: nothing is worked, nothing owed', async (units) => {
+      const { seller, mallory } = await open(meter)
+      const lane = await mallory.reserve(provider, 1_000_000n)
+      const { id } = await world.drive(mallory.quote(provider, { units }).then((quote) => mallory.accept(provider, quote, lane)))
+      const answer = await world.drive(mallory.invoke(provider, id, 'x'.repeat(100)))
+      expect([answer, worked]).toEqual([{ state: 'failed', error: expect.objectContaining({ code: 'market.refused' }) }, 0])
+      expect(tillOf(seller, lane)).toMatchObject({ cumulative: '0', owed: null })
+    })
+
+    it('what it agreed on for is worked and owed in full', async () => {
+      const { mallory } = await open(meter)
+      const lane = await mallory.reserve(provider, 1_000_000n)
+      const { id } = await world.drive(mallory.quote(provider, { units: 100 }).then((quote) => mallory.accept(provider, quote, lane)))
+      expect(await world.drive(mallory.invoke(provider, id, 'x'.repeat(100)))).toMatchObject({ state: 'delivered', delivery: { body: { amount: '100000' } } })
     })
   })
 

@@ -147,7 +147,7 @@ describe('a bundle', () => {
     const lane = await world.drive(mallory.reserve(to, 100n))
     const quote = await world.drive(mallory.quote(to, { units: 0, deadlineMs: 60_000 }))
     const made = await world.drive(mallory.accept(to, quote, lane))
-    expect(await world.drive(mallory.invoke(to, made.id))).toMatchObject({ state: 'failed', error: { code: 'step.failed' } })
+    expect(await world.drive(mallory.invoke(to, made.id))).toMatchObject({ state: 'failed', error: { code: 'market.refused' } })
     expect([listRuns(house.user), spentBy(house)]).toEqual([[], 0n])
     await world.drive(mallory.wire.stop())
   })

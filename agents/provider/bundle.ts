@@ -14,7 +14,6 @@ import { planOf, type RunPlan } from '../../pipelines/plan.ts'
 import { blobsIn } from '../../runtime/identity/parcel.ts'
 import { finishRun, startRun } from '../user/run.ts'
 import { openUser, type User, type UserOptions } from '../user/user.ts'
-import type { CallContext } from './call.machine.ts'
 import type { HandlerContext, HandlerResult, ProviderDefinition } from './define.ts'
 import { prepareShop, providerRooms, readyToSell, type Provider, type Shop } from './provide.ts'
 
@@ -51,7 +50,7 @@ export function bundleDefinition(document: unknown, capabilities: ReadonlyMap<st
     price: bundle.price,
     latencyMs: bundle.latencyMs ?? plan.timeMs + SLACK_MS,
     concurrency: bundle.concurrency ?? CONCURRENCY,
-    handler: (input, context) => runBundle(user(), pipeline, plan, floor, input, context),
+    handler: (input, context) => runBundle(user(), pipeline, plan, input, context),
   }
 }
 
@@ -72,10 +71,7 @@ export async function provideBundle(document: unknown, options: Omit<UserOptions
 }
 
 /** One call: the run under its key, to its end. What was paid for a run that failed is the bundle's loss, never its caller's. */
-async function runBundle(user: User, document: Pipeline, plan: RunPlan, floor: bigint, inputs: Record<string, unknown>, { callId, signal, load, store }: HandlerContext): Promise<HandlerResult> {
-  // A payer may ask for no units: the agreement's cap is what is paid at most, and must cover the steps before any is bought.
-  const agreed = user.node.host.context<CallContext>(callId)?.terms.cap
-  if (agreed === undefined || BigInt(agreed) < floor) throw new AigenError('step.failed', `the agreed price is ${formatMoney(BigInt(agreed ?? 0))}, a call costs at least ${formatMoney(floor)}`)
+async function runBundle(user: User, document: Pipeline, plan: RunPlan, inputs: Record<string, unknown>, { callId, signal, load, store }: HandlerContext): Promise<HandlerResult> {
   const blobs = await Promise.all(blobsIn(inputs).map(async (ref) => ({ bytes: await load(ref), mediaType: ref.mediaType })))
   const run = await startRun(user, { document, inputs, blobs, key: callId })
   const cancel = (): void => {

@@ -7,7 +7,7 @@ import { hashOf } from '../../schemas/canonical.ts'
 import type { BlobRef, DeliveryBody, Parcel } from '../../schemas/documents.gen.ts'
 import { AigenError, asError } from '../../schemas/error.ts'
 import { compileFixed } from '../../schemas/fixed.ts'
-import { judge } from '../../pipelines/evaluate-step.ts'
+import { judge, unitsOf } from '../../pipelines/evaluate-step.ts'
 import type { Evaluate } from '../../pipelines/prepare.ts'
 import type { EffectKind } from '../../runtime/actors/effects.ts'
 import { flowSubject, openFlowSender, type FlowSender } from '../../runtime/identity/flow.ts'
@@ -53,6 +53,9 @@ export function workEffects(parts: NodeParts, definitions: readonly ProviderDefi
       let leave: (() => void) | undefined
       let flow: FlowSender | undefined
       try {
+        // The payer said how much it would be, and its cap is what can be earned: less than the input takes is not worked on.
+        const takes = await unitsOf(definition.capability, call.input, evaluate)
+        if (takes > call.terms.units) throw new AigenError('market.refused', `the input takes ${takes} ${call.terms.unit}, ${call.terms.units} were agreed`)
         leave = await gate.enter(call.terms.capability, abort.signal)
         flow = call.flow === null || definition.capability.chunk === undefined ? undefined : await openFlowSender(bus, random, flowSubject(call.agreement, call.call), Buffer.from(call.flow, 'base64url'))
         const chunks = definition.capability.chunk === undefined ? undefined : compileFixed(definition.capability.chunk)
