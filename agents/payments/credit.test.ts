@@ -55,6 +55,9 @@ describe('an account in credits', () => {
     expect(await balance(bob)).toEqual({ deposited: '0.1', held: '0', spent: '0.01', fees: '0.0002', free: '0.0898' })
     expect(await world.rail.balance(seller)).toBe(10_000n)
     await world.drive(expect(ask(bob, 'buy', { ...request, maxPrice: '0.06' })).rejects.toMatchObject({ code: 'run.conflict' }))
+    // two at once under one key: one is bought
+    const raced = await Promise.all(['a', 'b'].map((text) => ask(bob, 'buy', { ...request, key: 'raced', input: { text } }).then(() => 'taken', (error) => error.code)).map((one) => world.drive(one, 200_000)))
+    expect(raced.toSorted()).toEqual(['run.conflict', 'taken'])
     expect(world.rail.imbalance()).toBe(0n)
   })
 

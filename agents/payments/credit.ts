@@ -88,10 +88,10 @@ export function serveCredit({ wire, host }: Pick<Node, 'wire' | 'host'>): void {
     if (blobsIn(request.input).length > 0) throw new AigenError('input.invalid', 'blobs are not bought on credit', { path: 'input' })
     if (typeof request.input !== 'object' || request.input === null || Array.isArray(request.input)) throw new AigenError('input.invalid', 'an object', { path: 'input' })
     const self = purchaseActor(caller, request.key)
-    const known = host.context<PurchaseContext>(self)
-    if (known && canonicalText(known.request) !== canonicalText(request)) throw new AigenError('run.conflict', 'another call')
     const most = parseMoney(request.maxPrice)
-    if (!known) await host.start(self, { self, account: caller, request, worst: (most + feeOn(most)).toString() })
+    if (!host.peek(self)) await host.start(self, { self, account: caller, request, worst: (most + feeOn(most)).toString() })
+    // Asked once it is there: of two that came at once, one began it.
+    if (canonicalText(host.context<PurchaseContext>(self)!.request) !== canonicalText(request)) throw new AigenError('run.conflict', 'another call')
     await host.until(self, ({ value }) => isOver(value), HOLD_MS).catch(() => undefined)
     const actor = host.peek(self)!
     return answerOf(String(actor.snapshot.value), actor.snapshot.context as PurchaseContext)

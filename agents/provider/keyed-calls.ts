@@ -92,22 +92,24 @@ export function openKeyedCalls({ node, definitions, evaluate, root, listeners, b
       // Under the last mark: a narrowed copy of the key has calls of its own.
       const unique = request.idempotencyKey ?? Buffer.from(random.bytes(16)).toString('hex')
       const id = `keyed-call/${hashOf([key.id, key.marks.at(-1) ?? '', unique]).slice(7, 47)}`
-      const known = host.context<KeyedCallContext>(id)
-      if (known && (known.capability !== request.capability || known.inputHash !== hashOf(request.input))) throw new AigenError('market.conflict')
-      if (request.onChunk) listeners.set(id, request.onChunk)
+      // The first who listens hears; a repeat has the whole at the end.
+      const listens = request.onChunk !== undefined && !listeners.has(id)
+      if (listens) listeners.set(id, request.onChunk!)
       const cancel = (): void => void host.send(id, { type: 'cancel' }).catch(() => undefined)
       try {
-        if (!known) await start(id, request, key)
+        if (!host.peek(id)) await start(id, request, key)
+        // Asked once it is there: of two that came at once, one began it.
+        const begun = host.context<KeyedCallContext>(id)!
+        if (begun.capability !== request.capability || begun.inputHash !== hashOf(request.input)) throw new AigenError('market.conflict')
         request.signal?.addEventListener('abort', cancel, { once: true })
         if (request.signal?.aborted) cancel()
-        const { deadlineMs } = host.context<KeyedCallContext>(id)!
-        const { snapshot } = await host.until(id, ({ status }) => status === 'done', deadlineMs + SLACK_MS)
+        const { snapshot } = await host.until(id, ({ status }) => status === 'done', begun.deadlineMs + SLACK_MS)
         const { output, delivery, error } = snapshot.context as KeyedCallContext
         if (!delivery) throw fromBody(error!)
         return { output, delivery }
       } finally {
         request.signal?.removeEventListener('abort', cancel)
-        if (request.onChunk) listeners.delete(id)
+        if (listens) listeners.delete(id)
       }
     },
   }

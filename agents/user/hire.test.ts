@@ -61,6 +61,16 @@ describe('hiring one call', () => {
     await expect(world.drive(hire(again, { ...options, input: { text: 'ho' } }))).rejects.toMatchObject({ code: 'run.conflict' })
   })
 
+  it('two that use one key at once for two things get one thing and a refusal', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    await world.drive(world.provider(shouter('p1', '0.01', 90)))
+    const user = await world.drive(world.user('alice'))
+    const options = { capability: SHOUT.id, maxPrice: '0.02', key: 'k1' }
+    const answers = await world.drive(Promise.all(['one', 'other'].map((text) => hire(user, { ...options, input: { text } }).then(({ output }) => output, (error) => error.code))))
+    expect(answers).toEqual([{ text: 'ONE', quality: 90 }, 'run.conflict'])
+    expect([...user.node.host.list('run')]).toHaveLength(1)
+  })
+
   it('goes to nobody but those named', async () => {
     world = new MemoryWorld({ clock: virtualClock() })
     await world.drive(world.provider(shouter('cheap', '0.01', 90)))

@@ -9,6 +9,7 @@ import { newId } from '../../schemas/id.ts'
 import { formatMoney } from '../../schemas/money.ts'
 import { billOf } from '../../pipelines/bill.ts'
 import { check } from '../../pipelines/check.ts'
+import { parseDocument } from '../../pipelines/document.ts'
 import { checkInputs } from '../../pipelines/input.ts'
 import type { Piece } from '../../pipelines/listen.ts'
 import { planOf } from '../../pipelines/plan.ts'
@@ -59,10 +60,7 @@ export async function startRun(user: User, options: StartOptions): Promise<strin
   const { node } = user
   const known = options.key === undefined ? undefined : node.host.context<RunContext>(`run/${keyedRun(options.key)}`)
   if (known) {
-    const document = typeof options.document === 'string' ? undefined : options.document
-    if (document && canonicalText(document) !== canonicalText(known.document)) throw new AigenError('run.conflict', 'another document')
-    const { inputs } = checkInputs(known.document as Pipeline, options.inputs)
-    if (canonicalText(inputs) !== canonicalText(known.inputs)) throw new AigenError('run.conflict', 'other inputs')
+    checkSame(known, options)
     if (options.onPiece && known.flow !== undefined && known.endedAt === 0) user.listeners.set(known.run, options.onPiece)
     return known.run
   }
@@ -91,7 +89,17 @@ export async function startRun(user: User, options: StartOptions): Promise<strin
     budget: (budget ?? BigInt(plan.worst)).toString(), hold: plan.worst, ...(options.trace === undefined ? {} : { trace: options.trace }),
     ...(options.onPiece ? { flow: toText(node.random.bytes(32)) } : {}),
   })
+  // Of two that used one key at once, one began it.
+  if (options.key !== undefined) checkSame(node.host.context<RunContext>(`run/${run}`)!, options)
   return run
+}
+
+/** That a run is the one asked for. Error `run.conflict`. */
+function checkSame(known: RunContext, { document, inputs: given }: StartOptions): void {
+  const wanted = typeof document === 'string' ? parseDocument(document).pipeline : document
+  if (canonicalText(wanted) !== canonicalText(known.document)) throw new AigenError('run.conflict', 'another document')
+  const { inputs } = checkInputs(known.document as Pipeline, given)
+  if (canonicalText(inputs) !== canonicalText(known.inputs)) throw new AigenError('run.conflict', 'other inputs')
 }
 
 /** The id of the run that `key` stands for. */

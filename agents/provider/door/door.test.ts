@@ -123,6 +123,9 @@ describe('a provider\'s door', () => {
     const repeats = await Promise.all(Array.from({ length: 5 }, () => shout(access, { idempotencyKey: 'a' })))
     expect([repeats, worked]).toEqual([Array.from({ length: 5 }, () => 'hi 1'), 1])
     expect(await shout(access, { idempotencyKey: 'a', input: { text: 'ho' } })).toBe('market.conflict')
+    const both = await issue(one, { calls: 5 })
+    const raced = await Promise.all(['one', 'other'].map((text) => shout(both, { idempotencyKey: 'b', input: { text } })))
+    expect(raced.filter((answer) => answer === 'market.conflict')).toHaveLength(1)
   })
 
   it('killed between taking a use and serving it, it finishes the call once', async () => {
