@@ -14,5 +14,11 @@ if (isClone && process.env.AIGEN_NO_SETUP !== '1') {
   await setUp()
 }
 
+// Who pipes into `head` has read enough.
+process.stdout.on('error', (error) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit()
+})
+
 const { main } = await import('../dist/bin/main.js')
 process.exitCode = await main(process.argv.slice(2))
