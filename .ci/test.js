@@ -6,7 +6,7 @@
 import { spawnSync } from 'node:child_process'
 import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -18,6 +18,8 @@ const long = args[0] === '--long'
 const chosen = long ? args.slice(1) : args
 
 const sum = { passed: 0, failed: 0 }
+/** What failed, with the first lines of why: said again at the end, where a reader of a long log looks. */
+const failures = []
 const count = (passed, failed) => {
   sum.passed += passed
   sum.failed += failed
@@ -30,6 +32,14 @@ function node(script, parameters, { env = {}, read = false } = {}) {
   })
   if (ended.error) throw ended.error
   return { status: ended.status ?? 1, text: ended.stdout ?? '' }
+}
+
+/** The failed tests of a file, and the file itself when it did not come to its tests. */
+function failuresOf({ name, status, message, assertionResults }) {
+  const failed = assertionResults.filter(test => test.status === 'failed')
+  const file = relative(root, name)
+  if (status === 'failed' && failed.length === 0) return [`${file}\n  ${message}`]
+  return failed.map(test => `${file} > ${test.fullName}\n  ${(test.failureMessages[0] ?? '').split('\n').slice(0, 12).join('\n  ')}`)
 }
 
 /** A check that passes or not. */
@@ -57,8 +67,9 @@ function typescript() {
   let passed = 0
   let failed = 0
   try {
-    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8'))
+    const { numPassedTests, numFailedTests, testResults } = JSON.parse(readFileSync(report, 'utf8'))
     ;[passed, failed] = [numPassedTests, numFailedTests]
+    failures.push(...testResults.flatMap(failuresOf))
   } catch {
     // no report: it did not come to the tests, which counts below
   }
@@ -75,7 +86,11 @@ if (chosen.length === 0) {
 }
 typescript()
 
+if (failures.length > 0) console.log(`\n${failures.join('\n')}`)
 console.log(`\n${sum.passed} passed, ${sum.failed} failed`)
-// For .ci/run, which adds up what it ran.
-if (process.env.AIGEN_TALLY) appendFileSync(process.env.AIGEN_TALLY, `${sum.passed} ${sum.failed}\n`)
+// For .ci/run, which adds up what it ran and says at its own end what failed.
+if (process.env.AIGEN_TALLY) {
+  appendFileSync(process.env.AIGEN_TALLY, `${sum.passed} ${sum.failed}\n`)
+  if (failures.length > 0) appendFileSync(`${process.env.AIGEN_TALLY}.failures`, `${failures.join('\n')}\n`)
+}
 process.exitCode = sum.failed === 0 ? 0 : 1
