@@ -37,6 +37,7 @@ export interface Changes {
   readonly closed: string[]
   readonly set: PendingTimer[]
   readonly cleared: { readonly actor: ActorId; readonly id: string }[]
+  readonly unparked: ActorId[]
 }
 
 /** An action of this kind closes the actor's open effects of `params.kind`: their results are dropped. */
@@ -48,6 +49,8 @@ export class Fold {
   readonly timers = new Map<string, PendingTimer>()
   /** Actors whose first event could not be replayed, and why: they exist, though there is nothing to show of them. */
   readonly broken = new Map<ActorId, string>()
+  /** Parked here only, because their journal could not be replayed: their state is not the journal's. */
+  readonly behind = new Set<ActorId>()
   readonly #openOf = new Map<ActorId, Set<string>>()
 
   /** Takes an entry whose outcome is known; what it opened and closed is added to `changes`. */
@@ -81,9 +84,28 @@ export class Fold {
     else this.broken.set(actor, reason)
   }
 
+  /** Takes no more lines of `actor`: this code cannot replay what the journal has of it. */
+  lose(actor: ActorId, reason: string): void {
+    this.park(actor, reason)
+    this.behind.add(actor)
+  }
+
+  unpark(actor: ActorId, changes: Changes): void {
+    const live = this.actors.get(actor)
+    if (live?.parked === undefined) return
+    const { parked: _reason, ...mended } = live
+    this.actors.set(actor, mended)
+    changes.unparked.push(actor)
+  }
+
   /** Whether `cause` (an effect's key or `timer:<key>`) still stands: a late or second result does not. */
   stands(cause: string): boolean {
     return cause.startsWith('timer:') ? this.timers.has(cause.slice(6)) : this.open.has(cause)
+  }
+
+  /** Its open effects, oldest first. */
+  openOf(actor: ActorId): OpenEffect[] {
+    return [...(this.#openOf.get(actor) ?? [])].map((key) => this.open.get(key)!)
   }
 
   #open(effect: OpenEffect, changes: Changes): void {
@@ -121,5 +143,5 @@ export function timerKey(actor: ActorId, id: string): string {
 }
 
 export function noChanges(): Changes {
-  return { opened: [], closed: [], set: [], cleared: [] }
+  return { opened: [], closed: [], set: [], cleared: [], unparked: [] }
 }

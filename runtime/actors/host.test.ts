@@ -339,6 +339,46 @@ describe('an actor that cannot go on', () => {
     expect(sumOf(await world.open(), 'counter/b')).toBe(3)
   })
 
+  it('takes events again when it is unparked, and what it had asked for is run again under its key', async () => {
+    const world = new CounterWorld()
+    const keys: string[] = []
+    const door = gate()
+    const echo = { run: async ({ text }: { text: string }, { key }: { key: string }) => (keys.push(key), await door.wait, { type: 'echo.done', text }) }
+    const host = await world.open(echo)
+    await host.start('counter/a', {})
+    await host.send('counter/a', { type: 'ask', text: 'x' })
+    await expect(host.send('counter/a', { type: 'boom' })).rejects.toThrow('boom')
+    await host.close()
+    const again = await world.open(echo)
+    expect(keys).toHaveLength(1)
+    const before = world.records
+    expect((await again.unpark('counter/a')).parked).toBeUndefined()
+    expect(world.records - before).toBe(1)
+    await again.unpark('counter/a')
+    expect(world.records - before, 'unparked twice is nothing').toBe(1)
+    door.open()
+    await world.settle()
+    expect(keys).toEqual(['counter/a#2.0', 'counter/a#2.0'])
+    await again.send('counter/a', { type: 'add', n: 1 })
+    expect([sumOf(again), answersOf(again)]).toEqual([1, ['echo.done']])
+    await expect(again.unpark('counter/nobody')).rejects.toMatchObject({ code: 'run.unknown' })
+    await again.close()
+    const last = await world.open()
+    expect(stateOf(last)).toEqual([expect.objectContaining({ parked: null, context: expect.objectContaining({ sum: 1 }) })])
+    await last.close()
+  })
+
+  it('stays parked when this code cannot replay it', async () => {
+    const world = new CounterWorld()
+    const host = await world.open()
+    await host.start('counter/a', {})
+    await host.send('counter/a', { type: 'ask', text: 'x' })
+    await host.close()
+    const changed = await world.open({}, {}, [counterKind({ version: '2', asks: 'shout' })])
+    await expect(changed.unpark('counter/a')).rejects.toMatchObject({ code: 'journal.machine-changed' })
+    await changed.close()
+  })
+
   it('is parked alone when its machine asks for something else than it did', async () => {
     const world = new CounterWorld()
     const host = await world.open({ run: () => new Promise<never>(() => undefined) })

@@ -34,9 +34,17 @@ export interface HostOptions {
 /** Called after each durable event; must not throw and must not block. */
 export type Watcher = (actor: LiveActor, entry: Entry) => void
 
+/** Somebody who waits for a state of one actor. */
+interface Waiter {
+  readonly see: (actor: LiveActor) => void
+  readonly fail: (error: AigenError) => void
+}
+
 export class Host {
   readonly #options: HostOptions
   readonly #watchers = new Set<Watcher>()
+  /** By actor: an event must not cost what all who wait for something cost. */
+  readonly #waiters = new Map<ActorId, Set<Waiter>>()
   #partition!: Partition
   #effects!: Effects
   #timers!: Timers
@@ -71,9 +79,17 @@ export class Host {
   /** Runs what the journal left open. Apart from `open`, so that the node's rooms are ready first. */
   resume(): void {
     const { open, timers, actors } = this.#partition.fold
-    // What a parked actor asked for waits with it: whoever mends the actor finds it open.
+    // What a parked actor asked for waits with it until it is unparked.
     for (const effect of open.values()) if (actors.get(effect.actor)?.parked === undefined) this.#effects.dispatch(effect, true)
     for (const timer of timers.values()) if (actors.get(timer.actor)?.parked === undefined) this.#timers.set(timer)
+  }
+
+  /**
+   * Makes a parked actor take events again and runs its open effects again, with the same keys; resolves
+   * once that is durable. Errors: `run.unknown`; `journal.machine-changed` when this code cannot replay it.
+   */
+  unpark(id: ActorId): Promise<LiveActor> {
+    return this.#partition.unpark(id)
   }
 
   /** Creates the actor with `input`, or leaves it alone when it is there; resolves once durable. */
@@ -116,24 +132,27 @@ export class Host {
     if (now && holds(now.snapshot)) return Promise.resolve(now)
     if (this.#lost) return Promise.reject(this.#lost)
     return new Promise((resolve, reject) => {
+      const waiter: Waiter = {
+        see: (actor) => {
+          if (holds(actor.snapshot)) finish(() => resolve(actor))
+        },
+        fail: (error) => finish(() => reject(error)),
+      }
       const finish = (settle: () => void): void => {
-        stop()
-        this.#ends.delete(fail)
+        const waiters = this.#waiters.get(id)
+        waiters?.delete(waiter)
+        if (waiters?.size === 0) this.#waiters.delete(id)
         timer.cancel()
         signal?.removeEventListener('abort', aborted)
         settle()
       }
-      const fail = (error: AigenError): void => finish(() => reject(error))
-      const aborted = (): void => fail(new AigenError('step.cancelled'))
-      const stop = this.watch((actor) => {
-        if (actor.id === id && holds(actor.snapshot)) finish(() => resolve(actor))
-      })
-      const timer = this.#options.clock.timer(this.#options.clock.now() + timeoutMs, () => fail(new AigenError('network.timeout', `${id} is not there yet`)))
-      this.#ends.add(fail)
+      const aborted = (): void => waiter.fail(new AigenError('step.cancelled'))
+      const timer = this.#options.clock.timer(this.#options.clock.now() + timeoutMs, () => waiter.fail(new AigenError('network.timeout', `${id} is not there yet`)))
+      const waiters = this.#waiters.get(id) ?? new Set()
+      this.#waiters.set(id, waiters.add(waiter))
       signal?.addEventListener('abort', aborted, { once: true })
     })
   }
-  readonly #ends = new Set<(error: AigenError) => void>()
 
   /** Effects that run now, events journaled so far, epoch: for `doctor` and tests. */
   stats(): { readonly actors: number; readonly openEffects: number; readonly timers: number; readonly last: number; readonly epoch: number } {
@@ -156,10 +175,19 @@ export class Host {
       if (this.#partition.fold.timers.get(timerKey(timer.actor, timer.id)) === timer) this.#timers.set(timer)
     }
     for (const effect of changes.opened) if (this.#partition.fold.open.has(effect.key)) this.#effects.dispatch(effect, false)
+    for (const id of changes.unparked) this.#resumeActor(id)
     for (const [id, entry] of touched) {
       const actor = this.#partition.fold.actors.get(id)
-      if (actor) for (const watcher of [...this.#watchers]) watcher(actor, entry)
+      if (!actor) continue
+      for (const watcher of [...this.#watchers]) watcher(actor, entry)
+      for (const waiter of [...(this.#waiters.get(id) ?? [])]) waiter.see(actor)
     }
+  }
+
+  #resumeActor(id: ActorId): void {
+    const { fold } = this.#partition
+    for (const effect of fold.openOf(id)) this.#effects.dispatch(effect, true)
+    for (const timer of fold.timers.values()) if (timer.actor === id) this.#timers.set(timer)
   }
 
   #lose(error: AigenError): void {
@@ -171,7 +199,6 @@ export class Host {
 
   #end(error: AigenError): void {
     this.#lost = error
-    for (const fail of [...this.#ends]) fail(error)
-    this.#ends.clear()
+    for (const waiter of [...this.#waiters.values()].flatMap((waiters) => [...waiters])) waiter.fail(error)
   }
 }

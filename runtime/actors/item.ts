@@ -10,6 +10,8 @@ export interface Item {
   readonly event: ActorEvent
   /** Key of the effect whose result it is, or `timer:` and the timer's. */
   readonly cause?: string
+  /** No event: the actor is mended and takes events again. */
+  readonly unpark?: true
   readonly resolve?: (actor: LiveActor) => void
   readonly reject?: (error: AigenError) => void
 }

@@ -91,6 +91,14 @@ export class Partition {
     return new Promise((resolve, reject) => this.#enqueue({ actor, event, resolve, reject }))
   }
 
+  /**
+   * Makes a parked actor take events again; resolves with it once that is durable, at once when it is
+   * not parked. Errors: `run.unknown`; `journal.machine-changed` when this code cannot replay it.
+   */
+  unpark(actor: ActorId): Promise<LiveActor> {
+    return new Promise((resolve, reject) => this.#enqueue({ actor, event: { type: 'unpark' }, unpark: true, resolve, reject }))
+  }
+
   /** An effect's or a timer's event; dropped when its cause no longer stands. */
   result(actor: ActorId, event: ActorEvent, cause: string): void {
     this.#enqueue({ actor, event, cause })
@@ -187,6 +195,14 @@ export class Partition {
       const inside: Item[] = [item]
       for (let next = inside.shift(); next; next = inside.shift()) {
         const live = overlay.get(next.actor) ?? this.fold.actors.get(next.actor)
+        if (next.unpark) {
+          const mended = this.#mend(next, live, answers)
+          if (!mended) continue
+          overlay.set(next.actor, mended)
+          staged.push({ line: { unparked: next.actor } })
+          answers.push(() => next.resolve?.(mended))
+          continue
+        }
         const refusal = refuses(live, next, this.fold.broken.get(next.actor))
         if (refusal) {
           if (next.cause !== undefined && !next.cause.startsWith('timer:')) staged.push({ line: { ended: next.cause } })
@@ -229,12 +245,27 @@ export class Partition {
     return { staged, answers }
   }
 
+  /** The actor without what parked it; nothing when there is nothing to journal, and its sender is answered. */
+  #mend(item: Item, live: LiveActor | undefined, answers: (() => void)[]): LiveActor | undefined {
+    if (!live || this.fold.behind.has(item.actor)) {
+      const reason = this.fold.broken.get(item.actor) ?? live?.parked
+      const error = reason === undefined ? new AigenError('run.unknown', `no actor ${item.actor}`) : new AigenError('journal.machine-changed', `${item.actor}: ${reason}`)
+      answers.push(() => item.reject?.(error))
+      return undefined
+    }
+    const { parked, ...mended } = live
+    if (parked !== undefined) return mended
+    answers.push(() => item.resolve?.(live))
+    return undefined
+  }
+
   #commit(staged: readonly Staged[]): void {
     const changes = noChanges()
     const touched = new Map<ActorId, Entry>()
     for (const { line, kind, outcome } of staged) {
       if ('ended' in line) this.fold.end(line.ended, changes)
       else if ('parked' in line) this.fold.park(line.parked, line.reason)
+      else if ('unparked' in line) this.fold.unpark(line.unparked, changes)
       else {
         this.fold.commit(line, kind!, outcome!, changes)
         touched.set(line.actor, line)
@@ -247,6 +278,7 @@ export class Partition {
     const changes = noChanges()
     if ('ended' in line) return this.fold.end(line.ended, changes)
     if ('parked' in line) return this.fold.park(line.parked, line.reason)
+    if ('unparked' in line) return this.fold.unpark(line.unparked, changes)
     const live = this.fold.actors.get(line.actor)
     if (live?.parked !== undefined || this.fold.broken.has(line.actor)) return
     const kind = live?.kind ?? this.#kinds.get(kindOf(line.actor))
@@ -259,7 +291,7 @@ export class Partition {
       }
       this.fold.commit(line, kind, outcome, changes)
     } catch (thrown) {
-      this.fold.park(line.actor, asError(thrown).message)
+      this.fold.lose(line.actor, asError(thrown).message)
     }
   }
 

@@ -41,7 +41,12 @@ export interface Parked {
   readonly reason: string
 }
 
-export type Line = Entry | Ended | Parked
+/** Somebody mended what had it parked: it takes events again, and its open effects are run again. */
+export interface Unparked {
+  readonly unparked: ActorId
+}
+
+export type Line = Entry | Ended | Parked | Unparked
 
 export interface JournalRecord {
   readonly version: 1
