@@ -6,7 +6,7 @@
  */
 import { assign, createMachine, enqueueActions } from 'xstate'
 import type { Address, Agreement, Hash, Hex32, Settle, Signature } from '../../schemas/documents.gen.ts'
-import type { ErrorBody } from '../../schemas/error.ts'
+import { ERRORS, type ErrorBody } from '../../schemas/error.ts'
 import { defineActor, effect, tell } from '../actors/actor.ts'
 import type { EscrowWish } from './escrow-agent.ts'
 import { BARGAIN_WITH, counterPrice, latestOf, rank, type Offer } from './strategy.ts'
@@ -59,7 +59,7 @@ export interface NegotiationContext extends NegotiationInput {
   readonly error: ErrorBody
   /** Lane, by its key, that its payee found too narrow: reserved again once. */
   readonly narrow: string | null
-  /** A pass counted when it was quoted and not any more when it was accepted: all were asked again, once. */
+  /** All were asked again, once: time or the network had taken every offer, or a pass that counted when it was quoted did not any more. */
   readonly again?: boolean
   /** How many offers came, for people. */
   readonly asked: number
@@ -93,6 +93,9 @@ type At = { context: NegotiationContext; event: any }
 const NONE: ErrorBody = { code: 'market.no-provider', message: 'No live provider offers this capability within the price.' }
 const late = (what: string): ErrorBody => ({ code: 'network.timeout', message: `No answer came in time. (${what})` })
 
+/** Whether it may be otherwise the next time: nobody has refused. */
+const passing = ({ code }: ErrorBody): boolean => ERRORS[code].retry || code === 'market.expired'
+
 /** Gives the lane back and goes on with the next offer. */
 const dropChosen: any = enqueueActions(({ context, event, enqueue }: any) => {
   // A payee that says its lane is unpaid will say so again: that lane stays out of use, the next hire opens another.
@@ -124,7 +127,12 @@ const machine = createMachine({
         ],
         'market.ask.failed': { target: 'refused', actions: assign({ error: ({ event }) => event.error }) },
       },
-      after: { [PATIENCE_MS]: { target: 'refused', actions: assign({ error: late('call for quotes') }) } },
+      after: {
+        [PATIENCE_MS]: [
+          { guard: ({ context }) => context.again !== true, target: 'asking', reenter: true, actions: assign({ again: true }) },
+          { target: 'refused', actions: assign({ error: late('call for quotes') }) },
+        ],
+      },
     },
     bargaining: {
       entry: enqueueActions(({ context, enqueue }) => {
@@ -151,7 +159,11 @@ const machine = createMachine({
         if (chosen) enqueue(ask(chosen, false))
         if (fallback) enqueue(ask(fallback, true))
       }),
-      always: { guard: ({ context }) => context.offers.length === 0, target: 'refused' },
+      always: [
+        // A node that was down finds its offers expired and its time over: no reason to give up on everybody.
+        { guard: ({ context }) => context.offers.length === 0 && context.again !== true && passing(context.error), target: 'asking', actions: assign({ again: true }) },
+        { guard: ({ context }) => context.offers.length === 0, target: 'refused' },
+      ],
       on: {
         'lane.ready': { target: 'signing', actions: assign({ lane: ({ event }) => ({ key: event.key, id: event.id, number: event.number, vault: event.vault, voucherKey: event.voucherKey }) }) },
         // Another provider may have a lane already that is wide enough.
@@ -193,6 +205,7 @@ const machine = createMachine({
               assign({ narrow: ({ context }) => context.lane!.key, chosen: null, lane: null, payer: null }),
             ],
           },
+          // A pass counted when it was quoted and not any more now: another price, perhaps still the best.
           {
             guard: ({ context, event }) => event.error.code === 'market.expired' && context.chosen?.quote.terms.pass !== undefined && context.again !== true,
             target: 'asking',
@@ -208,4 +221,4 @@ const machine = createMachine({
   },
 })
 
-export const negotiation = defineActor('negotiation', '2', machine)
+export const negotiation = defineActor('negotiation', '3', machine)
