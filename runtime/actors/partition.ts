@@ -8,9 +8,10 @@ import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/journal.ts'
 import { kindOf, type ActorEvent, type ActorId, type ActorKind } from './actor.ts'
 import { Fold, noChanges, type Changes, type LiveActor } from './fold.ts'
-import { refuses, type Item } from './item.ts'
+import type { Item } from './item.ts'
 import { decodeRecord, effectRecord, encodeRecord, sameEffects, type Entry, type JournalRecord, type Line } from './record.ts'
-import { advance, type Outcome } from './transition.ts'
+import { stage, type Staged } from './stage.ts'
+import { advance } from './transition.ts'
 
 /** Events that may wait for the journal; beyond it `send` is refused with `node.busy`. */
 const QUEUE_MAX = 20_000
@@ -20,12 +21,6 @@ const GROUP_MAX = 512
 const RECORD_BYTES_MAX = 1_000_000
 /** Times one record is sent again when its append was not confirmed, before ownership is given up. */
 const APPEND_ATTEMPTS = 20
-
-interface Staged {
-  readonly line: Line
-  readonly kind?: ActorKind
-  readonly outcome?: Outcome
-}
 
 export interface PartitionEvents {
   /** After a record is durable: dispatch what it opened, stop what it closed. */
@@ -142,7 +137,7 @@ export class Partition {
     while ((this.#queue.length > 0 || this.#ended.length > 0) && !this.#closed) {
       const items = this.#queue.splice(0, most)
       const ended = this.#ended.splice(0, GROUP_MAX)
-      const { staged, answers } = this.#stage(items, ended)
+      const { staged, answers } = stage(this.fold, this.#kinds, items, ended, this.#clock.now())
       if (staged.length === 0) {
         for (const answer of answers) answer()
         continue
@@ -176,87 +171,6 @@ export class Partition {
       const kind = item.event.type.replace(/\.done$/, '')
       this.#queue.unshift({ actor: item.actor, cause: item.cause, event: { type: `${kind}.failed`, error: error.toJSON(), params: {} } })
     }
-  }
-
-  #stage(items: readonly Item[], ended: readonly string[]): { staged: Staged[]; answers: (() => void)[] } {
-    const staged: Staged[] = []
-    const answers: (() => void)[] = []
-    const overlay = new Map<ActorId, LiveActor>()
-    const taken = new Set<string>()
-    const at = this.#clock.now()
-    for (const key of ended) {
-      if (!this.fold.stands(key) || taken.has(key)) continue
-      taken.add(key)
-      staged.push({ line: { ended: key } })
-    }
-    for (const item of items) {
-      if (item.cause !== undefined && (!this.fold.stands(item.cause) || taken.has(item.cause))) continue
-      if (item.cause !== undefined) taken.add(item.cause)
-      const inside: Item[] = [item]
-      for (let next = inside.shift(); next; next = inside.shift()) {
-        const live = overlay.get(next.actor) ?? this.fold.actors.get(next.actor)
-        if (next.unpark) {
-          const mended = this.#mend(next, live, answers)
-          if (!mended) continue
-          overlay.set(next.actor, mended)
-          staged.push({ line: { unparked: next.actor } })
-          answers.push(() => next.resolve?.(mended))
-          continue
-        }
-        const refusal = refuses(live, next, this.fold.broken.get(next.actor))
-        if (refusal) {
-          if (next.cause !== undefined && !next.cause.startsWith('timer:')) staged.push({ line: { ended: next.cause } })
-          if (refusal instanceof AigenError) answers.push(() => next.reject?.(refusal))
-          else answers.push(() => next.resolve?.(live!))
-          continue
-        }
-        const kind = live?.kind ?? this.#kinds.get(kindOf(next.actor))
-        if (!kind) {
-          answers.push(() => next.reject?.(new AigenError('internal', `no actor kind ${kindOf(next.actor)}`)))
-          continue
-        }
-        const event = { ...next.event, at }
-        const number = (live?.number ?? 0) + 1
-        try {
-          const outcome = advance(kind, live?.snapshot, event)
-          const entry: Entry = {
-            actor: next.actor,
-            machine: kind.hash,
-            number,
-            event,
-            ...(next.cause === undefined ? {} : { cause: next.cause }),
-            effects: outcome.effects.map((one) => effectRecord(one.kind, one.params)),
-          }
-          const after: LiveActor = { id: next.actor, kind, snapshot: outcome.snapshot, number }
-          overlay.set(next.actor, after)
-          staged.push({ line: entry, kind, outcome })
-          answers.push(() => next.resolve?.(after))
-          for (const tell of outcome.tells) inside.push({ actor: tell.to, event: tell.event })
-        } catch (thrown) {
-          const error = asError(thrown)
-          if (live) {
-            overlay.set(next.actor, { ...live, parked: error.message })
-            staged.push({ line: { parked: next.actor, reason: error.message } })
-          }
-          answers.push(() => next.reject?.(error))
-        }
-      }
-    }
-    return { staged, answers }
-  }
-
-  /** The actor without what parked it; nothing when there is nothing to journal, and its sender is answered. */
-  #mend(item: Item, live: LiveActor | undefined, answers: (() => void)[]): LiveActor | undefined {
-    if (!live || this.fold.behind.has(item.actor)) {
-      const reason = this.fold.broken.get(item.actor) ?? live?.parked
-      const error = reason === undefined ? new AigenError('run.unknown', `no actor ${item.actor}`) : new AigenError('journal.machine-changed', `${item.actor}: ${reason}`)
-      answers.push(() => item.reject?.(error))
-      return undefined
-    }
-    const { parked, ...mended } = live
-    if (parked !== undefined) return mended
-    answers.push(() => item.resolve?.(live))
-    return undefined
   }
 
   #commit(staged: readonly Staged[]): void {

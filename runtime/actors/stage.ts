@@ -1,0 +1,104 @@
+/**
+ * Computes what a group of events makes of a fold, as the lines of one record, and changes nothing:
+ * only when the record is durable is it committed and anybody answered (D1, D2). What an actor tells
+ * another of its partition is computed in the same record. Used by `partition` only.
+ */
+import { AigenError, asError } from '../../schemas/error.ts'
+import { kindOf, type ActorId, type ActorKind } from './actor.ts'
+import type { Fold, LiveActor } from './fold.ts'
+import { refuses, type Item } from './item.ts'
+import { effectRecord, type Entry, type Line } from './record.ts'
+import { advance, type Outcome } from './transition.ts'
+
+/** A line of the record to be, and what it commits to the fold. */
+export interface Staged {
+  readonly line: Line
+  readonly kind?: ActorKind
+  readonly outcome?: Outcome
+}
+
+export interface Stage {
+  readonly staged: readonly Staged[]
+  /** To be called when the lines are durable, in order. */
+  readonly answers: readonly (() => void)[]
+}
+
+/** The lines for `items` and for the effects that ended without an event; `at` is stamped on each event. */
+export function stage(fold: Fold, kinds: ReadonlyMap<string, ActorKind>, items: readonly Item[], ended: readonly string[], at: number): Stage {
+  const staged: Staged[] = []
+  const answers: (() => void)[] = []
+  /** Actors as they are after the lines so far. */
+  const overlay = new Map<ActorId, LiveActor>()
+  const taken = new Set<string>()
+
+  const take = (item: Item, inside: Item[]): void => {
+    const live = overlay.get(item.actor) ?? fold.actors.get(item.actor)
+    if (item.unpark) return unpark(item, live)
+    const refusal = refuses(live, item, fold.broken.get(item.actor))
+    if (refusal) {
+      if (item.cause !== undefined && !item.cause.startsWith('timer:')) staged.push({ line: { ended: item.cause } })
+      answers.push(() => (refusal instanceof AigenError ? item.reject?.(refusal) : item.resolve?.(live!)))
+      return
+    }
+    const kind = live?.kind ?? kinds.get(kindOf(item.actor))
+    if (!kind) {
+      answers.push(() => item.reject?.(new AigenError('internal', `no actor kind ${kindOf(item.actor)}`)))
+      return
+    }
+    const event = { ...item.event, at }
+    const number = (live?.number ?? 0) + 1
+    try {
+      const outcome = advance(kind, live?.snapshot, event)
+      const line: Entry = {
+        actor: item.actor,
+        machine: kind.hash,
+        number,
+        event,
+        ...(item.cause === undefined ? {} : { cause: item.cause }),
+        effects: outcome.effects.map((one) => effectRecord(one.kind, one.params)),
+      }
+      const after: LiveActor = { id: item.actor, kind, snapshot: outcome.snapshot, number }
+      overlay.set(item.actor, after)
+      staged.push({ line, kind, outcome })
+      answers.push(() => item.resolve?.(after))
+      for (const tell of outcome.tells) inside.push({ actor: tell.to, event: tell.event })
+    } catch (thrown) {
+      const error = asError(thrown)
+      if (live) {
+        overlay.set(item.actor, { ...live, parked: error.message })
+        staged.push({ line: { parked: item.actor, reason: error.message } })
+      }
+      answers.push(() => item.reject?.(error))
+    }
+  }
+
+  const unpark = (item: Item, live: LiveActor | undefined): void => {
+    if (!live || fold.behind.has(item.actor)) {
+      const reason = fold.broken.get(item.actor) ?? live?.parked
+      const error = reason === undefined ? new AigenError('run.unknown', `no actor ${item.actor}`) : new AigenError('journal.machine-changed', `${item.actor}: ${reason}`)
+      answers.push(() => item.reject?.(error))
+      return
+    }
+    const { parked, ...mended } = live
+    if (parked !== undefined) {
+      overlay.set(item.actor, mended)
+      staged.push({ line: { unparked: item.actor } })
+    }
+    answers.push(() => item.resolve?.(mended))
+  }
+
+  for (const key of ended) {
+    if (!fold.stands(key) || taken.has(key)) continue
+    taken.add(key)
+    staged.push({ line: { ended: key } })
+  }
+  for (const item of items) {
+    if (item.cause !== undefined) {
+      if (!fold.stands(item.cause) || taken.has(item.cause)) continue
+      taken.add(item.cause)
+    }
+    const inside: Item[] = [item]
+    for (let next = inside.shift(); next; next = inside.shift()) take(next, inside)
+  }
+  return { staged, answers }
+}
