@@ -111,3 +111,19 @@ async function readSome(file: FileHandle, at: number, length: number): Promise<B
   }
   return buffer.subarray(0, read)
 }
+
+/** Who appended a record, and the length of its id. */
+const APPEND_BYTES = 18
+
+/** The frame of a record: who appended it (16 bytes), under which id, and what. */
+export function encodeAppend(writer: Uint8Array, id: string, data: Uint8Array, sequence: number): Buffer {
+  const head = Buffer.alloc(APPEND_BYTES)
+  head.set(writer)
+  head.writeUInt16BE(id.length, 16)
+  return encodeFrame('record', sequence, head, Buffer.from(id, 'latin1'), data)
+}
+
+/** What was appended, of a record's payload. */
+export function dataOf(payload: Uint8Array): Uint8Array {
+  return payload.subarray(APPEND_BYTES + new DataView(payload.buffer, payload.byteOffset).getUint16(16))
+}

@@ -5,13 +5,13 @@
  * another, dead or alive, which is what I6 rests on. Used by `runtime/node`.
  */
 import { randomUUID } from 'node:crypto'
-import { link, mkdir, open, unlink, writeFile, type FileHandle } from 'node:fs/promises'
+import { mkdir, open, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { AigenError, asError } from '../../schemas/error.ts'
 import { validPartition } from '../ports/journal.ts'
 import type { Journal, Log, LogEntry } from '../ports/journal.ts'
-import { encodeFrame, FRAME_MAX } from './frame.ts'
-import { listSegments, nextSegment, readChain, readStretch, segmentName, type Base, type Chain } from './segment.ts'
+import { dataOf, encodeAppend, encodeFrame, FRAME_MAX } from './frame.ts'
+import { giveUp, listSegments, makeSegment, readChain, readStretch, segmentName, type Base, type Chain } from './segment.ts'
 import { syncFile, syncFolder, writeAll } from './sync.ts'
 
 /** Own ids that are remembered, for appends that are sent again. */
@@ -19,7 +19,8 @@ const IDS_MAX = 10_000
 /** How often, and after which pause, an unsettled change of owner is looked at. */
 const LOOKS_MAX = 100
 const LOOK_MS = 10
-const HEAD_BYTES = 18
+/** An own file longer than this, of which the beginning is given up, is followed by a new one. */
+const FILE_BYTES = 2 ** 20
 
 interface Pending {
   readonly data: Uint8Array
@@ -69,6 +70,7 @@ class FileLog implements Log {
   #chain: Chain | undefined
   #own: Own | undefined
   #queue: Pending[] = []
+  readonly #purges: { readonly before: number; resolve(): void; reject(error: AigenError): void }[] = []
   #working: Promise<void> | undefined
   #closed = false
   /** A sync that failed: what is on the disk is not known any more, by anybody in this process. */
@@ -95,6 +97,27 @@ class FileLog implements Log {
     })
   }
 
+  async first(): Promise<number> {
+    this.#check()
+    const { stretches } = await this.#look()
+    return (stretches.find(({ after, last }) => last > after)?.after ?? 0) + 1
+  }
+
+  async at(sequence: number): Promise<LogEntry | undefined> {
+    this.#check()
+    const payload = await this.#record(sequence, await this.#look())
+    return payload && { sequence, data: dataOf(payload) }
+  }
+
+  /** Whole files only: what shares one with a record that stays, stays. */
+  purge(before: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#check()
+      this.#purges.push({ before, resolve, reject })
+      this.#working ??= this.#work().finally(() => { this.#working = undefined })
+    })
+  }
+
   async *read(from: number): AsyncIterable<LogEntry> {
     this.#check()
     const { stretches } = await this.#look()
@@ -115,10 +138,11 @@ class FileLog implements Log {
   }
 
   async #work(): Promise<void> {
-    while (this.#queue.length > 0) {
+    while (this.#queue.length > 0 || this.#purges.length > 0) {
+      for (const { before, resolve, reject } of this.#purges.splice(0)) await this.#giveUp(before).then(resolve, (thrown: unknown) => reject(asError(thrown)))
       const group = this.#queue
       this.#queue = []
-      await this.#commit(group).catch((thrown: unknown) => {
+      if (group.length > 0) await this.#commit(group).catch((thrown: unknown) => {
         // Settled ones do not hear of it.
         for (const one of group) one.reject(asError(thrown, 'journal.unknown'))
       })
@@ -176,6 +200,19 @@ class FileLog implements Log {
     for (const one of written) await this.#again(one, one.expectedLast + 1)
   }
 
+  async #giveUp(before: number): Promise<void> {
+    if (this.#own && this.#own.at > FILE_BYTES && this.#own.last >= before) {
+      await this.#own.file.close()
+      this.#own = undefined
+      this.#own = await this.#claim()
+    }
+    const { stretches, last } = await this.#settle()
+    const old = stretches.findLast((one) => one.last < Math.min(before, last))
+    if (!old) return
+    await giveUp(this.#folder, old.segment)
+    this.#chain = undefined
+  }
+
   /** Whether the record at `sequence` is the one that was to be appended; answers it. */
   async #again(one: Pending, sequence: number): Promise<void> {
     let chain = await this.#settle()
@@ -212,7 +249,7 @@ class FileLog implements Log {
    * time, and that owner looks for it before it acknowledges: so what it acknowledged is counted.
    */
   async #claim(): Promise<Own> {
-    const segment = await this.#makeSegment()
+    const segment = await makeSegment(this.#folder)
     const chain = await readChain(this.#folder)
     const before = chain.stretches.at(-1)
     // What counts from now on must be on the disk, whoever wrote it and did not live to sync it.
@@ -230,26 +267,6 @@ class FileLog implements Log {
     return { segment, file, at: frame.length, last: chain.last }
   }
 
-  async #makeSegment(): Promise<number> {
-    const draft = join(this.#folder, `draft.${randomUUID()}`)
-    await writeFile(draft, '', { mode: 0o600, flag: 'wx' })
-    try {
-      for (let tries = 0; tries < LOOKS_MAX; tries++) {
-        const segment = nextSegment((await listSegments(this.#folder)).at(-1) ?? 0)
-        try {
-          await link(draft, join(this.#folder, segmentName(segment)))
-          await syncFolder(this.#folder)
-          return segment
-        } catch (thrown) {
-          if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown
-        }
-      }
-    } finally {
-      await unlink(draft)
-    }
-    throw new AigenError('journal.unknown', `${this.partition}: too many owners at once`)
-  }
-
   async #isLatest(segment: number): Promise<boolean> {
     return (await listSegments(this.#folder)).at(-1) === segment
   }
@@ -260,10 +277,7 @@ class FileLog implements Log {
   }
 
   #frame({ id, data }: Pending, sequence: number): Buffer {
-    const head = Buffer.alloc(HEAD_BYTES)
-    head.set(this.#writer)
-    head.writeUInt16BE(id.length, 16)
-    return encodeFrame('record', sequence, head, Buffer.from(id, 'latin1'), data)
+    return encodeAppend(this.#writer, id, data, sequence)
   }
 
   #remember(id: string, sequence: number): void {
@@ -283,9 +297,4 @@ class FileLog implements Log {
   #check(): void {
     if (this.#closed) throw new AigenError('network.closed')
   }
-}
-
-/** What was appended, of a record's payload. */
-function dataOf(payload: Uint8Array): Uint8Array {
-  return payload.subarray(HEAD_BYTES + new DataView(payload.buffer, payload.byteOffset).getUint16(16))
 }

@@ -57,6 +57,30 @@ describe('a journal whose owner died', () => {
     return fileJournal(join(folder, name))
   }
 
+  it('gives up whole files, its own too once that is long, whoever reads meanwhile and whoever dies in between', async () => {
+    const journal = fileJournal(join(folder, 'long'))
+    const log = await journal.open('p')
+    const files = async (): Promise<string[]> => (await readdir(join(folder, 'long', 'p'))).filter((name) => name.endsWith('.log'))
+    for (let i = 0; i < 40; i++) await log.append(new Uint8Array(60_000).fill(i), i, `r${i}`)
+    await log.purge(30)
+    expect(await files(), 'the record that stays holds its file').toHaveLength(2)
+    for (let i = 40; i < 45; i++) await log.append(bytes(`r${i}`), i, `r${i}`)
+    const reader = log.read(38)[Symbol.asyncIterator]()
+    expect((await reader.next()).value.sequence).toBe(38)
+    await log.purge(42)
+    expect([await files(), await log.first(), await log.last(), await log.at(40)]).toEqual([['00000002.log'], 41, 45, undefined])
+    expect((await contents(log)).at(-1)).toBe('45:r44')
+    expect((await reader.next()).value.sequence, 'an open file is read to its end').toBe(39)
+    await journal.close()
+    // Marked as given up, and not removed yet.
+    await writeFile(join(folder, 'long', 'p', '00000001.log'), 'rest')
+    const next = fileJournal(join(folder, 'long'))
+    const again = await next.open('p')
+    expect([await again.first(), await again.last()]).toEqual([41, 45])
+    expect(await again.append(bytes('r45'), 45, 'r45')).toBe(46)
+    await next.close()
+  })
+
   it('cut at every byte of its last record, keeps all before it and goes on', async () => {
     const from = join(folder, 'whole')
     const journal = fileJournal(from)

@@ -4,9 +4,11 @@
  * owner writes behind that byte does not count, so a new owner shuts out the old one without its help
  * (I6), and a torn tail needs no truncation: files are only ever appended to. Used by `journal.ts`.
  */
-import { open, readdir, type FileHandle } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { link, open, readdir, readFile, rename, unlink, writeFile, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AigenError } from '../../schemas/error.ts'
+import { syncFile, syncFolder } from './sync.ts'
 import { framesBehind, readFrames, type Frame } from './frame.ts'
 
 /** Where a file's records follow. `segment` 0: at the very beginning. */
@@ -39,6 +41,8 @@ export interface Chain {
 }
 
 const NAME = /^(\d{8})\.log$/
+/** Owners that may begin at the same moment. */
+const TRIES_MAX = 100
 /** Owners of one partition, over its life. */
 const SEGMENTS_MAX = 99_999_999
 
@@ -50,20 +54,82 @@ export async function listSegments(folder: string): Promise<number[]> {
   return numbers.sort((a, b) => a - b)
 }
 
+/** Makes the file of a new owner, empty and named durably. Errors: `journal.corrupt`, `journal.unknown`. */
+export async function makeSegment(folder: string): Promise<number> {
+  const draft = join(folder, `draft.${randomUUID()}`)
+  await writeFile(draft, '', { mode: 0o600, flag: 'wx' })
+  try {
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const segment = nextSegment((await listSegments(folder)).at(-1) ?? await givenUp(folder))
+      try {
+        await link(draft, join(folder, segmentName(segment)))
+        await syncFolder(folder)
+        return segment
+      } catch (thrown) {
+        if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown
+      }
+    }
+  } finally {
+    await unlink(draft)
+  }
+  throw new AigenError('journal.unknown', `too many owners at once in ${folder}`)
+}
+
 /** The number after the highest. Error `journal.corrupt` when there is none. */
-export function nextSegment(highest: number): number {
+function nextSegment(highest: number): number {
   if (highest >= SEGMENTS_MAX) throw new AigenError('journal.corrupt', 'no file number is left')
   return highest + 1
 }
 
+/** Says, durably and before any of them goes, that the files up to this number are given up. */
+const GIVEN_UP = 'given-up'
+
+/** The highest file number that was given up, 0 for none. */
+async function givenUp(folder: string): Promise<number> {
+  try {
+    return Number(await readFile(join(folder, GIVEN_UP), 'utf8'))
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return 0
+    throw thrown
+  }
+}
+
+/** Removes the files up to `segment`, whose records nobody needs any more. */
+export async function giveUp(folder: string, segment: number): Promise<void> {
+  if (segment > await givenUp(folder)) {
+    const draft = join(folder, `draft.${GIVEN_UP}`)
+    const file = await open(draft, 'w', 0o600)
+    try {
+      await file.writeFile(String(segment))
+    } finally {
+      await file.close()
+    }
+    await syncFile(draft)
+    await rename(draft, join(folder, GIVEN_UP))
+    await syncFolder(folder)
+  }
+  for (const old of await listSegments(folder)) if (old <= segment) await unlink(join(folder, segmentName(old)))
+}
+
 /** Reads what counts; `known` is an earlier answer, whose stretches are not read again. Error `journal.corrupt`. */
 export async function readChain(folder: string, known?: Chain): Promise<Chain> {
+  const gone = await givenUp(folder)
+  try {
+    return await readBehind(folder, gone, known)
+  } catch (thrown) {
+    // Files that were given up while this read them are not missing.
+    if (await givenUp(folder) === gone) throw thrown
+    return readChain(folder)
+  }
+}
+
+async function readBehind(folder: string, gone: number, known?: Chain): Promise<Chain> {
   const segments = await listSegments(folder)
   const highest = segments.at(-1) ?? 0
   let settled = true
   const stretches: Stretch[] = []
   let until: Base | undefined
-  for (let segment = highest; segment > 0;) {
+  for (let segment = highest; segment > gone;) {
     const before = known?.stretches.find((one) => one.segment === segment)
     const file = await openSegment(folder, segment)
     try {
@@ -83,7 +149,7 @@ export async function readChain(folder: string, known?: Chain): Promise<Chain> {
       await file.close()
     }
   }
-  if (until && until.after !== 0) throw new AigenError('journal.corrupt', 'the first file is missing')
+  if (until && until.after !== 0 && until.segment > gone) throw new AigenError('journal.corrupt', 'the first file is missing')
   return { highest, settled, stretches, last: stretches.at(-1)?.last ?? 0 }
 }
 

@@ -65,12 +65,23 @@ function open(partition: string, records: Stored[], writer: object, hooks: Memor
       await hooks.afterAppend?.(partition, id)
       return stored.sequence
     },
+    async first() {
+      check()
+      return records[0]?.sequence ?? 1
+    },
+    async at(sequence) {
+      check()
+      const record = records[sequence - (records[0]?.sequence ?? 1)]
+      return record && { sequence, data: record.data.slice() }
+    },
+    async purge(before) {
+      check()
+      records.splice(0, Math.max(0, Math.min(before - (records[0]?.sequence ?? 1), records.length - 1)))
+    },
     async *read(from) {
       check()
-      const last = records.at(-1)?.sequence ?? 0
-      for (const { sequence, data } of records.slice()) {
-        if (sequence < from) continue
-        if (sequence > last) return
+      const start = Math.max(0, from - (records[0]?.sequence ?? 1))
+      for (const { sequence, data } of records.slice(start)) {
         check()
         yield { sequence, data: data.slice() }
       }

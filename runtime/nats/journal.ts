@@ -88,6 +88,31 @@ class NatsLog implements Log {
     }
   }
 
+  async first(): Promise<number> {
+    checkOpen(this.#connection)
+    try {
+      return Math.max(1, (await this.#jsm.streams.info(this.#stream)).state.first_seq)
+    } catch (thrown) {
+      throw natsError(thrown, `first record of ${this.partition}`)
+    }
+  }
+
+  async at(sequence: number): Promise<LogEntry | undefined> {
+    checkOpen(this.#connection)
+    const record = await at(this.#connection, this.#stream, sequence)
+    return record && { sequence, data: record.data }
+  }
+
+  async purge(before: number): Promise<void> {
+    const seq = Math.min(before, await this.last())
+    if (seq <= 1) return
+    try {
+      await this.#jsm.streams.purge(this.#stream, { seq })
+    } catch (thrown) {
+      throw natsError(thrown, `purge ${this.partition}`)
+    }
+  }
+
   async append(data: Uint8Array, expectedLast: number, id: string): Promise<number> {
     checkOpen(this.#connection)
     if (!/^[!-~]{1,200}$/.test(id)) throw new AigenError('input.invalid', `record id ${JSON.stringify(id)}`)

@@ -108,6 +108,38 @@ export function journalContract(name: string, setUp: () => Promise<JournalSetup>
       expect(await contents(log)).toHaveLength(3)
     })
 
+    test('a record is found by its sequence', async () => {
+      const log = await journal.open('found')
+      expect([await log.first(), await log.at(1)]).toEqual([1, undefined])
+      for (let i = 0; i < 3; i++) await log.append(bytes(`r${i}`), i, `found-${i}`)
+      expect(new TextDecoder().decode((await log.at(2))!.data)).toBe('r1')
+      expect([await log.first(), await log.at(4)]).toEqual([1, undefined])
+    })
+
+    test('what is given up does not come back, the last record stays, and sequences go on', async () => {
+      const log = await journal.open('purged')
+      for (let i = 0; i < 6; i++) await log.append(bytes(`r${i}`), i, `purged-${i}`)
+      await log.purge(1)
+      expect(await contents(log)).toHaveLength(6)
+      await log.purge(4)
+      // a journal may keep some of them a while
+      const first = await log.first()
+      expect(first).toBeLessThanOrEqual(4)
+      expect(await contents(log)).toEqual(['1:r0', '2:r1', '3:r2', '4:r3', '5:r4', '6:r5'].slice(first - 1))
+      expect((await log.at(first))?.sequence).toBe(first)
+      if (first > 1) expect(await log.at(first - 1)).toBeUndefined()
+      await log.purge(100)
+      expect([await log.last(), (await contents(log)).at(-1)]).toEqual([6, '6:r5'])
+      expect(await log.append(bytes('r6'), 6, 'purged-6')).toBe(7)
+      await expect(log.append(bytes('x'), 2, 'purged-x')).rejects.toEqual(code('journal.conflict'))
+      expect((await contents(log)).slice(-2)).toEqual(['6:r5', '7:r6'])
+      const other = await setup.owner()
+      const again = await other.open('purged')
+      expect([await again.last(), (await contents(again)).at(-1)]).toEqual([7, '7:r6'])
+      expect(await again.append(bytes('r7'), 7, 'purged-7')).toBe(8)
+      await other.close()
+    })
+
     test('partitions do not see each other', async () => {
       const [a, b] = [await journal.open('left'), await journal.open('right')]
       await a.append(bytes('a'), 0, 'same-id')

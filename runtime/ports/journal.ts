@@ -29,6 +29,15 @@ export interface Log {
    * - `input.too-large`: the record is larger than the journal takes.
    */
   append(data: Uint8Array, expectedLast: number, id: string): Promise<number>
+  /** Sequence of the first record that is still there; 1 for an empty log. */
+  first(): Promise<number>
+  /** The record at `sequence`, or nothing when it was purged or never written. */
+  at(sequence: number): Promise<LogEntry | undefined>
+  /**
+   * Gives up the records before `before`: they are gone from here on, or some time later, a few at a
+   * time. The last record always stays, and sequences go on as they were.
+   */
+  purge(before: number): Promise<void>
   /** Records from `from` (inclusive) to the last one at the time of the call, in order. */
   read(from: number): AsyncIterable<LogEntry>
 }
