@@ -18,6 +18,11 @@ export interface LiveActor {
   readonly parked?: string
 }
 
+export interface ParkedActor {
+  readonly actor: ActorId
+  readonly reason: string
+}
+
 export interface OpenEffect {
   readonly key: string
   readonly actor: ActorId
@@ -92,10 +97,17 @@ export class Fold {
 
   unpark(actor: ActorId, changes: Changes): void {
     const live = this.actors.get(actor)
-    if (live?.parked === undefined) return
+    // Of one that is behind, the journal says more than is known here.
+    if (live?.parked === undefined || this.behind.has(actor)) return
     const { parked: _reason, ...mended } = live
     this.actors.set(actor, mended)
     changes.unparked.push(actor)
+  }
+
+  /** Actors that take no more events, and why. */
+  *parked(): Iterable<ParkedActor> {
+    for (const [actor, reason] of this.broken) yield { actor, reason }
+    for (const { id, parked } of this.actors.values()) if (parked !== undefined) yield { actor: id, reason: parked }
   }
 
   /** Whether `cause` (an effect's key or `timer:<key>`) still stands: a late or second result does not. */

@@ -10,7 +10,7 @@ import type { Journal } from '../ports/journal.ts'
 import type { Random } from '../ports/random.ts'
 import type { ActorEvent, ActorId, ActorKind } from './actor.ts'
 import { Effects, type EffectKind } from './effects.ts'
-import { timerKey, type Changes, type LiveActor } from './fold.ts'
+import { timerKey, type Changes, type LiveActor, type ParkedActor } from './fold.ts'
 import { Partition } from './partition.ts'
 import type { Entry } from './record.ts'
 import { Timers } from './timers.ts'
@@ -115,6 +115,11 @@ export class Host {
   /** All actors of a kind, oldest first. */
   *list(kind: string): Iterable<LiveActor> {
     for (const actor of this.#partition.fold.actors.values()) if (actor.kind.name === kind) yield actor
+  }
+
+  /** Actors that take no more events, and why. */
+  parked(): Iterable<ParkedActor> {
+    return this.#partition.fold.parked()
   }
 
   /** Calls `watcher` after each durable event; returns how to stop. */

@@ -27,6 +27,8 @@ export interface PartitionEvents {
   committed(changes: Changes, touched: ReadonlyMap<ActorId, Entry>): void
   /** Ownership has ended, or the journal cannot be written any more. */
   lost(error: AigenError): void
+  /** After an event was read from the journal; `problem` says why this code cannot follow it. */
+  replayed?(entry: Entry, problem?: AigenError): void
 }
 
 export class Partition {
@@ -69,9 +71,9 @@ export class Partition {
     await this.#append({ version: 1, partition: this.#log.partition, epoch: this.#epoch, fence: true, lines: [] })
   }
 
-  /** Folds the whole journal and writes nothing: who owns it goes on owning it. */
+  /** Folds what the journal has more than was folded, and writes nothing: who owns it goes on owning it. */
   async replay(): Promise<void> {
-    for await (const { sequence, data } of this.#log.read(1)) {
+    for await (const { sequence, data } of this.#log.read(this.#last + 1)) {
       const record = decodeRecord(data)
       this.#last = sequence
       if (record.epoch < this.#epoch) continue
@@ -204,8 +206,11 @@ export class Partition {
         throw new AigenError('journal.machine-changed', `${line.machine} wrote it, this is ${kind.hash}`)
       }
       this.fold.commit(line, kind, outcome, changes)
+      this.#events.replayed?.(line)
     } catch (thrown) {
-      this.fold.lose(line.actor, asError(thrown).message)
+      const problem = asError(thrown)
+      this.fold.lose(line.actor, problem.message)
+      this.#events.replayed?.(line, problem)
     }
   }
 

@@ -1,19 +1,31 @@
 /**
  * The actors of a journal that another process may own: folded as they stand, nothing fenced,
- * nothing dispatched (I6, I7). Used by the commands that only look: `aigen bill`, `aigen runs ls`.
+ * nothing dispatched (I6, I7). Used by the commands that only look: `aigen bill`, `aigen runs ls`,
+ * and, reading on as the owner writes, `aigen runs watch`.
  */
 import { AigenError } from '../../schemas/error.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Journal } from '../ports/journal.ts'
 import type { ActorId, ActorKind } from './actor.ts'
-import type { LiveActor } from './fold.ts'
+import type { LiveActor, ParkedActor } from './fold.ts'
+import type { Watcher } from './host.ts'
 import { Partition } from './partition.ts'
+import type { Entry } from './record.ts'
 
 /** What can be asked of actors, live or read; a `Host` has it too. */
 export interface Actors {
   peek(id: ActorId): LiveActor | undefined
   context<C>(id: ActorId): C | undefined
   list(kind: string): Iterable<LiveActor>
+  /** Actors that take no more events, and why. */
+  parked(): Iterable<ParkedActor>
+}
+
+export interface ReadActors extends Actors {
+  /** Reads on to what is the last record now. Errors: `journal.*`, `network.*`. */
+  refresh(): Promise<void>
+  /** Calls `watcher` after each event that `refresh` reads; returns how to stop. */
+  watch(watcher: Watcher): () => void
 }
 
 export interface ReadOptions {
@@ -21,14 +33,23 @@ export interface ReadOptions {
   readonly partition: string
   readonly clock: Clock
   readonly kinds: readonly ActorKind[]
+  /** Told of each event, the first reading's included; `problem` says why this code cannot follow it. */
+  readonly onEvent?: (entry: Entry, problem?: AigenError) => void
 }
 
 /** The actors as of the last record at the time of the call. Errors: `journal.*`, `network.*`. */
-export async function readActors({ journal, partition, clock, kinds }: ReadOptions): Promise<Actors> {
+export async function readActors({ journal, partition, clock, kinds, onEvent }: ReadOptions): Promise<ReadActors> {
   const readOnly = (): never => {
     throw new AigenError('internal', 'these actors are read only')
   }
-  const read = new Partition(await journal.open(partition), 'reader', new Map(kinds.map((kind) => [kind.name, kind])), clock, { committed: readOnly, lost: readOnly })
+  const watchers = new Set<Watcher>()
+  const replayed = (entry: Entry, problem?: AigenError): void => {
+    onEvent?.(entry, problem)
+    const actor = problem ? undefined : read.fold.actors.get(entry.actor)
+    if (actor) for (const watcher of [...watchers]) watcher(actor, entry)
+  }
+  const log = await journal.open(partition)
+  const read = new Partition(log, 'reader', new Map(kinds.map((kind) => [kind.name, kind])), clock, { committed: readOnly, lost: readOnly, replayed })
   await read.replay()
   const { actors } = read.fold
   return {
@@ -36,6 +57,14 @@ export async function readActors({ journal, partition, clock, kinds }: ReadOptio
     context: <C>(id: ActorId) => actors.get(id)?.snapshot.context as C | undefined,
     list: function* (kind) {
       for (const actor of actors.values()) if (actor.kind.name === kind) yield actor
+    },
+    parked: () => read.fold.parked(),
+    refresh: async () => {
+      if ((await log.last()) > read.last) await read.replay()
+    },
+    watch: (watcher) => {
+      watchers.add(watcher)
+      return () => void watchers.delete(watcher)
     },
   }
 }
