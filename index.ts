@@ -28,7 +28,10 @@ export { type Allowance, type AllowanceOptions, type AllowanceState, openAllowan
 export { buyPass, type BuyPassOptions, listPasses, type PassLine } from './agents/user/pass.ts'
 export { openUser, type User, type UserOptions } from './agents/user/user.ts'
 export { openLightUser, type LightUserOptions } from './agents/user/light.ts'
-export { billNow, finishRun, type Finished, listRuns, type RunLine, startRun, type StartOptions } from './agents/user/run.ts'
+export { billNow, finishRun, type Finished, listRuns, startRun, type StartOptions } from './agents/user/run.ts'
+export { type RunLine } from './agents/user/run-line.ts'
+export { type RunReport, type StepReport } from './agents/user/inspect.ts'
+export { controlRun } from './agents/user/control.ts'
 
 // Deciding about escrowed calls.
 export { openPayments, type Payments, type PaymentsOptions } from './agents/payments/open.ts'

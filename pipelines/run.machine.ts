@@ -2,7 +2,8 @@
  * One run of a pipeline (D2, D7, D8): holds its worst case, starts steps as data allows, evaluates
  * the answer, has the lanes settled and closes with reserved = paid + fees + returned (I2, I4).
  * It keeps a frontier and counters only; what steps produced stays in their actors. Every wait is
- * for a stored deadline, a step with one, or an inquiry with one (I5).
+ * for a stored deadline, a step with one, an inquiry with one, or, while its owner has paused it,
+ * for its owner's word (I5). A paused run starts no step; those under way end and are paid.
  */
 import { assign, createMachine, enqueueActions } from 'xstate'
 import type { Hex32 } from '../schemas/documents.gen.ts'
@@ -14,6 +15,18 @@ import { stepId, type StepInput } from './step.ts'
 /** How long the wallet and the payees are waited for, in ms. */
 const HOLD_MS = 10_000
 const SETTLE_MS = 30_000
+
+/** What a run keeps of signals: so many, the data of each so long as canonical JSON. */
+export const SIGNALS_MAX = 64
+export const SIGNAL_BYTES_MAX = 4_096
+
+/** What somebody told a run; an id counts once. */
+export interface RunSignal {
+  readonly id: string
+  readonly name: string
+  readonly data: unknown
+  readonly at: number
+}
 
 export interface RunInput {
   readonly run: string
@@ -46,6 +59,11 @@ export interface RunContext extends RunInput {
   readonly settled: string
   readonly transactions: readonly Hex32[]
   readonly cancelled: boolean
+  readonly paused: boolean
+  /** Steps whose turn it was while the run was paused. */
+  readonly held: readonly string[]
+  /** In the order they came. */
+  readonly signals: readonly RunSignal[]
 }
 
 export type RunEvent = { at: number } & (
@@ -59,16 +77,24 @@ export type RunEvent = { at: number } & (
   | { type: 'run.settle.done'; settled: string; transactions: readonly Hex32[] }
   | { type: 'run.settle.failed'; error: ErrorBody }
   | { type: 'cancel' }
+  | { type: 'pause' }
+  | { type: 'resume' }
+  | { type: 'signal'; id: string; name: string; data: unknown }
 )
 
-/** Starts what `next` names, and follows what it skips at once. */
+/** Starts what `next` names, or holds it back while the run is paused, and follows what it skips at once. */
 function follow(run: RunContext, next: Advance, enqueue: any): Partial<RunContext> {
   const stopped = run.error !== null || run.cancelled
   const running = [...run.running]
+  const held = stopped ? [] : [...run.held]
   let { frontier } = next
   const open = [next]
   for (let one = open.shift(); one; one = open.shift()) {
     for (const name of stopped ? [] : one.start) {
+      if (run.paused) {
+        held.push(name)
+        continue
+      }
       running.push(name)
       const input: StepInput = { run: run.run, parent: `run/${run.run}`, plan: run.plan.steps[name]!, index: null, item: null, trace: run.trace ?? null }
       enqueue({ type: 'tell', params: { to: stepId(run.run, name, null), event: { type: 'start', input } } })
@@ -79,7 +105,7 @@ function follow(run: RunContext, next: Advance, enqueue: any): Partial<RunContex
       open.push(after)
     }
   }
-  return { frontier, running }
+  return { frontier, running, held }
 }
 
 const beginSteps: any = enqueueActions(({ context, enqueue }: any) => enqueue.assign(follow(context, begin(context.plan), enqueue)))
@@ -94,9 +120,21 @@ const endStep: any = enqueueActions(({ context, event, enqueue }: any) => {
   enqueue.assign({ ...changed, ...follow(changed, advance(run.plan, run.frontier, event.step, event.state), enqueue) })
 })
 
-const cancelSteps: any = enqueueActions(({ context, enqueue }: any) => {
-  for (const name of (context as RunContext).running) enqueue({ type: 'tell', params: { to: stepId(context.run, name, null), event: { type: 'cancel' } } })
+const tellSteps = (type: 'cancel' | 'pause' | 'resume'): any => enqueueActions(({ context, enqueue }: any) => {
+  for (const name of (context as RunContext).running) enqueue({ type: 'tell', params: { to: stepId(context.run, name, null), event: { type } } })
 })
+
+/** Starts what was held back. */
+const goOn: any = enqueueActions(({ context, enqueue }: any) => {
+  const run = context as RunContext
+  const changed: RunContext = { ...run, paused: false, held: [] }
+  enqueue.assign({ ...changed, ...follow(changed, { frontier: run.frontier, start: run.held, skip: [] }, enqueue) })
+})
+
+const cancelled = assign<RunContext, any, undefined, any, never>({
+  cancelled: true, held: [], error: ({ context }) => context.error ?? ({ code: 'step.cancelled', message: 'The run was cancelled.' } satisfies ErrorBody),
+})
+const pause = assign<RunContext, any, undefined, any, never>({ paused: true })
 
 const add = (one: string, other: string): string => (BigInt(one) + BigInt(other)).toString()
 
@@ -105,17 +143,25 @@ const machine = createMachine({
   types: {} as { context: RunContext; events: RunEvent; input: RunInput },
   context: ({ input }) => ({
     ...input, startedAt: input.at, endedAt: 0, frontier: { pending: {}, running: 0, ended: 0 }, running: [], spent: '0', doubts: 0, output: null, error: null, settled: '0', transactions: [], cancelled: false,
+    paused: false, held: [], signals: [],
   }),
   initial: 'holding',
   on: {
     'doubt.opened': { actions: assign({ doubts: ({ context }) => context.doubts + 1 }) },
     'doubt.closed': { actions: assign({ doubts: ({ context }) => context.doubts - 1, spent: ({ context, event }) => add(context.spent, event.charged) }) },
+    signal: {
+      guard: ({ context, event }) => context.signals.length < SIGNALS_MAX && !context.signals.some(({ id }) => id === event.id),
+      actions: assign({ signals: ({ context, event: { id, name, data, at } }) => [...context.signals, { id, name, data, at }] }),
+    },
   },
   states: {
     holding: {
       entry: { type: 'tell', params: ({ context }: any) => ({ to: 'wallet', event: { type: 'hold', run: `run/${context.run}`, amount: context.hold } }) } as any,
       on: {
         held: 'running',
+        pause: { actions: pause },
+        resume: { actions: assign({ paused: false }) },
+        cancel: { actions: cancelled },
         refused: { target: 'closed', actions: assign({ error: ({ event }) => event.error }) },
       },
       after: { [HOLD_MS]: { target: 'closed', actions: assign({ error: { code: 'wallet.empty', message: 'The wallet did not answer.' } satisfies ErrorBody }) } },
@@ -124,9 +170,11 @@ const machine = createMachine({
       entry: beginSteps,
       on: {
         'step.ended': { actions: endStep },
-        cancel: { actions: [assign({ cancelled: true, error: ({ context }) => context.error ?? ({ code: 'step.cancelled', message: 'The run was cancelled.' } satisfies ErrorBody) }), cancelSteps] },
+        cancel: { actions: [cancelled, tellSteps('cancel')] },
+        pause: { actions: [pause, tellSteps('pause')] },
+        resume: { actions: [tellSteps('resume'), goOn] },
       },
-      always: { guard: ({ context }) => context.running.length === 0, target: 'answering' },
+      always: { guard: ({ context }) => context.running.length === 0 && context.held.length === 0, target: 'answering' },
     },
     answering: {
       always: { guard: ({ context }) => context.error !== null, target: 'waiting' },
@@ -163,4 +211,4 @@ const machine = createMachine({
   },
 })
 
-export const run = defineActor('run', '1', machine)
+export const run = defineActor('run', '2', machine)

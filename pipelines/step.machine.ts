@@ -77,9 +77,14 @@ const machine = createMachine({
     self: stepId(input.run, input.plan.name, input.index),
     attempts: [], input: null, inputHash: null, units: 1, inputBytes: 0, agreement: null, agreementId: null, offer: null, asked: 0, lane: null,
     invokedAt: 0, until: 0, output: null, delivery: null, latencyMs: 0, voucher: null, previousRef: null, error: null, state: 'running',
-    list: [], items: 0, started: 0, ended: 0, spent: '0', staked: null, fees: '0',
+    list: [], items: 0, started: 0, ended: 0, spent: '0', staked: null, fees: '0', paused: false,
   }),
   initial: 'preparing',
+  // A call under way is not held up; a step that hires for each item begins no further one.
+  on: {
+    pause: { actions: assign({ paused: true }) },
+    resume: { actions: assign({ paused: false }) },
+  },
   states: {
     preparing: {
       entry: effect<StepContext, any>('step.prepare', ({ context }) => ({ run: context.run, step: context.plan.name, index: context.index })),
@@ -100,6 +105,7 @@ const machine = createMachine({
     fanning: {
       entry: fan(),
       on: {
+        resume: { actions: [assign({ paused: false }), fan()] },
         'step.ended': [
           {
             guard: ({ event }) => event.state === 'failed' || event.state === 'cancelled',
@@ -267,11 +273,11 @@ const machine = createMachine({
   },
 }, { delays: { pause: ({ context }) => context.plan.backoffMs * 2 ** (context.attempts.length - 1) } })
 
-/** Starts items up to `parallel` at once. */
+/** Starts items up to `parallel` at once; none while the run is paused. */
 function fan(): any {
   return enqueueActions(({ context, enqueue }: any) => {
     let { started } = context as StepContext
-    while (started < context.items && started - context.ended < context.plan.parallel) {
+    while (!context.paused && started < context.items && started - context.ended < context.plan.parallel) {
       const input: StepInput = { run: context.run, parent: context.self, plan: context.plan, index: started, item: context.list[started], trace: context.trace }
       enqueue({ type: 'tell', params: { to: stepId(context.run, context.plan.name, started), event: { type: 'start', input } } })
       started++
@@ -280,4 +286,4 @@ function fan(): any {
   })
 }
 
-export const step = defineActor('step', '2', machine)
+export const step = defineActor('step', '3', machine)

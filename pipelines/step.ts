@@ -66,6 +66,8 @@ export interface StepContext extends StepInput {
   readonly ended: number
   /** What the items cost, atomic. */
   readonly spent: string
+  /** Whether the run is: then no further item begins. */
+  readonly paused: boolean
 }
 
 /** How a delivery fared against the signed clauses. */
@@ -83,6 +85,8 @@ export type StepEvent = { at: number } & (
   | { type: 'paid'; voucher: PlainVoucher; previousRef: Hex32 }
   | { type: 'step.ended'; step: string; state: 'done' | 'skipped' | 'failed' | 'cancelled'; charged: string; error?: ErrorBody }
   | { type: 'cancel' }
+  | { type: 'pause' }
+  | { type: 'resume' }
 )
 
 /** Actor id of a step. @example stepId('r_1', 'rows', 3) // 'step/r_1/rows[3]' */

@@ -1853,6 +1853,30 @@ export interface ComplainRequest {
 export type ComplainAnswer = CaseState
 
 /**
+ * What the owner wants of a run
+ */
+export interface ControlRequest {
+  /**
+   * id of the run
+   */
+  run: Id
+  want: 'pause' | 'resume' | 'cancel' | 'signal' | 'query'
+  /**
+   * of a signal: its name, and data what it says, at most 4096 bytes of canonical JSON; of a query: the path of what is asked, like steps.read.output
+   */
+  name?: string
+  data?: unknown
+}
+
+/**
+ * Where the run stands then, and the answer of a query
+ */
+export interface ControlAnswer {
+  state: string
+  value?: unknown
+}
+
+/**
  * The agent of an escrowed call asks its provider to show the delivery
  */
 export interface EvidenceRequest {
@@ -2447,6 +2471,8 @@ export interface Documents {
   ComplainRequest: ComplainRequest
   Complaint: Complaint
   ComplaintBody: ComplaintBody
+  ControlAnswer: ControlAnswer
+  ControlRequest: ControlRequest
   Delivery: Delivery
   DeliveryBody: DeliveryBody
   DurationMs: DurationMs

@@ -114,6 +114,7 @@ export const ERRORS = {
   'pipeline.unknown': rule('caller', false, 'There is no such pipeline.', 'Give a file, or a name from pipelines/library.'),
   'run.unknown': rule('caller', false, 'There is no such run.', 'See aigen runs ls.'),
   'run.conflict': rule('caller', false, 'The same key came with another run.', 'Use a new key.'),
+  'run.ended': rule('caller', false, 'The run has ended.', 'See aigen runs show.'),
   'run.failed': rule('caller', false, 'The run failed.', 'See its steps.'),
   // agents
   'agent.unknown': rule('caller', false, 'There is no such agent.', 'See aigen agent ls.'),

@@ -25,6 +25,7 @@ import schemaVerbsBuy from './verbs/buy.schema.json' with { type: 'json' }
 import schemaVerbsCancel from './verbs/cancel.schema.json' with { type: 'json' }
 import schemaVerbsCase from './verbs/case.schema.json' with { type: 'json' }
 import schemaVerbsComplain from './verbs/complain.schema.json' with { type: 'json' }
+import schemaVerbsControl from './verbs/control.schema.json' with { type: 'json' }
 import schemaVerbsEvidence from './verbs/evidence.schema.json' with { type: 'json' }
 import schemaVerbsInvoke from './verbs/invoke.schema.json' with { type: 'json' }
 import schemaVerbsOutcome from './verbs/outcome.schema.json' with { type: 'json' }
@@ -42,8 +43,8 @@ export const SCHEMAS: readonly object[] = [schemaAccessKey, schemaAgentPolicy, s
   schemaBundle, schemaCallForQuotes, schemaCapability, schemaCard, schemaDelivery, schemaEpoch, schemaEvidence,
   schemaNodeAuthorisation, schemaParts, schemaPipeline, schemaQuote, schemaReceipt, schemaReputation, schemaSignature, schemaTerms,
   schemaVerbsAccept, schemaVerbsBalance, schemaVerbsBuy, schemaVerbsCancel, schemaVerbsCase, schemaVerbsComplain,
-  schemaVerbsEvidence, schemaVerbsInvoke, schemaVerbsOutcome, schemaVerbsPay, schemaVerbsQuote, schemaVerbsRelay, schemaVerbsSettle,
-  schemaVerbsStatus, schemaVerbsSteer, schemaVoucher, schemaWatcher]
+  schemaVerbsControl, schemaVerbsEvidence, schemaVerbsInvoke, schemaVerbsOutcome, schemaVerbsPay, schemaVerbsQuote,
+  schemaVerbsRelay, schemaVerbsSettle, schemaVerbsStatus, schemaVerbsSteer, schemaVoucher, schemaWatcher]
 
 /** Name of a type → where its schema stands. */
 export const REFS = {
@@ -95,6 +96,8 @@ export const REFS = {
   ComplainRequest: 'https://aigen.dev/schemas/verbs/complain/v1.json#/$defs/request',
   Complaint: 'https://aigen.dev/schemas/evidence/v1.json#/$defs/complaint',
   ComplaintBody: 'https://aigen.dev/schemas/evidence/v1.json#/$defs/complaintBody',
+  ControlAnswer: 'https://aigen.dev/schemas/verbs/control/v1.json#/$defs/answer',
+  ControlRequest: 'https://aigen.dev/schemas/verbs/control/v1.json#/$defs/request',
   Delivery: 'https://aigen.dev/schemas/delivery/v1.json',
   DeliveryBody: 'https://aigen.dev/schemas/delivery/v1.json#/$defs/body',
   DurationMs: 'https://aigen.dev/schemas/parts/v1.json#/$defs/durationMs',

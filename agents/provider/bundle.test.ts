@@ -131,7 +131,7 @@ describe('a bundle', () => {
     await world.drive((async () => { while (listRuns(house.user).length === 0) await world.clock.sleep(50) })())
     gone.abort()
     expect(await world.drive(call)).toBe('step.cancelled')
-    await world.drive((async () => { while (listRuns(house.user)[0]!.state !== 'failed') await world.clock.sleep(50) })())
+    await world.drive((async () => { while (listRuns(house.user)[0]!.state !== 'cancelled') await world.clock.sleep(50) })())
     expect([spentBy(user), spentBy(house)]).toEqual([0n, 0n])
   })
 

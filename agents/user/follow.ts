@@ -3,11 +3,13 @@
  * each durable event. Used by the live table, the plain lines, the --json events and the gateway.
  */
 import { stepsOf } from '../../pipelines/bill.ts'
+import { parseItemId } from '../../pipelines/plan.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
 import { stepId, type StepContext } from '../../pipelines/step.ts'
 import type { Host } from '../../runtime/actors/host.ts'
 import type { NegotiationContext } from '../../runtime/market/negotiation.machine.ts'
 import { formatMoney } from '../../schemas/money.ts'
+import { runLine, type RunLine } from './run-line.ts'
 
 export type StepWord =
   | 'waiting' | 'preparing' | 'asking' | 'bargaining' | 'reserving' | 'agreeing' | 'working' | 'paying' | 'retrying'
@@ -34,16 +36,10 @@ export interface StepRow {
   readonly ms?: number
 }
 
-export interface RunRow {
-  readonly state: string
-  /** Decimal string. */
-  readonly spent: string
-}
-
 export interface Followed {
   /** Every row in the plan's order, as of now. */
   rows(): StepRow[]
-  run(): RunRow
+  run(): RunLine
   /** When each step began, in ms since the epoch. */
   begun(step: string): number | undefined
   stop(): void
@@ -52,8 +48,11 @@ export interface Followed {
 const HIRING: Readonly<Record<string, StepWord>> = { asking: 'asking', bargaining: 'bargaining', securing: 'reserving', signing: 'agreeing', accepting: 'agreeing' }
 const money = (atomic: string): string => formatMoney(BigInt(atomic))
 
+/** What is followed: a node's host, or the actors of a journal that is read on. */
+export type Source = Pick<Host, 'peek' | 'context' | 'watch'>
+
 /** Follows `run`; `changed` is called with each row that is new, and must not throw. */
-export function followRun(host: Host, run: string, changed: (row: StepRow) => void): Followed {
+export function followRun(host: Source, run: string, changed: (row: StepRow) => void): Followed {
   const known = new Map<string, string>()
   const begun = new Map<string, number>()
   const ended = new Map<string, number>()
@@ -78,7 +77,7 @@ export function followRun(host: Host, run: string, changed: (row: StepRow) => vo
   for (const { name } of stepsOf(host, context())) look(name.replace(/\[\d+\]$/, ''))
   return {
     rows: () => context().plan.order.map((step) => rowOf(host, context(), step, begun, ended)),
-    run: () => ({ state: String(host.peek(`run/${run}`)?.snapshot.value ?? ''), spent: money(context().spent) }),
+    run: () => runLine(host, run),
     begun: (step) => begun.get(step),
     stop: () => {
       stop()
@@ -88,8 +87,15 @@ export function followRun(host: Host, run: string, changed: (row: StepRow) => vo
   }
 }
 
+const NEVER: ReadonlyMap<string, number> = new Map()
+
+/** Where a step stands, or an item of one, `rows[3]`; without its time, which only who follows it knows. */
+export function stepRow(host: Pick<Host, 'peek' | 'context'>, run: RunContext, step: string): StepRow {
+  return rowOf(host, run, step, NEVER, NEVER)
+}
+
 function rowOf(host: Pick<Host, 'peek' | 'context'>, run: RunContext, step: string, begun: ReadonlyMap<string, number>, ended: ReadonlyMap<string, number>): StepRow {
-  const plan = run.plan.steps[step]!
+  const plan = run.plan.steps[parseItemId(step).step]!
   const base = { step, capability: plan.uses }
   const actor = host.peek(stepId(run.run, step, null))
   if (!actor) return { ...base, state: run.endedAt === 0 ? 'waiting' : run.error ? 'cancelled' : 'skipped' }
@@ -110,7 +116,7 @@ function rowOf(host: Pick<Host, 'peek' | 'context'>, run: RunContext, step: stri
     ...(delivery && voucher ? { charged: money(delivery.body.amount) } : context.spent !== '0' ? { charged: money(context.spent) } : {}),
     ...(failed.length > 0 ? { failedAttempts: failed.length, why: `${failed.at(-1)!.providerName}: ${failed.at(-1)!.reason ?? failed.at(-1)!.state}` } : {}),
     ...(context.error && context.state === 'failed' ? { why: context.error.message } : {}),
-    ...(plan.forEach !== null && context.items > 0 ? { items: { ended: context.ended, of: context.items } } : {}),
+    ...(plan.forEach !== null && context.index === null && context.items > 0 ? { items: { ended: context.ended, of: context.items } } : {}),
     ...(from !== undefined && to !== undefined ? { ms: to - from } : {}),
   }
 }

@@ -6,7 +6,6 @@ import type { Bill, Pipeline } from '../../schemas/documents.gen.ts'
 import { canonicalText, hashOf } from '../../schemas/canonical.ts'
 import { AigenError, type ErrorBody } from '../../schemas/error.ts'
 import { newId } from '../../schemas/id.ts'
-import { formatMoney } from '../../schemas/money.ts'
 import { billOf } from '../../pipelines/bill.ts'
 import { check } from '../../pipelines/check.ts'
 import { parseDocument } from '../../pipelines/document.ts'
@@ -14,9 +13,9 @@ import { checkInputs } from '../../pipelines/input.ts'
 import type { Piece } from '../../pipelines/listen.ts'
 import { planOf } from '../../pipelines/plan.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
-import type { Actors } from '../../runtime/actors/read-actors.ts'
 import { blobRef, blobsIn } from '../../runtime/identity/parcel.ts'
 import { toText } from '../../runtime/identity/text-bytes.ts'
+import { runsIn, type RunLine } from './run-line.ts'
 import type { User } from './user.ts'
 
 export interface StartOptions {
@@ -123,29 +122,7 @@ export function billNow(user: User, run: string): Bill {
   return billOf(run, { host, verifier: wire.credentials.verifier, asset: rail.terms.asset, decimals: rail.terms.decimals })
 }
 
-/** A run as lists show it. */
-export interface RunLine {
-  readonly run: string
-  /** name@version. */
-  readonly pipeline: string
-  /** `done`, `failed`, or where it stands. */
-  readonly state: string
-  /** Decimal string. */
-  readonly spent: string
-  /** Milliseconds since the epoch. */
-  readonly startedAt: number
-}
-
 /** Every run of the user's journal, oldest first, with where it stands. */
 export function listRuns(user: User): RunLine[] {
   return runsIn(user.node.host)
-}
-
-/** The same of any actors, live or read. */
-export function runsIn(actors: Pick<Actors, 'list'>): RunLine[] {
-  return [...actors.list('run')].map(({ snapshot }) => {
-    const context = snapshot.context as RunContext
-    const state = snapshot.status === 'done' ? (context.error ? 'failed' : 'done') : String(snapshot.value)
-    return { run: context.run, pipeline: context.pipeline, state, spent: formatMoney(BigInt(context.spent)), startedAt: context.startedAt }
-  })
 }

@@ -26,6 +26,7 @@ import { purse } from '../../runtime/payments/purse.machine.ts'
 import { verdictEffects } from '../../runtime/payments/verdict.ts'
 import { writeThrough } from '../../runtime/payments/write.ts'
 import { encodeWrite } from '../../runtime/ports/rail-json.ts'
+import { serveControl } from './control.ts'
 import { shareEvidence } from './share-evidence.ts'
 import { wallet } from './wallet.machine.ts'
 
@@ -95,6 +96,7 @@ export async function openUser(options: UserOptions): Promise<User> {
     },
   }
   try {
+    serveControl(node)
     await options.prepare?.(node, user)
     await node.start()
     await fund(node, options)
@@ -103,6 +105,19 @@ export async function openUser(options: UserOptions): Promise<User> {
     throw error
   }
   return user
+}
+
+/**
+ * Opens the user's node for `act` and closes it again, without going on with anything: its journal is
+ * folded and fenced, no run moves. Errors: those of `openNode` and of `act`.
+ */
+export async function withUserAtRest<T>(options: Pick<UserOptions, 'ports' | 'keys' | 'evaluate'>, act: (node: Node) => Promise<T>): Promise<T> {
+  const node = await openNode({ ...options, rooms: userRooms({ ...options, deposit: 0n }, new Map()) })
+  try {
+    return await act(node)
+  } finally {
+    await node.close()
+  }
 }
 
 /** Opens the vault, or tops it up, and tells purse and wallet. Each chain write has a key, so dying here repeats nothing. */

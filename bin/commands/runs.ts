@@ -1,6 +1,7 @@
 /** `aigen runs ls|show|resume`: what a participant ran, and going on with what was left open. */
 import Table from 'cli-table3'
-import { listRuns, runsIn } from '../../agents/user/run.ts'
+import { listRuns } from '../../agents/user/run.ts'
+import { runsIn } from '../../agents/user/run-line.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
 import { AigenError } from '../../schemas/error.ts'
 import { BARE } from '../bare-table.ts'

@@ -1,0 +1,73 @@
+/**
+ * The owner's word on a run: pause, resume, cancel, a signal, a question. Each but the question is an
+ * event in the journal before it is answered, so that it stands after a crash (D2). A user's node
+ * hears it from this process, and over the wire from its owner's other processes: from the same
+ * participant only, so that nobody on the network can steer a stranger's spending (I8). Used by
+ * `aigen runs` and by programs.
+ */
+import { SIGNAL_BYTES_MAX, SIGNALS_MAX, type RunContext } from '../../pipelines/run.machine.ts'
+import type { Wire } from '../../runtime/identity/wire.ts'
+import type { Node } from '../../runtime/node/node.ts'
+import { canonicalText, hashOf } from '../../schemas/canonical.ts'
+import type { ControlAnswer, ControlRequest } from '../../schemas/documents.gen.ts'
+import { AigenError } from '../../schemas/error.ts'
+import { newId } from '../../schemas/id.ts'
+import { validate } from '../../schemas/validate.ts'
+import { queryRun } from './inspect.ts'
+import { hasEnded, runLine } from './run-line.ts'
+
+const VERB = 'control'
+const TIMEOUT_MS = 10_000
+
+/**
+ * Does what the owner wants; where the run stands then, and a query's answer. `id` names a signal: of
+ * one id only the first counts (default: a new one).
+ *
+ * - `pause`: no step starts any more; those under way end and are paid.
+ * - `resume`: what was held back starts.
+ * - `cancel`: what is under way is asked to stop, what was delivered is paid, the rest is given back.
+ * - `signal`: kept with the run.
+ * - `query`: what `name` is the path of, without an event.
+ *
+ * Errors: `run.unknown`, `run.ended`, `input.invalid`, `input.too-large`; those of `Host.send`.
+ *
+ * @example await controlRun(user, { run, want: 'signal', name: 'approved', data: { by: 'ann' } })
+ */
+export async function controlRun({ node }: { readonly node: Pick<Node, 'host' | 'clock' | 'random'> }, request: ControlRequest, id: string = newId('req', node.clock.now(), node.random.bytes(10))): Promise<ControlAnswer> {
+  const { host } = node
+  const { run, want, name } = request
+  const actor = `run/${run}`
+  const line = runLine(host, run)
+  if (want === 'query') return { state: line.state, value: queryRun(host, run, name) }
+  const context = host.context<RunContext>(actor)!
+  if (hasEnded(line)) {
+    if (want === 'cancel' && context.cancelled) return { state: line.state }
+    throw new AigenError('run.ended', `${run}: ${line.state}`)
+  }
+  if (want === 'signal') await signal(host, request, id)
+  // Said twice is said once.
+  else if (want === 'cancel' ? !context.cancelled : context.paused !== (want === 'pause')) await host.send(actor, { type: want })
+  return { state: runLine(host, run).state }
+}
+
+async function signal(host: Node['host'], { run, name, data = null }: ControlRequest, id: string): Promise<void> {
+  if (name === undefined) throw new AigenError('input.invalid', 'A signal has a name.', { path: 'name' })
+  const bytes = Buffer.byteLength(canonicalText(data))
+  if (bytes > SIGNAL_BYTES_MAX) throw new AigenError('input.too-large', `${bytes} bytes, a signal has at most ${SIGNAL_BYTES_MAX}.`, { path: 'data' })
+  const { snapshot } = await host.send(`run/${run}`, { type: 'signal', id, name, data })
+  if (!(snapshot.context as RunContext).signals.some((one) => one.id === id)) throw new AigenError('input.too-large', `${run} has ${SIGNALS_MAX} signals and takes no more.`)
+}
+
+/** Answers the owner's other processes. Called by `openUser`. */
+export function serveControl(node: Node): void {
+  node.wire.serve(VERB, (body) => validate('ControlRequest', body), async (body, { caller, callId }) => {
+    if (caller !== node.participant) throw new AigenError('auth.unauthorised', 'these are the runs of another participant')
+    return controlRun({ node }, body, callId)
+  })
+}
+
+/** The same through the participant's running node. Errors: `network.no-responders` when none runs; those of `controlRun`. */
+export function controlFrom(wire: Wire, request: ControlRequest, random: Uint8Array): Promise<ControlAnswer> {
+  const callId = `c-${hashOf([request.run, Buffer.from(random).toString('hex')]).slice(7, 39)}`
+  return wire.call(wire.participant, VERB, { ...request }, { callId, timeoutMs: TIMEOUT_MS, validate: (value) => validate('ControlAnswer', value) })
+}

@@ -1,0 +1,82 @@
+/**
+ * A run as its owner sees it: where it stands, its steps with provider, price and attempts, what it
+ * was told, and what takes no more events. Read from the fold, live or not; no event is made. Used by
+ * `aigen runs show|query` and by the door of `control.ts`.
+ */
+import { stepsOf } from '../../pipelines/bill.ts'
+import type { RunContext, RunSignal } from '../../pipelines/run.machine.ts'
+import type { Attempt } from '../../pipelines/step.ts'
+import type { Actors } from '../../runtime/actors/read-actors.ts'
+import type { ParkedActor } from '../../runtime/actors/fold.ts'
+import { AigenError, type ErrorBody } from '../../schemas/error.ts'
+import { formatMoney } from '../../schemas/money.ts'
+import { nearest } from '../../schemas/nearest.ts'
+import { stepRow, type StepRow } from './follow.ts'
+import { runLine, type RunLine } from './run-line.ts'
+
+export interface StepReport extends StepRow {
+  /** Hirings that have ended, oldest first; amounts are decimal strings. */
+  readonly attempts: readonly Attempt[]
+}
+
+export interface RunReport extends RunLine {
+  /** Decimal string. */
+  readonly budget: string
+  readonly endedAt: number | null
+  /** In the order of the plan; of a forEach its items. */
+  readonly steps: readonly StepReport[]
+  readonly signals: readonly RunSignal[]
+  readonly parked: readonly ParkedActor[]
+  readonly error: ErrorBody | null
+}
+
+/** What a report needs of actors. */
+export type Inspected = Pick<Actors, 'peek' | 'context' | 'parked'>
+
+/** The run as of the last event. Error `run.unknown`. */
+export function runReport(actors: Inspected, run: string): RunReport {
+  const line = runLine(actors, run)
+  const context = actors.context<RunContext>(`run/${run}`)!
+  return {
+    ...line, budget: formatMoney(BigInt(context.budget)), endedAt: context.endedAt || null,
+    steps: [...stepsOf(actors, context)].map(({ name, context: step }) => ({ ...stepRow(actors, context, name), attempts: (step?.attempts ?? []).map(inMoney) })),
+    signals: context.signals, parked: parkedOf(actors, run), error: context.error,
+  }
+}
+
+/** What of the run takes no more events, and why: itself, its steps, their hirings and inquiries. */
+export function parkedOf(actors: Pick<Actors, 'parked'>, run: string): ParkedActor[] {
+  return [...actors.parked()].filter(({ actor }) => actor.split('/', 2)[1] === run)
+}
+
+/**
+ * What `path` names in the run: the report's own keys, `inputs`, `output`, and under `steps` each
+ * step by its name with `input` and `output`. Without a path the report.
+ *
+ * Errors: `run.unknown`; `input.invalid` where the path leads nowhere.
+ *
+ * @example queryRun(host, run, 'steps.read.output.text')
+ */
+export function queryRun(actors: Inspected, run: string, path?: string): unknown {
+  const report = runReport(actors, run)
+  if (path === undefined) return report
+  const context = actors.context<RunContext>(`run/${run}`)!
+  const contexts = new Map([...stepsOf(actors, context)].map(({ name, context: step }) => [name, step]))
+  const steps = Object.fromEntries(report.steps.map((step) => [step.step, { ...step, input: contexts.get(step.step)?.input ?? null, output: contexts.get(step.step)?.output ?? null }]))
+  let value: unknown = { ...report, inputs: context.inputs, output: context.output, steps }
+  const passed: string[] = []
+  for (const key of path.split('.')) {
+    if (value === null || typeof value !== 'object' || !Object.hasOwn(value, key)) {
+      const like = value !== null && typeof value === 'object' ? nearest(key, Object.keys(value)) : undefined
+      throw new AigenError('input.invalid', `${passed.join('.') || 'the run'} has no ${key}.${like === undefined ? '' : ` Did you mean ${like}?`}`, { path })
+    }
+    value = (value as Record<string, unknown>)[key]
+    passed.push(key)
+  }
+  return value
+}
+
+function inMoney(attempt: Attempt): Attempt {
+  const money = (atomic: string): string => formatMoney(BigInt(atomic))
+  return { ...attempt, list: money(attempt.list), agreed: money(attempt.agreed), charged: money(attempt.charged) }
+}
