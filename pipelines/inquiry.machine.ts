@@ -90,4 +90,11 @@ function giveBack(): any {
   return { type: 'tell', params: ({ context }: any) => ({ to: 'purse', event: { type: 'release', for: context.holder } }) }
 }
 
-export const inquiry = defineActor('inquiry', '2', machine)
+export const inquiry = defineActor('inquiry', '2', machine, {
+  pays: [{ by: ['tell purse pay'], after: ['on call.cancel.done'] }],
+  holds: [{
+    what: 'lane', taken: ['on start'], returned: ['tell purse release', 'on paid'],
+    kept: { because: 'a signed clause failed: its payee still counts on that lane', when: ({ delivery, verdict }) => delivery !== undefined && verdict?.ok !== true },
+  }],
+  waits: { paying: [{ event: 'paid', from: 'purse' }] },
+})

@@ -286,4 +286,18 @@ function fan(): any {
   })
 }
 
-export const step = defineActor('step', '3', machine)
+export const step = defineActor('step', '3', machine, {
+  pays: [
+    { by: ['do call.invoke', 'tell purse stake', 'tell purse pay'], after: ['on agreed'], until: ['tell negotiation start'] },
+    // Its items, and the agent that takes its case: they hire for themselves.
+    { by: ['tell step start'], after: ['on step.prepare.done'] },
+  ],
+  holds: [{
+    what: 'lane', taken: ['on agreed'], returned: ['tell purse release', 'tell purse unstake', 'tell inquiry start', 'tell dispute start', 'on paid'],
+    kept: { because: 'a signed clause failed: its payee still counts on that lane', when: ({ type, verdict }) => type === 'call.invoke.done' && !verdict.ok },
+  }],
+  waits: {
+    fanning: [{ event: 'step.ended', from: 'step' }, { event: 'resume', from: 'run' }], hiring: [{ event: 'agreed', from: 'negotiation' }, { event: 'refused', from: 'negotiation' }],
+    engaging: [{ event: 'step.ended', from: 'step' }], staking: [{ event: 'staked', from: 'purse' }], paying: [{ event: 'paid', from: 'purse' }],
+  },
+})

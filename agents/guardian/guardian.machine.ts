@@ -78,4 +78,4 @@ const machine = createMachine({
   },
 }, { delays: { end: ({ context, event }: any) => Math.max(0, (context.epoch + 1) * context.set.epochMs - (event.at ?? event.input?.at ?? 0)) } })
 
-export const guardian = defineActor(GUARDIAN, '1', machine)
+export const guardian = defineActor(GUARDIAN, '1', machine, { pays: [], holds: [] })

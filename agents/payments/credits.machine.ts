@@ -79,4 +79,4 @@ const machine = createMachine({
   },
 })
 
-export const credits = defineActor('credits', '1', machine)
+export const credits = defineActor('credits', '1', machine, { pays: [], holds: [], rests: { open: 'asked by purchases and deposits' } })

@@ -78,4 +78,4 @@ function ended(context: RelayContext, key: string, end: Pick<RelayOrderState, 's
   return known ? { ...context.orders, [id]: { ...known, ...end } } : { ...context.orders }
 }
 
-export const relay = defineActor('relay', '1', machine)
+export const relay = defineActor('relay', '1', machine, { pays: [], holds: [], rests: { open: 'asked by light nodes, by the verb relay' }, ignores: { 'chain.write.lost': 'the sender has its bytes out again' } })

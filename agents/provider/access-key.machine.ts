@@ -78,4 +78,4 @@ const machine = createMachine({
   },
 })
 
-export const accessKey = defineActor('access-key', '1', machine)
+export const accessKey = defineActor('access-key', '1', machine, { pays: [], holds: [], rests: { valid: 'asked by calls', revoked: 'asked by calls' } })

@@ -142,4 +142,9 @@ const machine = createMachine({
   },
 })
 
-export const call = defineActor('call', '4', machine)
+export const call = defineActor('call', '4', machine, {
+  pays: [],
+  holds: [{ what: 'lane', taken: ['tell till take'], returned: ['tell till free', 'tell till owe'] }],
+  waits: { claiming: [{ event: 'lane.held', from: 'till' }, { event: 'lane.lost', from: 'till' }], delivered: [{ event: 'paid', from: 'till' }] },
+  quiet: ['service.stop'],
+})

@@ -63,4 +63,4 @@ const machine = createMachine({
   },
 })
 
-export const wallet = defineActor('wallet', '1', machine)
+export const wallet = defineActor('wallet', '1', machine, { pays: [], holds: [], rests: { open: 'asked by runs' } })

@@ -138,4 +138,4 @@ const machine = createMachine({
   },
 })
 
-export const watcher = defineActor('watcher', '1', machine)
+export const watcher = defineActor('watcher', '1', machine, { pays: [], holds: [{ what: 'worst case', taken: ['do watcher.call'], returned: ['on watcher.call.done', 'on watcher.call.failed'] }] })

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { AnyStateMachine } from 'xstate'
+import type { Promises } from './promises.ts'
 
 /** An event as machines see it; `at` is stamped by the host from its clock, in ms since the epoch. */
 export interface ActorEvent {
@@ -21,6 +22,8 @@ export interface ActorKind {
   readonly machine: AnyStateMachine
   /** `<name>@<version>:<16 hex>` over the machine's configuration. */
   readonly hash: string
+  /** What `explore` holds it to; every shipped kind has them. */
+  readonly promises?: Promises
 }
 
 /** The kind of an actor id. @example kindOf('step/r_01/read') // 'step' */
@@ -33,10 +36,10 @@ export function kindOf(id: ActorId): string {
  * An actor kind. Raise `version` when what a function in the machine does has changed: the hash
  * sees states, transitions, delays and action names, not the bodies of functions.
  */
-export function defineActor(name: string, version: string, machine: AnyStateMachine): ActorKind {
+export function defineActor(name: string, version: string, machine: AnyStateMachine, promises?: Promises): ActorKind {
   const shape = JSON.stringify(machine.config, (key, value) => (key === 'types' ? undefined : typeof value === 'function' ? 'ƒ' : value))
   const digest = createHash('sha256').update(shape).digest('hex').slice(0, 16)
-  return { name, version, machine, hash: `${name}@${version}:${digest}` }
+  return { name, version, machine, hash: `${name}@${version}:${digest}`, ...(promises ? { promises } : {}) }
 }
 
 /** An action that asks the host for an effect of `kind`, its parameters computed in the transition. */

@@ -40,4 +40,4 @@ const machine = createMachine({
   states: { learning: { on: { delivered: { actions: count }, failed: { actions: count } } } },
 })
 
-export const experience = defineActor('experience', '1', machine)
+export const experience = defineActor('experience', '1', machine, { pays: [], holds: [], rests: { learning: 'told by steps' } })

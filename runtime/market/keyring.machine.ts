@@ -42,7 +42,7 @@ const machine = createMachine({
   },
 })
 
-export const keyring = defineActor(ID, '1', machine)
+export const keyring = defineActor(ID, '1', machine, { pays: [], holds: [], rests: { learning: 'told by the calls of steps' } })
 
 /** The authorisation with `hash` that the journal keeps, if it does. */
 export function keptKey(host: Pick<Host, 'context'>, hash: string): NodeAuthorisation | undefined {

@@ -167,7 +167,7 @@ const machine = createMachine({
       on: {
         'lane.ready': { target: 'signing', actions: assign({ lane: ({ event }) => ({ key: event.key, id: event.id, number: event.number, vault: event.vault, voucherKey: event.voucherKey }) }) },
         // Another provider may have a lane already that is wide enough.
-        'lane.refused': { target: 'securing', actions: dropChosen },
+        'lane.refused': { target: 'securing', reenter: true, actions: dropChosen },
       },
       after: { [PATIENCE_MS]: { target: 'refused', actions: dropChosen } },
     },
@@ -221,4 +221,11 @@ const machine = createMachine({
   },
 })
 
-export const negotiation = defineActor('negotiation', '3', machine)
+export const negotiation = defineActor('negotiation', '3', machine, {
+  // The payer signs for a lane it has; the step hears of an agreement that both have signed.
+  pays: [{ by: ['do market.sign'], after: ['on lane.ready'], until: ['tell purse acquire'] }, { by: ['tell step agreed'], after: ['on market.accept.done'] }],
+  holds: [{
+    what: 'lane', taken: ['tell purse acquire'], returned: ['tell purse release', 'tell purse doubt', 'tell step agreed'],
+    kept: { because: 'a payee that calls its lane unpaid says so again at the next hire', when: ({ type, error }) => type === 'market.accept.failed' && error.code === 'lane.unpaid' },
+  }],
+})

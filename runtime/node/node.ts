@@ -31,6 +31,13 @@ const AUTHORISED_DAYS = 90
 /** Partition of a participant: one for now (D2). */
 export const PARTITION = 'p0'
 
+/** The sender machine as an actor kind: evm knows no host. */
+export const sender = defineActor('sender', '1', senderMachine, {
+  pays: [{ by: ['do chain.broadcast'], after: ['on send'] }],
+  holds: [],
+  rests: { idle: 'asked by whoever writes to the chain' },
+})
+
 export interface NodePorts {
   readonly bus: Bus
   readonly journal: Journal
@@ -100,7 +107,7 @@ export async function openNode(options: NodeOptions): Promise<Node> {
     },
   }
   const chain: Room = () => ({
-    actors: [defineActor('sender', '1', senderMachine)],
+    actors: [sender],
     effects: { ...chainEffects({
       rail, clock, ...(options.confirmations === undefined ? {} : { confirmations: options.confirmations }), pollMs: 50,
       signer: (account) => (account.toLowerCase() === keys.participant ? keys.wallet : undefined),

@@ -16,6 +16,8 @@ import { serveWaiting, laneKey, type LaneRequest, type PurseContext, type PurseL
 
 /** Requests that wait for a lane; more are refused. */
 const WAITING_MAX = 1_000
+/** Pause before a voucher that could not be signed is signed again, in ms: a delivery waits for it, so it is never given up. */
+const SIGN_AGAIN_MS = 30_000
 
 export type { PurseContext } from './lane.ts'
 
@@ -30,6 +32,8 @@ export type PurseEvent =
   | { type: 'unstake'; lane: string; for: string }
   | { type: 'decided'; lane: string; for: string; payeeAmount: string }
   | { type: 'voucher.sign.done'; lane: string; voucher: Voucher }
+  | { type: 'voucher.sign.failed'; error: ErrorBody; params: { lane: string } }
+  | { type: 'voucher.again'; lane: string }
   | { type: 'voucher.pay.done'; lane: string }
   | { type: 'voucher.pay.failed'; error: ErrorBody; params: { lane: string } }
   | { type: 'lanes.reserve.done'; key: string; lanes: readonly { readonly lane: string; readonly id: Hex32; readonly reserved: string }[] }
@@ -147,6 +151,13 @@ const machine = createMachine({
             handOver,
           ],
         }],
+        'voucher.sign.failed': {
+          actions: enqueueActions(({ event: { params: { lane } }, enqueue }) => enqueue.raise({ type: 'voucher.again', lane }, { delay: SIGN_AGAIN_MS, id: `again.${lane}` })),
+        },
+        'voucher.again': {
+          guard: ({ context, event }) => isUnsigned(context.lanes[event.lane]),
+          actions: { type: 'voucher.sign', params: ({ context, event }: any) => unsigned(context, event.lane) } as any,
+        },
         'voucher.pay.done': {
           actions: [assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => ({ ...lane, use: null, payment: null, escrow: null })) }), serve()],
         },
@@ -213,6 +224,12 @@ function decide(lane: PurseLane, amount: string): PurseLane {
   return amount === '0' ? free : { ...free, cumulative: (BigInt(lane.cumulative) + BigInt(amount)).toString(), ref: lane.escrow!.voucher!.ref }
 }
 
+/** Whether a payment or a stake on the lane waits for its signature. */
+function isUnsigned(lane: PurseLane | undefined): boolean {
+  if (!lane) return false
+  return lane.payment ? lane.voucher?.cumulative !== lane.cumulative : !!lane.escrow && lane.escrow.voucher === null
+}
+
 /** Every lane that `user` holds and that no payment is under way on, given back. */
 function freed(context: PurseContext, user: string): Record<string, PurseLane> {
   return Object.fromEntries(Object.entries(context.lanes).map(([key, lane]) => [key, lane.use?.for === user && lane.payment === null && !lane.escrow ? { ...lane, use: null } : lane]))
@@ -225,4 +242,8 @@ function unsigned(context: PurseContext, key: string): object {
   return { lane: key, id, ...staked({ cumulative, ref }, stake), stake }
 }
 
-export const purse = defineActor('purse', '4', machine)
+export const purse = defineActor('purse', '4', machine, {
+  pays: [{ by: ['do voucher.sign'], after: ['tell negotiation lane.ready'] }, { by: ['do lanes.reserve'], after: ['on acquire'] }],
+  holds: [],
+  rests: { open: 'asked by negotiations, steps, inquiries and disputes' },
+})

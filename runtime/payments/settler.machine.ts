@@ -96,4 +96,4 @@ function merge(next: readonly Hex32[], lanes: readonly Hex32[]): Hex32[] {
   return [...new Set([...next, ...lanes])]
 }
 
-export const settler = defineActor('settler', '3', machine)
+export const settler = defineActor('settler', '3', machine, { pays: [], holds: [] })

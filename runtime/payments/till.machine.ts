@@ -162,4 +162,4 @@ const machine = createMachine({
   },
 })
 
-export const till = defineActor('till', '2', machine)
+export const till = defineActor('till', '2', machine, { pays: [], holds: [], rests: { open: 'told by its calls, its verdicts, the settler, and the payer by the verb pay' } })

@@ -1,0 +1,39 @@
+/** What the machines of this room meet when they are explored (runtime/actors/explore.ts). */
+import type { Samples } from '../../runtime/actors/explore.ts'
+
+const LATER = { code: 'network.timeout', message: 'Later.' }
+const held = { id: 'purchase/a', account: '0xaa' }
+
+const escrowCase: Samples = {
+  inputs: [{ agreement: 'sha256-aa', until: 2_000_000 }],
+  answers: {
+    'case.hear': () => [null, '2'].map((payeeAmount) => ({ type: 'case.hear.done', payeeAmount, reason: 'So.', signature: '0x1', outcome: null })), 'case.rule': () => [{ type: 'case.rule.done', hash: '0x2' }],
+  },
+  events: () => [{ type: 'complain', complaint: { agreement: { terms: { payer: '0xaa', provider: '0xbb' } } } }],
+}
+
+const credits: Samples = {
+  inputs: [{}],
+  tells: ({ accounts, holds }) => [accounts, holds],
+  events: ({ context }) => (BigInt(context.accounts['0xaa']?.spent ?? 0) > 8n ? [] : [
+    ...['d1', 'd2'].map((id) => ({ type: 'deposit', id, account: '0xaa', amount: '6' })), { type: 'hold', ...held, amount: '5' }, { type: 'hold', ...held, id: 'purchase/b', amount: '5' }, { type: 'settle', id: 'purchase/a', spent: '3', fee: '1' },
+  ]),
+}
+
+const purchase: Samples = {
+  inputs: [{ self: 'purchase/a', account: '0xaa', request: {}, worst: '5' }],
+  answers: { 'credit.hire': ({ params }) => [...[null, LATER].map((error) => ({ type: 'credit.hire.done', output: {}, spent: '3', fee: '1', provider: '0xbb', error })), { type: 'credit.hire.failed', params, error: LATER }] },
+  events: () => [{ type: 'held' }, { type: 'short' }],
+}
+
+const relay: Samples = {
+  inputs: [{ sender: 'sender/0xaa' }],
+  tells: ({ orders }) => orders,
+  events: () => [
+    ...['0x1', '0x2'].flatMap((id) => [
+      { type: 'order', id, account: '0xdd', write: {} }, { type: 'chain.write.done', key: `relay.${id}`, hash: '0x3' }, ...['0x3', null].map((hash) => ({ type: 'chain.write.failed', key: `relay.${id}`, hash, error: LATER })),
+    ]),
+  ],
+}
+
+export const samples: Readonly<Record<string, Samples>> = { case: escrowCase, credits, purchase, relay }

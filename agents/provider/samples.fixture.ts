@@ -1,0 +1,33 @@
+/** What the machines of this room meet when they are explored (runtime/actors/explore.ts). */
+import type { Samples } from '../../runtime/actors/explore.ts'
+import type { AccessKeyContext } from './access-key.machine.ts'
+
+const delivery = { body: { amount: '4' }, signature: {} }
+const ERROR = { code: 'step.failed', message: 'It failed.' }
+
+const call: Samples = {
+  inputs: [{ agreement: 'sha256-aa', call: 0, terms: { cap: '4', deadlineMs: 1_000, graceMs: 100 }, lane: '0xcc', caller: '0xdd' }],
+  answers: {
+    'service.work': ({ params }) => [{ type: 'service.work.done', output: {}, parcels: null, delivery }, { type: 'service.work.unknown', params }],
+  },
+  events: () => [{ type: 'invoke', input: {}, inputHash: 'sha256-bb', parcels: [] }, { type: 'lane.held' }, { type: 'lane.lost' }, { type: 'cancel' }, { type: 'paid', agreement: 'sha256-aa' }],
+}
+
+const keyedCall: Samples = {
+  inputs: [{ self: 'keyed-call/a', key: 'k', caveats: [], marks: [], capability: 'text.shout@1', input: {}, inputHash: 'sha256-bb', worst: '4', deadlineMs: 1_000 }],
+  answers: { 'service.keyed': ({ params }) => [{ type: 'service.keyed.done', output: {}, delivery }, { type: 'service.keyed.unknown', params }] },
+  events: () => [{ type: 'key.granted', number: 0 }, { type: 'key.refused', error: ERROR }, { type: 'cancel' }],
+}
+
+const accessKey: Samples = {
+  inputs: [{ grant: { body: { rates: [{ capability: 'text.shout@1' }] } }, label: 'A', caveats: [{ calls: 2 }] }],
+  tells: ({ open, served, counters }: AccessKeyContext) => [Object.keys(open), Math.min(served, 2), counters['m']?.calls],
+  events: () => [
+    ...['keyed-call/a', 'keyed-call/b'].flatMap((one) => [
+      { type: 'use', call: one, capability: 'text.shout@1', worst: '4', caveats: [{ calls: 2 }], marks: ['m'] }, { type: 'settle', call: one, amount: '3' }, { type: 'free', call: one },
+    ]),
+    { type: 'revoke' },
+  ],
+}
+
+export const samples: Readonly<Record<string, Samples>> = { call, 'keyed-call': keyedCall, 'access-key': accessKey }

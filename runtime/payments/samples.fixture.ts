@@ -1,0 +1,84 @@
+/** What the machines of this room meet when they are explored (runtime/actors/explore.ts). */
+import type { Samples } from '../actors/explore.ts'
+import { foldRef, NO_REF } from './fold.ts'
+import { expected, lateAcceptance, type TillContext } from './till.machine.ts'
+import type { PurseContext } from './lane.ts'
+
+const hex = (digit: string): `0x${string}` => `0x${digit.repeat(64)}`
+const ERROR = { code: 'voucher.over-reserve', message: 'Refused.' }
+const hash = (digit: string): string => `sha256-${digit.repeat(64)}`
+const [ONE, TWO] = ['negotiation/r/s/0', 'negotiation/r/t/0']
+const request = (holder: string, spare = false): object => ({ for: holder, payee: '0xaa', provider: '0xaa', amount: '10', spare })
+const lanesOf = (context: PurseContext): string[] => Object.keys(context.lanes)
+
+const purse: Samples = {
+  inputs: [{ vault: hex('a'), voucherKey: '0xbb' }],
+  depth: 7,
+  bounds: { 'open → acquire [0]': 'a thousand hires that wait for a lane' },
+  tells: (context: PurseContext) => [
+    context.waiting.map((one) => [one.for, one.spare]), context.doubted, context.waiting.length >= 1_000,
+    Object.values(context.lanes).map(({ use, payment, escrow, reserving, exact, id, reserved }) => [use?.for, payment?.tell, escrow && [escrow.tell, escrow.voucher !== null], reserving, exact, id === NO_REF, reserved !== '0']),
+  ],
+  answers: {
+    'lanes.reserve': ({ params }) => [
+      { type: 'lanes.reserve.done', key: params.key, lanes: params.reserves.map((one: any) => ({ lane: `${one.payee}.${one.number}`, id: hex('c'), reserved: one.total })) },
+      { type: 'lanes.reserve.failed', params, error: { code: 'chain.reverted', message: 'No.' } },
+    ],
+    'lanes.look': ({ params }) => [{ type: 'lanes.look.done', lane: params.lane, reserved: '5' }],
+    'voucher.sign': ({ params }) => [{ type: 'voucher.sign.done', lane: params.lane, voucher: { kind: params.stake ? 'escrow' : 'plain', ref: params.ref, cumulative: params.cumulative } }],
+    'voucher.pay': ({ params }) => [{ type: 'voucher.pay.done', lane: params.lane }, { type: 'voucher.pay.failed', params, error: ERROR }],
+  },
+  events: ({ context }: { context: PurseContext }) => {
+    // One lane, at most two that want it: what more of them can do is the same again.
+    if (context.waiting.length > 1 || lanesOf(context).length > 1 || context.writes > 3) return []
+    return [
+      { type: 'acquire', request: request(ONE) }, { type: 'acquire', request: request(TWO, true) }, { type: 'release', for: ONE },
+      ...lanesOf(context).flatMap((lane) => [
+        { type: 'doubt', lane, for: ONE }, { type: 'unstake', lane, for: ONE }, { type: 'decided', lane, for: ONE, payeeAmount: '4' }, { type: 'decided', lane, for: ONE, payeeAmount: '0' },
+        // Whoever stakes waits for the signature before there is anything to pay.
+        ...(context.lanes[lane]!.escrow?.voucher === null ? [] : ['step/r/s', 'inquiry/r/s/0', 'dispute/r/s/0']).map((tell) => ({ type: 'pay', lane, for: ONE, tell, delivery: hash('d'), amount: '4' })),
+        { type: 'stake', lane, for: ONE, tell: 'step/r/s', stake: { agreement: hash('e'), amount: '4', arbiter: '0xcc', challengeEnd: 9, expiry: 99 } },
+      ]),
+    ]
+  },
+}
+
+const AGREEMENT = hash('1')
+const escrow = { kind: 'escrow', amount: '4', cumulative: '4', ref: foldRef(NO_REF, AGREEMENT as never, '4') }
+
+const till: Samples = {
+  inputs: [{ lane: hex('c'), payer: '0xdd', payee: '0xaa', voucherKey: '0xbb' }],
+  tells: (context: TillContext) => [context.open, context.owed, context.escrow != null, context.voucher?.kind, context.before != null, context.decided != null, context.claimed === '0'],
+  events: ({ context }: { context: TillContext }) => {
+    if (BigInt(context.cumulative) > 12n) return []
+    const late = lateAcceptance(context)
+    return [
+      { type: 'take', agreement: AGREEMENT, cap: '4' }, { type: 'free', agreement: AGREEMENT },
+      ...[null, escrow].map((one) => ({ type: 'invoked', agreement: AGREEMENT, call: 'call/a/0', escrow: one })), { type: 'invoked', agreement: hash('2'), call: 'call/b/0' },
+      { type: 'owe', owed: { agreement: AGREEMENT, delivery: hash('d'), amount: '4' } }, { type: 'pay', call: 'call/a/0', voucher: { kind: 'plain', ...expected(context) } },
+      ...[null, '0', '2', '4'].map((ruled) => ({ type: 'ruled', agreement: AGREEMENT, ruled })),
+      ...(late ? [{ type: 'accepted', voucher: { kind: 'plain', ...late } }] : []),
+      { type: 'expired' }, { type: 'claimed', claimed: '4' }, { type: 'unclaimed' },
+    ]
+  },
+}
+
+const settler: Samples = {
+  inputs: [{}],
+  tells: ({ next, claiming, claims, error }) => [next.length, claiming.length, Object.keys(claims).length > 0, error !== null],
+  answers: {
+    'lanes.claim': ({ params }) => [{
+      type: 'lanes.claim.done', key: params.key, claims: params.lanes.map((lane: string) => ({ lane, hash: hex('f'), claimed: '4' })), seen: [{ lane: hex('8'), claimed: '1' }], refused: [{ lane: hex('7'), reason: 'expired' }],
+    }],
+    'lanes.unclaimed': () => [{ type: 'lanes.unclaimed.done', lanes: [hex('c')] }, { type: 'lanes.unclaimed.done', lanes: [] }],
+  },
+  events: () => [{ type: 'settle', lanes: [hex('c')] }, { type: 'chain.write.lost', hash: hex('f') }],
+}
+
+const verdict: Samples = {
+  inputs: [{ till: 'till/0xcc', agreement: AGREEMENT, voucher: escrow }],
+  answers: { 'verdict.look': () => [{ type: 'verdict.look.done', ruled: null }, { type: 'verdict.look.done', ruled: '2' }] },
+  events: () => [{ type: 'close' }],
+}
+
+export const samples: Readonly<Record<string, Samples>> = { purse, till, settler, verdict }
