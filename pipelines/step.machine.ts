@@ -12,6 +12,7 @@ import { defineActor, effect } from '../runtime/actors/actor.ts'
 import { deliveryHash } from '../runtime/payments/delivery.ts'
 import { attemptOf, mayRetry, stateWord } from './attempt.ts'
 import { disputeFor, disputeId, feeStep, feeStepId, stakeFor } from './escrow.ts'
+import { stepPromises } from './step-promises.ts'
 import { stepId, type StepContext, type StepEvent, type StepInput } from './step.ts'
 
 function negotiationId(context: StepContext): string {
@@ -286,18 +287,4 @@ function fan(): any {
   })
 }
 
-export const step = defineActor('step', '3', machine, {
-  pays: [
-    { by: ['do call.invoke', 'tell purse stake', 'tell purse pay'], after: ['on agreed'], until: ['tell negotiation start'] },
-    // Its items, and the agent that takes its case: they hire for themselves.
-    { by: ['tell step start'], after: ['on step.prepare.done'] },
-  ],
-  holds: [{
-    what: 'lane', taken: ['on agreed'], returned: ['tell purse release', 'tell purse unstake', 'tell inquiry start', 'tell dispute start', 'on paid'],
-    kept: { because: 'a signed clause failed: its payee still counts on that lane', when: ({ type, verdict }) => type === 'call.invoke.done' && !verdict.ok },
-  }],
-  waits: {
-    fanning: [{ event: 'step.ended', from: 'step' }, { event: 'resume', from: 'run' }], hiring: [{ event: 'agreed', from: 'negotiation' }, { event: 'refused', from: 'negotiation' }],
-    engaging: [{ event: 'step.ended', from: 'step' }], staking: [{ event: 'staked', from: 'purse' }], paying: [{ event: 'paid', from: 'purse' }],
-  },
-})
+export const step = defineActor('step', '3', machine, stepPromises)
