@@ -19,9 +19,10 @@ export interface CounterContext {
 }
 
 /** `change` stands for another version of the code. */
-export function counterKind(change: { version?: string; first?: string; step?: number; asks?: string } = {}): ActorKind {
+export function counterKind(change: { version?: string; first?: string; step?: number; asks?: string; mended?: boolean } = {}): ActorKind {
   const { version = '1', first, step = 1, asks = 'echo' } = change
   const note = assign<CounterContext, any, undefined, any, never>({ answers: ({ context, event }) => [...context.answers, event.type] })
+  const boom = { actions: change.mended ? note : enqueueActions<any, any, any, any, any, any, any, any, any>(() => { throw new AigenError('internal', 'boom') }) }
   return defineActor('counter', version, createMachine({
     id: 'counter',
     types: {} as { context: CounterContext; events: any; input: { sum?: number } },
@@ -36,13 +37,13 @@ export function counterKind(change: { version?: string; first?: string; step?: n
           ask: { actions: { type: asks, params: ({ event }: any) => ({ text: event.text }) } as any },
           abort: { actions: { type: 'abort', params: { kind: 'echo' } } as any },
           pass: { actions: { type: 'tell', params: ({ event }: any) => ({ to: event.to, event: { type: 'add', n: event.n } }) } as any },
-          boom: { actions: enqueueActions(() => { throw new AigenError('internal', 'boom') }) },
+          boom,
           wait: 'waiting',
           end: 'ended',
           'echo.done': { actions: note }, 'echo.failed': { actions: note }, 'echo.unknown': { actions: note },
         },
       },
-      waiting: { after: { 60_000: { target: 'open', actions: assign({ ticks: ({ context }) => context.ticks + 1 }) } }, on: { stop: 'open', add: { actions: assign({ sum: ({ context, event }) => context.sum + event.n }) } } },
+      waiting: { after: { 60_000: { target: 'open', actions: assign({ ticks: ({ context }) => context.ticks + 1 }) } }, on: { stop: 'open', boom, add: { actions: assign({ sum: ({ context, event }) => context.sum + event.n }) } } },
       ended: { type: 'final' },
     },
   }))

@@ -5,7 +5,7 @@
  */
 import type { AnyMachineSnapshot } from 'xstate'
 import type { ActorEvent, ActorId, ActorKind } from './actor.ts'
-import { effectKey, type EffectRecord, type Entry } from './record.ts'
+import { effectKey, type EffectRecord, type Entry, type Kept } from './record.ts'
 import type { Outcome } from './transition.ts'
 
 export interface LiveActor {
@@ -27,6 +27,12 @@ export interface OpenEffect {
   readonly key: string
   readonly actor: ActorId
   readonly record: EffectRecord
+}
+
+export interface KeptEvent {
+  readonly actor: ActorId
+  readonly number: number
+  readonly event: ActorEvent
 }
 
 export interface PendingTimer {
@@ -56,6 +62,10 @@ export class Fold {
   readonly broken = new Map<ActorId, string>()
   /** Parked here only, because their journal could not be replayed: their state is not the journal's. */
   readonly behind = new Set<ActorId>()
+  /** What waits for parked actors, by cause, oldest first. */
+  readonly kept = new Map<string, KeptEvent>()
+  /** Highest number that one of them had. */
+  keptLast = 0
   readonly #openOf = new Map<ActorId, Set<string>>()
 
   /** Takes an entry whose outcome is known; what it opened and closed is added to `changes`. */
@@ -104,15 +114,21 @@ export class Fold {
     changes.unparked.push(actor)
   }
 
+  /** Keeps an event for an actor that is parked. */
+  keep({ kept: actor, number, event }: Kept): void {
+    this.kept.set(keptKey(number), { actor, number, event })
+    this.keptLast = Math.max(this.keptLast, number)
+  }
+
   /** Actors that take no more events, and why. */
   *parked(): Iterable<ParkedActor> {
     for (const [actor, reason] of this.broken) yield { actor, reason }
     for (const { id, parked } of this.actors.values()) if (parked !== undefined) yield { actor: id, reason: parked }
   }
 
-  /** Whether `cause` (an effect's key or `timer:<key>`) still stands: a late or second result does not. */
+  /** Whether `cause` (an effect's key, `timer:<key>` or `kept:<number>`) still stands: a late or second result does not. */
   stands(cause: string): boolean {
-    return cause.startsWith('timer:') ? this.timers.has(cause.slice(6)) : this.open.has(cause)
+    return cause.startsWith('timer:') ? this.timers.has(cause.slice(6)) : this.kept.has(cause) || this.open.has(cause)
   }
 
   /** Its open effects, oldest first. */
@@ -133,6 +149,7 @@ export class Fold {
       this.timers.delete(cause.slice(6))
       return
     }
+    if (this.kept.delete(cause)) return
     const effect = this.open.get(cause)
     if (!effect) return
     this.open.delete(cause)
@@ -152,6 +169,11 @@ export class Fold {
 /** @example timerKey('step/r_1/read', 'deadline') // 'step/r_1/read!deadline' */
 export function timerKey(actor: ActorId, id: string): string {
   return `${actor}!${id}`
+}
+
+/** @example keptKey(7) // 'kept:7' */
+export function keptKey(number: number): string {
+  return `kept:${number}`
 }
 
 export function noChanges(): Changes {

@@ -82,11 +82,12 @@ export class Host {
     // What a parked actor asked for waits with it until it is unparked.
     for (const effect of open.values()) if (actors.get(effect.actor)?.parked === undefined) this.#effects.dispatch(effect, true)
     for (const timer of timers.values()) if (actors.get(timer.actor)?.parked === undefined) this.#timers.set(timer)
+    this.#partition.redeliver()
   }
 
   /**
-   * Makes a parked actor take events again and runs its open effects again, with the same keys; resolves
-   * once that is durable. Errors: `run.unknown`; `journal.machine-changed` when this code cannot replay it.
+   * Makes a parked actor take events again, those that waited for it first, and runs its open effects
+   * again, with the same keys; resolves once that is durable. Errors: `run.unknown`; `journal.machine-changed` when this code cannot replay it.
    */
   unpark(id: ActorId): Promise<LiveActor> {
     return this.#partition.unpark(id)

@@ -8,7 +8,7 @@ import type { LiveActor } from './fold.ts'
 export interface Item {
   readonly actor: ActorId
   readonly event: ActorEvent
-  /** Key of the effect whose result it is, or `timer:` and the timer's. */
+  /** Key of the effect whose result it is; `timer:` and the timer's; `kept:` and the number of an event that waited. */
   readonly cause?: string
   /** No event: the actor is mended and takes events again. */
   readonly unpark?: true

@@ -96,6 +96,15 @@ export class Partition {
     return new Promise((resolve, reject) => this.#enqueue({ actor, event: { type: 'unpark' }, unpark: true, resolve, reject }))
   }
 
+  /** Computes what waited for actors that are not parked: one that was mended, or at recovery by other code. */
+  redeliver(): void {
+    const { kept, actors } = this.fold
+    const items = [...kept].filter(([, { actor }]) => actors.has(actor) && actors.get(actor)!.parked === undefined).map(([cause, { actor, event }]) => ({ actor, event, cause }))
+    if (items.length === 0) return
+    this.#queue.unshift(...items)
+    this.#kick()
+  }
+
   /** An effect's or a timer's event; dropped when its cause no longer stands. */
   result(actor: ActorId, event: ActorEvent, cause: string): void {
     this.#enqueue({ actor, event, cause })
@@ -182,11 +191,13 @@ export class Partition {
       if ('ended' in line) this.fold.end(line.ended, changes)
       else if ('parked' in line) this.fold.park(line.parked, line.reason)
       else if ('unparked' in line) this.fold.unpark(line.unparked, changes)
+      else if ('kept' in line) this.fold.keep(line)
       else {
         this.fold.commit(line, kind!, outcome!, changes)
         touched.set(line.actor, line)
       }
     }
+    if (changes.unparked.length > 0 || staged.some(({ line }) => 'kept' in line)) this.redeliver()
     this.#events.committed(changes, touched)
   }
 
@@ -195,6 +206,7 @@ export class Partition {
     if ('ended' in line) return this.fold.end(line.ended, changes)
     if ('parked' in line) return this.fold.park(line.parked, line.reason)
     if ('unparked' in line) return this.fold.unpark(line.unparked, changes)
+    if ('kept' in line) return this.fold.keep(line)
     const live = this.fold.actors.get(line.actor)
     if (live?.parked !== undefined || this.fold.broken.has(line.actor)) return
     const kind = live?.kind ?? this.#kinds.get(kindOf(line.actor))

@@ -17,7 +17,7 @@ export interface Entry {
   /** Number of this event in the actor's life, from 1. */
   readonly number: number
   readonly event: ActorEvent
-  /** Key of the effect whose result this event is. */
+  /** Key of the effect whose result this event is; `timer:` and the timer's; or `kept:` and its number. */
   readonly cause?: string
   readonly effects: readonly EffectRecord[]
 }
@@ -46,7 +46,15 @@ export interface Unparked {
   readonly unparked: ActorId
 }
 
-export type Line = Entry | Ended | Parked | Unparked
+/** An event for a parked actor: computed once the actor is unparked, and named by that entry as its cause. */
+export interface Kept {
+  readonly kept: ActorId
+  /** Higher than that of every event which is kept. */
+  readonly number: number
+  readonly event: ActorEvent
+}
+
+export type Line = Entry | Ended | Parked | Unparked | Kept
 
 export interface JournalRecord {
   readonly version: 1

@@ -10,6 +10,9 @@ import { refuses, type Item } from './item.ts'
 import { effectRecord, type Entry, type Line } from './record.ts'
 import { advance, type Outcome } from './transition.ts'
 
+/** Events that wait for parked actors, of one partition; of what comes beyond, the actors hear nothing. */
+const KEPT_MAX = 10_000
+
 /** A line of the record to be, and what it commits to the fold. */
 export interface Staged {
   readonly line: Line
@@ -23,6 +26,9 @@ export interface Stage {
   readonly answers: readonly (() => void)[]
 }
 
+/** Whether it is an effect's result: the effect is over, whatever becomes of the event. */
+const ends = ({ cause }: Item): boolean => cause !== undefined && !cause.startsWith('timer:') && !cause.startsWith('kept:')
+
 /** The lines for `items` and for the effects that ended without an event; `at` is stamped on each event. */
 export function stage(fold: Fold, kinds: ReadonlyMap<string, ActorKind>, items: readonly Item[], ended: readonly string[], at: number): Stage {
   const staged: Staged[] = []
@@ -30,16 +36,20 @@ export function stage(fold: Fold, kinds: ReadonlyMap<string, ActorKind>, items: 
   /** Actors as they are after the lines so far. */
   const overlay = new Map<ActorId, LiveActor>()
   const taken = new Set<string>()
+  /** Of the last event kept. */
+  let number = fold.keptLast
 
   const take = (item: Item, inside: Item[]): void => {
     const live = overlay.get(item.actor) ?? fold.actors.get(item.actor)
     if (item.unpark) return unpark(item, live)
     const refusal = refuses(live, item, fold.broken.get(item.actor))
     if (refusal) {
-      if (item.cause !== undefined && !item.cause.startsWith('timer:')) staged.push({ line: { ended: item.cause } })
+      if (live?.parked !== undefined || fold.broken.has(item.actor)) keep(item)
+      else if (item.cause !== undefined && !item.cause.startsWith('timer:')) staged.push({ line: { ended: item.cause } })
       answers.push(() => (refusal instanceof AigenError ? item.reject?.(refusal) : item.resolve?.(live!)))
       return
     }
+    if (mustWait(item)) return keep(item)
     const kind = live?.kind ?? kinds.get(kindOf(item.actor))
     if (!kind) {
       answers.push(() => item.reject?.(new AigenError('internal', `no actor kind ${kindOf(item.actor)}`)))
@@ -67,10 +77,22 @@ export function stage(fold: Fold, kinds: ReadonlyMap<string, ActorKind>, items: 
       if (live) {
         overlay.set(item.actor, { ...live, parked: error.message })
         staged.push({ line: { parked: item.actor, reason: error.message } })
+        keep(item)
       }
       answers.push(() => item.reject?.(error))
     }
   }
+
+  /** What its sender is not told of waits for the parked actor; a timer, or what waits already, stands by itself. */
+  const keep = (item: Item): void => {
+    if (item.reject || item.event.type === 'start' || (item.cause !== undefined && !ends(item))) return
+    if (ends(item)) staged.push({ line: { ended: item.cause! } })
+    if (fold.kept.size + number - fold.keptLast < KEPT_MAX) staged.push({ line: { kept: item.actor, number: ++number, event: item.event } })
+  }
+
+  /** Behind what waits for the same actor, so that what others tell it comes in their order. */
+  const mustWait = ({ actor, cause, reject }: Item): boolean =>
+    fold.kept.size > 0 && !reject && cause?.startsWith('kept:') !== true && [...fold.kept].some(([key, one]) => one.actor === actor && !taken.has(key))
 
   const unpark = (item: Item, live: LiveActor | undefined): void => {
     if (!live || fold.behind.has(item.actor)) {
