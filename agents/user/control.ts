@@ -13,7 +13,7 @@ import type { ControlAnswer, ControlRequest } from '../../schemas/documents.gen.
 import { AigenError } from '../../schemas/error.ts'
 import { newId } from '../../schemas/id.ts'
 import { validate } from '../../schemas/validate.ts'
-import { queryRun } from './inspect.ts'
+import { parkedOf, queryRun } from './inspect.ts'
 import { hasEnded, runLine } from './run-line.ts'
 
 const VERB = 'control'
@@ -24,12 +24,13 @@ const TIMEOUT_MS = 10_000
  * one id only the first counts (default: a new one).
  *
  * - `pause`: no step starts any more; those under way end and are paid.
- * - `resume`: what was held back starts.
+ * - `resume`: what was held back starts, and what was parked takes events again.
  * - `cancel`: what is under way is asked to stop, what was delivered is paid, the rest is given back.
  * - `signal`: kept with the run.
  * - `query`: what `name` is the path of, without an event.
  *
- * Errors: `run.unknown`, `run.ended`, `input.invalid`, `input.too-large`; those of `Host.send`.
+ * Errors: `run.unknown`, `run.ended`, `input.invalid`, `input.too-large`; `journal.machine-changed` for
+ * what this code cannot replay; those of `Host.send`.
  *
  * @example await controlRun(user, { run, want: 'signal', name: 'approved', data: { by: 'ann' } })
  */
@@ -44,10 +45,17 @@ export async function controlRun({ node }: { readonly node: Pick<Node, 'host' | 
     if (want === 'cancel' && context.cancelled) return { state: line.state }
     throw new AigenError('run.ended', `${run}: ${line.state}`)
   }
+  if (want === 'resume') await unpark(host, run)
   if (want === 'signal') await signal(host, request, id)
   // Said twice is said once.
   else if (want === 'cancel' ? !context.cancelled : context.paused !== (want === 'pause')) await host.send(actor, { type: want })
   return { state: runLine(host, run).state }
+}
+
+/** Mends all that can be; the error of the first that cannot. */
+async function unpark(host: Node['host'], run: string): Promise<void> {
+  const mended = await Promise.allSettled(parkedOf(host, run).map(({ actor }) => host.unpark(actor)))
+  for (const one of mended) if (one.status === 'rejected') throw one.reason
 }
 
 async function signal(host: Node['host'], { run, name, data = null }: ControlRequest, id: string): Promise<void> {
