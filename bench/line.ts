@@ -21,9 +21,9 @@ export interface Measured {
   readonly stepsPerRun?: number
 }
 
-/** A line of `npm run bench` (DESIGN, Command line). */
+/** A line of `npm run bench`; `durable` has its own (comparison.ts). */
 export interface Line {
-  readonly bench: 'durable'
+  readonly bench: 'steps'
   readonly system: Measured['system']
   readonly workflows: number
   readonly steps: number
@@ -45,7 +45,7 @@ export function lineOf(measured: Measured, floorPerSecond: number): Line {
   const perSecond = (steps * 1_000) / wallMs
   const each = (ms: number): number => rounded(ms / Math.max(1, steps), 3)
   return {
-    bench: 'durable', system, workflows, steps, concurrency,
+    bench: 'steps', system, workflows, steps, concurrency,
     stepsPerSecond: rounded(perSecond, 1), p50Ms: rounded(percentile(latencies, 0.5)), p99Ms: rounded(percentile(latencies, 0.99)),
     cpuMsPerStep: each(cpuMs), ratioToFloor: rounded(perSecond / floorPerSecond, 4),
     ...(natsCpuMs === undefined ? {} : { natsCpuMsPerStep: each(natsCpuMs) }),

@@ -7,5 +7,5 @@ runChild(async ({ credentials, subject }: { credentials: Credentials; subject: s
   const connection = await connectNats(credentials, 'bench responder')
   connection.nc.subscribe(subject, { callback: (_error, message) => void message.respond(message.data) })
   await connection.nc.flush()
-  return () => connection.close()
+  return { close: () => connection.close() }
 })

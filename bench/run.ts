@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 /**
  * `npm run bench`: our paid step beside the raw-NATS floor, in one run on one server. JSON lines on
- * stdout, a table on stderr. `npm run bench -- growth` and `npm run bench -- start-up` measure what
- * a node's age costs it. Leaves no process and no file.
+ * stdout, a table on stderr. `durable` compares our host with Restate and DBOS, `growth` and
+ * `start-up` measure what a node's age costs it. Leaves no process and no file.
  */
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { openBroker } from './broker.ts'
+import { measureDurable, SYSTEMS } from './durable.ts'
 import { measureGrowth } from './growth.ts'
 import { openGround, type Ground } from './ground.ts'
 import { measureFloor } from './floor.ts'
@@ -27,18 +29,28 @@ const count = (text: string): number => {
 }
 const counts = (text: string): number[] => text.split(',').map(count)
 
-/** Opens the ground, does `work` and ends it, also when the process is told to stop. */
-async function onGround(work: (ground: Ground) => Promise<void>): Promise<void> {
-  const ground = await openGround()
-  const stop = (): void => void ground.end().finally(() => process.exit(1))
+const tellUnless = (quiet: boolean | undefined) => (text: string): void => void (quiet || process.stderr.write(`${text}\n`))
+const names = (text: string): string[] => {
+  const chosen = text.split(',')
+  const unknown = chosen.find((name) => !SYSTEMS.some((known) => known === name))
+  if (unknown !== undefined) throw new InvalidArgumentError(`There is no ${unknown}; there are ${SYSTEMS.join(', ')}.`)
+  return chosen
+}
+
+/** Does `work` on what `open` gives and ends that, also when the process is told to stop. */
+async function on<Opened extends { end(): Promise<void> }>(open: () => Promise<Opened>, work: (opened: Opened) => Promise<void>): Promise<void> {
+  const opened = await open()
+  const stop = (): void => void opened.end().finally(() => process.exit(1))
   process.once('SIGINT', stop).once('SIGTERM', stop)
   try {
-    await work(ground)
+    await work(opened)
   } finally {
     process.off('SIGINT', stop).off('SIGTERM', stop)
-    await ground.end()
+    await opened.end()
   }
 }
+
+const onGround = (work: (ground: Ground) => Promise<void>): Promise<void> => on(openGround, work)
 
 async function benchSteps({ seconds, steps, concurrency, json }: StepsOptions): Promise<void> {
   await onGround(async (ground) => {
@@ -72,18 +84,28 @@ program.command('steps', { isDefault: true }).description('the paid step beside 
   .option('--concurrency <list>', 'runs at once, like 1,32', counts, [1, 32])
   .option('--json', 'no table')
   .action(benchSteps)
+program.command('durable').description('durable workflows of remote steps on our host, Restate and DBOS beside the raw-NATS floor')
+  .option('--runs <n>', 'runs of each, in turn', count, 5)
+  .option('--seconds <n>', 'how long one run of a system aims to be', count, 3)
+  .option('--workflows <n>', 'workflows of one run, instead of as many as fit into the time', count)
+  .option('--steps <n>', 'steps of one workflow', count, 50)
+  .option('--concurrency <list>', 'workflows at once, like 1,32', counts, [1, 32, 128])
+  .option('--systems <list>', `some of ${SYSTEMS.join(',')}`, names, [...SYSTEMS])
+  .option('--json', 'JSON lines only')
+  .action(({ json, ...options }: { runs: number; seconds: number; workflows?: number; steps: number; concurrency: number[]; systems: string[]; json?: boolean }) =>
+    on(openBroker, (broker) => measureDurable(broker, { ...options, say, tell: tellUnless(json) })))
 program.command('growth').description('what a step costs as runs pile up, and the memory a finished run keeps')
   .option('--runs <n>', 'runs in all', count, 1_000)
   .option('--steps <n>', 'steps of one run', count, 3)
   .option('--concurrency <n>', 'runs at once', count, 8)
   .option('--json', 'no prose')
   .action(({ json, ...options }: { runs: number; steps: number; concurrency: number; json?: boolean }) =>
-    onGround(async (ground) => measureGrowth(ground, { ...options, say, tell: (text) => void (json || process.stderr.write(`${text}\n`)) })))
+    onGround(async (ground) => measureGrowth(ground, { ...options, say, tell: tellUnless(json) })))
 program.command('start-up').description('how long a node takes to replay its journal')
   .option('--records <n>', 'records in the journal', count, 10_000)
   .option('--json', 'no prose')
   .action(({ json, ...options }: { records: number; json?: boolean }) =>
-    onGround(async (ground) => measureStartUp(ground, { ...options, say, tell: (text) => void (json || process.stderr.write(`${text}\n`)) })))
+    onGround(async (ground) => measureStartUp(ground, { ...options, say, tell: tellUnless(json) })))
 
 try {
   await program.parseAsync()

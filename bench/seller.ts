@@ -14,8 +14,10 @@ runChild(async ({ home, participant, connections }: Seat) => {
   // echo's contract has no expression, so no thread is needed for one
   const evaluate = evaluateWith({ evaluate: () => Promise.reject(new Error('echo needs no thread')) })
   const provider = await provide(echo, { ports, keys }, evaluate)
-  return async () => {
-    await provider.stop()
-    await ports.close()
+  return {
+    close: async () => {
+      await provider.stop()
+      await ports.close()
+    },
   }
 })
