@@ -8,16 +8,12 @@ import { serveSteering, steer, steerFrom } from '../agents/llm/steer.ts'
 import { watcher } from '../agents/user/watcher.machine.ts'
 import { watcherRooms } from '../agents/user/watcher-effects.ts'
 import { readActors, type Actors } from '../runtime/actors/read-actors.ts'
-import { authoriseNode } from '../runtime/identity/authorisation.ts'
-import { openKeys } from '../runtime/identity/keys.ts'
-import { createWire } from '../runtime/identity/wire.ts'
 import { PARTITION } from '../runtime/node/node.ts'
 import type { SteerRequest } from '../schemas/documents.gen.ts'
 import { asError } from '../schemas/error.ts'
 import { join } from './join.ts'
+import { askOwnNode } from './own-node.ts'
 import { openSession, type UserSession } from './user-session.ts'
-
-const DAY_MS = 86_400_000
 
 /** A user's session whose node hosts agents and watchers and hears its owner's other processes. Errors: those of `openSession`. */
 export function openAgentSession(data: string, name: string | undefined): Promise<UserSession> {
@@ -44,7 +40,7 @@ export async function steerAgents(data: string, name: string | undefined, reques
     session = await openAgentSession(data, name)
   } catch (thrown) {
     if (asError(thrown).code !== 'node.locked') throw thrown
-    return steerElsewhere(data, name, request)
+    return askOwnNode(data, name, (wire, random) => steerFrom(wire, request, random))
   }
   try {
     const state = await steer(session.user, request)
@@ -52,19 +48,5 @@ export async function steerAgents(data: string, name: string | undefined, reques
     return state
   } finally {
     await session.close()
-  }
-}
-
-async function steerElsewhere(data: string, name: string | undefined, request: SteerRequest): Promise<string> {
-  const { ports, keys, home } = await join(data, name)
-  try {
-    const { bus, clock, random } = ports
-    // A node key of its own: the running node is not taken for this process.
-    const { node } = await openKeys({ home, random, nodeName: 'asker' })
-    const today = Math.floor(clock.now() / DAY_MS) * DAY_MS
-    const authorisation = authoriseNode(keys.wallet, node.publicKey, { notBefore: today - DAY_MS, notAfter: today + 2 * DAY_MS })
-    return await steerFrom(createWire({ bus, clock, random, node, authorisation }), request, random.bytes(16))
-  } finally {
-    await ports.close()
   }
 }

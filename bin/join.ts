@@ -39,7 +39,7 @@ export async function runningNetwork(data: string): Promise<NetworkFile> {
 
 /** Whether the participant has keys, and whether it keeps its journal in files. */
 const isKnown = (home: string): boolean => existsSync(joinPath(home, 'wallet.key'))
-const isLight = (home: string): boolean => existsSync(joinPath(home, 'journal'))
+export const isLight = (home: string): boolean => existsSync(joinPath(home, 'journal'))
 
 /** As a light node. Errors: `network.*`, `keys.*`; `usage.invalid` for a participant that has a full node. */
 export async function joinLight(data: string, name: string | undefined): Promise<LightJoined> {
@@ -70,4 +70,9 @@ export async function join(data: string, name: string | undefined, admit?: Admit
       await systemClock.sleep(PAUSE_MS * attempt)
     }
   }
+}
+
+/** As whatever node the participant has. Errors: those of `join` and `joinLight`. */
+export function joinAny(data: string, name: string | undefined): Promise<Joined | LightJoined> {
+  return isLight(homeOf(data, name)) ? joinLight(data, name) : join(data, name)
 }

@@ -78,14 +78,7 @@ function program(streams: Streams, act: Act): Command {
   as(command(aigen, 'bill', 'the bill of a run').argument('<run>', 'id of the run'))
     .action(act<[string, any]>(async (run, options, output) => (await import('./commands/bill.ts')).bill(run, options, output)))
 
-  const runs = aigen.command('runs').description('runs of a participant')
-  as(command(runs, 'ls', 'every run'))
-    .action(act<[any]>(async (options, output) => (await import('./commands/runs.ts')).list(options, output)))
-  as(command(runs, 'show', 'one run, step by step').argument('<run>', 'id of the run'))
-    .action(act<[string, any]>(async (run, options, output) => (await import('./commands/runs.ts')).show(run, options, output)))
-  as(command(runs, 'resume', 'go on with runs that were left open, and wait for them').argument('[run]', 'only this one'))
-    .action(act<[string | undefined, any]>(async (run, options, output) => (await import('./commands/runs.ts')).resume(run, options, output)))
-
+  controlledRuns(aigen, command, as, act)
   const agent = aigen.command('agent').description('agents that pursue a goal under a budget and a policy')
   as(command(agent, 'run', 'start an agent, follow it, answer what it asks').argument('<goal>', 'what is wanted, in words'))
     .option('--budget <amount>', 'most it may spend, like 0.50')
@@ -164,9 +157,33 @@ function program(streams: Streams, act: Act): Command {
   const receipts = aigen.command('receipts').description('proofs of what was paid')
   command(receipts, 'verify', 'check receipts offline').argument('<file>', 'a receipt, a list of them, or one a line')
     .action(act<[string, any]>(async (file, _options, output) => (await import('./commands/receipts.ts')).verify(file, output)))
-  data(command(aigen, 'doctor', 'what this machine has and lacks'))
+  as(command(aigen, 'doctor', 'what this machine has and lacks'))
+    .option('--dry-run', 'play every journal here, or that of --as, against this code; change nothing')
     .action(act<[any]>(async (options, output) => (await import('./commands/doctor.ts')).doctor(options, output)))
   return aigen
+}
+
+/** `aigen runs …`: what ran, where it stands, and the owner's word on it. */
+function controlledRuns(aigen: Command, command: (parent: Command, name: string, description: string) => Command, as: (one: Command) => Command, act: Act): void {
+  const load = async () => import('./commands/runs.ts')
+  const runs = aigen.command('runs').description('runs of a participant, whichever process runs them')
+  const one = (name: string, description: string): Command => as(command(runs, name, description)).argument('<run>', 'id of the run')
+  as(command(runs, 'ls', 'every run'))
+    .action(act<[any]>(async (options, output) => (await load()).list(options, output)))
+  one('show', 'one run, step by step, with its attempts, signals and bill')
+    .action(act<[string, any]>(async (run, options, output) => (await load()).show(run, options, output)))
+  one('watch', 'follow a run to its end; exits as it ends')
+    .action(act<[string, any]>(async (run, options, output) => (await load()).watch(run, options, output)))
+  one('query', 'ask the process that runs it').argument('[path]', 'what is asked, like steps.read.output (default: where it stands)')
+    .action(act<[string, string | undefined, any]>(async (run, path, options, output) => (await load()).query(run, path, options, output)))
+  one('pause', 'start no further step; those under way end and are paid')
+    .action(act<[string, any]>(async (run, options, output) => (await load()).pause(run, options, output)))
+  as(command(runs, 'resume', 'go on with runs that were left open, and wait for them')).argument('[run]', 'only this one, also when it is paused or parked')
+    .action(act<[string | undefined, any]>(async (run, options, output) => (await load()).resume(run, options, output)))
+  one('cancel', 'stop what is under way, pay what was delivered, give back the rest')
+    .action(act<[string, any]>(async (run, options, output) => (await load()).cancel(run, options, output)))
+  one('signal', 'tell a run something, which it keeps').argument('<name>', 'name of the signal').argument('[json]', 'what it says')
+    .action(act<[string, string, string | undefined, any]>(async (run, name, json, options, output) => (await load()).signal(run, name, json, options, output)))
 }
 
 /** `aigen key …`: for a provider's operator and for those who hold its keys. */

@@ -3,17 +3,17 @@
  * they work while another process of the participant runs them.
  */
 import { readRuns } from '../agents/user/read.ts'
-import type { Actors } from '../runtime/actors/read-actors.ts'
-import { join, type Joined } from './join.ts'
+import type { ReadActors } from '../runtime/actors/read-actors.ts'
+import { joinAny, type Joined, type LightJoined } from './join.ts'
 
-export interface ReadSession extends Joined {
-  readonly actors: Actors
+export type ReadSession = (Joined | LightJoined) & {
+  readonly actors: ReadActors
   close(): Promise<void>
 }
 
-/** Errors: those of `join`, `journal.*`. */
+/** Errors: those of `joinAny`, `journal.*`. */
 export async function openReadSession(data: string, name: string | undefined): Promise<ReadSession> {
-  const joined = await join(data, name)
+  const joined = await joinAny(data, name)
   try {
     return { ...joined, actors: await readRuns(joined.ports), close: () => joined.ports.close() }
   } catch (error) {

@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { finishRun, listRuns, startRun, type Finished } from '../agents/user/run.ts'
+import type { User } from '../agents/user/user.ts'
 import { check } from '../pipelines/check.ts'
 import { readInputs, type InputFile } from '../pipelines/input.ts'
 import type { RunContext } from '../pipelines/run.machine.ts'
@@ -14,6 +15,7 @@ import { formatMoney } from '../schemas/money.ts'
 import { answerText, saveBlobs } from './answer.ts'
 import { billText } from './bill-table.ts'
 import { followRun } from '../agents/user/follow.ts'
+import { goesOn, hasEnded, runLine } from '../agents/user/run-line.ts'
 import { showRun } from './live-table.ts'
 import { mediaTypeOf } from './media-type.ts'
 import { reportError, type Output } from './output.ts'
@@ -57,10 +59,12 @@ export async function runPipeline(session: UserSession, options: RunOptions, out
   }
 }
 
-/** Runs that an earlier process left open, finished and shown, oldest first; whether all gave their answer. */
+/** Runs that an earlier process left open and that wait for nobody's word, finished and shown, oldest first; whether all gave their answer. */
 export async function finishOpenRuns(session: UserSession, output: Output, stop: AbortSignal, only?: string): Promise<boolean> {
-  const open = listRuns(session.user).filter(({ run, state }) => state !== 'done' && state !== 'failed' && (only === undefined || run === only))
+  const known = listRuns(session.user).filter((one) => !hasEnded(one) && (only === undefined || one.run === only))
+  const open = known.filter(goesOn)
   let good = true
+  for (const { run, pipeline, state } of known.filter((one) => !goesOn(one))) output.say(`${run} (${pipeline}) is ${state}; "aigen runs resume ${run}" goes on with it`)
   for (const { run, pipeline } of open) {
     output.say(`${run} (${pipeline}) was left open; going on with it`)
     good = (await followToEnd(session, run, output, stop)).error === null && good
@@ -83,7 +87,7 @@ async function followToEnd(session: UserSession, run: string, output: Output, st
   stop.addEventListener('abort', cancel, { once: true })
   let finished: Finished
   try {
-    finished = await Promise.race([finishRun(session.user, run, plan.timeMs + SLACK_MS), isLost(session.lost)])
+    finished = await Promise.race([finishOrWait(session.user, run, plan.timeMs + SLACK_MS), isLost(session.lost)])
   } finally {
     stop.removeEventListener('abort', cancel)
     followed.stop()
@@ -91,6 +95,17 @@ async function followToEnd(session: UserSession, run: string, output: Output, st
   }
   await show(session, finished, output, out)
   return finished
+}
+
+/** A paused run waits for its owner, however long that is. */
+async function finishOrWait(user: User, run: string, timeoutMs: number): Promise<Finished> {
+  for (;;) {
+    try {
+      return await finishRun(user, run, timeoutMs)
+    } catch (thrown) {
+      if (asError(thrown).code !== 'network.timeout' || goesOn(runLine(user.node.host, run))) throw thrown
+    }
+  }
 }
 
 async function show(session: UserSession, { run, output: answer, error, bill }: Finished, output: Output, out?: string): Promise<void> {

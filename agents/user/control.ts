@@ -36,7 +36,7 @@ const TIMEOUT_MS = 10_000
  */
 export async function controlRun({ node }: { readonly node: Pick<Node, 'host' | 'clock' | 'random'> }, request: ControlRequest, id: string = newId('req', node.clock.now(), node.random.bytes(10))): Promise<ControlAnswer> {
   const { host } = node
-  const { run, want, name } = request
+  const { run, want, name } = validate('ControlRequest', request)
   const actor = `run/${run}`
   const line = runLine(host, run)
   if (want === 'query') return { state: line.state, value: queryRun(host, run, name) }

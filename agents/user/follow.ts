@@ -70,8 +70,11 @@ export function followRun(host: Source, run: string, changed: (row: StepRow) => 
     if (of !== run || step === undefined || (kind !== 'step' && kind !== 'negotiation')) return
     const name = step.replace(/\[\d+\]$/, '')
     const at = entry.event.at ?? 0
-    if (!begun.has(name)) begun.set(name, at)
-    if (kind === 'step' && actor.id === stepId(run, name, null) && actor.snapshot.status === 'done') ended.set(name, at)
+    if (actor.id === stepId(run, name, null)) {
+      // Of what had begun before it was followed nobody here knows when.
+      if (entry.number === 1) begun.set(name, at)
+      if (actor.snapshot.status === 'done') ended.set(name, at)
+    }
     look(name)
   })
   for (const { name } of stepsOf(host, context())) look(name.replace(/\[\d+\]$/, ''))

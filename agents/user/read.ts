@@ -1,18 +1,18 @@
 /**
  * A user's runs as its journal has them, while another process may be running them: nothing is
- * fenced and nothing started. Used by `aigen bill` and `aigen runs ls|show`.
+ * fenced and nothing started. Used by `aigen bill` and `aigen runs ls|show|watch`.
  */
 import { dispute } from '../../pipelines/dispute.machine.ts'
 import { inquiry } from '../../pipelines/inquiry.machine.ts'
 import { run } from '../../pipelines/run.machine.ts'
 import { step } from '../../pipelines/step.machine.ts'
-import { readActors, type Actors } from '../../runtime/actors/read-actors.ts'
+import { readActors, type ReadActors } from '../../runtime/actors/read-actors.ts'
 import { experience } from '../../runtime/market/experience.machine.ts'
 import { keyring } from '../../runtime/market/keyring.machine.ts'
 import { negotiation } from '../../runtime/market/negotiation.machine.ts'
 import { PARTITION, type NodePorts } from '../../runtime/node/node.ts'
 
 /** Runs, steps, negotiations, inquiries, experience and keys, as of now. Errors: `journal.*`, `network.*`. */
-export function readRuns({ journal, clock }: Pick<NodePorts, 'journal' | 'clock'>): Promise<Actors> {
+export function readRuns({ journal, clock }: Pick<NodePorts, 'journal' | 'clock'>): Promise<ReadActors> {
   return readActors({ journal, clock, partition: PARTITION, kinds: [run, step, negotiation, inquiry, dispute, experience, keyring] })
 }

@@ -1,6 +1,6 @@
 /**
  * `aigen doctor`: what this machine has and lacks for a node, and what runs; exit 1 when something
- * needed is missing. Starts nothing.
+ * needed is missing. Starts nothing. With --dry-run, what of the journals this code would not follow.
  */
 import { access, constants, stat, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -11,7 +11,8 @@ import { natsFacts } from '../../runtime/nats/doctor.ts'
 import { configuredUrl, findServer, thisMachine } from '../../runtime/nats/find-server.ts'
 import { weaknesses } from '../../runtime/nats/server-config.ts'
 import { readNetworkFile } from '../../runtime/node/admission.ts'
-import { asError } from '../../schemas/error.ts'
+import { AigenError, asError } from '../../schemas/error.ts'
+import { dryRun } from '../dry-run.ts'
 import type { Output } from '../output.ts'
 import { dataFolder } from '../places.ts'
 
@@ -26,8 +27,10 @@ interface Finding {
   readonly hint?: string
 }
 
-export async function doctor(options: { data?: string }, output: Output): Promise<boolean> {
+export async function doctor(options: { data?: string; as?: string; dryRun?: boolean }, output: Output): Promise<boolean> {
   const data = dataFolder(options.data)
+  if (options.dryRun) return dryRun(data, options.as, output)
+  if (options.as !== undefined) throw new AigenError('usage.invalid', '--as goes with --dry-run.')
   const findings = [node(), ...(await Promise.all([folder(data), network(data), nats(output), chain()])).flat()]
   const { ink } = output
   const marks = { good: ink.green('good'), weak: ink.yellow('weak'), bad: ink.red('bad ') }

@@ -32,6 +32,12 @@ export async function lockHome(home: string): Promise<() => Promise<void>> {
   }
 }
 
+/** Id of the process that runs `home`; nothing when none does. */
+export async function holderOf(home: string): Promise<number | undefined> {
+  const holder = Number(await readFile(join(home, 'node.lock'), 'utf8').catch(() => ''))
+  return holder && isRunning(holder) ? holder : undefined
+}
+
 /** Whether a process of this id is there. */
 export function isRunning(pid: number): boolean {
   try {

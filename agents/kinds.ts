@@ -1,0 +1,36 @@
+/**
+ * Every actor kind of this code, whatever the role: what a journal of any participant is played
+ * against before an upgrade. Used by `aigen doctor --dry-run`.
+ */
+import type { ActorKind } from '../runtime/actors/actor.ts'
+import { dispute } from '../pipelines/dispute.machine.ts'
+import { inquiry } from '../pipelines/inquiry.machine.ts'
+import { run } from '../pipelines/run.machine.ts'
+import { step } from '../pipelines/step.machine.ts'
+import { experience } from '../runtime/market/experience.machine.ts'
+import { keyring } from '../runtime/market/keyring.machine.ts'
+import { negotiation } from '../runtime/market/negotiation.machine.ts'
+import { sender } from '../runtime/node/node.ts'
+import { purse } from '../runtime/payments/purse.machine.ts'
+import { settler } from '../runtime/payments/settler.machine.ts'
+import { till } from '../runtime/payments/till.machine.ts'
+import { verdict } from '../runtime/payments/verdict.machine.ts'
+import { epoch } from './guardian/epoch.machine.ts'
+import { guardian } from './guardian/guardian.machine.ts'
+import { probe } from './guardian/probe.machine.ts'
+import { agent } from './llm/planner.machine.ts'
+import { escrowCase } from './payments/case.machine.ts'
+import { credits } from './payments/credits.machine.ts'
+import { purchase } from './payments/purchase.machine.ts'
+import { relay } from './payments/relay.machine.ts'
+import { accessKey } from './provider/access-key.machine.ts'
+import { call } from './provider/call.machine.ts'
+import { keyedCall } from './provider/keyed-call.machine.ts'
+import { wallet } from './user/wallet.machine.ts'
+import { watcher } from './user/watcher.machine.ts'
+
+export const KINDS: readonly ActorKind[] = [
+  sender, experience, keyring, negotiation, purse, settler, till, verdict, dispute,
+  inquiry, run, step, wallet, watcher, accessKey, call, keyedCall, epoch,
+  guardian, probe, escrowCase, credits, purchase, relay, agent,
+]
