@@ -1,7 +1,7 @@
 /**
- * The bus over NATS (DESIGN D3, D4): requests by the client's one multiplexed inbox, handlers in
- * bounded number, kept subjects by streams that hold one message per subject and are read without
- * consumers. What the server refuses comes back as `network.denied`.
+ * The bus over NATS (DESIGN D3, D4): requests by one inbox, handlers in bounded number, kept subjects
+ * by streams that hold one message per subject and are read without consumers. What the server
+ * refuses comes back as `network.denied`.
  */
 import { delay, headers as newHeaders } from '@nats-io/nats-core'
 import { AigenError } from '../../schemas/error.ts'
@@ -12,6 +12,7 @@ import { KEPT_HEADER, KeptGuard } from './kept-guard.ts'
 import { next } from './direct-get.ts'
 import { natsError } from './nats-error.ts'
 import { KEPT } from './network-streams.ts'
+import { requestsOf } from './requests.ts'
 import type { Msg, MsgHdrs } from '@nats-io/nats-core'
 import type { Bus, BusHandler, BusMessage, GatherOptions, PublishOptions, RequestOptions, SubscribeOptions, Subscription } from '../ports/bus.ts'
 import type { Connection } from './connection.ts'
@@ -82,10 +83,7 @@ class NatsBus implements Bus {
   async request(subject: string, data: Uint8Array, options: RequestOptions): Promise<BusMessage> {
     options.signal?.throwIfAborted()
     this.#check(subject, data, options.headers)
-    const asked = this.#connection.nc.request(subject, data, {
-      timeout: Math.max(1, options.timeoutMs),
-      ...(options.headers === undefined ? {} : { headers: toHeaders(options.headers) }),
-    }).catch((thrown: unknown) => { throw natsError(thrown, subject) })
+    const asked = requestsOf(this.#connection).request(subject, data, Math.max(1, options.timeoutMs), options.headers === undefined ? undefined : toHeaders(options.headers))
     return toMessage(options.signal === undefined ? await asked : await untilAborted(asked, options.signal))
   }
 

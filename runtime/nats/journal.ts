@@ -14,6 +14,7 @@ import { checkOpen } from './connection.ts'
 import { at } from './direct-get.ts'
 import { natsError } from './nats-error.ts'
 import { ensureStream, FILE_STREAM } from './network-streams.ts'
+import { requestsOf } from './requests.ts'
 import type { JetStreamManager } from '@nats-io/jetstream'
 import type { Journal, Log, LogEntry } from '../ports/journal.ts'
 import type { Connection } from './connection.ts'
@@ -144,7 +145,7 @@ class NatsLog implements Log {
       stopListening = this.#connection.onLost(() => resolve({ kind: 'unknown', why: new AigenError('network.closed') }))
     })
     try {
-      const sent = this.#connection.nc.request(this.#subject, data, { timeout: this.#attemptMs, headers }).then((message) => settle(message.data), (thrown: unknown) => {
+      const sent = requestsOf(this.#connection).request(this.#subject, data, this.#attemptMs, headers).then((message) => settle(message.data), (thrown: unknown) => {
         const why = natsError(thrown, this.partition)
         // no responders: the server is there and its JetStream is not yet
         if (why.code === 'network.denied' || why.code === 'input.invalid') throw why
