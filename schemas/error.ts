@@ -44,6 +44,7 @@ export const ERRORS = {
   'network.timeout': rule('network', true, 'No answer came in time.', 'Try again.'),
   'network.closed': rule('network', true, 'The connection is closed.', 'Start the node again.'),
   'network.garbled': rule('network', true, 'What came back was not sealed by the peer.', 'It is dropped; try again.'),
+  'network.refused': rule('network', true, 'The peer\'s node refuses, without a seal to prove that it is the peer.', 'Try again; if it stays so, compare clocks and versions.'),
   'network.unreachable': rule('config', true, 'The NATS server cannot be reached.', 'Check its address, or let AIGEN start one.'),
   'network.denied': rule('config', false, 'The server refuses this subject to this connection.', 'Use credentials with that permission.'),
   'network.moved': rule('network', true, 'Another node owns this now.', 'Call the node named.'),

@@ -53,7 +53,7 @@ const HELLO_MS = 5_000
 
 /** An unsealed refusal of these may mean that our session is no good to the other side: say hello again. */
 const HEALED_BY_HELLO: readonly ErrorCode[] = ['auth.unknown-session', 'auth.forged']
-/** Unsealed refusals that are told as they are; none of them says anything about what is owed. */
+/** Unsealed refusals that are told, since they may help; none of them says anything about what is owed. */
 const HINTS: readonly ErrorCode[] = ['auth.version', 'node.busy']
 const HELLO_HINTS: readonly ErrorCode[] = [
   'auth.version', 'node.busy', 'auth.expired', 'auth.unauthorised', 'auth.forged', 'network.moved',
@@ -85,7 +85,7 @@ export function createCaller(exchange: Exchange, bus: Bus, telemetry: Telemetry,
     const hello = openHello(exchange, to, node ?? null)
     const answer = await bus.request(helloSubject(to, node), hello.bytes, { timeoutMs: HELLO_MS })
     const refused = authentic(() => asRefusal(answer.data, bytesMax))
-    if (refused) throw HELLO_HINTS.includes(refused.code) ? refused : garbled(refused)
+    if (refused) throw HELLO_HINTS.includes(refused.code) ? hint(refused) : garbled(refused)
     const session = finishHello(hello, answer.data)
     const line = { session, heardAt: clock.monotonic() }
     const key = lineKey(to, session.peerNode)
@@ -135,7 +135,7 @@ export function createCaller(exchange: Exchange, bus: Bus, telemetry: Telemetry,
           drop(line)
           continue
         }
-        throw HINTS.includes(refused.code) ? refused : garbled(refused)
+        throw HINTS.includes(refused.code) ? hint(refused) : garbled(refused)
       }
       const answer = authentic(() => open(session, { kind: 'answer', subject, request: counter }, data))
       line.heardAt = clock.monotonic()
@@ -180,12 +180,12 @@ function asRefusal(data: Uint8Array, bytesMax: number): AigenError | undefined {
   return data[0] !== 0x7b && data[1] === 0 ? readRefusal(data) : undefined
 }
 
-/** The session that the welcome makes; that it is of another version is told as it is. */
+/** The session that the welcome makes; that it is of another version is told. */
 function finishHello(hello: OpenHello, welcome: Uint8Array): Session {
   try {
     return hello.finish(welcome)
   } catch (error) {
-    throw error instanceof AigenError && error.code === 'auth.version' ? error : garbled(error)
+    throw error instanceof AigenError && error.code === 'auth.version' ? hint(error) : garbled(error)
   }
 }
 
@@ -199,6 +199,11 @@ function authentic<T>(read: () => T): T {
   } catch (error) {
     throw garbled(error)
   }
+}
+
+/** One bit changed on the way gives such a refusal too: nobody may give up for good because of it. */
+function hint(refused: AigenError): AigenError {
+  return refused.rule.retry ? refused : new AigenError('network.refused', refused.message, { cause: refused })
 }
 
 function garbled(cause: unknown): AigenError {
