@@ -11,7 +11,7 @@ import { decodeWrite, encodeWrite, type RailWriteJson } from '../ports/rail-json
 import type { Hex, WalletSigner } from '../ports/signer.ts'
 
 type Done = Extract<WriteOutcome, { state: 'done' }>
-interface Parcel { readonly write: RailWriteJson, readonly from: Hex, readonly nonce: number, readonly bump: number }
+export interface Parcel { readonly write: RailWriteJson, readonly from: Hex, readonly nonce: number, readonly bump: number }
 
 /** What is mined: lost with the blocks when the chain is set back. */
 export interface Mined {
@@ -67,7 +67,7 @@ export class TransactionPool {
     const hash = hashOf(bytes)
     if (this.#mined.done.has(hash) || this.#waiting.has(hash)) return hash
     const raw = fromHex(bytes)
-    const parcel = JSON.parse(Buffer.from(raw.subarray(65)).toString()) as Parcel
+    const parcel = readParcel(bytes)
     if (recoverAddress(sha256(raw.subarray(65)), toHex(raw.subarray(0, 65))) !== parcel.from) throw new AigenError('chain.reverted', 'invalid sender')
     // Too low: some other transaction used the nonce up; `outcome` says unknown.
     if (parcel.nonce < this.nonce(parcel.from)) return hash
@@ -104,6 +104,11 @@ export class TransactionPool {
       return { state: 'done', ok: false, block, reason, paid: [], refused: [] }
     }
   }
+}
+
+/** What signed bytes say. */
+export function readParcel(bytes: Hex): Parcel {
+  return JSON.parse(Buffer.from(fromHex(bytes).subarray(65)).toString()) as Parcel
 }
 
 function sha256(bytes: Uint8Array): Uint8Array {

@@ -77,6 +77,8 @@ export interface NodeOptions {
   readonly confirmations?: number
   /** Called once when another process has taken the partition, or the journal is gone. */
   readonly onLost?: (error: AigenError) => void
+  /** Given the host when it stands as its journal says, before anything is dispatched: for who observes every event. */
+  readonly onOpen?: (host: Host) => void
   /** Told of each card from the network that was refused. */
   readonly onRefusedCard?: (participant: string, error: AigenError) => void
 }
@@ -120,6 +122,7 @@ export async function openNode(options: NodeOptions): Promise<Node> {
   }
   const host = await Host.open({ journal: ports.journal, partition: PARTITION, clock, random, registry, ...(options.onLost ? { onLost: options.onLost } : {}) })
   opening.host = host
+  options.onOpen?.(host)
   await host.start(senderActor(keys.participant), { account: keys.wallet.address.toLowerCase() })
   return {
     ...parts,

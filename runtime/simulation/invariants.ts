@@ -1,0 +1,152 @@
+/**
+ * The invariants of DESIGN as far as a kit can know them (D10): each looks at what journals, lanes and
+ * the chain say, and names what does not hold. They know no agent; whole-network checks that need one
+ * stand in its scenario.
+ */
+import type { LiveActor } from '../actors/fold.ts'
+import { readActors, type Actors } from '../actors/read-actors.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Hex } from '../ports/signer.ts'
+import { memoryJournal, type MemoryDisk } from '../memory/journal.ts'
+import type { MemoryRail } from '../memory/rail.ts'
+
+export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I8'
+
+export interface Violation {
+  readonly invariant: Invariant
+  /** What does not hold, for people. */
+  readonly says: string
+}
+
+/** Nothing when it holds. */
+export type Finding = Violation | undefined
+
+export const broken = (invariant: Invariant, says: string): Violation => ({ invariant, says })
+
+/** I2: what the vault contract holds is what it owes; I1: what a lane has paid out never falls and never exceeds what is reserved. */
+export class ChainBooks {
+  readonly #claimed = new Map<Hex, bigint>()
+  readonly #closed = new Set<Hex>()
+
+  /** Looks at the whole chain, after each transaction. */
+  look(rail: MemoryRail): Finding {
+    const over = rail.imbalance()
+    if (over !== 0n) return broken('I2', `the vault contract holds ${over} more than it owes`)
+    for (const { id, claimed, reserved, closed } of rail.mark().ledger.lanes.values()) {
+      const before = this.#claimed.get(id) ?? 0n
+      if (claimed < before) return broken('I1', `lane ${id} had paid out ${before} and now ${claimed}`)
+      if (claimed > reserved) return broken('I2', `lane ${id} has paid out ${claimed} of ${reserved}`)
+      if (this.#closed.has(id) && !closed) return broken('I1', `lane ${id} was closed and is used again`)
+      this.#claimed.set(id, claimed)
+      if (closed) this.#closed.add(id)
+    }
+    return undefined
+  }
+}
+
+/** I1: a chain write goes out once: what one account says twice, under two nonces, it means once (D1). */
+export class Writes {
+  readonly #nonces = new Map<string, number>()
+
+  mined({ from, nonce, write }: { readonly from: string; readonly nonce: number; readonly write: unknown }): Finding {
+    const what = `${from} ${JSON.stringify(write)}`
+    const before = this.#nonces.get(what)
+    if (before !== undefined && before !== nonce) return broken('I1', `${from} has sent one write under the nonces ${before} and ${nonce}: ${JSON.stringify(write).slice(0, 200)}`)
+    this.#nonces.set(what, nonce)
+    return undefined
+  }
+
+  /** The account may have forgotten what it sent. */
+  forget(from: string): void {
+    for (const what of this.#nonces.keys()) if (what.startsWith(`${from} `)) this.#nonces.delete(what)
+  }
+}
+
+/** I6: once a process has written to a partition, no process that was started before it writes there again. */
+export class Owners {
+  readonly #newest = new Map<string, number>()
+  readonly #next = new Map<string, number>()
+
+  /** A record has been stored, by the life `life` of a participant's process. */
+  appended(partition: string, life: number, sequence: number): Finding {
+    const newest = this.#newest.get(partition) ?? 0
+    const next = this.#next.get(partition) ?? sequence
+    this.#next.set(partition, sequence + 1)
+    this.#newest.set(partition, Math.max(newest, life))
+    if (life < newest) return broken('I6', `life ${life} has written record ${sequence} of ${partition}, which life ${newest} owns`)
+    return sequence === next ? undefined : broken('I6', `record ${sequence} of ${partition} was written where ${next} is next`)
+  }
+
+  /** A disk has lost its tail. */
+  forget(partition: string): void {
+    this.#next.delete(partition)
+  }
+}
+
+/** I8: an envelope is opened once at most, whoever brings it again, and one that was changed never. */
+export class Envelopes {
+  readonly #answered = new Set<string>()
+
+  /**
+   * A request was answered: `request` and `answer` are the bytes, `to` the subject it came on. What is
+   * not sealed (refusals, welcomes) proves nothing.
+   */
+  answered(request: Uint8Array, answer: Uint8Array, to: string): Finding {
+    if (!sealed(request) || !sealed(answer)) return undefined
+    // session and counter name an envelope; the rest is bound to them by its tag
+    const name = `${to} ${Buffer.from(request.subarray(2, 22)).toString('hex')}`
+    if (this.#answered.has(name)) return broken('I8', `an envelope on ${to} was opened twice`)
+    this.#answered.add(name)
+    return undefined
+  }
+}
+
+/** Whether bytes are a sealed envelope: version 1, and a kind that is not a refusal (`identity/envelope`). */
+function sealed(bytes: Uint8Array): boolean {
+  return bytes.length > 38 && bytes[0] === 1 && bytes[1]! > 0 && bytes[1]! < 4
+}
+
+/** I7: an actor that was seen is, when its journal is read again, what it was or further. */
+export class Folds {
+  readonly #seen = new Map<string, { readonly number: number; readonly state: string }>()
+
+  saw(actor: LiveActor): void {
+    this.#seen.set(actor.id, { number: actor.number, state: stateOf(actor) })
+  }
+
+  /** Compares every actor of a host that was just opened with what was seen of it. */
+  opened(actors: Pick<Actors, 'peek'>): Finding {
+    for (const [id, { number, state }] of this.#seen) {
+      const actor = actors.peek(id)
+      if (!actor) return broken('I7', `${id} was there and is not any more`)
+      if (actor.parked !== undefined) return broken('I7', `${id} is parked: ${actor.parked}`)
+      if (actor.number < number) return broken('I7', `${id} had taken ${number} events, its journal has ${actor.number}`)
+      if (actor.number === number && stateOf(actor) !== state) return broken('I7', `${id} is not what it was after event ${number}: ${stateOf(actor)} instead of ${state}`)
+    }
+    return undefined
+  }
+
+  /** What was seen counts no more: the disk has lost its tail. */
+  forget(): void {
+    this.#seen.clear()
+  }
+}
+
+/** I7: every actor of `live`, of the kinds named, is what a replay of its disk from the first record makes of it. */
+export async function sameAsReplay(live: Pick<Actors, 'list'>, disk: MemoryDisk, partition: string, names: readonly string[], clock: Clock): Promise<Finding> {
+  const kinds = names.flatMap((name) => [...live.list(name)].slice(0, 1).map(({ kind }) => kind))
+  const replayed = await readActors({ journal: memoryJournal(disk), partition, clock, kinds })
+  for (const { name } of kinds) {
+    for (const actor of live.list(name)) {
+      const again = replayed.peek(actor.id)
+      if (!again) return broken('I7', `${actor.id} is not in its journal`)
+      if (again.number !== actor.number) return broken('I7', `${actor.id} is at event ${actor.number}, its journal at ${again.number}`)
+      if (stateOf(again) !== stateOf(actor)) return broken('I7', `${actor.id} is ${stateOf(actor)}, its journal says ${stateOf(again)}`)
+    }
+  }
+  return undefined
+}
+
+function stateOf({ snapshot, parked }: LiveActor): string {
+  return JSON.stringify([snapshot.status, snapshot.value, snapshot.context, parked ?? null])
+}

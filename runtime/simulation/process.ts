@@ -1,0 +1,53 @@
+/**
+ * What a simulated process is given and gives, and who looks on (D10): the seam between `world` and
+ * the scenarios, which know what processes do.
+ */
+import type { MemoryDisk } from '../memory/journal.ts'
+import type { Blobs } from '../ports/blobs.ts'
+import type { Bus, BusMessage } from '../ports/bus.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Journal } from '../ports/journal.ts'
+import type { Rail } from '../ports/rail.ts'
+import type { Random } from '../ports/random.ts'
+import type { Hex } from '../ports/signer.ts'
+import type { Fault } from './faults.ts'
+import type { Life } from './life.ts'
+
+export interface LifePorts {
+  readonly bus: Bus
+  readonly journal: Journal
+  readonly blobs: Blobs
+  readonly transfer: Blobs
+  readonly rail: Rail
+  readonly clock: Clock
+  readonly random: Random
+}
+
+export interface ProcessOptions<Running> {
+  readonly name: string
+  /** Id of its participant; each process here has one of its own. */
+  readonly participant: string
+  /** Starts it; `life.node` is another number after each take-over. */
+  boot(ports: LifePorts, life: Life): Promise<Running>
+  /** Called when it is up, each time. */
+  up?(running: Running, life: Life): void
+}
+
+export interface Process<Running> {
+  readonly name: string
+  readonly disk: MemoryDisk
+  /** What runs now, when it is up. */
+  readonly running: Running | undefined
+  readonly life: Life | undefined
+}
+
+/** Told of what happens, to check it. */
+export interface Observer {
+  appended?(process: string, life: Life, partition: string, sequence: number): void
+  mined?(process: string, bytes: Hex): void
+  answered?(process: string, request: BusMessage, answer: Uint8Array): void
+  /** A journal lost its tail, or a process its memory: what was remembered of it is void. */
+  died?(process: string, fault: Fault | undefined): void
+  /** After each event, when nothing can run without time passing. */
+  quiet?(): void
+}
