@@ -160,6 +160,11 @@ function program(streams: Streams, act: Act): Command {
   as(command(aigen, 'doctor', 'what this machine has and lacks'))
     .option('--dry-run', 'play every journal here, or that of --as, against this code; change nothing')
     .action(act<[any]>(async (options, output) => (await import('./commands/doctor.ts')).doctor(options, output)))
+  command(aigen, 'simulate', 'the whole network under faults from seeds, its invariants checked after each event')
+    .option('--seeds <n>', 'how many (default 200; 1 with --seed)', number)
+    .option('--seed <n>', 'the first one (default 0)', Number)
+    .option('--jobs <n>', 'processes at work at once (default 1)', number)
+    .action(act<[any]>(async (options, output) => (await import('./commands/simulate.ts')).simulate(options, output)))
   return aigen
 }
 

@@ -21,7 +21,8 @@ const BUILD_STAMP = join(ROOT, 'dist', '.aigen-stamp')
 const LOCK = join(ROOT, '.aigen', 'setup.lock')
 const SOURCES = ['index.ts', 'llm.ts', 'tsconfig.json', 'tsconfig.build.json', 'package.json', 'schemas', 'runtime', 'pipelines', 'agents', 'examples', 'bench', 'bin']
 const SKIPPED = new Set(['node_modules', 'dist', 'out', 'cache', '.aigen', 'data'])
-const TEST = /\.(test|contract|fixture|scenario)\.ts$/
+/** What no build needs; scenarios and their fixtures are built for `aigen simulate`. */
+const TEST = /\.(test|contract)\.ts$/
 /** A holder touches its lock every 2 s; one that did not for this long is gone, whoever has its pid now. */
 const LOCK_STALE_MS = 60_000
 const LOCK_WAIT_MS = 15 * 60_000

@@ -1,0 +1,126 @@
+/**
+ * What the participants of the simulated network do (D10): who sells what and how well, which
+ * pipelines a user runs, all drawn from the seed. Used by `network.scenario`.
+ */
+import type { Capability } from '../schemas/documents.gen.ts'
+import { seededRandom } from '../runtime/memory/random.ts'
+import type { Clock } from '../runtime/ports/clock.ts'
+import type { Random } from '../runtime/ports/random.ts'
+import type { HandlerContext, ProviderDefinition } from './provider/define.ts'
+
+export const SHOUT: Capability = {
+  id: 'text.shout@1', title: 'Shout', description: 'Gives the text in capitals.', unit: 'call',
+  input: { type: 'object', additionalProperties: false, required: ['text'], properties: { text: { type: 'string' } } },
+  output: { type: 'object', additionalProperties: false, required: ['text', 'quality'], properties: { text: { type: 'string' }, quality: { type: 'number' } } },
+}
+export const TELL: Capability = {
+  id: 'text.tell@1', title: 'Tell', description: 'Tells a story word by word.', unit: 'word',
+  estimate: { expression: '1.0 * input.words.size()' },
+  input: { type: 'object', required: ['words'], properties: { words: { type: 'array', items: { type: 'string' } } } },
+  output: { type: 'object', required: ['words'], properties: { words: { type: 'array' } } },
+  chunk: { type: 'object', additionalProperties: false, required: ['word'], properties: { word: { type: 'string' } } },
+}
+
+/** How a seller works: `faulty` throws at times, `slow` misses deadlines at times, `poor` fails the acceptance at times. */
+export type Manner = 'honest' | 'faulty' | 'slow' | 'poor'
+
+export interface Seller {
+  readonly name: string
+  readonly list: string
+  readonly manner: Manner
+  /** Whether it tells stories too. */
+  readonly tells: boolean
+}
+
+export interface Errand {
+  /** Under which the run is asked for, however often its user is started again. */
+  readonly key: string
+  readonly document: object
+  readonly inputs: Readonly<Record<string, unknown>>
+  /** Ms after the faults began. */
+  readonly at: number
+  /** Whether somebody hears its outputs as they are made. */
+  readonly heard: boolean
+  /** Ms after its start at which its user gives it up. */
+  readonly cancelAt: number | undefined
+}
+
+export interface Work {
+  readonly sellers: readonly Seller[]
+  /** Whether a payment provider decides about a step in escrow. */
+  readonly escrow: boolean
+  /** Atomic units in the user's vault. */
+  readonly deposit: bigint
+  readonly errands: readonly Errand[]
+}
+
+const MANNERS: readonly Manner[] = ['honest', 'honest', 'faulty', 'slow', 'poor']
+const WORDS = ['once', 'upon', 'a', 'time', 'there', 'was']
+
+/** Everybody's work under one seed. */
+export function drawWork(random: Random): Work {
+  const chance = (share: number): boolean => random.fraction() < share
+  const pick = <T>(from: readonly T[]): T => from[Math.floor(random.fraction() * from.length)]!
+  const sellers = ['p1', 'p2', 'p3'].slice(0, chance(0.3) ? 2 : 3).map((name, at): Seller => ({
+    name, list: `0.01${at}`, manner: at === 0 ? 'honest' : pick(MANNERS), tells: at < 2,
+  }))
+  const escrow = chance(0.3)
+  const errands = Array.from({ length: chance(0.5) ? 1 : chance(0.7) ? 2 : 3 }, (_, at): Errand => {
+    const heard = chance(0.3)
+    return {
+      key: `errand ${at}`, document: drawDocument(random, escrow), inputs: { words: WORDS.slice(0, 1 + Math.floor(random.fraction() * 4)) },
+      at: Math.floor(random.fraction() * (at === 0 ? 200 : 4_000)), heard, cancelAt: chance(0.2) ? Math.floor(random.fraction() * (chance(0.7) ? 600 : 4_000)) : undefined,
+    }
+  })
+  return { sellers, escrow, deposit: chance(0.25) ? 600_000n : 10_000_000n, errands }
+}
+
+function drawDocument(random: Random, escrow: boolean): object {
+  const chance = (share: number): boolean => random.fraction() < share
+  const retry = { attempts: 3, on: ['expect', 'output', 'timeout', 'failed'], elsewhere: true }
+  const sla = { deadline: `${2 + Math.floor(random.fraction() * 5)}s`, grace: '1s' }
+  const shout = (text: string, change: object = {}): object => ({ uses: SHOUT.id, with: { text }, price: { max: '0.02' }, sla, retry, ...change })
+  const steps: Record<string, object> = { a: shout('${input.words[0]}', { expect: '${output.quality > 50.0}' }) }
+  const output: Record<string, string> = { a: '${steps.a.text}' }
+  if (chance(0.5)) Object.assign(steps, { b: shout('${steps.a.text}') })
+  if (chance(0.5)) {
+    Object.assign(steps, { all: shout('${item}', { forEach: '${input.words}', maxItems: 4, ...(chance(0.5) ? { parallel: 2 } : {}) }) })
+    output['all'] = '${steps.all.map(one, one.text)}'
+  }
+  if (chance(0.4)) Object.assign(steps, { told: { uses: TELL.id, with: { words: '${input.words}' }, price: { max: '0.08' }, sla, retry: { ...retry, attempts: 2 } } })
+  if (escrow) Object.assign(steps, { safe: shout('${steps.a.text}', { settle: 'escrow', expect: '${output.quality > 50.0}', retry: { ...retry, attempts: 2 } }) })
+  return {
+    name: 'errand', version: '1.0.0', input: { type: 'object', required: ['words'], properties: { words: { type: 'array', items: { type: 'string' } } } },
+    budget: { max: '2.00' }, steps, output,
+  }
+}
+
+/** What a seller sells. How a call goes is decided by its id, so that doing it again goes the same way. */
+export function sold(seller: Seller, seed: number, clock: Clock): ProviderDefinition[] {
+  const { name, list, manner, tells } = seller
+  const luck = (callId: string): Random => seededRandom(`${seed} ${name} ${callId}`)
+  const shout: ProviderDefinition = {
+    name, capability: SHOUT, price: { list }, latencyMs: 100, concurrency: 3,
+    handler: async ({ text }: { text: string }, { callId, signal }: HandlerContext) => {
+      const random = luck(callId)
+      const bad = manner !== 'honest' && random.fraction() < 0.4
+      await clock.sleep(20 + Math.floor(random.fraction() * 300) + (bad && manner === 'slow' ? 9_000 : 0), signal)
+      if (bad && manner === 'faulty') throw new Error('out of memory')
+      return { output: { text: text.toUpperCase(), quality: bad && manner === 'poor' ? 40 : 90 }, units: { call: 1 } }
+    },
+  }
+  const tell: ProviderDefinition = {
+    name, capability: TELL, price: { list: '0.01' }, latencyMs: 1_000, concurrency: 3,
+    handler: async ({ words }: { words: string[] }, { emit, signal }: HandlerContext) => {
+      const told: string[] = []
+      for (const word of words) {
+        await clock.sleep(150, signal).catch(() => undefined)
+        if (signal.aborted) break
+        await emit({ word })
+        told.push(word)
+      }
+      return { output: { words: told }, units: { word: told.length } }
+    },
+  }
+  return tells ? [shout, tell] : [shout]
+}
