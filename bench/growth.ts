@@ -2,12 +2,10 @@
  * What age costs a node: the time of a step early and late in one process's life (DESIGN: flat from
  * step 1 to step 10,000), and the heap that a finished run keeps.
  */
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { ownCpuMs } from './child.ts'
 import type { Ground } from './ground.ts'
 import { openMarket, warm, watchSteps } from './paid-step.ts'
-import { percentile, rounded } from './samples.ts'
+import { heapBytes, percentile, rounded } from './samples.ts'
 
 export interface GrowthOptions {
   readonly runs: number
@@ -24,15 +22,6 @@ interface Mark {
   readonly at: number
   readonly cpuMs: number
   readonly sellerCpuMs: number
-}
-
-/** Bytes of live objects. */
-function heapBytes(): number {
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as () => void
-  collect()
-  collect()
-  return process.memoryUsage().heapUsed
 }
 
 /** Does `runs` runs and says one line for each window of steps and one for memory. */

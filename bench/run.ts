@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 /**
  * `npm run bench`: our paid step beside the raw-NATS floor, in one run on one server. JSON lines on
- * stdout, a table on stderr. `durable` compares our host with Restate and DBOS, `growth` and
- * `start-up` measure what a node's age costs it. Leaves no process and no file.
+ * stdout, a table on stderr. `durable` compares our host with Restate and DBOS, `actors`
+ * measures the host alone, `growth` and `start-up` what a node's age costs it. Leaves no process and no file.
  */
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { measureActors } from './actors.ts'
 import { openBroker } from './broker.ts'
 import { measureDurable, SYSTEMS } from './durable.ts'
 import { measureGrowth } from './growth.ts'
@@ -94,6 +95,13 @@ program.command('durable').description('durable workflows of remote steps on our
   .option('--json', 'JSON lines only')
   .action(({ json, ...options }: { runs: number; seconds: number; workflows?: number; steps: number; concurrency: number[]; systems: string[]; json?: boolean }) =>
     on(openBroker, (broker) => measureDurable(broker, { ...options, say, tell: tellUnless(json) })))
+program.command('actors').description('durable events on our host beside raw appends, an actor\'s memory and recovery')
+  .option('--seconds <n>', 'how long each is measured', count, 5)
+  .option('--concurrency <list>', 'events at once, like 1,32', counts, [1, 32, 256])
+  .option('--actors <n>', 'idle actors that are counted and recovered', count, 100_000)
+  .option('--json', 'no prose')
+  .action(({ json, ...options }: { seconds: number; concurrency: number[]; actors: number; json?: boolean }) =>
+    on(openBroker, (broker) => measureActors(broker, { ...options, say, tell: tellUnless(json) })))
 program.command('growth').description('what a step costs as runs pile up, and the memory a finished run keeps')
   .option('--runs <n>', 'runs in all', count, 1_000)
   .option('--steps <n>', 'steps of one run', count, 3)

@@ -1,5 +1,7 @@
 /** Times of single steps, and what is said of them. Used by every benchmark. */
 import { readdirSync, readFileSync } from 'node:fs'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 
 /** The value below which `share` of the samples lie; 0 without samples. */
 export function percentile(samples: readonly number[], share: number): number {
@@ -17,6 +19,15 @@ export function median(samples: readonly number[]): number {
 /** Two or three digits after the point, as figures for people are read. */
 export function rounded(value: number, digits = 2): number {
   return Number(value.toFixed(digits))
+}
+
+/** Bytes of live objects. */
+export function heapBytes(): number {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  collect()
+  collect()
+  return process.memoryUsage().heapUsed
 }
 
 /** Clock ticks a second of /proc: fixed in Linux's interface to programs. */
