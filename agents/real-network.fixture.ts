@@ -7,12 +7,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startAnvil, type Anvil } from '../runtime/evm/anvil.ts'
 import { deployDevnet, fundGas, type Deployment } from '../runtime/evm/deploy.ts'
-import { openKeys } from '../runtime/identity/keys.ts'
+import { openKeys, type Keys } from '../runtime/identity/keys.ts'
 import { startServer } from '../runtime/nats/server.ts'
 import type { NatsServer } from '../runtime/nats/nats-server.ts'
 import { connectPorts, type Connections } from '../runtime/node/connect.ts'
 import { connectLightPorts, devnetLight } from '../runtime/node/connect-light.ts'
-import type { Node } from '../runtime/node/node.ts'
+import type { Node, NodePorts } from '../runtime/node/node.ts'
 import { systemRandom } from '../runtime/node/system-random.ts'
 import { openPayments, type Payments, type PaymentsOptions } from './payments/open.ts'
 import { evaluateHere } from './memory-network.fixture.ts'
@@ -98,6 +98,13 @@ export class RealWorld {
       await ports.close()
     })
     return user
+  }
+
+  /** What another process of `name` has: keys and connections of its own, and no node. */
+  async beside(name: string): Promise<{ keys: Keys; ports: NodePorts }> {
+    const { keys, ports, close } = await this.#admit(name)
+    this.#open.add(close)
+    return { keys, ports }
   }
 
   async close(): Promise<void> {

@@ -46,6 +46,6 @@ function show(name: string, { actors, live, changed, breaks, parked }: Rehearsal
   const fine = actors - breaks.length
   const said = [`${fine} of ${actors} actors follow`, `${live} live`, ...(changed > 0 ? [`${changed} written by another machine`] : []), ...(parked.length > 0 ? [`${parked.length} parked before`] : [])]
   output.print(`${breaks.length === 0 ? ink.green('good') : ink.red('bad ')} ${name.padEnd(14)} ${said.join(', ')}`)
-  for (const { actor, event, type, journal, now, why } of breaks) output.print(`  ${ink.red('breaks')} ${actor} at event ${event} (${type}): ${journal} → ${now ?? 'no such kind here'}: ${why}`)
+  for (const { actor, event, type, why } of breaks) output.print(`  ${ink.red('breaks')} ${actor} at event ${event} (${type}): ${why}`)
   for (const { actor, reason } of parked) output.print(`  ${ink.yellow('parked')} ${actor}: ${reason}`)
 }

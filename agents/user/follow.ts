@@ -45,7 +45,7 @@ export interface Followed {
   stop(): void
 }
 
-const HIRING: Readonly<Record<string, StepWord>> = { asking: 'asking', bargaining: 'bargaining', securing: 'reserving', signing: 'agreeing', accepting: 'agreeing' }
+const HIRING: Readonly<Record<string, StepWord>> = { asking: 'asking', bargaining: 'bargaining', securing: 'reserving', signing: 'agreeing', accepting: 'agreeing', agreed: 'agreeing' }
 const money = (atomic: string): string => formatMoney(BigInt(atomic))
 
 /** What is followed: a node's host, or the actors of a journal that is read on. */
@@ -77,6 +77,10 @@ export function followRun(host: Source, run: string, changed: (row: StepRow) => 
     }
     look(name)
   })
+  // The first steps begin in the record that begins their run, before anybody follows it.
+  for (const { name, dependsOn } of Object.values(context().plan.steps)) {
+    if (dependsOn.length === 0 && host.peek(stepId(run, name, null))?.number === 1) begun.set(name, context().startedAt)
+  }
   for (const { name } of stepsOf(host, context())) look(name.replace(/\[\d+\]$/, ''))
   return {
     rows: () => context().plan.order.map((step) => rowOf(host, context(), step, begun, ended)),
