@@ -118,3 +118,47 @@ it('a timer that fell due meanwhile fires when it is unparked', async () => {
   await world.pass(1_000)
   expect(of(host, 'counter/b').ticks).toBe(1)
 })
+
+it.each(['beforeAppend', 'afterAppend'] as const)('killed %s any record, every event that was acknowledged is heard once, in order', async (when) => {
+  for (let nth = 1; ; nth++) {
+    const world = new CounterWorld()
+    const first = await world.open()
+    await Promise.all([first.start('counter/a', {}), first.start('counter/b', {})])
+    await first.close()
+    let count = 0
+    let dies = (): void => undefined
+    const died = new Promise<'died'>((resolve) => (dies = () => resolve('died')))
+    // A dead process hears of nothing any more.
+    const hooks = { [when]: () => (++count > nth ? (dies(), new Promise<never>(() => undefined)) : undefined) }
+    const doomed = await world.open({}, hooks)
+    const acknowledged: number[] = []
+    const tell = async (host: Host, n: number): Promise<void> => {
+      await host.send('counter/a', { type: 'pass', to: 'counter/b', n })
+      acknowledged.push(n)
+    }
+    const story = async (): Promise<'done'> => {
+      await tell(doomed, 1)
+      await doomed.send('counter/b', { type: 'boom' }).catch(() => undefined)
+      for (const n of [2, 3]) await tell(doomed, n)
+      await doomed.unpark('counter/b')
+      await tell(doomed, 4)
+      await world.settle()
+      return 'done'
+    }
+    const over = await Promise.race([died, story()])
+    const again = await world.open()
+    await again.unpark('counter/b')
+    await world.settle()
+    await tell(again, 9)
+    const heard = (await heardBy(world, 'counter/b')).filter((one) => one.startsWith('add')).map((one) => Number(one.slice(4)))
+    const about = `killed ${when} record ${nth}, acknowledged ${acknowledged.join()}`
+    expect(heard, about).toEqual(heard.toSorted())
+    expect(new Set(heard).size, about).toBe(heard.length)
+    // The one that was under way may have been stored.
+    expect(heard.filter((n) => !acknowledged.includes(n)).length, about).toBeLessThan(2)
+    expect(acknowledged.filter((n) => !heard.includes(n)), about).toEqual([])
+    expect(of(again, 'counter/b').sum, about).toBe(heard.reduce((sum, n) => sum + n, 0))
+    if (over === 'done') break
+    expect(nth, 'the story has an end').toBeLessThan(20)
+  }
+})
