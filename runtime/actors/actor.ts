@@ -24,6 +24,21 @@ export interface ActorKind {
   readonly hash: string
   /** What `explore` holds it to; every shipped kind has them. */
   readonly promises?: Promises
+  /** Whether it may leave memory while nothing is under way on it; it comes back when an event for it does. */
+  readonly passivates: boolean
+  readonly migrate?: Migrate
+}
+
+/**
+ * The state to go on with, made from the persisted one (`value`, `context`, `status` …) that another
+ * version wrote; nothing when this version cannot go on from it. Pure.
+ */
+export type Migrate = (state: any, machine: string) => object | undefined
+
+export interface KindOptions {
+  /** Default false. Only for kinds that nobody peeks at without `load`. */
+  readonly passivates?: boolean
+  readonly migrate?: Migrate
 }
 
 /** The kind of an actor id. @example kindOf('step/r_01/read') // 'step' */
@@ -36,10 +51,11 @@ export function kindOf(id: ActorId): string {
  * An actor kind. Raise `version` when what a function in the machine does has changed: the hash
  * sees states, transitions, delays and action names, not the bodies of functions.
  */
-export function defineActor(name: string, version: string, machine: AnyStateMachine, promises?: Promises): ActorKind {
+export function defineActor(name: string, version: string, machine: AnyStateMachine, promises?: Promises, options: KindOptions = {}): ActorKind {
   const shape = JSON.stringify(machine.config, (key, value) => (key === 'types' ? undefined : typeof value === 'function' ? 'ƒ' : value))
   const digest = createHash('sha256').update(shape).digest('hex').slice(0, 16)
-  return { name, version, machine, hash: `${name}@${version}:${digest}`, ...(promises ? { promises } : {}) }
+  const { passivates = false, migrate } = options
+  return { name, version, machine, hash: `${name}@${version}:${digest}`, passivates, ...(promises ? { promises } : {}), ...(migrate ? { migrate } : {}) }
 }
 
 /** An action that asks the host for an effect of `kind`, its parameters computed in the transition. */

@@ -7,9 +7,10 @@ import { AigenError } from '../../schemas/error.ts'
 import { virtualClock, type VirtualClock } from '../memory/clock.ts'
 import { memoryJournal, type MemoryDisk, type MemoryJournalHooks } from '../memory/journal.ts'
 import { seededRandom } from '../memory/random.ts'
-import { defineActor, type ActorKind } from './actor.ts'
+import { defineActor, type ActorKind, type KindOptions } from './actor.ts'
 import type { EffectKind } from './effects.ts'
 import { Host } from './host.ts'
+import type { Limits } from './keeper.ts'
 
 export interface CounterContext {
   readonly sum: number
@@ -19,8 +20,8 @@ export interface CounterContext {
 }
 
 /** `change` stands for another version of the code. */
-export function counterKind(change: { version?: string; first?: string; step?: number; asks?: string; mended?: boolean } = {}): ActorKind {
-  const { version = '1', first, step = 1, asks = 'echo' } = change
+export function counterKind(change: { version?: string; first?: string; step?: number; asks?: string; mended?: boolean; options?: KindOptions } = {}): ActorKind {
+  const { version = '1', first, step = 1, asks = 'echo', options } = change
   const note = assign<CounterContext, any, undefined, any, never>({ answers: ({ context, event }) => [...context.answers, event.type] })
   const boom = { actions: change.mended ? note : enqueueActions<any, any, any, any, any, any, any, any, any>(() => { throw new AigenError('internal', 'boom') }) }
   return defineActor('counter', version, createMachine({
@@ -46,7 +47,7 @@ export function counterKind(change: { version?: string; first?: string; step?: n
       waiting: { after: { 60_000: { target: 'open', actions: assign({ ticks: ({ context }) => context.ticks + 1 }) } }, on: { stop: 'open', boom, add: { actions: assign({ sum: ({ context, event }) => context.sum + event.n }) } } },
       ended: { type: 'final' },
     },
-  }))
+  }), undefined, options)
 }
 
 /** What can be compared of a host: value, context and number of each actor, what is open and pending. */
@@ -58,6 +59,7 @@ export class CounterWorld {
   readonly clock: VirtualClock = virtualClock()
   readonly disk: MemoryDisk = new Map()
   readonly lost: AigenError[] = []
+  limits: Limits = {}
   #opened = 0
 
   async open(echo: Partial<EffectKind> = {}, hooks: MemoryJournalHooks = {}, kinds: readonly ActorKind[] = [counterKind()], random?: string): Promise<Host> {
@@ -65,6 +67,7 @@ export class CounterWorld {
       journal: memoryJournal(this.disk, hooks), partition: 'p0', clock: this.clock, random: seededRandom(random ?? `host ${this.#opened++}`),
       registry: { actors: kinds, effects: { echo: { mode: 'idempotent', run: async ({ text }: { text: string }) => ({ type: 'echo.done', text }), ...echo } } },
       onLost: (error) => this.lost.push(error),
+      limits: this.limits,
     })
     host.resume()
     return host

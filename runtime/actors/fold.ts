@@ -1,7 +1,7 @@
 /**
- * What a partition's journal folds to: its actors, their open effects and their timers (I7). Both
- * the live path and the replay end in `commit`, so recovery cannot differ from having lived through
- * it. Used by `partition` only.
+ * What a partition's journal folds to: its actors, their open effects and their timers (I7). The
+ * live path, the replay and a restored snapshot all end here, so recovery cannot differ from having
+ * lived through it. Used by `partition`, `stage`, `replay` and `image`.
  */
 import type { AnyMachineSnapshot } from 'xstate'
 import type { ActorEvent, ActorId, ActorKind } from './actor.ts'
@@ -14,6 +14,8 @@ export interface LiveActor {
   readonly snapshot: AnyMachineSnapshot
   /** Number of its last event. */
   readonly number: number
+  /** How many actors of the partition were begun before it. */
+  readonly born: number
   /** Why it takes no more events. */
   readonly parked?: string
 }
@@ -66,21 +68,24 @@ export class Fold {
   readonly kept = new Map<string, KeptEvent>()
   /** Highest number that one of them had. */
   keptLast = 0
+  /** Actors that may leave memory, the one that was longest without an event first. */
+  readonly passive = new Set<ActorId>()
+  /** Actors that changed since their last image. */
+  readonly changed = new Set<ActorId>()
+  births = 0
   readonly #openOf = new Map<ActorId, Set<string>>()
+  readonly #timersOf = new Map<ActorId, Set<string>>()
 
   /** Takes an entry whose outcome is known; what it opened and closed is added to `changes`. */
   commit(entry: Entry, kind: ActorKind, outcome: Outcome, changes: Changes): void {
     if (entry.cause !== undefined) this.#close(entry.cause, changes)
-    this.actors.set(entry.actor, { id: entry.actor, kind, snapshot: outcome.snapshot, number: entry.number })
+    const born = this.actors.get(entry.actor)?.born ?? this.births++
+    this.#put({ id: entry.actor, kind, snapshot: outcome.snapshot, number: entry.number, born })
     for (const timer of outcome.timers) {
       const key = timerKey(entry.actor, timer.id)
       if ('cancel' in timer) {
-        if (this.timers.delete(key)) changes.cleared.push({ actor: entry.actor, id: timer.id })
-      } else {
-        const pending = { actor: entry.actor, id: timer.id, dueAt: timer.dueAt, event: timer.event }
-        this.timers.set(key, pending)
-        changes.set.push(pending)
-      }
+        if (this.#clear(key)) changes.cleared.push({ actor: entry.actor, id: timer.id })
+      } else changes.set.push(this.#set({ actor: entry.actor, id: timer.id, dueAt: timer.dueAt, event: timer.event }))
     }
     entry.effects.forEach((record, index) => {
       if (record.kind === ABORT) this.#abort(entry.actor, String(record.params['kind']), changes)
@@ -95,7 +100,7 @@ export class Fold {
 
   park(actor: ActorId, reason: string): void {
     const live = this.actors.get(actor)
-    if (live) this.actors.set(actor, { ...live, parked: reason })
+    if (live) this.#put({ ...live, parked: reason })
     else this.broken.set(actor, reason)
   }
 
@@ -110,7 +115,7 @@ export class Fold {
     // Of one that is behind, the journal says more than is known here.
     if (live?.parked === undefined || this.behind.has(actor)) return
     const { parked: _reason, ...mended } = live
-    this.actors.set(actor, mended)
+    this.#put(mended)
     changes.unparked.push(actor)
   }
 
@@ -126,6 +131,26 @@ export class Fold {
     for (const { id, parked } of this.actors.values()) if (parked !== undefined) yield { actor: id, reason: parked }
   }
 
+  /** Takes an actor from its image, with what it waits for. */
+  restore(actor: LiveActor, open: readonly OpenEffect[], timers: readonly PendingTimer[]): void {
+    this.#put(actor)
+    this.changed.delete(actor.id)
+    const changes = noChanges()
+    for (const effect of open) this.#open(effect, changes)
+    for (const timer of timers) this.#set(timer)
+  }
+
+  /** Whether nothing is under way on the actor, so that only an event or a timer needs it. */
+  quiet(actor: ActorId): boolean {
+    return !this.#openOf.has(actor) && this.actors.get(actor)?.parked === undefined
+  }
+
+  /** Puts a quiet actor out of memory; its timers stay. Its image must be stored. */
+  evict(actor: ActorId): void {
+    this.actors.delete(actor)
+    this.passive.delete(actor)
+  }
+
   /** Whether `cause` (an effect's key, `timer:<key>` or `kept:<number>`) still stands: a late or second result does not. */
   stands(cause: string): boolean {
     return cause.startsWith('timer:') ? this.timers.has(cause.slice(6)) : this.kept.has(cause) || this.open.has(cause)
@@ -136,26 +161,60 @@ export class Fold {
     return [...(this.#openOf.get(actor) ?? [])].map((key) => this.open.get(key)!)
   }
 
+  timersOf(actor: ActorId): PendingTimer[] {
+    return [...(this.#timersOf.get(actor) ?? [])].map((key) => this.timers.get(key)!)
+  }
+
+  /** Puts the actors in the order of their birth, after they came in from snapshots in another. */
+  sort(): void {
+    const actors = [...this.actors.values()]
+    if (actors.every(({ born }, place) => place === 0 || actors[place - 1]!.born <= born)) return
+    this.actors.clear()
+    for (const actor of actors.sort((one, other) => one.born - other.born)) this.actors.set(actor.id, actor)
+  }
+
+  /** Somebody looked at it: it leaves memory later than those that nobody did. */
+  use(actor: ActorId): void {
+    if (this.passive.delete(actor)) this.passive.add(actor)
+  }
+
+  #put(actor: LiveActor): void {
+    this.actors.set(actor.id, actor)
+    this.changed.add(actor.id)
+    if (!actor.kind.passivates) return
+    this.passive.delete(actor.id)
+    this.passive.add(actor.id)
+  }
+
   #open(effect: OpenEffect, changes: Changes): void {
     this.open.set(effect.key, effect)
-    const keys = this.#openOf.get(effect.actor) ?? new Set<string>()
-    keys.add(effect.key)
-    this.#openOf.set(effect.actor, keys)
+    note(this.#openOf, effect.actor, effect.key)
     changes.opened.push(effect)
   }
 
+  #set(timer: PendingTimer): PendingTimer {
+    const key = timerKey(timer.actor, timer.id)
+    this.timers.set(key, timer)
+    note(this.#timersOf, timer.actor, key)
+    return timer
+  }
+
+  #clear(key: string): boolean {
+    const timer = this.timers.get(key)
+    if (!timer) return false
+    this.timers.delete(key)
+    drop(this.#timersOf, timer.actor, key)
+    return true
+  }
+
   #close(cause: string, changes: Changes): void {
-    if (cause.startsWith('timer:')) {
-      this.timers.delete(cause.slice(6))
-      return
-    }
+    if (cause.startsWith('timer:')) return void this.#clear(cause.slice(6))
     if (this.kept.delete(cause)) return
     const effect = this.open.get(cause)
     if (!effect) return
     this.open.delete(cause)
-    const keys = this.#openOf.get(effect.actor)
-    keys?.delete(cause)
-    if (keys?.size === 0) this.#openOf.delete(effect.actor)
+    this.changed.add(effect.actor)
+    drop(this.#openOf, effect.actor, cause)
     changes.closed.push(cause)
   }
 
@@ -164,6 +223,18 @@ export class Fold {
       if (this.open.get(key)?.record.kind === kind) this.#close(key, changes)
     }
   }
+}
+
+function note(index: Map<ActorId, Set<string>>, actor: ActorId, key: string): void {
+  const keys = index.get(actor)
+  if (keys) keys.add(key)
+  else index.set(actor, new Set([key]))
+}
+
+function drop(index: Map<ActorId, Set<string>>, actor: ActorId, key: string): void {
+  const keys = index.get(actor)
+  keys?.delete(key)
+  if (keys?.size === 0) index.delete(actor)
 }
 
 /** @example timerKey('step/r_1/read', 'deadline') // 'step/r_1/read!deadline' */

@@ -8,11 +8,14 @@ import { AigenError } from '../../schemas/error.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Journal } from '../ports/journal.ts'
 import type { Random } from '../ports/random.ts'
-import type { ActorEvent, ActorId, ActorKind } from './actor.ts'
+import { kindOf, type ActorEvent, type ActorId, type ActorKind } from './actor.ts'
 import { Effects, type EffectKind } from './effects.ts'
 import { timerKey, type Changes, type LiveActor, type ParkedActor } from './fold.ts'
+import type { Limits } from './keeper.ts'
+import { Kinds } from './kinds.ts'
 import { Partition } from './partition.ts'
 import type { Entry } from './record.ts'
+import { snapshotsOf } from './snapshot-log.ts'
 import { Timers } from './timers.ts'
 
 /** What a room brings to a node: its actor kinds and the effects they ask for. */
@@ -27,6 +30,7 @@ export interface HostOptions {
   readonly clock: Clock
   readonly random: Random
   readonly registry: Registry
+  readonly limits?: Limits
   /** Called once when this process no longer owns the partition, or cannot write it. */
   readonly onLost?: (error: AigenError) => void
 }
@@ -61,11 +65,17 @@ export class Host {
   static async open(options: HostOptions): Promise<Host> {
     const host = new Host(options)
     const { journal, clock, random, registry } = options
-    const kinds = new Map(registry.actors.map((kind) => [kind.name, kind]))
-    const log = await journal.open(options.partition)
-    host.#partition = new Partition(log, Buffer.from(random.bytes(9)).toString('base64url'), kinds, clock, {
-      committed: (changes, touched) => host.#committed(changes, touched),
-      lost: (error) => host.#lose(error),
+    host.#partition = new Partition({
+      log: await journal.open(options.partition),
+      snapshots: await journal.open(snapshotsOf(options.partition)),
+      owner: Buffer.from(random.bytes(9)).toString('base64url'),
+      kinds: new Kinds(registry.actors),
+      clock,
+      ...(options.limits ? { limits: options.limits } : {}),
+      events: {
+        committed: (changes, touched) => host.#committed(changes, touched),
+        lost: (error) => host.#lose(error),
+      },
     })
     host.#effects = new Effects(new Map(Object.entries(registry.effects)), clock, random, (effect, event) => {
       if (event) host.#partition.result(effect.actor, event, effect.key)
@@ -103,7 +113,17 @@ export class Host {
     return this.#partition.send(id, event)
   }
 
-  /** The actor as of the last durable event. */
+  /** The actor as of the last durable event, brought into memory if it is not there. Errors: `journal.*`, `network.*`. */
+  load(id: ActorId): Promise<LiveActor | undefined> {
+    return this.#partition.keeper.fetch(id)
+  }
+
+  /** Every actor of a kind, in memory or not, and without keeping it there. */
+  all(kind: string): AsyncGenerator<LiveActor> {
+    return this.#partition.keeper.all((id) => kindOf(id) === kind)
+  }
+
+  /** The actor as of the last durable event; nothing for one that is not in memory (`passivates`): `load` it. */
   peek(id: ActorId): LiveActor | undefined {
     return this.#partition.fold.actors.get(id)
   }
@@ -113,7 +133,7 @@ export class Host {
     return this.peek(id)?.snapshot.context as C | undefined
   }
 
-  /** All actors of a kind, oldest first. */
+  /** The actors of a kind that are in memory, oldest first. */
   *list(kind: string): Iterable<LiveActor> {
     for (const actor of this.#partition.fold.actors.values()) if (actor.kind.name === kind) yield actor
   }
@@ -163,7 +183,7 @@ export class Host {
   /** Effects that run now, events journaled so far, epoch: for `doctor` and tests. */
   stats(): { readonly actors: number; readonly openEffects: number; readonly timers: number; readonly last: number; readonly epoch: number } {
     const { fold, last, epoch } = this.#partition
-    return { actors: fold.actors.size, openEffects: fold.open.size, timers: fold.timers.size, last, epoch }
+    return { actors: this.#partition.keeper.size, openEffects: fold.open.size, timers: fold.timers.size, last, epoch }
   }
 
   /** Stops effects and timers, waits for the append under way. Open effects stay open in the journal. */

@@ -6,12 +6,16 @@
 import { AigenError, asError } from '../../schemas/error.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/journal.ts'
-import { kindOf, type ActorEvent, type ActorId, type ActorKind } from './actor.ts'
+import type { ActorEvent, ActorId } from './actor.ts'
+import { appendSurely } from './append.ts'
 import { Fold, noChanges, type Changes, type LiveActor } from './fold.ts'
 import type { Item } from './item.ts'
-import { decodeRecord, effectRecord, encodeRecord, sameEffects, type Entry, type JournalRecord, type Line } from './record.ts'
-import { stage, type Staged } from './stage.ts'
-import { advance } from './transition.ts'
+import { Keeper, type Limits } from './keeper.ts'
+import type { Kinds } from './kinds.ts'
+import { actorsOf, decodeRecord, encodeRecord, type Entry, type JournalRecord } from './record.ts'
+import { replay } from './replay.ts'
+import { SnapshotLog } from './snapshot-log.ts'
+import { stage, type Stage, type Staged } from './stage.ts'
 
 /** Events that may wait for the journal; beyond it `send` is refused with `node.busy`. */
 const QUEUE_MAX = 20_000
@@ -19,8 +23,10 @@ const QUEUE_MAX = 20_000
 const GROUP_MAX = 512
 /** Bytes of one record: below the bus's largest message with room for headers. */
 const RECORD_BYTES_MAX = 1_000_000
-/** Times one record is sent again when its append was not confirmed, before ownership is given up. */
-const APPEND_ATTEMPTS = 20
+/** Times a recovery is begun again because the owner before wrote snapshots meanwhile. */
+const RECOVERIES = 10
+
+const NOBODY: ReadonlySet<ActorId> = new Set()
 
 export interface PartitionEvents {
   /** After a record is durable: dispatch what it opened, stop what it closed. */
@@ -31,29 +37,35 @@ export interface PartitionEvents {
   replayed?(entry: Entry, problem?: AigenError): void
 }
 
+export interface PartitionOptions {
+  readonly log: Log
+  readonly snapshots: Log
+  /** Names this process in record ids: two that recover at once write the same fence, and must not pass for one (I6). */
+  readonly owner: string
+  readonly kinds: Kinds
+  readonly clock: Clock
+  readonly limits?: Limits
+  readonly events: PartitionEvents
+}
+
 export class Partition {
-  readonly fold = new Fold()
-  readonly #log: Log
-  readonly #kinds: ReadonlyMap<string, ActorKind>
-  readonly #clock: Clock
-  readonly #events: PartitionEvents
-  readonly #owner: string
+  fold!: Fold
+  #snapshots!: SnapshotLog
+  keeper!: Keeper
+  readonly #options: PartitionOptions
   #queue: Item[] = []
-  /** What the append under way holds. */
-  #written: readonly Item[] = []
+  /** What the group under way holds, and the actors it is for. */
+  #taken: readonly Item[] = []
+  #held: ReadonlySet<ActorId> = new Set()
   #ended: string[] = []
   #last = 0
   #epoch = 0
   #working: Promise<void> | undefined
   #closed: AigenError | undefined
 
-  /** `owner` names this process in record ids: two that recover at once write the same fence, and must not pass for one (I6). */
-  constructor(log: Log, owner: string, kinds: ReadonlyMap<string, ActorKind>, clock: Clock, events: PartitionEvents) {
-    this.#log = log
-    this.#owner = owner
-    this.#kinds = kinds
-    this.#clock = clock
-    this.#events = events
+  constructor(options: PartitionOptions) {
+    this.#options = options
+    this.#clear()
   }
 
   get epoch(): number {
@@ -64,21 +76,54 @@ export class Partition {
     return this.#last
   }
 
-  /** Folds the whole journal, then fences it: from here on this process owns the partition. */
+  /** Folds the journal from the last checkpoint on, then fences it: from here on this process owns the partition. */
   async recover(): Promise<void> {
-    await this.replay()
-    this.#epoch += 1
-    await this.#append({ version: 1, partition: this.#log.partition, epoch: this.#epoch, fence: true, lines: [] })
+    const { log } = this.#options
+    for (let attempt = 1; ; attempt++) {
+      await this.open()
+      this.#epoch += 1
+      await this.#append(encodeRecord({ version: 1, partition: log.partition, epoch: this.#epoch, fence: true, lines: [] }))
+      try {
+        return await this.#snapshots.fence(this.#epoch)
+      } catch (thrown) {
+        // The owner before may have given up records that this index names: read what it left.
+        if (asError(thrown).code !== 'journal.conflict' || attempt >= RECOVERIES) throw thrown
+      }
+    }
   }
 
-  /** Folds what the journal has more than was folded, and writes nothing: who owns it goes on owning it. */
-  async replay(): Promise<void> {
-    for await (const { sequence, data } of this.#log.read(this.#last + 1)) {
+  /** Folds the journal from the last checkpoint on and writes nothing: who owns it goes on owning it. */
+  async open(): Promise<void> {
+    const { log } = this.#options
+    this.#clear()
+    let checkpoint = await this.#snapshots.open()
+    const first = await log.first()
+    if (checkpoint && (checkpoint.seen > (await log.last()) || checkpoint.through + 1 < first)) {
+      // The journal has lost its end: what the snapshots know of it never was.
+      this.#snapshots.discard()
+      checkpoint = undefined
+    }
+    if (!checkpoint && first > 1) throw new AigenError('journal.corrupt', `${log.partition} begins at record ${first}, and no snapshot holds what was before`)
+    this.fold.births = checkpoint?.births ?? 0
+    for (const { actor, number, event } of checkpoint?.kept ?? []) this.fold.keep({ kept: actor, number, event })
+    this.#last = checkpoint?.through ?? 0
+    this.#epoch = checkpoint?.epoch ?? 0
+    await this.keeper.loadHot()
+    await this.readOn()
+    this.fold.sort()
+  }
+
+  /** Folds what the journal has more than was folded, and writes nothing. */
+  async readOn(): Promise<void> {
+    const { log, kinds, events } = this.#options
+    for await (const { sequence, data } of log.read(this.#last + 1)) {
       const record = decodeRecord(data)
       this.#last = sequence
       if (record.epoch < this.#epoch) continue
       this.#epoch = record.epoch
-      for (const line of record.lines) this.#replay(line)
+      const ids = actorsOf(record)
+      if (ids.some((id) => this.keeper.cold(id))) await this.keeper.load(ids)
+      for (const line of record.lines) replay(this.fold, kinds, line, events.replayed)
     }
   }
 
@@ -119,6 +164,7 @@ export class Partition {
   /** Refuses new events, waits for what was taken. */
   async close(): Promise<void> {
     while (this.#working) await this.#working
+    await this.keeper.stop()
     this.#closed ??= new AigenError('network.closed', 'the node stops')
   }
 
@@ -148,12 +194,13 @@ export class Partition {
     while ((this.#queue.length > 0 || this.#ended.length > 0) && !this.#closed) {
       const items = this.#queue.splice(0, most)
       const ended = this.#ended.splice(0, GROUP_MAX)
-      const { staged, answers } = stage(this.fold, this.#kinds, items, ended, this.#clock.now())
+      this.#taken = items
+      const { staged, answers } = await this.#stage(items, ended)
       if (staged.length === 0) {
         for (const answer of answers) answer()
         continue
       }
-      const record: JournalRecord = { version: 1, partition: this.#log.partition, epoch: this.#epoch, lines: staged.map((one) => one.line) }
+      const record: JournalRecord = { version: 1, partition: this.#options.log.partition, epoch: this.#epoch, lines: staged.map((one) => one.line) }
       const data = encodeRecord(record)
       if (data.length > RECORD_BYTES_MAX) {
         this.#ended.unshift(...ended)
@@ -166,12 +213,15 @@ export class Partition {
         continue
       }
       most = GROUP_MAX
-      this.#written = items
-      await this.#appendData(data)
-      this.#written = []
+      await this.#append(data)
+      this.#taken = []
+      this.#held = NOBODY
       this.#commit(staged)
       for (const answer of answers) answer()
+      this.keeper.committed(data.length)
     }
+    this.#taken = []
+    this.#held = NOBODY
   }
 
   /** An event too large to journal: its sender hears it; an effect's actor gets the failure instead of the value. */
@@ -198,59 +248,50 @@ export class Partition {
       }
     }
     if (changes.unparked.length > 0 || staged.some(({ line }) => 'kept' in line)) this.redeliver()
-    this.#events.committed(changes, touched)
+    this.#options.events.committed(changes, touched)
   }
 
-  #replay(line: Line): void {
-    const changes = noChanges()
-    if ('ended' in line) return this.fold.end(line.ended, changes)
-    if ('parked' in line) return this.fold.park(line.parked, line.reason)
-    if ('unparked' in line) return this.fold.unpark(line.unparked, changes)
-    if ('kept' in line) return this.fold.keep(line)
-    const live = this.fold.actors.get(line.actor)
-    if (live?.parked !== undefined || this.fold.broken.has(line.actor)) return
-    const kind = live?.kind ?? this.#kinds.get(kindOf(line.actor))
-    try {
-      if (!kind) throw new AigenError('journal.machine-changed', `this node has no actor kind ${kindOf(line.actor)}`)
-      const outcome = advance(kind, live?.snapshot, line.event)
-      // The same machine makes the same effects: only another one's are packed and hashed again.
-      if (line.machine !== kind.hash && !sameEffects(outcome.effects.map((one) => effectRecord(one.kind, one.params)), line.effects)) {
-        throw new AigenError('journal.machine-changed', `${line.machine} wrote it, this is ${kind.hash}`)
+  /** The lines of a group; whom they are for is brought into memory first. */
+  async #stage(items: readonly Item[], ended: readonly string[]): Promise<Stage> {
+    const { kinds, clock } = this.#options
+    const held = new Set(items.map(({ actor }) => actor))
+    this.#held = held
+    const cold = (id: ActorId): boolean => this.keeper.cold(id)
+    for (let missing = [...held].filter(cold); ;) {
+      if (missing.length > 0) await this.keeper.load(missing)
+      const staged = stage({ fold: this.fold, kinds, cold, at: clock.now() }, items, ended)
+      missing = [...staged.missing]
+      if (missing.length === 0) {
+        for (const { line } of staged.staged) if ('actor' in line) held.add(line.actor)
+        return staged
       }
-      this.fold.commit(line, kind, outcome, changes)
-      this.#events.replayed?.(line)
-    } catch (thrown) {
-      const problem = asError(thrown)
-      this.fold.lose(line.actor, problem.message)
-      this.#events.replayed?.(line, problem)
+      for (const id of missing) held.add(id)
     }
   }
 
-  async #append(record: JournalRecord): Promise<void> {
-    await this.#appendData(encodeRecord(record))
+  async #append(data: Uint8Array): Promise<void> {
+    const { log, clock, owner } = this.#options
+    this.#last = await appendSurely(log, clock, data, this.#last, `${log.partition}.${this.#epoch}.${this.#last + 1}.${owner}`)
   }
 
-  /** Appends, and sends the same bytes with the same id again while nobody confirmed them. */
-  async #appendData(data: Uint8Array): Promise<void> {
-    const id = `${this.#log.partition}.${this.#epoch}.${this.#last + 1}.${this.#owner}`
-    for (let attempt = 1; ; attempt++) {
-      try {
-        this.#last = await this.#log.append(data, this.#last, id)
-        return
-      } catch (thrown) {
-        const error = asError(thrown)
-        if (error.code !== 'journal.unknown' || attempt >= APPEND_ATTEMPTS) throw error
-        await this.#clock.sleep(Math.min(2_000, 50 * 2 ** attempt))
-      }
-    }
+  #clear(): void {
+    const { log, snapshots, clock, owner, kinds, limits = {} } = this.#options
+    this.fold = new Fold()
+    this.#snapshots = new SnapshotLog(snapshots, clock, owner)
+    this.keeper = new Keeper({
+      fold: this.fold, kinds, journal: log, snapshots: this.#snapshots, limits, last: () => this.#last, held: (actor) => this.#held.has(actor), failed: (error) => this.#lose(error),
+    })
+    this.#last = 0
+    this.#epoch = 0
   }
 
   #lose(error: AigenError): void {
     this.#closed = error
-    for (const item of [...this.#written, ...this.#queue]) item.reject?.(error)
-    this.#written = []
+    void this.keeper.stop()
+    for (const item of [...this.#taken, ...this.#queue]) item.reject?.(error)
+    this.#taken = []
     this.#queue = []
     this.#ended = []
-    this.#events.lost(error)
+    this.#options.events.lost(error)
   }
 }

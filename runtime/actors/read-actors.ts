@@ -9,8 +9,10 @@ import type { Journal } from '../ports/journal.ts'
 import type { ActorId, ActorKind } from './actor.ts'
 import type { LiveActor, ParkedActor } from './fold.ts'
 import type { Watcher } from './host.ts'
+import { Kinds } from './kinds.ts'
 import { Partition } from './partition.ts'
 import type { Entry } from './record.ts'
+import { snapshotsOf } from './snapshot-log.ts'
 
 /** What can be asked of actors, live or read; a `Host` has it too. */
 export interface Actors {
@@ -49,9 +51,12 @@ export async function readActors({ journal, partition, clock, kinds, onEvent }: 
     if (actor) for (const watcher of [...watchers]) watcher(actor, entry)
   }
   const log = await journal.open(partition)
-  const read = new Partition(log, 'reader', new Map(kinds.map((kind) => [kind.name, kind])), clock, { committed: readOnly, lost: readOnly, replayed })
-  await read.replay()
-  const { actors } = read.fold
+  const read = new Partition({
+    log, snapshots: await journal.open(snapshotsOf(partition)), owner: 'reader', kinds: new Kinds(kinds), clock, events: { committed: readOnly, lost: readOnly, replayed },
+  })
+  await read.open()
+  await read.keeper.loadAll()
+  const { fold: { actors } } = read
   return {
     peek: (id) => actors.get(id),
     context: <C>(id: ActorId) => actors.get(id)?.snapshot.context as C | undefined,
@@ -60,7 +65,7 @@ export async function readActors({ journal, partition, clock, kinds, onEvent }: 
     },
     parked: () => read.fold.parked(),
     refresh: async () => {
-      if ((await log.last()) > read.last) await read.replay()
+      if ((await log.last()) > read.last) await read.readOn()
     },
     watch: (watcher) => {
       watchers.add(watcher)

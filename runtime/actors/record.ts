@@ -83,6 +83,11 @@ export function decodeRecord(data: Uint8Array): JournalRecord {
   return record
 }
 
+/** Actors that the record's lines are of. */
+export function actorsOf({ lines }: JournalRecord): ActorId[] {
+  return lines.flatMap((line) => ('actor' in line ? line.actor : 'parked' in line ? line.parked : 'unparked' in line ? line.unparked : 'kept' in line ? line.kept : []))
+}
+
 /** @example effectKey('run/r_1', 3, 0) // 'run/r_1#3.0' */
 export function effectKey(actor: ActorId, number: number, index: number): string {
   return `${actor}#${number}.${index}`

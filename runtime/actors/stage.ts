@@ -7,9 +7,12 @@ import { AigenError, asError } from '../../schemas/error.ts'
 import { kindOf, type ActorId, type ActorKind } from './actor.ts'
 import type { Fold, LiveActor } from './fold.ts'
 import { refuses, type Item } from './item.ts'
+import type { Kinds } from './kinds.ts'
 import { effectRecord, type Entry, type Line } from './record.ts'
 import { advance, type Outcome } from './transition.ts'
 
+/** Events that one event may lead to inside the partition: actors that tell each other for ever are stopped. */
+const TOLD_MAX = 10_000
 /** Events that wait for parked actors, of one partition; of what comes beyond, the actors hear nothing. */
 const KEPT_MAX = 10_000
 
@@ -24,13 +27,24 @@ export interface Stage {
   readonly staged: readonly Staged[]
   /** To be called when the lines are durable, in order. */
   readonly answers: readonly (() => void)[]
+  /** Actors that must be brought into memory first; then the lines are not to be used. */
+  readonly missing: readonly ActorId[]
 }
 
 /** Whether it is an effect's result: the effect is over, whatever becomes of the event. */
 const ends = ({ cause }: Item): boolean => cause !== undefined && !cause.startsWith('timer:') && !cause.startsWith('kept:')
 
-/** The lines for `items` and for the effects that ended without an event; `at` is stamped on each event. */
-export function stage(fold: Fold, kinds: ReadonlyMap<string, ActorKind>, items: readonly Item[], ended: readonly string[], at: number): Stage {
+export interface StageOptions {
+  readonly fold: Fold
+  readonly kinds: Kinds
+  /** Whether an actor is there and not in memory. */
+  readonly cold: (actor: ActorId) => boolean
+  /** Stamped on each event. */
+  readonly at: number
+}
+
+/** The lines for `items` and for the effects that ended without an event. */
+export function stage({ fold, kinds, cold, at }: StageOptions, items: readonly Item[], ended: readonly string[]): Stage {
   const staged: Staged[] = []
   const answers: (() => void)[] = []
   /** Actors as they are after the lines so far. */
@@ -38,9 +52,12 @@ export function stage(fold: Fold, kinds: ReadonlyMap<string, ActorKind>, items: 
   const taken = new Set<string>()
   /** Of the last event kept. */
   let number = fold.keptLast
+  const missing = new Set<ActorId>()
+  let births = 0
 
   const take = (item: Item, inside: Item[]): void => {
     const live = overlay.get(item.actor) ?? fold.actors.get(item.actor)
+    if (!live && cold(item.actor)) return void missing.add(item.actor)
     if (item.unpark) return unpark(item, live)
     const refusal = refuses(live, item, fold.broken.get(item.actor))
     if (refusal) {
@@ -50,7 +67,7 @@ export function stage(fold: Fold, kinds: ReadonlyMap<string, ActorKind>, items: 
       return
     }
     if (mustWait(item)) return keep(item)
-    const kind = live?.kind ?? kinds.get(kindOf(item.actor))
+    const kind = live?.kind ?? kinds.current(kindOf(item.actor))
     if (!kind) {
       answers.push(() => item.reject?.(new AigenError('internal', `no actor kind ${kindOf(item.actor)}`)))
       return
@@ -67,7 +84,7 @@ export function stage(fold: Fold, kinds: ReadonlyMap<string, ActorKind>, items: 
         ...(item.cause === undefined ? {} : { cause: item.cause }),
         effects: outcome.effects.map((one) => effectRecord(one.kind, one.params)),
       }
-      const after: LiveActor = { id: item.actor, kind, snapshot: outcome.snapshot, number }
+      const after: LiveActor = { id: item.actor, kind, snapshot: outcome.snapshot, number, born: live?.born ?? fold.births + births++ }
       overlay.set(item.actor, after)
       staged.push({ line, kind, outcome })
       answers.push(() => item.resolve?.(after))
@@ -120,7 +137,16 @@ export function stage(fold: Fold, kinds: ReadonlyMap<string, ActorKind>, items: 
       taken.add(item.cause)
     }
     const inside: Item[] = [item]
-    for (let next = inside.shift(); next; next = inside.shift()) take(next, inside)
+    for (let place = 0; place < inside.length; place++) {
+      take(inside[place]!, inside)
+      if (place < TOLD_MAX) continue
+      const { actor } = inside[place]!
+      const live = overlay.get(actor)
+      const reason = `it is told and tells without an end, since ${item.actor} got ${item.event.type}`
+      if (live) overlay.set(actor, { ...live, parked: reason })
+      staged.push({ line: { parked: actor, reason } })
+      break
+    }
   }
-  return { staged, answers }
+  return { staged, answers, missing: [...missing] }
 }

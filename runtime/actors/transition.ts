@@ -67,3 +67,13 @@ export function advance(kind: ActorKind, snapshot: AnyMachineSnapshot | undefine
   }
   return { snapshot: next, effects, tells, timers }
 }
+
+/** The snapshot as plain data. */
+export function persist(kind: ActorKind, snapshot: AnyMachineSnapshot): object {
+  return kind.machine.getPersistedSnapshot(snapshot) as object
+}
+
+/** The snapshot that `persist` made data of. Throws when the machine has no such state. */
+export function restore(kind: ActorKind, state: object): AnyMachineSnapshot {
+  return kind.machine.restoreSnapshot(state as never, scope) as AnyMachineSnapshot
+}

@@ -1,0 +1,55 @@
+/**
+ * An actor as bytes, for the snapshot log (D2, I7): its state, what it waits for, and which machine
+ * made it. A snapshot is a cache: restored, it must be what the replay of its events is. Used by
+ * `partition` and `snapshot-log`.
+ */
+import { Packr } from 'msgpackr'
+import { AigenError } from '../../schemas/error.ts'
+import { kindOf, type ActorId } from './actor.ts'
+import type { Fold, LiveActor, OpenEffect, PendingTimer } from './fold.ts'
+import type { Kinds } from './kinds.ts'
+import { persist, restore } from './transition.ts'
+
+export interface Image {
+  readonly actor: ActorId
+  /** Hash of the machine that its state is of. */
+  readonly machine: string
+  readonly number: number
+  readonly born: number
+  readonly state: object
+  readonly open: readonly OpenEffect[]
+  readonly timers: readonly PendingTimer[]
+  readonly parked?: string
+}
+
+const packr = new Packr({ useRecords: false, structuredClone: false })
+
+/** The actor as it is in `fold`, as bytes. */
+export function imageOf(fold: Fold, { id, kind, number, born, snapshot, parked }: LiveActor): Uint8Array {
+  const image: Image = {
+    actor: id, machine: kind.hash, number, born, state: persist(kind, snapshot), open: fold.openOf(id), timers: fold.timersOf(id), ...(parked === undefined ? {} : { parked }),
+  }
+  return packr.pack(image)
+}
+
+/** Error `journal.corrupt`. */
+export function readImage(data: Uint8Array): Image {
+  try {
+    return packr.unpack(data) as Image
+  } catch (cause) {
+    throw new AigenError('journal.corrupt', 'not a snapshot', { cause })
+  }
+}
+
+/**
+ * The actor of an image under the machine that made it, or migrated to the one there is now.
+ * Error `journal.machine-changed`.
+ */
+export function revive(kinds: Kinds, { actor, machine, number, born, state, parked }: Image): LiveActor {
+  const same = kinds.byHash(machine)
+  const kind = same ?? kinds.current(kindOf(actor))
+  if (!kind) throw new AigenError('journal.machine-changed', `this node has no actor kind ${kindOf(actor)}`)
+  const migrated = same ? state : kind.migrate?.(state, machine)
+  if (!migrated) throw new AigenError('journal.machine-changed', `${machine} wrote its snapshot, this is ${kind.hash}, which does not say how to go on from it`)
+  return { id: actor, kind, number, born, snapshot: restore(kind, migrated), ...(parked === undefined ? {} : { parked }) }
+}

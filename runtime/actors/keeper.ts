@@ -1,0 +1,212 @@
+/**
+ * Keeps a partition's memory bounded and its start-up short (D2): saves images of what changed,
+ * puts quiet actors out of memory and brings them back, and marks checkpoints so that recovery
+ * replays a tail and not the history. Works beside the appends, one thing after another; images are
+ * taken between groups, so each is of a committed state. Used by `partition` only.
+ */
+import { asError, type AigenError } from '../../schemas/error.ts'
+import type { Log } from '../ports/journal.ts'
+import type { ActorId } from './actor.ts'
+import type { Fold, LiveActor } from './fold.ts'
+import { imageOf, readImage, revive } from './image.ts'
+import type { Kinds } from './kinds.ts'
+import type { Fresh, SnapshotLog } from './snapshot-log.ts'
+
+export interface Limits {
+  /** Passivating actors that stay in memory; default 20,000. */
+  readonly resident?: number
+  /** Bytes of the journal's tail before a checkpoint; default 8 MB. */
+  readonly tailBytes?: number
+  /** Records of the tail before a checkpoint; default 20,000. */
+  readonly tailRecords?: number
+  /** Records of the journal that are kept though a checkpoint covers them, to look back; default 200,000. */
+  readonly retain?: number
+}
+
+/** Events for parked actors that a checkpoint takes along. */
+const KEPT_MAX = 100
+/** Images taken in one go, so that the appends do not wait for many. */
+const SLICE = 128
+
+export interface KeeperOptions {
+  readonly fold: Fold
+  readonly kinds: Kinds
+  readonly journal: Log
+  readonly snapshots: SnapshotLog
+  readonly limits: Limits
+  /** Sequence of the last record that is committed. */
+  readonly last: () => number
+  /** Whether an event is on its way to the actor. */
+  readonly held: (actor: ActorId) => boolean
+  readonly failed: (error: AigenError) => void
+}
+
+export class Keeper {
+  readonly #options: KeeperOptions
+  readonly #limits: Required<Limits>
+  #bytes = 0
+  #records = 0
+  #working: Promise<void> | undefined
+  #stopped = false
+
+  constructor(options: KeeperOptions) {
+    this.#options = options
+    this.#limits = { resident: 20_000, tailBytes: 8_000_000, tailRecords: 20_000, retain: 200_000, ...options.limits }
+  }
+
+  /** After each record of the journal: starts what has become due. */
+  committed(bytes: number): void {
+    this.#bytes += bytes
+    this.#records += 1
+    if (this.#working || this.#stopped || !this.#due()) return
+    this.#working = this.#work().catch((thrown) => {
+      const error = asError(thrown)
+      // What is too large for a checkpoint now stays in the journal's tail until the next.
+      if (error.code !== 'input.too-large') this.#options.failed(error)
+    }).finally(() => (this.#working = undefined))
+  }
+
+  /** Actors there are, in memory or not. */
+  get size(): number {
+    const { fold, snapshots } = this.#options
+    let cold = 0
+    for (const id of snapshots.ids()) if (this.cold(id)) cold++
+    return fold.actors.size + cold
+  }
+
+  /** Whether the actor is there and not in memory. */
+  cold(actor: ActorId): boolean {
+    const { fold, snapshots } = this.#options
+    return !fold.actors.has(actor) && snapshots.has(actor) && !fold.broken.has(actor)
+  }
+
+  /** Brings actors into memory; those that are there or nowhere are passed over. Errors: `journal.*`, `network.*`. */
+  async load(ids: readonly ActorId[]): Promise<void> {
+    const { fold, snapshots } = this.#options
+    for (let cold = ids.filter((id) => this.cold(id)); cold.length > 0; cold = cold.filter((id) => this.cold(id))) {
+      const places = new Map(cold.map((id) => [id, snapshots.at(id)]))
+      for await (const data of snapshots.load(cold)) {
+        const image = readImage(data)
+        // Meanwhile it may have been loaded, changed and put out again: then this image is old.
+        if (this.cold(image.actor) && snapshots.at(image.actor) === places.get(image.actor)) this.#restore(data)
+      }
+    }
+    for (const id of ids) {
+      const live = fold.actors.get(id)
+      if (live?.kind.passivates) fold.use(id)
+    }
+  }
+
+  /** Brings in what must be in memory. */
+  async loadHot(): Promise<void> {
+    for await (const data of this.#options.snapshots.hot()) this.#restore(data)
+  }
+
+  /** Brings an actor into memory; undefined when there is none. Errors: `journal.*`, `network.*`. */
+  async fetch(id: ActorId): Promise<LiveActor | undefined> {
+    if (this.cold(id)) await this.load([id])
+    return this.#options.fold.actors.get(id)
+  }
+
+  /** Brings every actor into memory, for whoever only reads. */
+  async loadAll(): Promise<void> {
+    const { fold, snapshots } = this.#options
+    await this.load([...snapshots.ids()])
+    fold.sort()
+  }
+
+  /** Every actor that `wanted` names, in memory or not, without keeping the others there. */
+  async *all(wanted: (id: ActorId) => boolean): AsyncGenerator<LiveActor> {
+    const { fold, snapshots } = this.#options
+    const cold = [...snapshots.ids()].filter((id) => this.cold(id))
+    for (const id of [...fold.actors.keys(), ...cold]) {
+      const actor = wanted(id) ? await this.read(id) : undefined
+      if (actor) yield actor
+    }
+  }
+
+  /** An actor as it is, without keeping it in memory. */
+  async read(id: ActorId): Promise<LiveActor | undefined> {
+    const { fold, kinds, snapshots } = this.#options
+    for (;;) {
+      const live = fold.actors.get(id)
+      const at = snapshots.at(id)
+      if (live || at === undefined) return live
+      for await (const data of snapshots.load([id])) if (!fold.actors.has(id) && snapshots.at(id) === at) return revive(kinds, readImage(data))
+    }
+  }
+
+  /** Waits for what is under way and begins nothing more. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.#working
+  }
+
+  #restore(data: Uint8Array): void {
+    const { fold, kinds } = this.#options
+    const image = readImage(data)
+    try {
+      fold.restore(revive(kinds, image), image.open, image.timers)
+    } catch (thrown) {
+      fold.lose(image.actor, asError(thrown).message)
+    }
+  }
+
+  #due(): boolean {
+    const { fold } = this.#options
+    return fold.passive.size > this.#limits.resident || this.#bytes > this.#limits.tailBytes || this.#records > this.#limits.tailRecords
+  }
+
+  async #work(): Promise<void> {
+    if (this.#options.fold.passive.size > this.#limits.resident) await this.#evict()
+    if (this.#bytes > this.#limits.tailBytes || this.#records > this.#limits.tailRecords) await this.#checkpoint()
+  }
+
+  /** Puts the actors that were longest without an event out of memory, a tenth more than must go. */
+  async #evict(): Promise<void> {
+    const { fold, snapshots } = this.#options
+    const victims: ActorId[] = []
+    let excess = fold.passive.size - Math.floor(this.#limits.resident * 0.9)
+    for (const id of fold.passive) {
+      if (excess-- <= 0) break
+      if (this.#evictable(id)) victims.push(id)
+    }
+    for (let start = 0; start < victims.length; start += SLICE) {
+      const slice = victims.slice(start, start + SLICE).filter((id) => this.#evictable(id))
+      const numbers = new Map(slice.map((id) => [id, fold.actors.get(id)!.number]))
+      await snapshots.save(this.#take(slice.filter((id) => fold.changed.has(id))))
+      for (const [id, number] of numbers) if (this.#evictable(id) && !fold.changed.has(id) && fold.actors.get(id)!.number === number) fold.evict(id)
+    }
+  }
+
+  #evictable(id: ActorId): boolean {
+    const { fold, held } = this.#options
+    return fold.actors.has(id) && fold.quiet(id) && !held(id)
+  }
+
+  /** Images of actors as they are now. */
+  #take(ids: readonly ActorId[]): Fresh[] {
+    const { fold } = this.#options
+    return ids.flatMap((id) => {
+      fold.changed.delete(id)
+      const actor = fold.actors.get(id)
+      if (!actor) return []
+      const hot = !actor.kind.passivates || !fold.quiet(id) || fold.timersOf(id).length > 0
+      return [{ actor: id, hot, data: imageOf(fold, actor) }]
+    })
+  }
+
+  async #checkpoint(): Promise<void> {
+    const { fold, journal, snapshots, last } = this.#options
+    this.#bytes = 0
+    this.#records = 0
+    // What this code cannot replay stays in the journal's tail, for a code that can; and so does much that waits for parked actors.
+    if (fold.behind.size > 0 || fold.broken.size > 0 || fold.kept.size > KEPT_MAX) return
+    const through = last()
+    const kept = [...fold.kept.values()]
+    const changed = [...fold.changed]
+    for (let start = 0; start < changed.length; start += SLICE) await snapshots.save(this.#take(changed.slice(start, start + SLICE)))
+    await snapshots.mark({ through, seen: last(), births: fold.births, kept })
+    await journal.purge(through - this.#limits.retain)
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * Takes a line of the journal into a fold, as it was taken when it was written (I7). Used by
+ * `partition` at recovery and by whoever only reads a journal.
+ */
+import { AigenError, asError } from '../../schemas/error.ts'
+import { kindOf } from './actor.ts'
+import { noChanges, type Fold } from './fold.ts'
+import type { Kinds } from './kinds.ts'
+import { effectRecord, sameEffects, type Entry, type Line } from './record.ts'
+import { advance } from './transition.ts'
+
+/**
+ * Never throws: an actor that this code cannot replay is parked with the reason, and takes no more
+ * lines. Lines that a snapshot includes already change nothing. `replayed` is told of each event taken.
+ */
+export function replay(fold: Fold, kinds: Kinds, line: Line, replayed?: (entry: Entry, problem?: AigenError) => void): void {
+  const changes = noChanges()
+  if ('ended' in line) return fold.end(line.ended, changes)
+  if ('parked' in line) return fold.park(line.parked, line.reason)
+  if ('unparked' in line) return fold.unpark(line.unparked, changes)
+  if ('kept' in line) return fold.keep(line)
+  const live = fold.actors.get(line.actor)
+  if (live?.parked !== undefined || fold.broken.has(line.actor)) return
+  if (live && line.number <= live.number) return line.cause === undefined ? undefined : fold.end(line.cause, changes)
+  // What was written by a version that is still here is replayed by it.
+  const kind = kinds.byHash(line.machine) ?? live?.kind ?? kinds.current(kindOf(line.actor))
+  try {
+    if (!kind) throw new AigenError('journal.machine-changed', `this node has no actor kind ${kindOf(line.actor)}`)
+    if (line.number !== (live?.number ?? 0) + 1) throw new AigenError('journal.corrupt', `event ${line.number} follows event ${live?.number ?? 0}`)
+    const outcome = advance(kind, live?.snapshot, line.event)
+    // The same machine makes the same effects: only another one's are packed and hashed again.
+    if (line.machine !== kind.hash && !sameEffects(outcome.effects.map((one) => effectRecord(one.kind, one.params)), line.effects)) {
+      throw new AigenError('journal.machine-changed', `${line.machine} wrote it, this is ${kind.hash}`)
+    }
+    fold.commit(line, kind, outcome, changes)
+    replayed?.(line)
+  } catch (thrown) {
+    const problem = asError(thrown)
+    fold.lose(line.actor, problem.message)
+    replayed?.(line, problem)
+  }
+}
