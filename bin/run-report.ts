@@ -22,7 +22,8 @@ export function reportText({ run, pipeline, state, spent, budget, startedAt, end
 }
 
 /** The hirings of a step, where there was more to say than that it was done. */
-function attemptLines({ step, attempts }: StepReport): string[] {
+function attemptLines({ step, attempts, why }: StepReport): string[] {
+  if (attempts.length === 0 && why !== undefined) return [`${step}: ${why}`]
   if (attempts.every(({ state }) => state === 'done')) return []
   return attempts.map(({ providerName, agreed, charged, state, reason }, at) => `${step}, attempt ${at + 1}: ${providerName} for ${agreed}, ${state}, ${charged} paid${reason === undefined ? '' : `: ${reason}`}`)
 }
