@@ -126,11 +126,13 @@ it.each(['beforeAppend', 'afterAppend'] as const)('killed %s any record, every e
     await Promise.all([first.start('counter/a', {}), first.start('counter/b', {})])
     await first.close()
     let count = 0
+    let armed = false
     let dies = (): void => undefined
     const died = new Promise<'died'>((resolve) => (dies = () => resolve('died')))
     // A dead process hears of nothing any more.
-    const hooks = { [when]: () => (++count > nth ? (dies(), new Promise<never>(() => undefined)) : undefined) }
+    const hooks = { [when]: () => (armed && ++count >= nth ? (dies(), new Promise<never>(() => undefined)) : undefined) }
     const doomed = await world.open({}, hooks)
+    armed = true
     const acknowledged: number[] = []
     const tell = async (host: Host, n: number): Promise<void> => {
       await host.send('counter/a', { type: 'pass', to: 'counter/b', n })
