@@ -8,7 +8,7 @@ import { asError, type AigenError } from '../../schemas/error.ts'
 import type { Log } from '../ports/journal.ts'
 import type { ActorId } from './actor.ts'
 import type { Fold, LiveActor } from './fold.ts'
-import { imageOf, readImage, revive } from './image.ts'
+import { imageOf, readImage, revive, type Image } from './image.ts'
 import type { Kinds } from './kinds.ts'
 import type { Fresh, SnapshotLog } from './snapshot-log.ts'
 
@@ -39,6 +39,8 @@ export interface KeeperOptions {
   /** Whether an event is on its way to the actor. */
   readonly held: (actor: ActorId) => boolean
   readonly failed: (error: AigenError) => void
+  /** Told of each image that was brought into memory; `problem` says why this code cannot go on from it. */
+  readonly restored?: ((image: Image, problem?: AigenError) => void) | undefined
 }
 
 export class Keeper {
@@ -143,12 +145,15 @@ export class Keeper {
   }
 
   #restore(data: Uint8Array): void {
-    const { fold, kinds } = this.#options
+    const { fold, kinds, restored } = this.#options
     const image = readImage(data)
     try {
       fold.restore(revive(kinds, image), image.open, image.timers)
+      restored?.(image)
     } catch (thrown) {
-      fold.lose(image.actor, asError(thrown).message)
+      const problem = asError(thrown)
+      fold.lose(image.actor, problem.message)
+      restored?.(image, problem)
     }
   }
 

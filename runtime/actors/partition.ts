@@ -9,6 +9,7 @@ import type { Log } from '../ports/journal.ts'
 import type { ActorEvent, ActorId } from './actor.ts'
 import { appendSurely } from './append.ts'
 import { Fold, noChanges, type Changes, type LiveActor } from './fold.ts'
+import type { Image } from './image.ts'
 import type { Item } from './item.ts'
 import { Keeper, type Limits } from './keeper.ts'
 import type { Kinds } from './kinds.ts'
@@ -35,6 +36,8 @@ export interface PartitionEvents {
   lost(error: AigenError): void
   /** After an event was read from the journal; `problem` says why this code cannot follow it. */
   replayed?(entry: Entry, problem?: AigenError): void
+  /** After an actor came in from a snapshot; `problem` says why this code cannot go on from it. */
+  restored?(image: Image, problem?: AigenError): void
 }
 
 export interface PartitionOptions {
@@ -275,11 +278,11 @@ export class Partition {
   }
 
   #clear(): void {
-    const { log, snapshots, clock, owner, kinds, limits = {} } = this.#options
+    const { log, snapshots, clock, owner, kinds, events, limits = {} } = this.#options
     this.fold = new Fold()
     this.#snapshots = new SnapshotLog(snapshots, clock, owner)
     this.keeper = new Keeper({
-      fold: this.fold, kinds, journal: log, snapshots: this.#snapshots, limits, last: () => this.#last, held: (actor) => this.#held.has(actor), failed: (error) => this.#lose(error),
+      fold: this.fold, kinds, journal: log, snapshots: this.#snapshots, limits, last: () => this.#last, held: (actor) => this.#held.has(actor), failed: (error) => this.#lose(error), restored: events.restored,
     })
     this.#last = 0
     this.#epoch = 0

@@ -3,16 +3,20 @@
  * nothing dispatched (I6, I7). Used by the commands that only look: `aigen bill`, `aigen runs ls`,
  * and, reading on as the owner writes, `aigen runs watch`.
  */
-import { AigenError } from '../../schemas/error.ts'
+import { AigenError, asError } from '../../schemas/error.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Journal } from '../ports/journal.ts'
 import type { ActorId, ActorKind } from './actor.ts'
 import type { LiveActor, ParkedActor } from './fold.ts'
 import type { Watcher } from './host.ts'
+import type { Image } from './image.ts'
 import { Kinds } from './kinds.ts'
 import { Partition } from './partition.ts'
 import type { Entry } from './record.ts'
 import { snapshotsOf } from './snapshot-log.ts'
+
+/** Times a journal is read anew because its owner compacts it. */
+const READINGS = 5
 
 /** What can be asked of actors, live or read; a `Host` has it too. */
 export interface Actors {
@@ -37,10 +41,12 @@ export interface ReadOptions {
   readonly kinds: readonly ActorKind[]
   /** Told of each event, the first reading's included; `problem` says why this code cannot follow it. */
   readonly onEvent?: (entry: Entry, problem?: AigenError) => void
+  /** Told of each actor that comes from a snapshot, in place of the events before it. */
+  readonly onImage?: (image: Image, problem?: AigenError) => void
 }
 
 /** The actors as of the last record at the time of the call. Errors: `journal.*`, `network.*`. */
-export async function readActors({ journal, partition, clock, kinds, onEvent }: ReadOptions): Promise<ReadActors> {
+export async function readActors({ journal, partition, clock, kinds, onEvent, onImage }: ReadOptions): Promise<ReadActors> {
   const readOnly = (): never => {
     throw new AigenError('internal', 'these actors are read only')
   }
@@ -52,10 +58,18 @@ export async function readActors({ journal, partition, clock, kinds, onEvent }: 
   }
   const log = await journal.open(partition)
   const read = new Partition({
-    log, snapshots: await journal.open(snapshotsOf(partition)), owner: 'reader', kinds: new Kinds(kinds), clock, events: { committed: readOnly, lost: readOnly, replayed },
+    log, snapshots: await journal.open(snapshotsOf(partition)), owner: 'reader', kinds: new Kinds(kinds), clock, events: { committed: readOnly, lost: readOnly, replayed, ...(onImage ? { restored: onImage } : {}) },
   })
-  await read.open()
-  await read.keeper.loadAll()
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await read.open()
+      await read.keeper.loadAll()
+      break
+    } catch (thrown) {
+      // Its owner gave up old records while they were read: what it left in their place is there.
+      if (asError(thrown).code !== 'journal.corrupt' || attempt >= READINGS) throw thrown
+    }
+  }
   const { fold: { actors } } = read
   return {
     peek: (id) => actors.get(id),

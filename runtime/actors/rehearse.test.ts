@@ -1,6 +1,7 @@
 /** What another version of the code would make of a journal, told before it takes it over. */
 import { expect, it } from 'vitest'
 import { memoryJournal } from '../memory/journal.ts'
+import type { Log } from '../ports/journal.ts'
 import type { ActorKind } from './actor.ts'
 import { CounterWorld, counterKind, type CounterContext } from './counter.fixture.ts'
 import { readActors } from './read-actors.ts'
@@ -71,6 +72,28 @@ it('of an actor that was unparked after an event it does not follow, names that 
   expect([breaks.map(({ actor, event }) => `${actor}#${event}`), parked]).toEqual([['counter/asks#3'], []])
 })
 
+it('of what a snapshot holds, says whether this code goes on from it', async () => {
+  const world = new CounterWorld()
+  world.limits = { tailRecords: 2, retain: 0 }
+  const host = await world.open()
+  await host.start('counter/a', { sum: 1 })
+  for (let n = 0; n < 10; n++) await host.send('counter/a', { type: 'add', n })
+  await host.start('counter/b', {})
+  await world.settle()
+  await host.close()
+  const same = await rehearsed(world, [counterKind()])
+  expect(same).toEqual({ actors: 2, live: 2, changed: 0, breaks: [], parked: [] })
+
+  const now = counterKind({ version: '2' })
+  const { breaks, ...counts } = await rehearsed(world, [now])
+  expect(counts.actors).toBe(2)
+  expect(breaks).toContainEqual({ actor: 'counter/a', kind: 'counter', journal: counterKind().hash, now: now.hash, event: 11, type: 'snapshot', why: expect.stringContaining('does not say how to go on') })
+  const { breaks: none, changed } = await rehearsed(world, [counterKind({ version: '2', options: { migrate: (state) => state } })])
+  expect([none, changed]).toEqual([[], 2])
+  expect((await rehearsed(world, [counterKind(), now])).breaks, 'the version that wrote it stands beside').toEqual([])
+  expect((await rehearsed(world, [])).breaks.map(({ actor, now: hash }) => [actor, hash]).toSorted()).toEqual([['counter/a', null], ['counter/b', null]])
+})
+
 it('a reader reads on as the owner writes, event by event, and takes nothing over', async () => {
   const world = new CounterWorld()
   const host = await world.open()
@@ -91,4 +114,21 @@ it('a reader reads on as the owner writes, event by event, and takes nothing ove
   await read.refresh()
   expect(read.context<CounterContext>('counter/a')!.sum, 'the next owner too').toBe(7)
   expect(heard).toHaveLength(2)
+})
+
+it('a reader begins anew when the owner gives up what it reads', async () => {
+  const world = new CounterWorld()
+  world.limits = { tailRecords: 2, retain: 0 }
+  const host = await world.open()
+  for (let at = 0; at < 10; at++) await host.start(`counter/${at}`, { sum: at })
+  await world.settle()
+  const journal = memoryJournal(world.disk)
+  let gone = 2
+  const open = async (partition: string): Promise<Log> => {
+    const log = await journal.open(partition)
+    return partition === 'p0' ? log : { ...log, at: async (sequence) => (sequence > 1 && gone-- > 0 ? undefined : log.at(sequence)) }
+  }
+  const read = await readActors({ journal: { ...journal, open }, partition: 'p0', clock: world.clock, kinds: [counterKind()] })
+  expect(gone).toBeLessThanOrEqual(0)
+  expect([...read.list('counter')].map(({ id }) => id)).toEqual(Array.from({ length: 10 }, (_, at) => `counter/${at}`))
 })

@@ -3,7 +3,8 @@
  * actors would not follow it, and from which event on. Reads only: no fence, no effect, and who owns
  * the journal goes on owning it (I6). Used by `aigen doctor --dry-run`.
  */
-import type { ActorId } from './actor.ts'
+import type { AigenError } from '../../schemas/error.ts'
+import { kindOf, type ActorId } from './actor.ts'
 import type { ParkedActor } from './fold.ts'
 import { readActors, type ReadOptions } from './read-actors.ts'
 
@@ -13,9 +14,9 @@ export interface Break {
   /** Hash of the machine that wrote the event, and that of this code's machine; null where this code has none of the kind. */
   readonly journal: string
   readonly now: string | null
-  /** Number of the first event, in the actor's life from 1, that this code does not follow. */
+  /** Number of the first event, in the actor's life from 1, that this code does not follow; of a snapshot, that of the last event in it. */
   readonly event: number
-  /** Type of that event. */
+  /** Type of that event, or `snapshot`. */
   readonly type: string
   readonly why: string
 }
@@ -33,18 +34,20 @@ export interface Rehearsal {
 }
 
 /** What opening this journal with `kinds` would find. Errors: `journal.*`, `network.*`. */
-export async function rehearse(options: Omit<ReadOptions, 'onEvent'>): Promise<Rehearsal> {
+export async function rehearse(options: Omit<ReadOptions, 'onEvent' | 'onImage'>): Promise<Rehearsal> {
   const hashes = new Map(options.kinds.map((kind) => [kind.name, kind.hash]))
   const breaks = new Map<ActorId, Break>()
   const wrote = new Map<ActorId, string>()
+  const heard = (actor: ActorId, machine: string, event: number, type: string, problem?: AigenError): void => {
+    wrote.set(actor, machine)
+    if (!problem) return
+    const kind = kindOf(actor)
+    breaks.set(actor, { actor, kind, journal: machine, now: hashes.get(kind) ?? null, event, type, why: problem.message })
+  }
   const read = await readActors({
     ...options,
-    onEvent: ({ actor, machine, number, event }, problem) => {
-      wrote.set(actor, machine)
-      if (!problem) return
-      const kind = actor.split('/', 1)[0]!
-      breaks.set(actor, { actor, kind, journal: machine, now: hashes.get(kind) ?? null, event: number, type: event.type, why: problem.message })
-    },
+    onEvent: ({ actor, machine, number, event }, problem) => heard(actor, machine, number, event.type, problem),
+    onImage: ({ actor, machine, number }, problem) => heard(actor, machine, number, 'snapshot', problem),
   })
   let live = 0
   let changed = 0
