@@ -1,8 +1,12 @@
+import { createHash } from 'node:crypto'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Bill, BillStep } from '../schemas/documents.gen.ts'
 import { AigenError } from '../schemas/error.ts'
+import { nodeId } from '../schemas/id.ts'
 import { paidCalls } from '../pipelines/bill.ts'
 import type { RunContext } from '../pipelines/run.machine.ts'
+import { nodeSigner } from '../runtime/identity/ed25519.ts'
+import { toText } from '../runtime/identity/text-bytes.ts'
 import { virtualClock, type VirtualClock } from '../runtime/memory/clock.ts'
 import type { PurseContext } from '../runtime/payments/purse.machine.ts'
 import { verifyReceipt } from '../runtime/payments/receipt.ts'
@@ -152,6 +156,24 @@ describe('bad luck costs nothing but what was delivered', () => {
       await world.drive(world.provider(shouter('p1', '0.01', 90)))
       const again = await world.drive(world.user('alice'))
       balanced(again, { ...finished, bill: billNow(again, finished.run) })
+    })
+
+    // Found by the simulator (seed 285): what one node of the payer had signed, another one went on with.
+    it('hired by one node of the payer and paid by another leaves receipts that verify (I3)', async () => {
+      world = new MemoryWorld({ clock: virtualClock() })
+      await world.drive(world.provider(shouter('p1', '0.01', 90)))
+      const first = await world.drive(world.user('alice'))
+      const signed = new Promise<void>((resolve) => {
+        first.node.host.watch((actor) => { if (actor.kind.name === 'negotiation' && actor.snapshot.value === 'accepting') resolve() })
+      })
+      const id = await start(first, pipeline({ only: step('${input.text}') }, '${steps.only.text}'))
+      await world.drive(signed)
+      await first.kill()
+      const node = nodeSigner(createHash('sha256').update('another node of alice').digest())
+      const again = await world.drive(world.user('alice', { keys: { ...keysOf('alice'), node, nodeId: nodeId(toText(node.publicKey)) } }))
+      const finished = await finish(again, id)
+      expect(finished).toMatchObject({ error: null, output: 'HI' })
+      balanced(again, finished)
     })
 
     it('that says its input cannot be read is believed: nobody else is asked, nothing is paid', async () => {

@@ -68,6 +68,8 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
       if (terms.provider !== wire.participant) throw new AigenError('auth.unauthorised', 'the quote is of another provider', { path: 'terms.provider' })
       if (admission.busy(terms.capability, caller)) throw new AigenError('node.busy')
       verifyQuote({ terms, signature: body.quote }, verifier, clock.now())
+      // Another node of the payer may have signed than the one that asks.
+      verifier.authorisations.admit(body.authorisation)
       verifySide(body, 'payer', body.payer, verifier, clock.now())
       await checkLane(parts, readLane, body, caller)
       const host = parts.host()

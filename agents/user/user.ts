@@ -18,7 +18,7 @@ import { settleEffects } from '../../pipelines/settle.ts'
 import { step } from '../../pipelines/step.machine.ts'
 import { experience } from '../../runtime/market/experience.machine.ts'
 import { hireEffects } from '../../runtime/market/hire.ts'
-import { keyring } from '../../runtime/market/keyring.machine.ts'
+import { keepKeys, keyring } from '../../runtime/market/keyring.machine.ts'
 import { negotiation } from '../../runtime/market/negotiation.machine.ts'
 import { openNode, type Node, type NodeOptions, type NodeParts, type Room } from '../../runtime/node/node.ts'
 import { payEffects } from '../../runtime/payments/pay.ts'
@@ -63,7 +63,9 @@ function userRooms(options: UserOptions, listeners: Listeners): Room[] {
   const contractOf = (parts: NodeParts) => (provider: string, id: string): Capability | undefined =>
     parts.directory.entry(provider)?.card.body.offers.find((offer) => offer.capability.id === id)?.capability ?? standard.get(id)
   return [
-    (parts) => ({ actors: [negotiation, experience, keyring], effects: hireEffects({ ...parts, terms: parts.rail.terms }) }),
+    (parts) => ({ actors: [negotiation, experience, keyring], effects: hireEffects({
+      ...parts, terms: parts.rail.terms, keep: (hashes) => keepKeys(parts.host(), hashes, parts.wire.credentials.verifier.authorisations),
+    }) }),
     (parts) => ({ actors: [purse, wallet], effects: payEffects({ ...parts, voucherKey: parts.keys.voucher, wallet: parts.participant }) }),
     (parts) => ({
       actors: [run, step, inquiry, dispute],

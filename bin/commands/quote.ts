@@ -41,7 +41,7 @@ export async function quote(given: string, options: ReadOptions, output: Output)
     if (!report.ok || !report.pipeline) throw new AigenError('pipeline.invalid', undefined, { issues: report.errors })
     const plan = planOf(report.pipeline, report.budget)
     const actors = await readRuns(ports)
-    const ask = hireEffects({ wire, clock, directory, terms: rail.terms, host: () => actors })['market.ask']!
+    const ask = hireEffects({ wire, clock, directory, terms: rail.terms, host: () => actors, keep: async () => undefined })['market.ask']!
     const offersOf = async (step: StepPlan): Promise<Offer[]> => {
       const units = capabilities.get(step.uses)?.estimate?.units ?? 1
       const params = { capability: step.uses, units, inputBytes: 0, cap: step.maxPrice, deadlineMs: step.deadlineMs, graceMs: step.graceMs, expect: step.expect, settle: step.settle, escrow: step.escrow, only: step.only, exclude: step.not }

@@ -21,6 +21,7 @@ import { agreementId, signAgreement, verifyQuote, verifySide } from './agreement
 import type { Directory } from './directory.ts'
 import { chooseAgent, type EscrowWish } from './escrow-agent.ts'
 import { historyOf, type ExperienceContext } from './experience.machine.ts'
+import { keptKey } from './keyring.machine.ts'
 import type { Lane } from './negotiation.machine.ts'
 import type { Reputation } from './reputation.ts'
 import type { Offer } from './strategy.ts'
@@ -40,6 +41,8 @@ export interface HireOptions {
   readonly terms: RailTerms
   /** Only what the payer remembers of providers is read from it. */
   readonly host: () => Pick<Host, 'context'>
+  /** Keeps the authorisations with these hashes, before a signature under one of them counts. */
+  readonly keep: (hashes: readonly Hash[]) => Promise<void>
 }
 
 interface Ask {
@@ -63,7 +66,7 @@ export function marketSubject(capability: string): string {
 }
 
 /** The effects `market.ask`, `market.counter`, `market.sign` and `market.accept`. */
-export function hireEffects({ wire, clock, directory, reputation, terms: rail, host }: HireOptions): Record<string, EffectKind> {
+export function hireEffects({ wire, clock, directory, reputation, terms: rail, host, keep }: HireOptions): Record<string, EffectKind> {
   const { credentials } = wire
 
   /** Why a quote does not answer the call, or nothing when it does. */
@@ -154,7 +157,11 @@ export function hireEffects({ wire, clock, directory, reputation, terms: rail, h
 
   const sign: EffectKind = {
     mode: 'idempotent',
-    run: async (params: { terms: Terms; lane: `0x${string}` }) => ({ type: 'market.sign.done', payer: signAgreement(params, credentials.sign) }),
+    run: async (params: { terms: Terms; lane: `0x${string}` }) => {
+      // Another node of ours may go on with it, and its receipts need this one's authorisation.
+      await keep([credentials.auth])
+      return { type: 'market.sign.done', payer: signAgreement(params, credentials.sign) }
+    },
   }
 
   const accept: EffectKind = {
@@ -165,12 +172,15 @@ export function hireEffects({ wire, clock, directory, reputation, terms: rail, h
       const agreed = { terms: quote.terms, lane: lane.id }
       const id: Hash = agreementId(agreed)
       const { vault, number, voucherKey } = lane
+      // That of the node which signed: the same bytes from whichever of ours says them again.
+      const authorisation = credentials.verifier.authorisations.get(payer.auth) ?? keptKey(host(), payer.auth) ?? credentials.authorisation
       const answer = await wire.call(
         participantId(quote.terms.provider), 'accept',
-        { ...agreed, payer, quote: quote.signature, proof: { vault, number, voucherKey }, authorisation: credentials.authorisation },
+        { ...agreed, payer, quote: quote.signature, proof: { vault, number, voucherKey }, authorisation },
         { callId: `a-${id.slice(7, 39)}`, timeoutMs: CALL_TIMEOUT_MS, signal, ...within(trace), validate: (value) => validate('AcceptAnswer', value) },
       )
       verifySide(agreed, 'provider', answer.provider, credentials.verifier, clock.now())
+      await keep([answer.provider.auth])
       return { type: 'market.accept.done', agreement: id, provider: answer.provider }
     },
   }

@@ -1,7 +1,8 @@
 /**
  * The node authorisations behind what a payer has paid for, by hash: whoever holds a receipt needs
  * them, also when their node has other keys by now and this process was started anew (I3, D5).
- * Told by `call.invoke` and `call.cancel` before anything is paid; read by the bill. One actor per participant.
+ * Told by `market.sign` and `market.accept` before there is an agreement, and by `call.invoke` and `call.cancel`
+ * before anything is paid; read by the bill. One actor per participant.
  */
 import { assign, createMachine } from 'xstate'
 import type { NodeAuthorisation } from '../../schemas/documents.gen.ts'
