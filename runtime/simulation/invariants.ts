@@ -108,20 +108,22 @@ function sealed(bytes: Uint8Array): boolean {
 
 /** I7: an actor that was seen is, when its journal is read again, what it was or further. */
 export class Folds {
-  readonly #seen = new Map<string, { readonly number: number; readonly state: string }>()
+  /** Snapshots are never changed, so they are compared only when a journal is read again. */
+  readonly #seen = new Map<string, LiveActor>()
 
   saw(actor: LiveActor): void {
-    this.#seen.set(actor.id, { number: actor.number, state: stateOf(actor) })
+    this.#seen.set(actor.id, actor)
   }
 
   /** Compares every actor of a host that was just opened with what was seen of it. */
   opened(actors: Pick<Actors, 'peek'>): Finding {
-    for (const [id, { number, state }] of this.#seen) {
+    for (const [id, before] of this.#seen) {
+      const { number } = before
       const actor = actors.peek(id)
       if (!actor) return broken('I7', `${id} was there and is not any more`)
       if (actor.parked !== undefined) return broken('I7', `${id} is parked: ${actor.parked}`)
       if (actor.number < number) return broken('I7', `${id} had taken ${number} events, its journal has ${actor.number}`)
-      if (actor.number === number && stateOf(actor) !== state) return broken('I7', `${id} is not what it was after event ${number}: ${stateOf(actor)} instead of ${state}`)
+      if (actor.number === number && stateOf(actor) !== stateOf(before)) return broken('I7', `${id} is not what it was after event ${number}: ${stateOf(actor)} instead of ${stateOf(before)}`)
     }
     return undefined
   }
