@@ -84,9 +84,13 @@ const FORGETFUL_EVERY = 8
 /** Kinds of actors that take part. */
 const KINDS = ['run', 'step', 'negotiation', 'inquiry', 'dispute', 'purse', 'wallet', 'experience', 'keyring', 'call', 'till', 'settler', 'verdict', 'sender', 'case', 'credits', 'purchase']
 
+/** Those that end when what they are for has ended. */
+const PASSING = new Set(['run', 'step', 'negotiation', 'inquiry', 'dispute'])
+
 /** The faults of a seed. */
-export function faultsOf(seed: number, { sellers, escrow }: Work): Fault[] {
-  const processes = ['alice', 'alice', ...sellers.map(({ name }) => name), ...(escrow ? ['safe'] : [])]
+export function faultsOf(seed: number, { sellers, users, escrow }: Work): Fault[] {
+  // Half of what goes wrong goes wrong at those who pay.
+  const processes = [...users, ...users, ...sellers.map(({ name }) => name), ...(escrow ? ['safe'] : [])]
   const kinds = seed % FORGETFUL_EVERY === FORGETFUL_EVERY - 1 ? [...KINDS_OF_FAULTS, 'forget' as const] : KINDS_OF_FAULTS
   return drawFaults(seededRandom(`${seed} faults`), { processes, spanMs: FAULTS_MS, hops: 300, times: 60, awayMs: 6_000, skewMs: 4_000, kinds })
 }
@@ -129,7 +133,7 @@ class Network {
   readonly #words = new Words()
   readonly #folds = new Map<string, Folds>()
   readonly #processes = new Map<string, Process<{ readonly node: Node }>>()
-  readonly #alice: Process<User>
+  readonly #users = new Map<string, Process<User>>()
   #violation: Violation | undefined
   #begun = 0
   #ended = { done: 0, failed: 0, paid: 0 }
@@ -158,9 +162,11 @@ class Network {
         return user
       })
     }
-    this.#alice = this.#add('alice', async (node, rooms) => openUser({ ...node, rooms, evaluate: evaluateHere, deposit: this.#work.deposit, faucet: true, standard: STANDARD }), (user) => {
-      for (const errand of this.#work.errands) if (this.#begun > 0 && errand.at <= this.world.clock.now() - this.#begun) this.#ask(user, errand)
-    })
+    for (const name of this.#work.users) {
+      this.#users.set(name, this.#add(name, async (node, rooms) => openUser({ ...node, rooms, evaluate: evaluateHere, deposit: this.#work.deposit, faucet: true, standard: STANDARD }), () => {
+        for (const errand of this.#work.errands) if (errand.user === name && this.#begun > 0 && errand.at <= this.world.clock.now() - this.#begun) this.#ask(errand)
+      }))
+    }
   }
 
   async play(): Promise<Outcome> {
@@ -172,12 +178,12 @@ class Network {
     this.#begun = world.clock.now()
     world.arm()
     for (const errand of this.#work.errands) {
-      world.clock.timer(this.#begun + errand.at, () => { if (this.#alice.running) this.#ask(this.#alice.running, errand) })
+      world.clock.timer(this.#begun + errand.at, () => this.#ask(errand))
       if (errand.cancelAt !== undefined) world.clock.timer(this.#begun + errand.at + errand.cancelAt, () => this.#cancel(errand))
     }
     await world.run(over(() => world.clock.now() - this.#begun > FAULTS_MS && this.#done()), FAULTS_MS * 2)
     world.heal()
-    const rested = await world.run(over(() => this.#up() && this.#done() && this.#lanes.settled), REST_MS)
+    const rested = await world.run(over(() => this.#up() && this.#done() && this.#lanes.settled && this.#heard()), REST_MS)
     if (this.#violation === undefined) await this.#final(rested)
     const { trace, plan } = world
     return { seed: this.#options.seed, events: trace.events, ms: world.clock.monotonic(), faults: this.#faults, struck: plan.struck, violation: this.#violation, lines: trace.lines, runs: this.#ended }
@@ -185,7 +191,7 @@ class Network {
 
   // ------------------------------------------------------------ who takes part
 
-  #add<Running extends { readonly node: Node }>(name: string, open: (node: Omit<NodeOptions, 'rooms'>, rooms: Room[]) => Promise<Running>, up?: (running: Running) => void): Process<Running> {
+  #add<Running extends { readonly node: Node }>(name: string, open: (node: Omit<NodeOptions, 'rooms'>, rooms: Room[]) => Promise<Running>, up?: () => void): Process<Running> {
     const { mutation } = this.#options
     this.#folds.set(name, new Folds())
     const process: Process<Running> = this.world.add<Running>({
@@ -228,7 +234,9 @@ class Network {
   }
 
   /** Asks for an errand; a user that does not hear whether it is begun asks again when it is up again. */
-  #ask(user: User, { key, document, inputs, heard }: Errand): void {
+  #ask({ user: name, key, document, inputs, heard }: Errand): void {
+    const user = this.#users.get(name)!.running
+    if (!user) return
     startRun(user, { key, document, inputs, ...(heard ? { onPiece: () => undefined } : {}) }).catch((thrown) => {
       const error = asError(thrown)
       // A process that has lost its journal to another takes nothing on.
@@ -236,8 +244,8 @@ class Network {
     })
   }
 
-  #cancel({ key }: Errand): void {
-    this.#alice.running?.node.host.send(`run/${keyedRun(key)}`, { type: 'cancel' }).catch(() => undefined)
+  #cancel({ user, key }: Errand): void {
+    this.#users.get(user)!.running?.node.host.send(`run/${keyedRun(key)}`, { type: 'cancel' }).catch(() => undefined)
   }
 
   // ------------------------------------------------------------ what must hold
@@ -273,7 +281,7 @@ class Network {
       const purse = host.context<PurseContext>('purse')
       const wallet = host.context<WalletContext>('wallet')
       if (purse) this.#found(this.#lanes.purse(purse))
-      if (purse && wallet && name === 'alice') this.#found(withinHolds(purse, wallet))
+      if (purse && wallet && this.#users.has(name)) this.#found(withinHolds(purse, wallet))
     }
     if (kind.name === 'run') {
       const { spent, hold, budget } = snapshot.context as RunContext
@@ -293,32 +301,35 @@ class Network {
     return [...this.#processes.values()].every(({ running }) => running !== undefined)
   }
 
+  /** Whether every record that is stored has been acknowledged. */
+  #heard(): boolean {
+    return [...this.#processes.values()].every(({ running, disk }) => running?.node.host.stats().last === disk.get(PARTITION)?.at(-1)?.sequence)
+  }
+
   #done(): boolean {
-    const host = this.#alice.running?.node.host
-    return host !== undefined && this.#work.errands.every(({ key }) => host.peek(`run/${keyedRun(key)}`)?.snapshot.status === 'done')
+    return this.#work.errands.every(({ user, key }) => this.#users.get(user)!.running?.node.host.peek(`run/${keyedRun(key)}`)?.snapshot.status === 'done')
   }
 
   /** Everything, when all is at rest. */
   async #final(rested: boolean): Promise<void> {
-    const host = this.#alice.running?.node.host
-    if (!host || !this.#done()) return this.#found(broken('I5', `not every run has ended: ${this.#standing(host)}`))
+    for (const [name, { running }] of this.#processes) if (!running) return this.#found(broken('I5', `${name} does not come up`))
+    if (!this.#done()) return this.#found(broken('I5', `not every run has ended: ${this.#standing()}`))
     const honest = this.#forgetful.size === 0
-    if (!rested && honest) return this.#found(broken('I5', `vouchers are not handed over and claimed: ${this.#standing(host)}`))
+    if (honest && !rested) return this.#found(broken('I5', 'vouchers are not handed over and claimed'))
+    if (honest && this.#standing() !== '') return this.#found(broken('I5', `all is at rest, and ${this.#standing()}`))
     this.#found(this.#chain.look(this.world.rail))
-    for (const [name, { running, disk }] of this.#processes) {
-      if (running) this.#found(await sameAsReplay(running.node.host, disk, PARTITION, KINDS, this.world.clock))
-      else this.#found(broken('I5', `${name} does not come up`))
-    }
+    for (const { running, disk } of this.#processes.values()) this.#found(await sameAsReplay(running!.node.host, disk, PARTITION, KINDS, this.world.clock))
     const { ledger } = this.world.rail.mark()
     if (honest) this.#found(this.#lanes.atRest((lane) => ledger.lanes.get(lane as `0x${string}`)?.claimed ?? 0n))
-    const wallet = host.context<WalletContext>('wallet')!
-    if (Object.keys(wallet.holds).length > 0) this.#found(broken('I2', `runs have ended and hold money: ${JSON.stringify(wallet.holds)}`))
-    if (!this.#forgetful.has('alice')) this.#runs(host, wallet)
+    for (const [name, { running }] of this.#users) {
+      const wallet = running!.node.host.context<WalletContext>('wallet')!
+      if (Object.keys(wallet.holds).length > 0) this.#found(broken('I2', `runs of ${name} have ended and hold money: ${JSON.stringify(wallet.holds)}`))
+      if (!this.#forgetful.has(name)) this.#runs(running!.node, wallet)
+    }
   }
 
   /** I1, I2, I3 over every run: what it spent are receipts that verify, of calls paid once. */
-  #runs(host: Host, wallet: WalletContext): void {
-    const { verifier } = this.#alice.running!.node.wire.credentials
+  #runs({ host, wire: { credentials: { verifier } } }: Node, wallet: WalletContext): void {
     const calls = new Set<string>()
     let spent = 0n
     for (const { snapshot } of host.list('run')) {
@@ -344,11 +355,12 @@ class Network {
     if (spent !== BigInt(wallet.spent)) this.#found(broken('I2', `the wallet has spent ${wallet.spent}, its runs ${spent}`))
   }
 
-  /** What is not over yet, for people. */
-  #standing(host: Host | undefined): string {
-    if (!host) return 'alice is down'
-    const open = KINDS.flatMap((kind) => [...host.list(kind)]).filter(({ id, snapshot }) => snapshot.status === 'active' && /^(run|step|negotiation|inquiry|dispute)\//.test(id))
-    return open.slice(0, 8).map(({ id, snapshot }) => `${id} is ${JSON.stringify(snapshot.value)}`).join(', ')
+  /** What is not over yet, for people; nothing when all is. */
+  #standing(): string {
+    const open = [...this.#processes].flatMap(([name, { running }]) => running === undefined ? [] : KINDS.flatMap((kind) => [...running.node.host.list(kind)])
+      .filter(({ kind, snapshot }) => snapshot.status === 'active' && PASSING.has(kind.name))
+      .map(({ id, snapshot }) => `${id} of ${name} is ${JSON.stringify(snapshot.value)}`))
+    return open.slice(0, 8).join(', ')
   }
 }
 

@@ -33,6 +33,8 @@ export interface Seller {
 }
 
 export interface Errand {
+  /** Whose it is. */
+  readonly user: string
   /** Under which the run is asked for, however often its user is started again. */
   readonly key: string
   readonly document: object
@@ -47,9 +49,10 @@ export interface Errand {
 
 export interface Work {
   readonly sellers: readonly Seller[]
+  readonly users: readonly string[]
   /** Whether a payment provider decides about a step in escrow. */
   readonly escrow: boolean
-  /** Atomic units in the user's vault. */
+  /** Atomic units in each user's vault. */
   readonly deposit: bigint
   readonly errands: readonly Errand[]
 }
@@ -65,14 +68,15 @@ export function drawWork(random: Random): Work {
     name, list: `0.01${at}`, manner: at === 0 ? 'honest' : pick(MANNERS), tells: at < 2,
   }))
   const escrow = chance(0.3)
+  const users = chance(0.25) ? ['alice', 'bob'] : ['alice']
   const errands = Array.from({ length: chance(0.5) ? 1 : chance(0.7) ? 2 : 3 }, (_, at): Errand => {
     const heard = chance(0.3)
     return {
-      key: `errand ${at}`, document: drawDocument(random, escrow), inputs: { words: WORDS.slice(0, 1 + Math.floor(random.fraction() * 4)) },
+      user: users[at % users.length]!, key: `errand ${at}`, document: drawDocument(random, escrow), inputs: { words: WORDS.slice(0, 1 + Math.floor(random.fraction() * 4)) },
       at: Math.floor(random.fraction() * (at === 0 ? 200 : 4_000)), heard, cancelAt: chance(0.2) ? Math.floor(random.fraction() * (chance(0.7) ? 600 : 4_000)) : undefined,
     }
   })
-  return { sellers, escrow, deposit: chance(0.25) ? 600_000n : 10_000_000n, errands }
+  return { sellers, users, escrow, deposit: chance(0.25) ? 600_000n : 10_000_000n, errands }
 }
 
 function drawDocument(random: Random, escrow: boolean): object {
