@@ -116,6 +116,7 @@ export const ERRORS = {
   'run.unknown': rule('caller', false, 'There is no such run.', 'See aigen runs ls.'),
   'run.conflict': rule('caller', false, 'The same key came with another run.', 'Use a new key.'),
   'run.ended': rule('caller', false, 'The run has ended.', 'See aigen runs show.'),
+  'run.parked': rule('bug', false, 'The run takes no more events.', 'aigen runs resume tries again what it failed at: best with code that is mended.'),
   'run.failed': rule('caller', false, 'The run failed.', 'See its steps.'),
   // agents
   'agent.unknown': rule('caller', false, 'There is no such agent.', 'See aigen agent ls.'),

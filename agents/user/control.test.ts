@@ -138,6 +138,7 @@ describe('what is parked', () => {
     await pass(20_000)
     expect(reportOf(user, run)).toMatchObject({ state: actor.startsWith('run/') ? 'parked' : 'running', parked: [{ actor, reason: expect.stringContaining('undefined') }] })
     expect(worked).toEqual(['a'])
+    if (actor === `run/${run}`) await expect(world.drive(controlRun(user, { run, want: 'cancel' }))).rejects.toMatchObject({ code: 'run.parked', message: expect.stringContaining('undefined') })
     const other = await start(user, three)
     expect((await finish(user, other)).output).toBe('ABC')
     await say(user, run, 'resume')

@@ -29,7 +29,7 @@ const TIMEOUT_MS = 10_000
  * - `signal`: kept with the run.
  * - `query`: what `name` is the path of, without an event.
  *
- * Errors: `run.unknown`, `run.ended`, `input.invalid`, `input.too-large`; `journal.machine-changed` for
+ * Errors: `run.unknown`, `run.ended`, `run.parked`, `input.invalid`, `input.too-large`; `journal.machine-changed` for
  * what this code cannot replay; those of `Host.send`.
  *
  * @example await controlRun(user, { run, want: 'signal', name: 'approved', data: { by: 'ann' } })
@@ -46,6 +46,7 @@ export async function controlRun({ node }: { readonly node: Pick<Node, 'host' | 
     throw new AigenError('run.ended', `${run}: ${line.state}`)
   }
   if (want === 'resume') await unpark(host, run)
+  else if (line.state === 'parked') throw new AigenError('run.parked', host.peek(actor)!.parked)
   if (want === 'signal') await signal(host, request, id)
   // Said twice is said once.
   else if (want === 'cancel' ? !context.cancelled : context.paused !== (want === 'pause')) await host.send(actor, { type: want })
