@@ -4,6 +4,7 @@
  * keeps in memory; how long many take to come back. Host and driver are this one process.
  */
 import { Host } from '../runtime/actors/host.ts'
+import type { Limits } from '../runtime/actors/keeper.ts'
 import { encodeRecord, type Entry } from '../runtime/actors/record.ts'
 import { connectNats } from '../runtime/nats/connection.ts'
 import { natsJournal } from '../runtime/nats/journal.ts'
@@ -13,7 +14,7 @@ import type { Broker } from './broker.ts'
 import { ownCpuMs } from './child.ts'
 import { GroupedAppends } from './grouped-appends.ts'
 import { cpuMsOf, heapBytes, percentile, rounded } from './samples.ts'
-import { tally, type TallyContext } from './tally.machine.ts'
+import { drowsy, tally, type TallyContext } from './tally.machine.ts'
 
 export interface ActorsOptions {
   readonly actors: number
@@ -31,17 +32,21 @@ const FLAT = { actors: 16, early: 20, last: 10_000 }
 const CROWD = 2_000
 /** Events of each of them before its host is closed and opened again. */
 const CROWD_EVENTS = 3
+/** Actors in memory while the others sleep, and how many of those are woken, one after another and then so many at once. */
+const ASLEEP = { resident: 1_000, woken: 400, atOnce: 32 }
+const SLEEP_MS = 30_000
 
 /** Measures each part in turn and says its lines. */
 export async function measureActors(broker: Broker, options: ActorsOptions): Promise<void> {
   await measureThroughput(broker, options)
   await measureFlatness(broker, options)
   await measureCrowd(broker, options)
+  await measureActivation(broker, options)
 }
 
-async function openHost(broker: Broker, partition: string): Promise<{ host: Host; close: () => Promise<void> }> {
+async function openHost(broker: Broker, partition: string, limits: Limits = {}): Promise<{ host: Host; close: () => Promise<void> }> {
   const journal = natsJournal(await connectNats(broker.credentials, 'bench journal'))
-  const host = await Host.open({ journal, partition, clock: systemClock, random: systemRandom, registry: { actors: [tally], effects: {} } })
+  const host = await Host.open({ journal, partition, clock: systemClock, random: systemRandom, limits, registry: { actors: [tally, drowsy], effects: {} } })
   host.resume()
   const close = async (): Promise<void> => {
     await host.close()
@@ -169,10 +174,45 @@ async function measureCrowd(broker: Broker, { actors, say, tell }: ActorsOptions
     if (again.host.context<TallyContext>(`tally/${actors - 1}`)?.count !== CROWD_EVENTS) throw new Error('an actor did not come back as it was')
     say({
       bench: 'actors', part: 'crowd', actors, events: actors * (CROWD_EVENTS + 1), startedPerSecond: Math.round((actors * 1_000) / startMs), heapBytesPerActor: Math.round(heap / actors),
-      residentBytesPerActor: Math.round(rss / actors), recoverMs: Math.round(recoverMs), records: again.host.stats().last,
+      rssBytesPerActor: Math.round(rss / actors), recoverMs: Math.round(recoverMs), records: again.host.stats().last,
     })
     tell(`${actors} idle actors of ${CROWD_EVENTS + 1} events: ${Math.round(heap / actors)} bytes of heap each; back in ${rounded(recoverMs / 1_000)} s after a restart`)
   } finally {
     await again.close()
+  }
+}
+
+/** The time to bring a sleeping actor back, and what one that sleeps keeps in memory. */
+async function measureActivation(broker: Broker, { actors, say, tell }: ActorsOptions): Promise<void> {
+  const { host, close } = await openHost(broker, 'asleep', { resident: ASLEEP.resident })
+  try {
+    const before = heapBytes()
+    const id = (at: number): string => `drowsy/${at}`
+    await each(actors, CROWD, (at) => host.start(id(at), {}))
+    const inMemory = (): number => [...host.list('drowsy')].length
+    for (let waited = 0; inMemory() > ASLEEP.resident; waited += 20) {
+      if (waited > SLEEP_MS) throw new Error(`${inMemory()} of ${actors} actors are still in memory`)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      // eviction begins after an event
+      await host.send(id(actors - 1), { type: 'add', n: 1 })
+    }
+    const heap = heapBytes() - before
+    const stride = Math.max(1, Math.floor((actors - ASLEEP.resident * 2) / (ASLEEP.woken * 2)))
+    let next = 0
+    const wake = async (latencies: number[]): Promise<void> => {
+      const sleeper = id(next++ * stride)
+      if (host.peek(sleeper)) return
+      const from = performance.now()
+      if (!await host.load(sleeper)) throw new Error(`${sleeper} did not come back`)
+      latencies.push(performance.now() - from)
+    }
+    const [alone, together]: [number[], number[]] = [[], []]
+    await each(ASLEEP.woken, 1, () => wake(alone))
+    await each(ASLEEP.woken, ASLEEP.atOnce, () => wake(together))
+    const of = (times: readonly number[]): object => ({ woken: times.length, p50Ms: rounded(percentile(times, 0.5), 3), p99Ms: rounded(percentile(times, 0.99), 3) })
+    say({ bench: 'actors', part: 'activation', actors, resident: ASLEEP.resident, heapBytesPerActor: Math.round(heap / actors), alone: of(alone), [`at${ASLEEP.atOnce}`]: of(together) })
+    tell(`a sleeping actor of ${actors}: back in ${rounded(percentile(alone, 0.5))} ms (p99 ${rounded(percentile(alone, 0.99))}), ${ASLEEP.atOnce} at once in ${rounded(percentile(together, 0.5))} ms (p99 ${rounded(percentile(together, 0.99))}); ${Math.round(heap / actors)} bytes of heap an actor`)
+  } finally {
+    await close()
   }
 }
