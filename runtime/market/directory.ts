@@ -29,6 +29,10 @@ export interface Directory {
   capability(id: string): Capability | undefined
   /** Live offers of a capability. */
   offers(capability: string): { readonly participant: Address; readonly name: string; readonly offer: Offer }[]
+  /** Who offers it and is alive, or fell silent not long ago. */
+  awaited(capability: string): Address[]
+  /** When a participant was heard of last, by the monotonic clock; 0 when it never was. */
+  heardAt(participant: string): number
   /** Every capability on a card, by id; the first card seen wins. */
   capabilities(): Map<string, Capability>
   close(): Promise<void>
@@ -46,7 +50,7 @@ export async function openDirectory({ bus, clock, verifier, onRefused }: Directo
   const cards = new Map<string, Card>()
   /** Capability → participant → offer, so that a step looks at those who offer it and not at all cards. */
   const offering = new Map<string, Map<string, Offer>>()
-  const { hear, isAlive } = makeLiveness(clock, CARDS_MAX)
+  const { hear, isAlive, mayReturn, heardAt } = makeLiveness(clock, CARDS_MAX)
 
   const put = (participant: string, card: Card | undefined, before: Card | undefined): void => {
     for (const { capability: { id } } of before?.body.offers ?? []) {
@@ -107,6 +111,8 @@ export async function openDirectory({ bus, clock, verifier, onRefused }: Directo
       }
       return found
     },
+    heardAt,
+    awaited: (capability) => [...sellers(capability)].map(({ card }) => card.body.participant).filter(mayReturn),
     capability: (id) => {
       for (const { offer } of sellers(id)) return offer.capability
       return undefined

@@ -31,6 +31,9 @@ const QUOTES_MS = 1_500
 /** How long a signed call for quotes stands, in ms. */
 const CALL_MS = 30_000
 const QUOTES_MAX = 64
+/** Who has not said in this time that it is alive, a beat and a half, may be away, in ms; looked at so often. */
+const SURE_MS = 3_000
+const SURE_LOOK_MS = 100
 const CALL_TIMEOUT_MS = 5_000
 
 export interface HireOptions {
@@ -82,13 +85,21 @@ export function hireEffects({ wire, clock, directory, reputation, terms: rail, h
     return undefined
   }
 
+  /** Whether any of those who gave no answer has gone: who lives says so, and has nothing to offer. */
+  const areAway = async (participants: readonly Address[], since: number, signal: AbortSignal): Promise<boolean> => {
+    const some = (): boolean => participants.some((one) => directory.heardAt(one) < since)
+    while (some() && clock.monotonic() - since < SURE_MS) await clock.sleep(SURE_LOOK_MS, signal)
+    return some()
+  }
+
   const ask: EffectKind = {
     mode: 'idempotent',
     attempts: 3,
     concurrency: 128,
     run: async (params: Ask, { key, signal }) => {
-      const live = directory.offers(params.capability).filter(({ participant }) => (params.only?.includes(participant) ?? true) && !params.exclude.includes(participant) && participant !== wire.participant)
-      if (live.length === 0) return { type: 'market.ask.done', offers: [] }
+      const may = (participant: Address): boolean => (params.only?.includes(participant) ?? true) && !params.exclude.includes(participant) && participant !== wire.participant
+      const live = directory.offers(params.capability).filter(({ participant }) => may(participant))
+      if (live.length === 0) return { type: 'market.ask.done', offers: [], silent: directory.awaited(params.capability).some(may) }
       const escrow = params.escrow ? chooseAgent(directory, params.escrow, wire.participant, rail.decimals) : undefined
       const { capability, units, inputBytes, deadlineMs, graceMs, expect, settle } = params
       const now = clock.now()
@@ -110,6 +121,7 @@ export function hireEffects({ wire, clock, directory, reputation, terms: rail, h
       })
       // Counted by who they are: strangers, and one that answers many times, must not crowd the others out.
       const heard = new Set<string>()
+      const asked = clock.monotonic()
       for await (const { body: terms, by, signature } of answers) {
         const known = live.find((one) => one.participant === by)
         if (!known) continue
@@ -130,6 +142,7 @@ export function hireEffects({ wire, clock, directory, reputation, terms: rail, h
       await learned
       return {
         type: 'market.ask.done',
+        silent: heard.size === 0 && await areAway(live.map(({ participant }) => participant), asked, signal),
         offers: [...offers].map(([by, offer]): Offer => {
           const figures = reputation?.of(by, capability)
           return figures ? { ...offer, reputation: { uptime: figures.uptime, success: figures.success, p95Ms: figures.p95Ms } } : offer

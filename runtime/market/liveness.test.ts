@@ -37,6 +37,17 @@ describe('signs of life', () => {
     expect(isAlive('0xa')).toBe(true)
   })
 
+  it('who fell silent may return for a minute, who said goodbye may not', async () => {
+    const { clock, hear, mayReturn } = open()
+    hear('0xa', beat('x'))
+    hear('0xb', beat('y'))
+    hear('0xb', beat('y', []))
+    await clock.advance(59_999)
+    expect([mayReturn('0xa'), mayReturn('0xb')]).toEqual([true, false])
+    await clock.advance(1)
+    expect(mayReturn('0xa')).toBe(false)
+  })
+
   it.each([
     ['no JSON', new Uint8Array([0])],
     ['nothing', new Uint8Array(0)],

@@ -12,6 +12,8 @@ import type { Clock } from '../ports/clock.ts'
 export const ALIVE_MS = 6_000
 /** How often a node says that it is alive, in ms. */
 export const BEAT_MS = 2_000
+/** Who died is expected back for this long, in ms. */
+const RETURN_MS = 60_000
 const ALIVE_BYTES_MAX = 4_096
 const NODES_MAX = 64
 
@@ -19,6 +21,10 @@ export interface Liveness {
   /** Takes a sign of life; anything else changes nothing. */
   hear(participant: string, data: Uint8Array): void
   isAlive(participant: string): boolean
+  /** Whether it is worth waiting for: alive, or silent since not long without having said goodbye. */
+  mayReturn(participant: string): boolean
+  /** When it was heard of last, by the monotonic clock; 0 when it never was. */
+  heardAt(participant: string): number
 }
 
 /** Remembers `participantsMax` at most. */
@@ -27,7 +33,12 @@ export function makeLiveness(clock: Pick<Clock, 'monotonic'>, participantsMax: n
   const heard = new Map<string, Map<string, number>>()
   // Who has just come to the network has heard nobody yet: until all could have beaten, a card speaks for its node.
   const openedAt = clock.monotonic()
-  const recent = (at: number): boolean => clock.monotonic() - at < ALIVE_MS
+  const within = (ms: number) => (at: number): boolean => clock.monotonic() - at < ms
+  const recent = within(ALIVE_MS)
+  const heardWithin = (ms: number, participant: string): boolean => {
+    const nodes = heard.get(participant)
+    return nodes ? [...nodes.values()].some(within(ms)) : within(ms)(openedAt)
+  }
 
   return {
     hear: (participant, data) => {
@@ -46,10 +57,9 @@ export function makeLiveness(clock: Pick<Clock, 'monotonic'>, participantsMax: n
       }
       nodes.set(alive.node, clock.monotonic())
     },
-    isAlive: (participant) => {
-      const nodes = heard.get(participant)
-      return nodes ? [...nodes.values()].some(recent) : recent(openedAt)
-    },
+    isAlive: (participant) => heardWithin(ALIVE_MS, participant),
+    mayReturn: (participant) => heardWithin(RETURN_MS, participant),
+    heardAt: (participant) => Math.max(0, ...(heard.get(participant)?.values() ?? [])),
   }
 }
 

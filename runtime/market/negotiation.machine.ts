@@ -15,6 +15,10 @@ import { BARGAIN_WITH, counterPrice, latestOf, rank, type Offer } from './strate
 const LEAST = '1'
 /** Longest that one state may take, in ms. */
 const PATIENCE_MS = 20_000
+/** Where nobody answers at all, for a node dies and comes back: so often all are asked again, after this and ever longer pauses, in ms. */
+const SILENCES_MAX = 5
+const SILENCE_MS = 500
+const SILENCE_MAX_MS = 4_000
 
 export interface NegotiationInput {
   /** Actor that wants to hire. */
@@ -63,10 +67,12 @@ export interface NegotiationContext extends NegotiationInput {
   readonly again?: boolean
   /** How many offers came, for people. */
   readonly asked: number
+  /** Times that nobody answered at all. */
+  readonly silences?: number
 }
 
 export type NegotiationEvent =
-  | { type: 'market.ask.done'; offers: readonly Offer[] }
+  | { type: 'market.ask.done'; offers: readonly Offer[]; silent?: boolean }
   | { type: 'market.ask.failed'; error: ErrorBody }
   | { type: 'market.counter.done'; offer: Offer['quote'] }
   | { type: 'market.counter.failed'; error: ErrorBody }
@@ -122,6 +128,10 @@ const machine = createMachine({
       })),
       on: {
         'market.ask.done': [
+          {
+            guard: ({ context, event }) => event.offers.length === 0 && event.silent === true && (context.silences ?? 0) < SILENCES_MAX,
+            target: 'resting', actions: assign({ silences: ({ context }) => (context.silences ?? 0) + 1 }),
+          },
           { guard: ({ event }) => event.offers.length === 0, target: 'refused' },
           { target: 'bargaining', actions: assign({ offers: ({ event }) => rank(event.offers), asked: ({ event }) => event.offers.length }) },
         ],
@@ -134,6 +144,7 @@ const machine = createMachine({
         ],
       },
     },
+    resting: { after: { silence: 'asking' } },
     bargaining: {
       entry: enqueueActions(({ context, enqueue }) => {
         const best = context.offers.slice(0, BARGAIN_WITH)
@@ -219,7 +230,7 @@ const machine = createMachine({
     agreed: { type: 'final' },
     refused: { type: 'final', entry: tell<NegotiationContext, any>(({ context }) => context.parent, ({ context }) => ({ type: 'refused', error: context.error })) as any },
   },
-})
+}, { delays: { silence: ({ context }) => Math.min(SILENCE_MAX_MS, SILENCE_MS * 2 ** ((context.silences ?? 1) - 1)) } })
 
 export const negotiation = defineActor('negotiation', '3', machine, {
   // The payer signs for a lane it has; the step hears of an agreement that both have signed.

@@ -15,9 +15,9 @@ export const negotiationInput = {
 
 const negotiation: Samples = {
   inputs: [negotiationInput],
-  tells: ({ offers, waiting, chosen, narrow, again }: NegotiationContext) => [offers.map((one) => one.quote.terms.provider), waiting, chosen?.quote.terms.provider, narrow, again],
+  tells: ({ offers, waiting, chosen, narrow, again, silences }: NegotiationContext) => [silences, offers.map((one) => one.quote.terms.provider), waiting, chosen?.quote.terms.provider, narrow, again],
   answers: {
-    'market.ask': () => [[], [offer('0xaa', '0', '0xnft')], [offer('0xaa', '5'), offer('0xbb', '6')]].map((offers) => ({ type: 'market.ask.done', offers })),
+    'market.ask': () => [{ type: 'market.ask.done', offers: [], silent: true }, ...[[], [offer('0xaa', '0', '0xnft')], [offer('0xaa', '5'), offer('0xbb', '6')]].map((offers) => ({ type: 'market.ask.done', offers }))],
     'market.counter': ({ params }) => [{ type: 'market.counter.done', offer: params.quote }],
     'market.sign': () => [{ type: 'market.sign.done', payer: {} }],
     'market.accept': ({ params }) => [{ type: 'market.accept.done', agreement: 'sha256-aa', provider: {} }, ...REFUSALS.map((error) => ({ type: 'market.accept.failed', error, params }))],

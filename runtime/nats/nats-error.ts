@@ -26,6 +26,8 @@ function codeOf(thrown: unknown): ErrorCode {
     if (error instanceof errors.InvalidSubjectError || error instanceof errors.InvalidArgumentError) return 'input.invalid'
     // what waits for an answer when the connection closes is cancelled
     if (error instanceof RequestError && error.message === 'cancelled') return 'network.closed'
+    // what was on its way when the server went; the connection comes back by itself
+    if (error instanceof RequestError && error.message === 'connection disconnected') return 'network.unreachable'
     if (error instanceof Error && 'code' in error && /^(ECONN|ENOTFOUND|EAI_|ETIMEDOUT|EHOST)/.test(String(error.code))) return 'network.unreachable'
   }
   return 'internal'
