@@ -99,7 +99,7 @@ export function hireEffects({ wire, clock, directory, reputation, terms: rail, h
     run: async (params: Ask, { key, signal }) => {
       const may = (participant: Address): boolean => (params.only?.includes(participant) ?? true) && !params.exclude.includes(participant) && participant !== wire.participant
       const live = directory.offers(params.capability).filter(({ participant }) => may(participant))
-      if (live.length === 0) return { type: 'market.ask.done', offers: [], silent: directory.awaited(params.capability).some(may) }
+      if (live.length === 0) return { type: 'market.ask.done', offers: [], silent: directory.awaited(params.capability).some(may) ? 'away' : null }
       const escrow = params.escrow ? chooseAgent(directory, params.escrow, wire.participant, rail.decimals) : undefined
       const { capability, units, inputBytes, deadlineMs, graceMs, expect, settle } = params
       const now = clock.now()
@@ -142,7 +142,7 @@ export function hireEffects({ wire, clock, directory, reputation, terms: rail, h
       await learned
       return {
         type: 'market.ask.done',
-        silent: heard.size === 0 && await areAway(live.map(({ participant }) => participant), asked, signal),
+        silent: heard.size > 0 ? null : await areAway(live.map(({ participant }) => participant), asked, signal) ? 'away' : 'mute',
         offers: [...offers].map(([by, offer]): Offer => {
           const figures = reputation?.of(by, capability)
           return figures ? { ...offer, reputation: { uptime: figures.uptime, success: figures.success, p95Ms: figures.p95Ms } } : offer

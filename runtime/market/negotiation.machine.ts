@@ -15,7 +15,12 @@ import { BARGAIN_WITH, counterPrice, latestOf, rank, type Offer } from './strate
 const LEAST = '1'
 /** Longest that one state may take, in ms. */
 const PATIENCE_MS = 20_000
-/** Where nobody answers at all, for a node dies and comes back: so often all are asked again, after this and ever longer pauses, in ms. */
+/** Times that all are asked again because time or the network had taken every offer. */
+const AGAIN_MAX = 3
+/**
+ * Where nobody answers at all and some are away, for a node dies and comes back: so often all are asked
+ * again, after this and ever longer pauses, in ms. Where all are there, once: a call can be lost.
+ */
 const SILENCES_MAX = 5
 const SILENCE_MS = 500
 const SILENCE_MAX_MS = 4_000
@@ -63,8 +68,8 @@ export interface NegotiationContext extends NegotiationInput {
   readonly error: ErrorBody
   /** Lane, by its key, that its payee found too narrow: reserved again once. */
   readonly narrow: string | null
-  /** All were asked again, once: time or the network had taken every offer, or a pass that counted when it was quoted did not any more. */
-  readonly again?: boolean
+  /** How often all were asked again: time or the network had taken every offer, or a pass that counted when it was quoted did not any more. */
+  readonly again?: number
   /** How many offers came, for people. */
   readonly asked: number
   /** Times that nobody answered at all. */
@@ -72,7 +77,7 @@ export interface NegotiationContext extends NegotiationInput {
 }
 
 export type NegotiationEvent =
-  | { type: 'market.ask.done'; offers: readonly Offer[]; silent?: boolean }
+  | { type: 'market.ask.done'; offers: readonly Offer[]; silent?: 'away' | 'mute' | null }
   | { type: 'market.ask.failed'; error: ErrorBody }
   | { type: 'market.counter.done'; offer: Offer['quote'] }
   | { type: 'market.counter.failed'; error: ErrorBody }
@@ -102,6 +107,10 @@ const late = (what: string): ErrorBody => ({ code: 'network.timeout', message: `
 /** Whether it may be otherwise the next time: nobody has refused. */
 const passing = ({ code }: ErrorBody): boolean => ERRORS[code].retry || code === 'market.expired'
 
+/** Each time that this node was away costs one; a kill every minute is no reason to give up. */
+const mayAskAgain = ({ context }: { context: NegotiationContext }): boolean => Number(context.again ?? 0) < AGAIN_MAX
+const askAgain = assign<NegotiationContext, any, undefined, any, never>({ again: ({ context }) => Number(context.again ?? 0) + 1 })
+
 /** Gives the lane back and goes on with the next offer. */
 const dropChosen: any = enqueueActions(({ context, event, enqueue }: any) => {
   // A payee that says its lane is unpaid will say so again: that lane stays out of use, the next hire opens another.
@@ -129,7 +138,7 @@ const machine = createMachine({
       on: {
         'market.ask.done': [
           {
-            guard: ({ context, event }) => event.offers.length === 0 && event.silent === true && (context.silences ?? 0) < SILENCES_MAX,
+            guard: ({ context, event }) => event.offers.length === 0 && !!event.silent && (context.silences ?? 0) < (event.silent === 'away' ? SILENCES_MAX : 1),
             target: 'resting', actions: assign({ silences: ({ context }) => (context.silences ?? 0) + 1 }),
           },
           { guard: ({ event }) => event.offers.length === 0, target: 'refused' },
@@ -139,7 +148,7 @@ const machine = createMachine({
       },
       after: {
         [PATIENCE_MS]: [
-          { guard: ({ context }) => context.again !== true, target: 'asking', reenter: true, actions: assign({ again: true }) },
+          { guard: mayAskAgain, target: 'asking', reenter: true, actions: askAgain },
           { target: 'refused', actions: assign({ error: late('call for quotes') }) },
         ],
       },
@@ -172,7 +181,7 @@ const machine = createMachine({
       }),
       always: [
         // A node that was down finds its offers expired and its time over: no reason to give up on everybody.
-        { guard: ({ context }) => context.offers.length === 0 && context.again !== true && passing(context.error), target: 'asking', actions: assign({ again: true }) },
+        { guard: ({ context }) => context.offers.length === 0 && mayAskAgain({ context }) && passing(context.error), target: 'asking', actions: askAgain },
         { guard: ({ context }) => context.offers.length === 0, target: 'refused' },
       ],
       on: {
@@ -180,7 +189,12 @@ const machine = createMachine({
         // Another provider may have a lane already that is wide enough.
         'lane.refused': { target: 'securing', reenter: true, actions: dropChosen },
       },
-      after: { [PATIENCE_MS]: { target: 'refused', actions: dropChosen } },
+      after: {
+        [PATIENCE_MS]: [
+          { guard: mayAskAgain, target: 'asking', actions: [dropChosen, askAgain] },
+          { target: 'refused', actions: dropChosen },
+        ],
+      },
     },
     signing: {
       entry: effect<NegotiationContext, any>('market.sign', ({ context }) => ({ terms: context.chosen!.quote.terms, lane: context.lane!.id })),
@@ -218,9 +232,9 @@ const machine = createMachine({
           },
           // A pass counted when it was quoted and not any more now: another price, perhaps still the best.
           {
-            guard: ({ context, event }) => event.error.code === 'market.expired' && context.chosen?.quote.terms.pass !== undefined && context.again !== true,
+            guard: ({ context, event }) => event.error.code === 'market.expired' && context.chosen?.quote.terms.pass !== undefined && mayAskAgain({ context }),
             target: 'asking',
-            actions: [dropChosen, assign({ again: true })],
+            actions: [dropChosen, askAgain],
           },
           { target: 'securing', actions: dropChosen },
         ],

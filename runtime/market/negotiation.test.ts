@@ -19,7 +19,7 @@ it('where nobody answers, all are asked again for a while: a node that died come
   let last: Outcome = advance(negotiation, undefined, { type: 'start', at: 1, input: negotiationInput })
   const pauses: number[] = []
   for (;;) {
-    last = advance(negotiation, last.snapshot, { type: 'market.ask.done', offers: [], silent: true, at: 1 })
+    last = advance(negotiation, last.snapshot, { type: 'market.ask.done', offers: [], silent: 'away', at: 1 })
     if (last.snapshot.status === 'done') break
     const timer = last.timers.find((one) => 'dueAt' in one) as { dueAt: number; event: { type: string } }
     pauses.push(timer.dueAt - 1)
@@ -32,5 +32,5 @@ it('where nobody answers, all are asked again for a while: a node that died come
 
 it('where somebody answers and nothing fits, nobody is asked again', () => {
   const { snapshot } = advance(negotiation, undefined, { type: 'start', at: 1, input: negotiationInput })
-  expect(advance(negotiation, snapshot, { type: 'market.ask.done', offers: [], silent: false, at: 1 }).snapshot.value).toBe('refused')
+  expect(advance(negotiation, snapshot, { type: 'market.ask.done', offers: [], silent: null, at: 1 }).snapshot.value).toBe('refused')
 })

@@ -15,15 +15,17 @@ export const negotiationInput = {
 
 const negotiation: Samples = {
   inputs: [negotiationInput],
+  depth: 9,
   tells: ({ offers, waiting, chosen, narrow, again, silences }: NegotiationContext) => [silences, offers.map((one) => one.quote.terms.provider), waiting, chosen?.quote.terms.provider, narrow, again],
   answers: {
-    'market.ask': () => [{ type: 'market.ask.done', offers: [], silent: true }, ...[[], [offer('0xaa', '0', '0xnft')], [offer('0xaa', '5'), offer('0xbb', '6')]].map((offers) => ({ type: 'market.ask.done', offers }))],
+    'market.ask': ({ context }) => [...(context.again ? [] : [{ type: 'market.ask.done', offers: [], silent: 'away' }]), ...[[], [offer('0xaa', '0', '0xnft')], [offer('0xaa', '5'), offer('0xbb', '6')]].map((offers) => ({ type: 'market.ask.done', offers }))],
     'market.counter': ({ params }) => [{ type: 'market.counter.done', offer: params.quote }],
     'market.sign': () => [{ type: 'market.sign.done', payer: {} }],
     'market.accept': ({ params }) => [{ type: 'market.accept.done', agreement: 'sha256-aa', provider: {} }, ...REFUSALS.map((error) => ({ type: 'market.accept.failed', error, params }))],
   },
-  events: () => [
-    { type: 'lane.ready', key: '0xaa.0', id: '0x1', number: 0, vault: '0x2', voucherKey: '0x3' }, { type: 'lane.refused', error: { code: 'chain.reverted', message: 'No.' } }, { type: 'cancel' },
+  events: ({ state }) => [
+    { type: 'cancel' },
+    ...(state === 'securing' ? [{ type: 'lane.ready', key: '0xaa.0', id: '0x1', number: 0, vault: '0x2', voucherKey: '0x3' }, { type: 'lane.refused', error: { code: 'chain.reverted', message: 'No.' } }] : []),
   ],
 }
 
