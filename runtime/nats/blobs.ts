@@ -41,6 +41,7 @@ export async function ownBlobs(journal: Connection, options: { readonly quota?: 
   const jsm = await jetstreamManager(journal.nc, { checkAPI: false })
   await ensureStream(jsm, {
     ...FILE_STREAM, ...WRITE_ONCE, name: stream, subjects: [`${prefix}.*.*`], max_bytes: options.quota ?? QUOTA, max_msg_size: 2 ** 18,
+    num_replicas: journal.credentials.replicas ?? 1,
   })
   const own: Shelf = { stream, subject: (key) => `${prefix}.${key}` }
   return blobs(journal, () => own, options.maxBytes ?? MAX_BYTES)

@@ -35,7 +35,7 @@ export async function connectNats(credentials: Credentials, name: string, option
   let nc: NatsConnection
   try {
     nc = await connect({
-      servers: credentials.url, name, noAsyncTraces: true, timeout: CONNECT_MS,
+      servers: credentials.url.split(','), name, noAsyncTraces: true, timeout: CONNECT_MS,
       ...(credentials.user === '' ? {} : { user: credentials.user, pass: credentials.pass }),
       ...(credentials.inboxPrefix === undefined ? {} : { inboxPrefix: credentials.inboxPrefix }),
       reconnect: options.reconnect ?? true, maxReconnectAttempts: -1, ignoreAuthErrorAbort: true,

@@ -1,6 +1,6 @@
 /** How to connect to a NATS account: plain JSON, kept by nodes and handed to child processes. */
 export interface Credentials {
-  /** `nats://host:port`, without the password. */
+  /** `nats://host:port`, without the password; the servers of a cluster with commas between them. */
   readonly url: string
   readonly user: string
   readonly pass: string
@@ -11,4 +11,6 @@ export interface Credentials {
    * accounts of ours): it keeps their partitions apart by name, not by permission.
    */
   readonly namespace?: string
+  /** Copies of each stream of the account: 1 by default, 3 on a cluster. */
+  readonly replicas?: number
 }

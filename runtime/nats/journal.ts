@@ -12,7 +12,7 @@ import { AigenError, asError } from '../../schemas/error.ts'
 import { validPartition } from '../ports/journal.ts'
 import { checkOpen } from './connection.ts'
 import { at } from './direct-get.ts'
-import { natsError } from './nats-error.ts'
+import { apiCode, natsError } from './nats-error.ts'
 import { ensureStream, FILE_STREAM } from './network-streams.ts'
 import { requestsOf } from './requests.ts'
 import type { JetStreamManager } from '@nats-io/jetstream'
@@ -21,11 +21,12 @@ import type { Connection } from './connection.ts'
 
 const WRONG_LAST_SEQUENCE = 10071
 const MESSAGE_TOO_LARGE = 10054
+const NO_MESSAGE = 10037
 const ID_HEADER = 'Nats-Msg-Id'
 const READ_AHEAD = 2_000
 
 export interface NatsJournalOptions {
-  /** Copies of each record (1 by default; 3 on a cluster). */
+  /** Copies of each record (what the credentials say, else 1; 3 on a cluster). */
   readonly replicas?: number
   /** How long one attempt waits for its answer (2 s). */
   readonly attemptMs?: number
@@ -39,6 +40,7 @@ export interface NatsJournalOptions {
 export function natsJournal(connection: Connection, options: NatsJournalOptions = {}): Journal {
   const writer = nuid.next()
   const jsm = jetstreamManager(connection.nc, { checkAPI: false })
+  const replicas = options.replicas ?? connection.credentials.replicas ?? 1
   return {
     async open(partition) {
       checkOpen(connection)
@@ -47,9 +49,9 @@ export function natsJournal(connection: Connection, options: NatsJournalOptions 
       const stream = namespace === undefined ? `JOURNAL_${partition}` : `JOURNAL_${namespace}_${partition}`
       const subject = namespace === undefined ? `journal.${partition}` : `journal.${namespace}.${partition}`
       await ensureStream(await jsm, {
-        ...FILE_STREAM, name: stream, subjects: [subject], num_replicas: options.replicas ?? 1, discard: DiscardPolicy.New,
+        ...FILE_STREAM, name: stream, subjects: [subject], num_replicas: replicas, discard: DiscardPolicy.New,
       })
-      return new NatsLog(connection, await jsm, partition, stream, subject, writer, options)
+      return new NatsLog(connection, await jsm, partition, stream, subject, writer, { ...options, replicas })
     },
     close: () => connection.close(),
   }
@@ -67,6 +69,7 @@ class NatsLog implements Log {
   readonly #attemptMs: number
   readonly #unknownMs: number
   readonly #idleMs: number
+  readonly #replicated: boolean
 
   constructor(connection: Connection, jsm: JetStreamManager, partition: string, stream: string, subject: string, writer: string, options: NatsJournalOptions) {
     this.partition = partition
@@ -75,6 +78,7 @@ class NatsLog implements Log {
     this.#stream = stream
     this.#subject = subject
     this.#writer = writer
+    this.#replicated = (options.replicas ?? 1) > 1
     this.#attemptMs = options.attemptMs ?? 2_000
     this.#unknownMs = options.unknownMs ?? 15_000
     this.#idleMs = options.idleMs ?? 10_000
@@ -160,11 +164,23 @@ class NatsLog implements Log {
   /** Whether record `sequence` is the one that was to be appended. */
   async #look(sequence: number, messageId: string, data: Uint8Array): Promise<Outcome> {
     try {
-      const record = await at(this.#connection, this.#stream, sequence)
+      const record = await this.#stored(sequence)
       const ours = record !== undefined && record.headers[ID_HEADER] === messageId && Buffer.compare(record.data, data) === 0
       return ours ? { kind: 'stored', sequence } : { kind: 'look' }
     } catch (thrown) {
       return { kind: 'unknown', why: asError(thrown) }
+    }
+  }
+
+  /** The record at `sequence` as the stream's leader has it: another copy may lag behind, and miss what was just stored. */
+  async #stored(sequence: number): Promise<{ readonly data: Uint8Array; readonly headers: Readonly<Record<string, string>> } | undefined> {
+    if (!this.#replicated) return at(this.#connection, this.#stream, sequence)
+    try {
+      const message = await this.#jsm.streams.getMessage(this.#stream, { seq: sequence })
+      return message ? { data: message.data, headers: { [ID_HEADER]: message.header.get(ID_HEADER) } } : undefined
+    } catch (thrown) {
+      if (apiCode(thrown) === NO_MESSAGE) return undefined
+      throw natsError(thrown, this.partition)
     }
   }
 

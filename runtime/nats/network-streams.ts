@@ -39,7 +39,7 @@ export async function openNetwork(operator: Connection): Promise<void> {
   for (const { stream, prefix, full } of KEPT) {
     await ensureStream(jsm, {
       ...FILE_STREAM, name: stream, subjects: [`${prefix}*`], max_msgs_per_subject: 1,
-      max_msg_size: 2 ** 18, max_bytes: 2 ** 28, ...full, deny_delete: true, deny_purge: true,
+      max_msg_size: 2 ** 18, max_bytes: 2 ** 28, ...full, deny_delete: true, deny_purge: true, num_replicas: operator.credentials.replicas ?? 1,
     })
   }
 }
@@ -55,7 +55,7 @@ export async function openShelf(operator: Connection, participant: string, quota
   const jsm = await jetstreamManager(operator.nc, { checkAPI: false })
   await ensureStream(jsm, {
     ...FILE_STREAM, ...WRITE_ONCE, name: shelfStream(participant), subjects: [`aigen.v1.blob.${participant}.*.*`],
-    max_bytes: quota, max_age: nanos(SHELF_AGE_MS), max_msg_size: 2 ** 18,
+    max_bytes: quota, max_age: nanos(SHELF_AGE_MS), max_msg_size: 2 ** 18, num_replicas: operator.credentials.replicas ?? 1,
   })
 }
 

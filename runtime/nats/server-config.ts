@@ -29,10 +29,12 @@ export interface ConfigInput {
   readonly version: string
   readonly limits: ServerLimits
   readonly accounts: Accounts
+  /** Where it is one of several: its own port for the others, and theirs. */
+  readonly cluster?: { readonly port: number; readonly routes: readonly number[] }
 }
 
 /** The whole file. */
-export function renderConfig({ name, port, dataDir, version, limits, accounts }: ConfigInput): string {
+export function renderConfig({ name, port, dataDir, version, limits, accounts, cluster }: ConfigInput): string {
   return [
     '# written by AIGEN at each start; changes are lost',
     `server_name: ${JSON.stringify(name)}`,
@@ -50,6 +52,10 @@ export function renderConfig({ name, port, dataDir, version, limits, accounts }:
     `  max_memory_store: ${limits.memoryBytes}`,
     ...(atLeast(version, '2.10.0') ? ['  sync_interval: always'] : []),
     '}',
+    ...(cluster === undefined ? [] : [
+      'cluster: {', '  name: aigen', `  listen: "127.0.0.1:${cluster.port}"`, '  no_advertise: true',
+      `  routes: [${cluster.routes.map((route) => `"nats-route://127.0.0.1:${route}"`).join(', ')}]`, '}',
+    ]),
     renderAccounts(accounts),
   ].join('\n')
 }
