@@ -4,7 +4,6 @@ import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 import { rehearse } from '../runtime/actors/rehearse.ts'
 import { virtualClock } from '../runtime/memory/clock.ts'
-import { PARTITION } from '../runtime/node/node.ts'
 import { KINDS } from './kinds.ts'
 import { MemoryWorld, SHOUT, shouter } from './memory-network.fixture.ts'
 import { finishRun, startRun } from './user/run.ts'
@@ -29,7 +28,7 @@ it('follows what it wrote itself: the journals of both sides of a paid run', asy
   await world.drive(finishRun(user, run, 60_000))
   for (const name of ['alice', 'p1']) {
     const { journal, clock } = world.ports(name)
-    const { actors, changed, breaks, parked } = await rehearse({ journal, clock, partition: PARTITION, kinds: KINDS })
+    const { actors, changed, breaks, parked } = await rehearse({ journal, clock, kinds: KINDS })
     expect({ name, changed, breaks, parked }).toEqual({ name, changed: 0, breaks: [], parked: [] })
     expect(actors).toBeGreaterThan(3)
   }

@@ -318,7 +318,7 @@ class Network {
     if (honest && !rested) return this.#found(broken('I5', 'vouchers are not handed over and claimed'))
     if (honest && this.#standing() !== '') return this.#found(broken('I5', `all is at rest, and ${this.#standing()}`))
     this.#found(this.#chain.look(this.world.rail))
-    for (const { running, disk } of this.#processes.values()) this.#found(await sameAsReplay(running!.node.host, disk, PARTITION, KINDS, this.world.clock))
+    for (const { running, disk } of this.#processes.values()) this.#found(await sameAsReplay(running!.node.host, disk, KINDS, this.world.clock))
     const { ledger } = this.world.rail.mark()
     if (honest) this.#found(this.#lanes.atRest((lane) => ledger.lanes.get(lane as `0x${string}`)?.claimed ?? 0n))
     for (const [name, { running }] of this.#users) {

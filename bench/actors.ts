@@ -44,9 +44,9 @@ export async function measureActors(broker: Broker, options: ActorsOptions): Pro
   await measureActivation(broker, options)
 }
 
-async function openHost(broker: Broker, partition: string, limits: Limits = {}): Promise<{ host: Host; close: () => Promise<void> }> {
+async function openHost(broker: Broker, prefix: string, limits: Limits = {}): Promise<{ host: Host; close: () => Promise<void> }> {
   const journal = natsJournal(await connectNats(broker.credentials, 'bench journal'))
-  const host = await Host.open({ journal, partition, clock: systemClock, random: systemRandom, limits, registry: { actors: [tally, drowsy], effects: {} } })
+  const host = await Host.open({ journal, prefix, clock: systemClock, random: systemRandom, limits, registry: { actors: [tally, drowsy], effects: {} } })
   host.resume()
   const close = async (): Promise<void> => {
     await host.close()

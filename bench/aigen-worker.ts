@@ -17,7 +17,7 @@ runChild(async ({ credentials, subject }: WorkerTold) => {
   const bus = natsBus(await connectNats(credentials, 'bench bus'))
   const journal = natsJournal(await connectNats(credentials, 'bench journal'))
   const host = await Host.open({
-    journal, partition: 'bench', clock: systemClock, random: systemRandom,
+    journal, prefix: 'bench', clock: systemClock, random: systemRandom,
     registry: {
       actors: [chain],
       effects: {

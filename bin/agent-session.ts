@@ -8,7 +8,6 @@ import { serveSteering, steer, steerFrom } from '../agents/llm/steer.ts'
 import { watcher } from '../agents/user/watcher.machine.ts'
 import { watcherRooms } from '../agents/user/watcher-effects.ts'
 import { readActors, type Actors } from '../runtime/actors/read-actors.ts'
-import { PARTITION } from '../runtime/node/node.ts'
 import type { SteerRequest } from '../schemas/documents.gen.ts'
 import { asError } from '../schemas/error.ts'
 import { join } from './join.ts'
@@ -24,7 +23,7 @@ export function openAgentSession(data: string, name: string | undefined): Promis
 export async function readAgents<T>(data: string, name: string | undefined, look: (actors: Actors) => T): Promise<T> {
   const { ports } = await join(data, name)
   try {
-    return look(await readActors({ journal: ports.journal, clock: ports.clock, partition: PARTITION, kinds: [agent, watcher] }))
+    return look(await readActors({ journal: ports.journal, clock: ports.clock, kinds: [agent, watcher] }))
   } finally {
     await ports.close()
   }

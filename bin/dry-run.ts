@@ -7,7 +7,6 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { KINDS } from '../agents/kinds.ts'
 import { rehearse, type Rehearsal } from '../runtime/actors/rehearse.ts'
-import { PARTITION } from '../runtime/node/node.ts'
 import { AigenError } from '../schemas/error.ts'
 import { joinAny, runningNetwork } from './join.ts'
 import type { Output } from './output.ts'
@@ -22,7 +21,7 @@ export async function dryRun(data: string, name: string | undefined, output: Out
   for (const one of names) {
     const { ports } = await joinAny(data, one)
     try {
-      const found = await rehearse({ journal: ports.journal, clock: ports.clock, partition: PARTITION, kinds: KINDS })
+      const found = await rehearse({ journal: ports.journal, clock: ports.clock, kinds: KINDS })
       show(one, found, output)
       good &&= found.breaks.length === 0
     } finally {

@@ -5,7 +5,6 @@ import { rehearse } from '../../runtime/actors/rehearse.ts'
 import { authoriseNode } from '../../runtime/identity/authorisation.ts'
 import { nodeSigner } from '../../runtime/identity/ed25519.ts'
 import { createWire, type Wire } from '../../runtime/identity/wire.ts'
-import { PARTITION } from '../../runtime/node/node.ts'
 import { participantId } from '../../schemas/id.ts'
 import { KINDS } from '../kinds.ts'
 import { SHOUT, shouter } from '../memory-network.fixture.ts'
@@ -85,7 +84,7 @@ describe('on a real NATS server', () => {
     expect([output, bill.settled, worked]).toEqual(['ABC', '0.03', ['a', 'Ab', 'ABc']])
 
     const { last, epoch } = user.node.host.stats()
-    const found = await rehearse({ journal: ports.journal, clock: ports.clock, partition: PARTITION, kinds: KINDS })
+    const found = await rehearse({ journal: ports.journal, clock: ports.clock, kinds: KINDS })
     expect(found).toMatchObject({ breaks: [], parked: [], changed: 0 })
     expect(user.node.host.stats(), 'whoever looked wrote nothing and took nothing over').toMatchObject({ last, epoch })
   })

@@ -10,9 +10,9 @@ import { readActors, type ReadActors } from '../../runtime/actors/read-actors.ts
 import { experience } from '../../runtime/market/experience.machine.ts'
 import { keyring } from '../../runtime/market/keyring.machine.ts'
 import { negotiation } from '../../runtime/market/negotiation.machine.ts'
-import { PARTITION, type NodePorts } from '../../runtime/node/node.ts'
+import type { NodePorts } from '../../runtime/node/node.ts'
 
 /** Runs, steps, negotiations, inquiries, experience and keys, as of now. Errors: `journal.*`, `network.*`. */
 export function readRuns({ journal, clock }: Pick<NodePorts, 'journal' | 'clock'>): Promise<ReadActors> {
-  return readActors({ journal, clock, partition: PARTITION, kinds: [run, step, negotiation, inquiry, dispute, experience, keyring] })
+  return readActors({ journal, clock, kinds: [run, step, negotiation, inquiry, dispute, experience, keyring] })
 }

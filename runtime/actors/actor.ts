@@ -26,6 +26,8 @@ export interface ActorKind {
   readonly promises?: Promises
   /** Whether it may leave memory while nothing is under way on it; it comes back when an event for it does. */
   readonly passivates: boolean
+  /** Actors of one key share a partition. */
+  readonly key: (id: ActorId) => string
   readonly migrate?: Migrate
 }
 
@@ -38,6 +40,8 @@ export type Migrate = (state: any, machine: string) => object | undefined
 export interface KindOptions {
   /** Default false. Only for kinds that nobody peeks at without `load`. */
   readonly passivates?: boolean
+  /** Pure; default the id itself, which lets each actor live anywhere. */
+  readonly key?: (id: ActorId) => string
   readonly migrate?: Migrate
 }
 
@@ -54,8 +58,8 @@ export function kindOf(id: ActorId): string {
 export function defineActor(name: string, version: string, machine: AnyStateMachine, promises?: Promises, options: KindOptions = {}): ActorKind {
   const shape = JSON.stringify(machine.config, (key, value) => (key === 'types' ? undefined : typeof value === 'function' ? 'ƒ' : value))
   const digest = createHash('sha256').update(shape).digest('hex').slice(0, 16)
-  const { passivates = false, migrate } = options
-  return { name, version, machine, hash: `${name}@${version}:${digest}`, passivates, ...(promises ? { promises } : {}), ...(migrate ? { migrate } : {}) }
+  const { passivates = false, key = (id: ActorId) => id, migrate } = options
+  return { name, version, machine, hash: `${name}@${version}:${digest}`, passivates, key, ...(promises ? { promises } : {}), ...(migrate ? { migrate } : {}) }
 }
 
 /** An action that asks the host for an effect of `kind`, its parameters computed in the transition. */

@@ -60,14 +60,15 @@ export class CounterWorld {
   readonly disk: MemoryDisk = new Map()
   readonly lost: AigenError[] = []
   limits: Limits = {}
+  partitions = 1
   #opened = 0
 
   async open(echo: Partial<EffectKind> = {}, hooks: MemoryJournalHooks = {}, kinds: readonly ActorKind[] = [counterKind()], random?: string): Promise<Host> {
     const host = await Host.open({
-      journal: memoryJournal(this.disk, hooks), partition: 'p0', clock: this.clock, random: seededRandom(random ?? `host ${this.#opened++}`),
+      journal: memoryJournal(this.disk, hooks), clock: this.clock, random: seededRandom(random ?? `host ${this.#opened++}`),
       registry: { actors: kinds, effects: { echo: { mode: 'idempotent', run: async ({ text }: { text: string }) => ({ type: 'echo.done', text }), ...echo } } },
       onLost: (error) => this.lost.push(error),
-      limits: this.limits,
+      limits: this.limits, partitions: this.partitions,
     })
     host.resume()
     return host

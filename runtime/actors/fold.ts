@@ -5,7 +5,8 @@
  */
 import type { AnyMachineSnapshot } from 'xstate'
 import type { ActorEvent, ActorId, ActorKind } from './actor.ts'
-import { effectKey, type EffectRecord, type Entry, type Kept } from './record.ts'
+import { Channels } from './channel.ts'
+import { effectKey, type EffectRecord, type Entry, type Kept, type Line, type Send } from './record.ts'
 import type { Outcome } from './transition.ts'
 
 export interface LiveActor {
@@ -51,6 +52,7 @@ export interface Changes {
   readonly set: PendingTimer[]
   readonly cleared: { readonly actor: ActorId; readonly id: string }[]
   readonly unparked: ActorId[]
+  readonly sent: Send[]
 }
 
 /** An action of this kind closes the actor's open effects of `params.kind`: their results are dropped. */
@@ -73,12 +75,13 @@ export class Fold {
   /** Actors that changed since their last image. */
   readonly changed = new Set<ActorId>()
   births = 0
+  readonly channels = new Channels()
   readonly #openOf = new Map<ActorId, Set<string>>()
   readonly #timersOf = new Map<ActorId, Set<string>>()
 
   /** Takes an entry whose outcome is known; what it opened and closed is added to `changes`. */
   commit(entry: Entry, kind: ActorKind, outcome: Outcome, changes: Changes): void {
-    if (entry.cause !== undefined) this.#close(entry.cause, changes)
+    this.pass(entry, changes)
     const born = this.actors.get(entry.actor)?.born ?? this.births++
     this.#put({ id: entry.actor, kind, snapshot: outcome.snapshot, number: entry.number, born })
     for (const timer of outcome.timers) {
@@ -93,9 +96,24 @@ export class Fold {
     })
   }
 
-  /** Takes the end of an effect that led to no event. */
-  end(key: string, changes: Changes): void {
-    this.#close(key, changes)
+  /** Takes what an entry does outside of its actor: all of it that counts when a snapshot has the rest already. */
+  pass({ cause, from, sends }: Entry, changes: Changes): void {
+    if (cause !== undefined) this.#close(cause, changes)
+    if (from) this.channels.hear(...from)
+    if (sends) {
+      this.channels.send(sends)
+      changes.sent.push(...sends)
+    }
+  }
+
+  /** Takes a line that is no event. */
+  take(line: Exclude<Line, Entry>, changes: Changes): void {
+    if ('ended' in line) this.#close(line.ended, changes)
+    else if ('parked' in line) this.park(line.parked, line.reason)
+    else if ('unparked' in line) this.unpark(line.unparked, changes)
+    else if ('kept' in line) this.keep(line)
+    else if ('sent' in line) this.channels.sent(line.sent, line.through)
+    else this.channels.hear(...line.heard)
   }
 
   park(actor: ActorId, reason: string): void {
@@ -248,5 +266,5 @@ export function keptKey(number: number): string {
 }
 
 export function noChanges(): Changes {
-  return { opened: [], closed: [], set: [], cleared: [], unparked: [] }
+  return { opened: [], closed: [], set: [], cleared: [], unparked: [], sent: [] }
 }

@@ -3,6 +3,7 @@
  */
 import { AigenError } from '../../schemas/error.ts'
 import type { ActorEvent, ActorId } from './actor.ts'
+import type { From } from './channel.ts'
 import type { LiveActor } from './fold.ts'
 
 export interface Item {
@@ -10,6 +11,10 @@ export interface Item {
   readonly event: ActorEvent
   /** Key of the effect whose result it is; `timer:` and the timer's; `kept:` and the number of an event that waited. */
   readonly cause?: string
+  /** The message from another partition that it is. */
+  readonly from?: From
+  /** Called when a message is durably heard. */
+  readonly heard?: () => void
   /** No event: the actor is mended and takes events again. */
   readonly unpark?: true
   readonly resolve?: (actor: LiveActor) => void

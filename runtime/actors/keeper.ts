@@ -36,6 +36,7 @@ export interface KeeperOptions {
   readonly limits: Limits
   /** Sequence of the last record that is committed. */
   readonly last: () => number
+  readonly partitions: () => number
   /** Whether an event is on its way to the actor. */
   readonly held: (actor: ActorId) => boolean
   readonly failed: (error: AigenError) => void
@@ -202,16 +203,17 @@ export class Keeper {
   }
 
   async #checkpoint(): Promise<void> {
-    const { fold, journal, snapshots, last } = this.#options
+    const { fold, journal, snapshots, last, partitions } = this.#options
     this.#bytes = 0
     this.#records = 0
     // What this code cannot replay stays in the journal's tail, for a code that can; and so does much that waits for parked actors.
     if (fold.behind.size > 0 || fold.broken.size > 0 || fold.kept.size > KEPT_MAX) return
     const through = last()
     const kept = [...fold.kept.values()]
+    const channels = fold.channels.state()
     const changed = [...fold.changed]
     for (let start = 0; start < changed.length; start += SLICE) await snapshots.save(this.#take(changed.slice(start, start + SLICE)))
-    await snapshots.mark({ through, seen: last(), births: fold.births, kept })
+    await snapshots.mark({ through, seen: last(), births: fold.births, kept, channels, partitions: partitions() })
     await journal.purge(through - this.#limits.retain)
   }
 }

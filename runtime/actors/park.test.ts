@@ -14,7 +14,7 @@ const reasons = (host: Host): string[] => [...host.parked()].map(({ actor }) => 
 async function heardBy(world: CounterWorld, id: string): Promise<string[]> {
   const heard: string[] = []
   const onEvent = ({ actor, event }: { actor: string; event: ActorEvent }): void => void (actor === id && heard.push([event.type, event['n']].filter((one) => one !== undefined).join(' ')))
-  await readActors({ journal: memoryJournal(world.disk), partition: 'p0', clock: world.clock, kinds: [counterKind()], onEvent })
+  await readActors({ journal: memoryJournal(world.disk), clock: world.clock, kinds: [counterKind()], onEvent })
   return heard
 }
 

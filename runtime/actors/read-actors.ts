@@ -5,13 +5,14 @@
  */
 import { AigenError, asError } from '../../schemas/error.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { Journal } from '../ports/journal.ts'
+import type { Journal, Log } from '../ports/journal.ts'
 import type { ActorId, ActorKind } from './actor.ts'
 import type { LiveActor, ParkedActor } from './fold.ts'
 import type { Watcher } from './host.ts'
 import type { Image } from './image.ts'
 import { Kinds } from './kinds.ts'
-import { Partition } from './partition.ts'
+import { PartitionReader } from './partition-reader.ts'
+import { partitionName, Placement } from './placement.ts'
 import type { Entry } from './record.ts'
 import { snapshotsOf } from './snapshot-log.ts'
 
@@ -36,7 +37,8 @@ export interface ReadActors extends Actors {
 
 export interface ReadOptions {
   readonly journal: Journal
-  readonly partition: string
+  /** Of the partitions' names; default `p`. */
+  readonly prefix?: string
   readonly clock: Clock
   readonly kinds: readonly ActorKind[]
   /** Told of each event, the first reading's included; `problem` says why this code cannot follow it. */
@@ -46,44 +48,59 @@ export interface ReadOptions {
 }
 
 /** The actors as of the last record at the time of the call. Errors: `journal.*`, `network.*`. */
-export async function readActors({ journal, partition, clock, kinds, onEvent, onImage }: ReadOptions): Promise<ReadActors> {
+export async function readActors({ journal, prefix = 'p', clock, kinds, onEvent, onImage }: ReadOptions): Promise<ReadActors> {
   const readOnly = (): never => {
     throw new AigenError('internal', 'these actors are read only')
   }
   const watchers = new Set<Watcher>()
+  const readings: Reading[] = []
   const replayed = (entry: Entry, problem?: AigenError): void => {
     onEvent?.(entry, problem)
-    const actor = problem ? undefined : read.fold.actors.get(entry.actor)
+    const actor = problem ? undefined : readings.map(({ reader }) => reader.fold.actors.get(entry.actor)).find(Boolean)
     if (actor) for (const watcher of [...watchers]) watcher(actor, entry)
   }
-  const log = await journal.open(partition)
-  const read = new Partition({
-    log, snapshots: await journal.open(snapshotsOf(partition)), owner: 'reader', kinds: new Kinds(kinds), clock, events: { committed: readOnly, lost: readOnly, replayed, ...(onImage ? { restored: onImage } : {}) },
-  })
-  for (let attempt = 1; ; attempt++) {
-    try {
-      await read.open()
-      await read.keeper.loadAll()
-      break
-    } catch (thrown) {
-      // Its owner gave up old records while they were read: what it left in their place is there.
-      if (asError(thrown).code !== 'journal.corrupt' || attempt >= READINGS) throw thrown
+  const known = new Kinds(kinds)
+  const events = { committed: readOnly, lost: readOnly, replayed, ...(onImage ? { restored: onImage } : {}) }
+  const open = async (index: number): Promise<Reading> => {
+    const name = partitionName(prefix, index)
+    const log = await journal.open(name)
+    const reader = new PartitionReader({ index, placement: readOnly, log, snapshots: await journal.open(snapshotsOf(name)), owner: 'reader', kinds: known, clock, events })
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await reader.open()
+        await reader.keeper.loadAll()
+        return { log, reader }
+      } catch (thrown) {
+        // Its owner gave up old records while they were read: what it left in their place is there.
+        if (asError(thrown).code !== 'journal.corrupt' || attempt >= READINGS) throw thrown
+      }
     }
   }
-  const { fold: { actors } } = read
+  readings.push(await open(0))
+  const count = readings[0]!.reader.partitions ?? 1
+  readings.push(...await Promise.all(Array.from({ length: count - 1 }, (_, index) => open(index + 1))))
+  const placement = new Placement(count, known)
+  const actorsOf = (id: ActorId): ReadonlyMap<ActorId, LiveActor> => readings[placement.of(id)]!.reader.fold.actors
   return {
-    peek: (id) => actors.get(id),
-    context: <C>(id: ActorId) => actors.get(id)?.snapshot.context as C | undefined,
+    peek: (id) => actorsOf(id).get(id),
+    context: <C>(id: ActorId) => actorsOf(id).get(id)?.snapshot.context as C | undefined,
     list: function* (kind) {
-      for (const actor of actors.values()) if (actor.kind.name === kind) yield actor
+      for (const { reader } of readings) for (const actor of reader.fold.actors.values()) if (actor.kind.name === kind) yield actor
     },
-    parked: () => read.fold.parked(),
+    parked: function* () {
+      for (const { reader } of readings) yield* reader.fold.parked()
+    },
     refresh: async () => {
-      if ((await log.last()) > read.last) await read.readOn()
+      for (const { log, reader } of readings) if ((await log.last()) > reader.last) await reader.readOn()
     },
     watch: (watcher) => {
       watchers.add(watcher)
       return () => void watchers.delete(watcher)
     },
   }
+}
+
+interface Reading {
+  readonly log: Log
+  readonly reader: PartitionReader
 }

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto'
 import { Packr } from 'msgpackr'
 import { AigenError } from '../../schemas/error.ts'
 import type { ActorEvent, ActorId } from './actor.ts'
+import type { From } from './channel.ts'
 
 /** One event of one actor, with what it made the actor ask for. */
 export interface Entry {
@@ -19,7 +20,32 @@ export interface Entry {
   readonly event: ActorEvent
   /** Key of the effect whose result this event is; `timer:` and the timer's; or `kept:` and its number. */
   readonly cause?: string
+  /** The message from another partition that this event is: which partition, and its number. */
+  readonly from?: From
   readonly effects: readonly EffectRecord[]
+  /** What it told actors of other partitions. */
+  readonly sends?: readonly Send[]
+}
+
+/** A message to an actor of another partition. */
+export interface Send {
+  /** Index of that partition. */
+  readonly at: number
+  /** Its number on the way there, from 1. */
+  readonly number: number
+  readonly to: ActorId
+  readonly event: ActorEvent
+}
+
+/** The other partition has heard all messages up to `through`. */
+export interface Sent {
+  readonly sent: number
+  readonly through: number
+}
+
+/** A message from another partition that led to no event. */
+export interface Heard {
+  readonly heard: From
 }
 
 /** An effect's key is (actor, event number, index); the hash of its parameters stands beside it. */
@@ -54,7 +80,7 @@ export interface Kept {
   readonly event: ActorEvent
 }
 
-export type Line = Entry | Ended | Parked | Unparked | Kept
+export type Line = Entry | Ended | Parked | Unparked | Kept | Sent | Heard
 
 export interface JournalRecord {
   readonly version: 1
@@ -62,6 +88,8 @@ export interface JournalRecord {
   readonly epoch: number
   /** Set on the first record of an epoch: records of lower epochs after it are void. */
   readonly fence?: true
+  /** With a fence: how many partitions the participant was created with; 1 where it does not say. */
+  readonly partitions?: number
   readonly lines: readonly Line[]
 }
 

@@ -8,7 +8,7 @@ import { readActors } from './read-actors.ts'
 import { rehearse, type Rehearsal } from './rehearse.ts'
 
 const rehearsed = (world: CounterWorld, kinds: readonly ActorKind[]): Promise<Rehearsal> =>
-  rehearse({ journal: memoryJournal(world.disk), partition: 'p0', clock: world.clock, kinds })
+  rehearse({ journal: memoryJournal(world.disk), clock: world.clock, kinds })
 
 async function journaled(): Promise<CounterWorld> {
   const world = new CounterWorld()
@@ -98,7 +98,7 @@ it('a reader reads on as the owner writes, event by event, and takes nothing ove
   const world = new CounterWorld()
   const host = await world.open()
   await host.start('counter/a', {})
-  const read = await readActors({ journal: memoryJournal(world.disk), partition: 'p0', clock: world.clock, kinds: [counterKind()] })
+  const read = await readActors({ journal: memoryJournal(world.disk), clock: world.clock, kinds: [counterKind()] })
   const heard: string[] = []
   const stop = read.watch(({ id, snapshot }, { number, event }) => void heard.push(`${id}#${number} ${event.type} ${(snapshot.context as CounterContext).sum}`))
   await host.send('counter/a', { type: 'add', n: 1 })
@@ -128,7 +128,7 @@ it('a reader begins anew when the owner gives up what it reads', async () => {
     const log = await journal.open(partition)
     return partition === 'p0' ? log : { ...log, at: async (sequence) => (sequence > 1 && gone-- > 0 ? undefined : log.at(sequence)) }
   }
-  const read = await readActors({ journal: { ...journal, open }, partition: 'p0', clock: world.clock, kinds: [counterKind()] })
+  const read = await readActors({ journal: { ...journal, open }, clock: world.clock, kinds: [counterKind()] })
   expect(gone).toBeLessThanOrEqual(0)
   expect([...read.list('counter')].map(({ id }) => id)).toEqual(Array.from({ length: 10 }, (_, at) => `counter/${at}`))
 })

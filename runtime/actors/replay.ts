@@ -15,13 +15,10 @@ import { advance } from './transition.ts'
  */
 export function replay(fold: Fold, kinds: Kinds, line: Line, replayed?: (entry: Entry, problem?: AigenError) => void): void {
   const changes = noChanges()
-  if ('ended' in line) return fold.end(line.ended, changes)
-  if ('parked' in line) return fold.park(line.parked, line.reason)
-  if ('unparked' in line) return fold.unpark(line.unparked, changes)
-  if ('kept' in line) return fold.keep(line)
+  if (!('actor' in line)) return fold.take(line, changes)
   const live = fold.actors.get(line.actor)
   if (live?.parked !== undefined || fold.broken.has(line.actor)) return
-  if (live && line.number <= live.number) return line.cause === undefined ? undefined : fold.end(line.cause, changes)
+  if (live && line.number <= live.number) return fold.pass(line, changes)
   // What was written by a version that is still here is replayed by it.
   const kind = kinds.byHash(line.machine) ?? live?.kind ?? kinds.current(kindOf(line.actor))
   try {

@@ -5,6 +5,7 @@
 import { Packr } from 'msgpackr'
 import { AigenError, asError } from '../../schemas/error.ts'
 import type { ActorId } from './actor.ts'
+import type { ChannelState } from './channel.ts'
 import type { KeptEvent } from './fold.ts'
 
 /** What holds at a checkpoint, apart from the actors. */
@@ -17,6 +18,9 @@ export interface Checkpoint {
   readonly births: number
   /** What waits for parked actors, as of `through`. */
   readonly kept: readonly KeptEvent[]
+  /** What partitions tell each other, as of `through`. */
+  readonly channels: ChannelState
+  readonly partitions: number
 }
 
 /** Where the newest image of an actor is; `from` is the first record that is needed for it. */

@@ -22,7 +22,7 @@ async function everything(host: Host): Promise<unknown[]> {
 /** What the journal alone says, replayed from its first record. */
 async function told(world: CounterWorld, kinds = [PASSIVE]): Promise<unknown[]> {
   const disk = new Map([['p0', world.disk.get('p0')!]])
-  const read = await readActors({ journal: memoryJournal(disk), partition: 'p0', clock: world.clock, kinds })
+  const read = await readActors({ journal: memoryJournal(disk), clock: world.clock, kinds })
   return [...read.list('counter')].map(seen).sort(byId)
 }
 
@@ -114,7 +114,7 @@ describe('recovery from a checkpoint (I7)', () => {
       const log = await journal.open(partition)
       return { ...log, read: async function* (from: number) { for await (const entry of log.read(from)) { if (partition === 'p0') read.push(entry.sequence); yield entry } } }
     } }
-    const reader = await readActors({ journal: counted, partition: 'p0', clock: world.clock, kinds: [PASSIVE] })
+    const reader = await readActors({ journal: counted, clock: world.clock, kinds: [PASSIVE] })
     expect([...reader.list('counter')].map(seen).sort(byId)).toEqual(await told(world))
     expect(read.length).toBeLessThan(20)
   })

@@ -8,7 +8,8 @@ import { kindOf, type ActorId, type ActorKind } from './actor.ts'
 import type { Fold, LiveActor } from './fold.ts'
 import { refuses, type Item } from './item.ts'
 import type { Kinds } from './kinds.ts'
-import { effectRecord, type Entry, type Line } from './record.ts'
+import type { Placement } from './placement.ts'
+import { effectRecord, type Entry, type Line, type Send } from './record.ts'
 import { advance, type Outcome } from './transition.ts'
 
 /** Events that one event may lead to inside the partition: actors that tell each other for ever are stopped. */
@@ -41,10 +42,16 @@ export interface StageOptions {
   readonly cold: (actor: ActorId) => boolean
   /** Stamped on each event. */
   readonly at: number
+  readonly placement: Placement
+  /** Index of this partition. */
+  readonly here: number
 }
 
-/** The lines for `items` and for the effects that ended without an event. */
-export function stage({ fold, kinds, cold, at }: StageOptions, items: readonly Item[], ended: readonly string[]): Stage {
+/**
+ * The lines for `items` and for the effects that ended without an event. A message from another
+ * partition that comes out of its turn is passed over: its sender sends it again.
+ */
+export function stage({ fold, kinds, cold, at, placement, here }: StageOptions, items: readonly Item[], ended: readonly string[]): Stage {
   const staged: Staged[] = []
   const answers: (() => void)[] = []
   /** Actors as they are after the lines so far. */
@@ -54,6 +61,9 @@ export function stage({ fold, kinds, cold, at }: StageOptions, items: readonly I
   let number = fold.keptLast
   const missing = new Set<ActorId>()
   let births = 0
+  /** Number of the last message to, and from, other partitions. */
+  const last = new Map<number, number>()
+  const heard = new Map<number, number>()
 
   const take = (item: Item, inside: Item[]): void => {
     const live = overlay.get(item.actor) ?? fold.actors.get(item.actor)
@@ -76,19 +86,29 @@ export function stage({ fold, kinds, cold, at }: StageOptions, items: readonly I
     const number = (live?.number ?? 0) + 1
     try {
       const outcome = advance(kind, live?.snapshot, event)
+      const told = outcome.tells.filter(({ to }) => placement.of(to) === here)
+      const sends = told.length === outcome.tells.length ? [] : outcome.tells.flatMap(({ to, event: said }): Send[] => {
+        const there = placement.of(to)
+        if (there === here) return []
+        const next = (last.get(there) ?? fold.channels.lastTo(there)) + 1
+        last.set(there, next)
+        return [{ at: there, number: next, to, event: said }]
+      })
       const line: Entry = {
         actor: item.actor,
         machine: kind.hash,
         number,
         event,
         ...(item.cause === undefined ? {} : { cause: item.cause }),
+        ...(item.from ? { from: item.from } : {}),
         effects: outcome.effects.map((one) => effectRecord(one.kind, one.params)),
+        ...(sends.length > 0 ? { sends } : {}),
       }
       const after: LiveActor = { id: item.actor, kind, snapshot: outcome.snapshot, number, born: live?.born ?? fold.births + births++ }
       overlay.set(item.actor, after)
       staged.push({ line, kind, outcome })
       answers.push(() => item.resolve?.(after))
-      for (const tell of outcome.tells) inside.push({ actor: tell.to, event: tell.event })
+      for (const tell of told) inside.push({ actor: tell.to, event: tell.event })
     } catch (thrown) {
       const error = asError(thrown)
       if (live) {
@@ -136,6 +156,19 @@ export function stage({ fold, kinds, cold, at }: StageOptions, items: readonly I
       if (!fold.stands(item.cause) || taken.has(item.cause)) continue
       taken.add(item.cause)
     }
+    if (item.from) {
+      const [partition, number] = item.from
+      const before = heard.get(partition) ?? fold.channels.heardFrom(partition)
+      // Heard before, and sent again because its sender died before it knew.
+      if (number <= before) {
+        answers.push(() => item.heard?.())
+        continue
+      }
+      if (number > before + 1) continue
+      heard.set(partition, number)
+      answers.push(() => item.heard?.())
+    }
+    const lines = staged.length
     const inside: Item[] = [item]
     for (let place = 0; place < inside.length; place++) {
       take(inside[place]!, inside)
@@ -147,6 +180,8 @@ export function stage({ fold, kinds, cold, at }: StageOptions, items: readonly I
       staged.push({ line: { parked: actor, reason } })
       break
     }
+    // Whatever became of it, it is not to be heard again.
+    if (item.from && !staged.slice(lines).some(({ line }) => 'from' in line && line.from === item.from)) staged.push({ line: { heard: item.from } })
   }
   return { staged, answers, missing: [...missing] }
 }

@@ -38,7 +38,7 @@ beforeEach(async () => {
   await vi.waitFor(async () => expect(JSON.parse(await readFile(join(data, 'anvil-state.json'), 'utf8'))).toHaveProperty('best_block_number', 3), { timeout: 10_000 })
   const effects = chainEffects({ rail, clock: systemClock, pollMs: 20, roundMs: 1_000, signer: () => wallet }) as Registry['effects']
   const registry = { actors: [defineActor('sender', '1', senderMachine)], effects }
-  host = await Host.open({ journal: memoryJournal(new Map()), partition: 'p0', clock: systemClock, random: seededRandom('sender'), registry })
+  host = await Host.open({ journal: memoryJournal(new Map()), clock: systemClock, random: seededRandom('sender'), registry })
   await host.start('sender/x', { account: owner })
 })
 

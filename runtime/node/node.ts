@@ -120,7 +120,7 @@ export async function openNode(options: NodeOptions): Promise<Node> {
     actors: registries.flatMap((one) => one.actors),
     effects: Object.assign({}, ...registries.map((one) => one.effects)) as Registry['effects'],
   }
-  const host = await Host.open({ journal: ports.journal, partition: PARTITION, clock, random, registry, ...(options.onLost ? { onLost: options.onLost } : {}) })
+  const host = await Host.open({ journal: ports.journal, clock, random, registry, ...(options.onLost ? { onLost: options.onLost } : {}) })
   opening.host = host
   options.onOpen?.(host)
   await host.start(senderActor(keys.participant), { account: keys.wallet.address.toLowerCase() })

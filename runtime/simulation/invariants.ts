@@ -5,6 +5,7 @@
  */
 import type { LiveActor } from '../actors/fold.ts'
 import { readActors, type Actors } from '../actors/read-actors.ts'
+import { snapshotsOf } from '../actors/snapshot-log.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Hex } from '../ports/signer.ts'
 import { memoryJournal, type MemoryDisk } from '../memory/journal.ts'
@@ -135,9 +136,10 @@ export class Folds {
 }
 
 /** I7: every actor of `live`, of the kinds named, is what a replay of its disk from the first record makes of it. */
-export async function sameAsReplay(live: Pick<Actors, 'list'>, disk: MemoryDisk, partition: string, names: readonly string[], clock: Clock): Promise<Finding> {
+export async function sameAsReplay(live: Pick<Actors, 'list'>, disk: MemoryDisk, names: readonly string[], clock: Clock): Promise<Finding> {
   const kinds = names.flatMap((name) => [...live.list(name)].slice(0, 1).map(({ kind }) => kind))
-  const replayed = await readActors({ journal: memoryJournal(disk), partition, clock, kinds })
+  const journals = new Map([...disk].filter(([name]) => !name.endsWith(snapshotsOf(''))))
+  const replayed = await readActors({ journal: memoryJournal(journals), clock, kinds })
   for (const { name } of kinds) {
     for (const actor of live.list(name)) {
       const again = replayed.peek(actor.id)
