@@ -291,7 +291,7 @@ class Network {
 
   #forget(process: string): void {
     this.#folds.get(process)!.forget()
-    this.#owners.forget(`${process} ${PARTITION}`)
+    this.#owners.forget(`${process} `)
     this.#lanes.forget(keysOf(process).participant)
     this.#words.forget()
     this.#writes.forget(keysOf(process).participant)

@@ -78,9 +78,9 @@ export class Owners {
     return sequence === next ? undefined : broken('I6', `record ${sequence} of ${partition} was written where ${next} is next`)
   }
 
-  /** A disk has lost its tail. */
-  forget(partition: string): void {
-    this.#next.delete(partition)
+  /** The logs whose names begin so have lost their tails. */
+  forget(partitions: string): void {
+    for (const partition of this.#next.keys()) if (partition.startsWith(partitions)) this.#next.delete(partition)
   }
 }
 
