@@ -14,7 +14,6 @@ import { readActors, type Actors } from '../../runtime/actors/read-actors.ts'
 import { createAuthorisations } from '../../runtime/identity/authorisation.ts'
 import { createVerifier } from '../../runtime/identity/signed.ts'
 import { connectPorts } from '../../runtime/node/connect.ts'
-import { PARTITION } from '../../runtime/node/node.ts'
 import type { PurseContext } from '../../runtime/payments/lane.ts'
 import { verifyReceipt } from '../../runtime/payments/receipt.ts'
 import type { TillContext } from '../../runtime/payments/till.machine.ts'
@@ -156,7 +155,7 @@ function* parkedIn(actors: Actors): Iterable<{ readonly id: string; readonly par
 async function withActors(seat: Seat, look: (actors: Actors, rail: Rail) => Promise<void>): Promise<void> {
   const ports = await connectPorts(seat.connections, seat.participant)
   try {
-    await look(await readActors({ journal: ports.journal, clock: ports.clock, partition: PARTITION, kinds: KINDS }), ports.rail)
+    await look(await readActors({ journal: ports.journal, clock: ports.clock, kinds: KINDS }), ports.rail)
   } finally {
     await ports.close()
   }

@@ -60,6 +60,3 @@ export class Channels {
     for (const [partition, number] of heard) this.#heard.set(partition, number)
   }
 }
-
-/** Who sent a message, and its number on that channel. */
-export type From = readonly [partition: number, number: number]

@@ -3,7 +3,7 @@
  */
 import { AigenError } from '../../schemas/error.ts'
 import type { ActorEvent, ActorId } from './actor.ts'
-import type { From } from './channel.ts'
+import type { From } from './record.ts'
 import type { LiveActor } from './fold.ts'
 
 export interface Item {

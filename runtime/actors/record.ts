@@ -8,7 +8,6 @@ import { createHash } from 'node:crypto'
 import { Packr } from 'msgpackr'
 import { AigenError } from '../../schemas/error.ts'
 import type { ActorEvent, ActorId } from './actor.ts'
-import type { From } from './channel.ts'
 
 /** One event of one actor, with what it made the actor ask for. */
 export interface Entry {
@@ -26,6 +25,9 @@ export interface Entry {
   /** What it told actors of other partitions. */
   readonly sends?: readonly Send[]
 }
+
+/** Who sent a message, and its number on that channel. */
+export type From = readonly [partition: number, number: number]
 
 /** A message to an actor of another partition. */
 export interface Send {
