@@ -48,8 +48,25 @@ export interface EffectFailure extends ActorEvent {
   readonly params: Record<string, unknown>
 }
 
-interface Running {
-  readonly abort: AbortController
+/** An effect under way. Its signal is made when the handler asks for it: many do not, and it is the dearest thing about them. */
+class Running {
+  #controller: AbortController | undefined
+  #reason: AigenError | undefined
+
+  get aborted(): boolean {
+    return this.#reason !== undefined
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.#reason) this.#controller.abort(this.#reason)
+    return this.#controller.signal
+  }
+
+  abort(reason: AigenError): void {
+    this.#reason ??= reason
+    this.#controller?.abort(this.#reason)
+  }
 }
 
 export class Effects {
@@ -72,24 +89,24 @@ export class Effects {
   /** Starts `effect`; `again` when an earlier process may have run it. Never throws. */
   dispatch(effect: OpenEffect, again: boolean): void {
     if (this.#stopped || this.#running.has(effect.key)) return
-    const abort = new AbortController()
-    this.#running.set(effect.key, { abort })
-    void this.#run(effect, again, abort.signal).then((event) => {
+    const running = new Running()
+    this.#running.set(effect.key, running)
+    void this.#run(effect, again, running).then((event) => {
       this.#running.delete(effect.key)
-      if (!this.#stopped && !abort.signal.aborted) this.#done(effect, event ?? undefined)
+      if (!this.#stopped && !running.aborted) this.#done(effect, event ?? undefined)
     })
   }
 
   /** Stops an effect whose result nobody waits for any more. */
   abort(key: string): void {
-    this.#running.get(key)?.abort.abort(new AigenError('step.cancelled'))
+    this.#running.get(key)?.abort(new AigenError('step.cancelled'))
     this.#running.delete(key)
   }
 
   /** Aborts everything; results that come later are dropped (they stay open in the journal). */
   stop(): void {
     this.#stopped = true
-    for (const { abort } of this.#running.values()) abort.abort(new AigenError('network.closed', 'the node stops'))
+    for (const running of this.#running.values()) running.abort(new AigenError('network.closed', 'the node stops'))
     this.#running.clear()
     for (const waiters of this.#waiting.values()) for (const wake of waiters) wake()
     this.#waiting.clear()
@@ -99,7 +116,7 @@ export class Effects {
     return this.#running.size
   }
 
-  async #run(effect: OpenEffect, again: boolean, signal: AbortSignal): Promise<ActorEvent | void> {
+  async #run(effect: OpenEffect, again: boolean, running: Running): Promise<ActorEvent | void> {
     const { kind: name, params } = effect.record
     const kind = this.#kinds.get(name)
     if (!kind) return failed(name, params, new AigenError('internal', `no effect of kind ${name} is registered`))
@@ -108,14 +125,14 @@ export class Effects {
     try {
       for (let attempt = 1; ; attempt++) {
         try {
-          if (signal.aborted) return
-          return await kind.run(params, { key: effect.key, actor: effect.actor, attempt, again: again || attempt > 1, signal })
+          if (running.aborted) return
+          return await kind.run(params, { key: effect.key, actor: effect.actor, attempt, again: again || attempt > 1, get signal() { return running.signal } })
         } catch (thrown) {
-          if (signal.aborted) return
+          if (running.aborted) return
           const error = asError(thrown)
           const last = attempt >= (kind.attempts ?? 5) || kind.mode === 'atMostOnce' || !error.rule.retry
           if (last) return failed(name, params, error)
-          await this.#clock.sleep(this.#pause(kind, attempt), signal).catch(() => undefined)
+          await this.#clock.sleep(this.#pause(kind, attempt), running.signal).catch(() => undefined)
         }
       }
     } finally {
