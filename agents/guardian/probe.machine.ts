@@ -62,4 +62,4 @@ const machine = createMachine({
   },
 }, { delays: { due: ({ context, event }: any) => Math.max(0, context.due - (event.at ?? event.input?.at ?? 0)) } })
 
-export const probe = defineActor('probe', '1', machine, { pays: [], holds: [] })
+export const probe = defineActor('probe', '1', machine, { pays: [], holds: [] }, { passivates: true })

@@ -40,7 +40,7 @@ export type Migrate = (state: any, machine: string) => object | undefined
 export interface KindOptions {
   /** Default false. Only for kinds that nobody peeks at without `load`. */
   readonly passivates?: boolean
-  /** Pure; default the id itself, which lets each actor live anywhere. */
+  /** Pure; default what stands between the first slash and the next, so that a run and all its steps share one. */
   readonly key?: (id: ActorId) => string
   readonly migrate?: Migrate
 }
@@ -51,6 +51,11 @@ export function kindOf(id: ActorId): string {
   return slash < 0 ? id : id.slice(0, slash)
 }
 
+/** What the actor is about. @example topicOf('step/r_01/read') // 'r_01', as of 'run/r_01' */
+function topicOf(id: ActorId): string {
+  return id.split('/', 2)[1] ?? id
+}
+
 /**
  * An actor kind. Raise `version` when what a function in the machine does has changed: the hash
  * sees states, transitions, delays and action names, not the bodies of functions.
@@ -58,7 +63,7 @@ export function kindOf(id: ActorId): string {
 export function defineActor(name: string, version: string, machine: AnyStateMachine, promises?: Promises, options: KindOptions = {}): ActorKind {
   const shape = JSON.stringify(machine.config, (key, value) => (key === 'types' ? undefined : typeof value === 'function' ? 'ƒ' : value))
   const digest = createHash('sha256').update(shape).digest('hex').slice(0, 16)
-  const { passivates = false, key = (id: ActorId) => id, migrate } = options
+  const { passivates = false, key = topicOf, migrate } = options
   return { name, version, machine, hash: `${name}@${version}:${digest}`, passivates, key, ...(promises ? { promises } : {}), ...(migrate ? { migrate } : {}) }
 }
 

@@ -253,4 +253,4 @@ export const negotiation = defineActor('negotiation', '3', machine, {
     what: 'lane', taken: ['tell purse acquire'], returned: ['tell purse release', 'tell purse doubt', 'tell step agreed'],
     kept: { because: 'a payee that calls its lane unpaid says so again at the next hire', when: ({ type, error }) => type === 'market.accept.failed' && error.code === 'lane.unpaid' },
   }],
-})
+}, { passivates: true })

@@ -46,4 +46,4 @@ const machine = createMachine({
   },
 })
 
-export const verdict = defineActor('verdict', '1', machine, { pays: [], holds: [] })
+export const verdict = defineActor('verdict', '1', machine, { pays: [], holds: [] }, { passivates: true })
