@@ -3,6 +3,7 @@
  * production code: a simulator that misses one of them proves nothing. Each names the invariants by
  * which it may be found. Used by the simulator's own tests.
  */
+import { createDecipheriv, type DecipherGCM } from 'node:crypto'
 import { deliveryHash, signDelivery } from '../runtime/payments/delivery.ts'
 import type { ActorKind } from '../runtime/actors/actor.ts'
 import type { EffectKind } from '../runtime/actors/effects.ts'
@@ -53,14 +54,14 @@ const replaces = (who: string, registry: (parts: NodeParts) => { actors?: readon
   at(process, who) ? ((parts) => ({ actors: [], effects: {}, ...registry(parts) })) satisfies Room : undefined
 const pays = (parts: NodeParts): Record<string, EffectKind> => payEffects({ ...parts, voucherKey: parts.keys.voucher, wallet: parts.participant })
 
-/** The log of a journal, with another `append`. */
-const appends = (ports: LifePorts, append: (log: Log, data: Uint8Array, expectedLast: number, id: string) => Promise<number>): LifePorts => ({
+/** The logs of a journal, changed. */
+const logs = (ports: LifePorts, change: (log: Log) => Partial<Log>): LifePorts => ({
   ...ports,
   journal: {
     close: () => ports.journal.close(),
     open: async (partition) => {
       const log = await ports.journal.open(partition)
-      return { ...log, append: (data, expectedLast, id) => append(log, data, expectedLast, id) }
+      return { ...log, ...change(log) }
     },
   },
 })
@@ -96,17 +97,23 @@ let memory = 0
 export const MUTATIONS: readonly (Mutation & { readonly foundBy: readonly Invariant[] })[] = [
   {
     name: 'a journal that does not look at the expected sequence', foundBy: ['I6'],
-    ports: (ports) => appends(ports, async (log, data, expectedLast, id) => { await log.append(data, await log.last(), id); return expectedLast + 1 }),
+    ports: (ports) => logs(ports, (log) => ({ append: async (data, expectedLast, id) => { await log.append(data, await log.last(), id); return expectedLast + 1 } })),
   },
   {
     name: 'a journal that acknowledges before it has stored', foundBy: ['I1', 'I6', 'I7'],
     ports: (ports) => {
       let storing: Promise<unknown> = Promise.resolve()
-      return appends(ports, async (log, data, expectedLast, id) => {
-        storing = storing.then(() => ports.clock.sleep(20)).then(() => log.append(data, expectedLast, id)).catch(() => undefined)
-        return expectedLast + 1
-      })
+      return logs(ports, (log) => ({
+        append: async (data, expectedLast, id) => {
+          storing = storing.then(() => ports.clock.sleep(20)).then(() => log.append(data, expectedLast, id)).catch(() => undefined)
+          return expectedLast + 1
+        },
+      }))
     },
+  },
+  {
+    name: 'a journal that gives up what no snapshot has', foundBy: ['I5', 'I7'],
+    ports: (ports) => logs(ports, (log) => ({ purge: (before) => log.purge(before + 40) })),
   },
   { name: 'a voucher that is handed over before the journal has it', foundBy: ['I1'], room: payAtOnce },
   {
@@ -176,6 +183,15 @@ export const MUTATIONS: readonly (Mutation & { readonly foundBy: readonly Invari
       const { fresh } = ReplayWindow.prototype
       ReplayWindow.prototype.fresh = () => true
       return () => { ReplayWindow.prototype.fresh = fresh }
+    },
+  },
+  {
+    name: 'a session that does not look at the seal', foundBy: ['I8'],
+    patch: () => {
+      const decipher = Object.getPrototypeOf(createDecipheriv('aes-256-gcm', Buffer.alloc(32), Buffer.alloc(12))) as { final: DecipherGCM['final'] }
+      const { final } = decipher
+      decipher.final = (() => Buffer.alloc(0)) as unknown as typeof final
+      return () => { decipher.final = final }
     },
   },
   {

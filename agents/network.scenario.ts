@@ -18,13 +18,13 @@ import type { Keys } from '../runtime/identity/keys.ts'
 import { toText } from '../runtime/identity/text-bytes.ts'
 import { seededRandom } from '../runtime/memory/random.ts'
 import { readParcel } from '../runtime/memory/transaction-pool.ts'
-import { openNode, PARTITION, type Node, type NodeOptions, type Room } from '../runtime/node/node.ts'
+import { openNode, type Node, type NodeOptions, type Room } from '../runtime/node/node.ts'
 import { deliveryHash } from '../runtime/payments/delivery.ts'
 import type { PurseContext } from '../runtime/payments/lane.ts'
 import { verifyReceipt } from '../runtime/payments/receipt.ts'
 import type { TillContext } from '../runtime/payments/till.machine.ts'
 import { drawFaults, forgetful, type Fault, type FaultKind } from '../runtime/simulation/faults.ts'
-import { broken, ChainBooks, Envelopes, Folds, Owners, sameAsReplay, Writes, type Finding, type Violation } from '../runtime/simulation/invariants.ts'
+import { broken, ChainBooks, Envelopes, Folds, Owners, sameAsReplay, withoutSnapshots, Writes, type Finding, type Violation } from '../runtime/simulation/invariants.ts'
 import { LaneBooks, withinHolds, Words } from '../runtime/simulation/lane-books.ts'
 import type { Life } from '../runtime/simulation/life.ts'
 import type { LifePorts, Process } from '../runtime/simulation/process.ts'
@@ -55,6 +55,8 @@ export interface ScenarioOptions {
   /** Default: those that the seed draws. */
   readonly faults?: readonly Fault[]
   readonly traced?: boolean
+  /** Partitions of each participant's journal (default 1). */
+  readonly partitions?: number
   readonly mutation?: Mutation
 }
 
@@ -152,6 +154,7 @@ class Network {
           this.#found(this.#chain.look(this.world.rail))
         },
         answered: (_process, { data, subject }, answer) => this.#found(this.#envelopes.answered(data, answer, subject)),
+        changed: (bytes) => this.#envelopes.changed(bytes),
         died: (process, fault) => { if (fault?.kind === 'forget') this.#forget(process) },
       },
     })
@@ -198,6 +201,7 @@ class Network {
       name, participant: keysOf(name).participant,
       boot: (ports, life) => open({
         ports: mutation?.ports?.(ports, name) ?? ports, keys: keysFor(name, life.node),
+        limits: this.#work.limits, partitions: this.#options.partitions ?? 1,
         onOpen: (host) => this.#watch(name, host, life),
         onLost: (error) => this.world.lost(life, error),
       }, [mutation?.room?.(name) ?? []].flat()),
@@ -303,11 +307,15 @@ class Network {
 
   /** Whether every record that is stored has been acknowledged. */
   #heard(): boolean {
-    return [...this.#processes.values()].every(({ running, disk }) => running?.node.host.stats().last === disk.get(PARTITION)?.at(-1)?.sequence)
+    return [...this.#processes.values()].every(({ life }) => life?.unheard === 0)
   }
 
   #done(): boolean {
-    return this.#work.errands.every(({ user, key }) => this.#users.get(user)!.running?.node.host.peek(`run/${keyedRun(key)}`)?.snapshot.status === 'done')
+    return this.#work.errands.every(({ user, key }) => {
+      const host = this.#users.get(user)!.running?.node.host
+      // What a run tells its wallet at its end may be on its way.
+      return host?.peek(`run/${keyedRun(key)}`)?.snapshot.status === 'done' && host.context<WalletContext>('wallet')?.holds[`run/${keyedRun(key)}`] === undefined
+    })
   }
 
   /** Everything, when all is at rest. */
@@ -318,7 +326,10 @@ class Network {
     if (honest && !rested) return this.#found(broken('I5', 'vouchers are not handed over and claimed'))
     if (honest && this.#standing() !== '') return this.#found(broken('I5', `all is at rest, and ${this.#standing()}`))
     this.#found(this.#chain.look(this.world.rail))
-    for (const { running, disk } of this.#processes.values()) this.#found(await sameAsReplay(running!.node.host, disk, KINDS, this.world.clock))
+    for (const { running, disk, archive } of this.#processes.values()) {
+      // From its snapshots, and from its first record: both are what it is.
+      for (const read of [disk, withoutSnapshots(archive)]) this.#found(await sameAsReplay(running!.node.host, read, KINDS, this.world.clock))
+    }
     const { ledger } = this.world.rail.mark()
     if (honest) this.#found(this.#lanes.atRest((lane) => ledger.lanes.get(lane as `0x${string}`)?.claimed ?? 0n))
     for (const [name, { running }] of this.#users) {

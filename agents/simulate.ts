@@ -16,6 +16,8 @@ export interface SimulateOptions {
   readonly from?: number
   /** Processes that work at once (default 1). */
   readonly jobs?: number
+  /** Partitions of each participant's journal (default 1). */
+  readonly partitions?: number
   /** Told of each seed that ended. */
   readonly onSeed?: (outcome: SeedResult) => void
 }
@@ -47,7 +49,7 @@ export interface SimulateReport {
 const LINES_MAX = 400
 
 /** Runs the seeds; a violation ends it. */
-export async function simulate({ seeds, from = 0, jobs = 1, onSeed }: SimulateOptions): Promise<SimulateReport> {
+export async function simulate({ seeds, from = 0, jobs = 1, partitions = 1, onSeed }: SimulateOptions): Promise<SimulateReport> {
   const sum = { seeds: 0, events: 0, violations: 0, done: 0, failed: 0, paid: 0 }
   let broken: SeedResult | undefined
   const take = (result: SeedResult): void => {
@@ -63,22 +65,25 @@ export async function simulate({ seeds, from = 0, jobs = 1, onSeed }: SimulateOp
     onSeed?.(result)
   }
   if (jobs === 1) {
-    for (let seed = from; seed < from + seeds && !broken; seed++) take(await simulateNetwork({ seed }))
+    for (let seed = from; seed < from + seeds && !broken; seed++) take(await simulateNetwork({ seed, partitions }))
   } else {
     let next = from
-    await Promise.all(Array.from({ length: Math.min(jobs, seeds) }, () => inProcess(() => (broken || next >= from + seeds ? undefined : next++), take)))
+    await Promise.all(Array.from({ length: Math.min(jobs, seeds) }, () => inProcess(() => (broken || next >= from + seeds ? undefined : next++), partitions, take)))
   }
-  return { ...sum, failure: broken && await explain(broken.seed) }
+  return { ...sum, failure: broken && await explain(broken.seed, partitions) }
 }
 
+/** What such a process is told. */
+interface Order { readonly seed: number; readonly partitions: number }
+
 /** A process that takes seeds until there is none. */
-function inProcess(next: () => number | undefined, take: (result: SeedResult) => void): Promise<void> {
+function inProcess(next: () => number | undefined, partitions: number, take: (result: SeedResult) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = fork(fileURLToPath(import.meta.url), ['seeds'], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
     const give = (): void => {
       const seed = next()
       if (seed === undefined) child.disconnect()
-      else child.send({ seed })
+      else child.send({ seed, partitions } satisfies Order)
     }
     child.on('message', (result: SeedResult) => {
       take(result)
@@ -91,14 +96,14 @@ function inProcess(next: () => number | undefined, take: (result: SeedResult) =>
 }
 
 /** The fewest faults under which `seed` fails, and the trace of that. Error when it does not fail. */
-export async function explain(seed: number): Promise<Failure> {
-  const whole = await simulateNetwork({ seed })
+export async function explain(seed: number, partitions = 1): Promise<Failure> {
+  const whole = await simulateNetwork({ seed, partitions })
   if (!whole.violation) throw new Error(`seed ${seed} does not fail again`)
   const { invariant } = whole.violation
-  const faults = await shrink(whole.struck, async (some) => (await simulateNetwork({ seed, faults: some })).violation?.invariant === invariant)
-  const again = await simulateNetwork({ seed, faults, traced: true })
+  const faults = await shrink(whole.struck, async (some) => (await simulateNetwork({ seed, partitions, faults: some })).violation?.invariant === invariant)
+  const again = await simulateNetwork({ seed, partitions, faults, traced: true })
   // What is left out can matter only by its absence: then the whole list is told.
-  const told = again.violation ? again : await simulateNetwork({ seed, traced: true })
+  const told = again.violation ? again : await simulateNetwork({ seed, partitions, traced: true })
   return { seed, violation: told.violation!, faults: told.faults, lines: told.lines }
 }
 
@@ -115,7 +120,7 @@ export function describeFailure({ seed, violation, faults, lines }: Failure): st
 
 // As a process of `inProcess`: seeds in, results out.
 if (process.argv[2] === 'seeds' && process.argv[1] === fileURLToPath(import.meta.url) && process.send) {
-  process.on('message', ({ seed }: { seed: number }) => {
-    void simulateNetwork({ seed }).then(({ events, violation, runs }) => process.send!({ seed, events, violation, runs } satisfies SeedResult))
+  process.on('message', ({ seed, partitions }: Order) => {
+    void simulateNetwork({ seed, partitions }).then(({ events, violation, runs }) => process.send!({ seed, events, violation, runs } satisfies SeedResult))
   })
 }

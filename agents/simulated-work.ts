@@ -4,6 +4,7 @@
  */
 import type { Capability } from '../schemas/documents.gen.ts'
 import { seededRandom } from '../runtime/memory/random.ts'
+import type { Limits } from '../runtime/actors/keeper.ts'
 import type { Clock } from '../runtime/ports/clock.ts'
 import type { Random } from '../runtime/ports/random.ts'
 import type { HandlerContext, ProviderDefinition } from './provider/define.ts'
@@ -55,6 +56,8 @@ export interface Work {
   /** Atomic units in each user's vault. */
   readonly deposit: bigint
   readonly errands: readonly Errand[]
+  /** How much of a journal is replayed, and how much of it is kept; little, so that snapshots are made and used. */
+  readonly limits: Limits
 }
 
 const MANNERS: readonly Manner[] = ['honest', 'honest', 'faulty', 'slow', 'poor']
@@ -76,7 +79,8 @@ export function drawWork(random: Random): Work {
       at: Math.floor(random.fraction() * (at === 0 ? 200 : 4_000)), heard, cancelAt: chance(0.2) ? Math.floor(random.fraction() * (chance(0.7) ? 600 : 4_000)) : undefined,
     }
   })
-  return { sellers, users, escrow, deposit: chance(0.25) ? 600_000n : 10_000_000n, errands }
+  const limits: Limits = chance(0.5) ? { tailRecords: 4 + Math.floor(random.fraction() * 30), retain: Math.floor(random.fraction() * 30), resident: Math.floor(random.fraction() * 20) } : {}
+  return { sellers, users, escrow, limits, deposit: chance(0.25) ? 600_000n : 10_000_000n, errands }
 }
 
 function drawDocument(random: Random, escrow: boolean): object {

@@ -164,6 +164,7 @@ function program(streams: Streams, act: Act): Command {
     .option('--seeds <n>', 'how many (default 200; 1 with --seed)', number)
     .option('--seed <n>', 'the first one (default 0)', Number)
     .option('--jobs <n>', 'processes at work at once (default 1)', number)
+    .option('--partitions <n>', 'of each journal (default 1)', number)
     .action(act<[any]>(async (options, output) => (await import('./commands/simulate.ts')).simulate(options, output)))
   return aigen
 }

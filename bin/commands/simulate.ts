@@ -10,6 +10,7 @@ export interface SimulateOptions {
   readonly seed?: number
   readonly seeds?: number
   readonly jobs?: number
+  readonly partitions?: number
 }
 
 /** How often progress is told, in seeds. */
@@ -23,7 +24,7 @@ export async function simulate(options: SimulateOptions, output: Output): Promis
   const began = performance.now()
   let ended = 0
   const report = await room.simulate({
-    seeds, from: options.seed ?? 0, jobs: options.jobs ?? 1,
+    seeds, from: options.seed ?? 0, jobs: options.jobs ?? 1, partitions: options.partitions ?? 1,
     onSeed: () => {
       if (++ended % TELL_EVERY === 0) output.say(`${ended} of ${seeds} seeds, ${(ended * 1_000 / (performance.now() - began)).toFixed(1)} a second`)
     },

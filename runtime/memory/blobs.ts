@@ -37,7 +37,7 @@ export function memoryBlobs(options: MemoryBlobsOptions = {}): Blobs {
       let used = data.length
       for (const blob of shelf.values()) used += blob.length
       if (used > quota) throw new AigenError('blob.quota', `${quota} bytes`)
-      shelf.set(key, data.slice())
+      shelf.set(key, new Uint8Array(data))
     },
     async get(key, shelf = own) {
       if (!validBlobKey(key)) throw new AigenError('input.invalid', `blob key ${JSON.stringify(key)}`)

@@ -207,7 +207,7 @@ class MemoryBus implements Bus {
   }
 
   #route(subject: string, data: Uint8Array, headers: Readonly<Record<string, string>> = {}, reply?: string): number {
-    return this.#broker.route(this.#name, { subject, data: data.slice(), headers: { ...headers }, ...(reply === undefined ? {} : { reply }) })
+    return this.#broker.route(this.#name, { subject, data: new Uint8Array(data), headers: { ...headers }, ...(reply === undefined ? {} : { reply }) })
   }
 
   #check(subject: string, data: Uint8Array, headers: Readonly<Record<string, string>> = {}): void {

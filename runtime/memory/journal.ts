@@ -7,10 +7,10 @@ import { AigenError } from '../../schemas/error.ts'
 import { validPartition } from '../ports/journal.ts'
 import type { Journal, Log, LogEntry } from '../ports/journal.ts'
 
-interface Stored extends LogEntry { readonly id: string; readonly writer: object }
+export interface MemoryRecord extends LogEntry { readonly id: string; readonly writer: object }
 
 /** What outlives a process: the records of each partition. */
-export type MemoryDisk = Map<string, Stored[]>
+export type MemoryDisk = Map<string, MemoryRecord[]>
 
 export interface MemoryJournalHooks {
   /** Runs before a record is looked at; throw `journal.unknown` to lose the append. */
@@ -40,7 +40,7 @@ export function memoryJournal(disk: MemoryDisk = new Map(), hooks: MemoryJournal
   }
 }
 
-function open(partition: string, records: Stored[], writer: object, hooks: MemoryJournalHooks, check: () => void): Log {
+function open(partition: string, records: MemoryRecord[], writer: object, hooks: MemoryJournalHooks, check: () => void): Log {
   const own = new Map(records.filter((record) => record.writer === writer).map((record) => [record.id, record]))
   return {
     partition,
@@ -59,7 +59,7 @@ function open(partition: string, records: Stored[], writer: object, hooks: Memor
         throw new AigenError('journal.conflict', `id ${id} is used by record ${known.sequence} of ${partition}`)
       }
       if (last !== expectedLast) throw new AigenError('journal.conflict', `${partition} is at ${last}, not ${expectedLast}`)
-      const stored: Stored = { sequence: last + 1, data: data.slice(), id, writer }
+      const stored: MemoryRecord = { sequence: last + 1, data: new Uint8Array(data), id, writer }
       records.push(stored)
       own.set(id, stored)
       await hooks.afterAppend?.(partition, id)
@@ -72,7 +72,7 @@ function open(partition: string, records: Stored[], writer: object, hooks: Memor
     async at(sequence) {
       check()
       const record = records[sequence - (records[0]?.sequence ?? 1)]
-      return record && { sequence, data: record.data.slice() }
+      return record && { sequence, data: new Uint8Array(record.data) }
     },
     async purge(before) {
       check()
@@ -83,7 +83,7 @@ function open(partition: string, records: Stored[], writer: object, hooks: Memor
       const start = Math.max(0, from - (records[0]?.sequence ?? 1))
       for (const { sequence, data } of records.slice(start)) {
         check()
-        yield { sequence, data: data.slice() }
+        yield { sequence, data: new Uint8Array(data) }
       }
     },
   }

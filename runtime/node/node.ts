@@ -8,6 +8,7 @@ import { AigenError } from '../../schemas/error.ts'
 import type { ParticipantId } from '../../schemas/id.ts'
 import { defineActor } from '../actors/actor.ts'
 import { Host, type Registry } from '../actors/host.ts'
+import type { Limits } from '../actors/keeper.ts'
 import { chainEffects } from '../evm/sender-effects.ts'
 import { senderMachine } from '../evm/sender.machine.ts'
 import { authoriseNode } from '../identity/authorisation.ts'
@@ -77,6 +78,10 @@ export interface NodeOptions {
   readonly confirmations?: number
   /** Called once when another process has taken the partition, or the journal is gone. */
   readonly onLost?: (error: AigenError) => void
+  /** Partitions of a participant that is new here; see `HostOptions`. */
+  readonly partitions?: number
+  /** How much of the journal a recovery replays, and how many actors stay in memory. */
+  readonly limits?: Limits
   /** Given the host when it stands as its journal says, before anything is dispatched: for who observes every event. */
   readonly onOpen?: (host: Host) => void
   /** Told of each card from the network that was refused. */
@@ -120,7 +125,7 @@ export async function openNode(options: NodeOptions): Promise<Node> {
     actors: registries.flatMap((one) => one.actors),
     effects: Object.assign({}, ...registries.map((one) => one.effects)) as Registry['effects'],
   }
-  const host = await Host.open({ journal: ports.journal, clock, random, registry, ...(options.onLost ? { onLost: options.onLost } : {}) })
+  const host = await Host.open({ journal: ports.journal, clock, random, registry, ...(options.partitions ? { partitions: options.partitions } : {}), ...(options.limits ? { limits: options.limits } : {}), ...(options.onLost ? { onLost: options.onLost } : {}) })
   opening.host = host
   options.onOpen?.(host)
   await host.start(senderActor(keys.participant), { account: keys.wallet.address.toLowerCase() })

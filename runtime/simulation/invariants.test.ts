@@ -88,6 +88,10 @@ describe('what else must hold', () => {
     const changed = bytes(1, 0)
     changed[50] = 9
     expect(envelopes.answered(changed, bytes(2, 5), 's')).toMatchObject({ invariant: 'I8' })
+    const other = bytes(1, 9)
+    envelopes.changed(other)
+    expect(envelopes.answered(other, bytes(0, 9), 's')).toBeUndefined()
+    expect(envelopes.answered(other, bytes(2, 9), 's')).toMatchObject({ invariant: 'I8' })
   })
 
   it('a journal read again says what was seen (I7)', async () => {

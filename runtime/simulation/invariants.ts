@@ -10,6 +10,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Hex } from '../ports/signer.ts'
 import { memoryJournal, type MemoryDisk } from '../memory/journal.ts'
 import type { MemoryRail } from '../memory/rail.ts'
+import { mark } from './trace.ts'
 
 export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I8'
 
@@ -87,6 +88,12 @@ export class Owners {
 /** I8: an envelope is opened once at most, whoever brings it again, and one that was changed never. */
 export class Envelopes {
   readonly #answered = new Set<string>()
+  readonly #changed = new Set<string>()
+
+  /** These bytes are not what their sender sent. */
+  changed(bytes: Uint8Array): void {
+    this.#changed.add(mark(bytes))
+  }
 
   /**
    * A request was answered: `request` and `answer` are the bytes, `to` the subject it came on. What is
@@ -94,6 +101,7 @@ export class Envelopes {
    */
   answered(request: Uint8Array, answer: Uint8Array, to: string): Finding {
     if (!sealed(request) || !sealed(answer)) return undefined
+    if (this.#changed.size > 0 && this.#changed.has(mark(request))) return broken('I8', `an envelope on ${to} was changed on the way and opened`)
     // session and counter name an envelope; the rest is bound to them by its tag
     const name = `${to} ${Buffer.from(request.subarray(2, 22)).toString('hex')}`
     if (this.#answered.has(name)) return broken('I8', `an envelope on ${to} was opened twice`)
@@ -138,8 +146,7 @@ export class Folds {
 /** I7: every actor of `live`, of the kinds named, is what a replay of its disk from the first record makes of it. */
 export async function sameAsReplay(live: Pick<Actors, 'list'>, disk: MemoryDisk, names: readonly string[], clock: Clock): Promise<Finding> {
   const kinds = names.flatMap((name) => [...live.list(name)].slice(0, 1).map(({ kind }) => kind))
-  const journals = new Map([...disk].filter(([name]) => !name.endsWith(snapshotsOf(''))))
-  const replayed = await readActors({ journal: memoryJournal(journals), clock, kinds })
+  const replayed = await readActors({ journal: memoryJournal(disk), clock, kinds })
   for (const { name } of kinds) {
     for (const actor of live.list(name)) {
       const again = replayed.peek(actor.id)
@@ -149,6 +156,11 @@ export async function sameAsReplay(live: Pick<Actors, 'list'>, disk: MemoryDisk,
     }
   }
   return undefined
+}
+
+/** A disk with its journals alone: read from their first record. */
+export function withoutSnapshots(disk: MemoryDisk): MemoryDisk {
+  return new Map([...disk].filter(([name]) => !name.endsWith(snapshotsOf(''))))
 }
 
 function stateOf({ snapshot, parked }: LiveActor): string {

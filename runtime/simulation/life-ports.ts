@@ -4,7 +4,7 @@
  */
 import { AigenError } from '../../schemas/error.ts'
 import { memoryBlobs, type MemoryShelves } from '../memory/blobs.ts'
-import { memoryJournal, type MemoryDisk } from '../memory/journal.ts'
+import { memoryJournal, type MemoryDisk, type MemoryRecord } from '../memory/journal.ts'
 import type { MemoryRail } from '../memory/rail.ts'
 import type { Blobs } from '../ports/blobs.ts'
 import type { Bus, BusMessage } from '../ports/bus.ts'
@@ -31,7 +31,7 @@ export interface Surroundings {
   /** The process comes to a point: resolves at once, when it moves again, or never. */
   at(point: Point): Promise<void>
   /** A record has been stored. */
-  appended(partition: string, sequence: number, data: Uint8Array): void
+  appended(partition: string, record: MemoryRecord): void
   /** The chain has taken a transaction. */
   mined(bytes: Hex): void
   /** A request has been answered. */
@@ -92,11 +92,12 @@ export function lifeJournal(disk: MemoryDisk, around: Surroundings): Journal {
       if (fault?.stored) unheard.add(id)
     },
     afterAppend: async (partition, id) => {
-      const last = disk.get(partition)!.at(-1)!
-      around.appended(partition, last.sequence, last.data)
-      if (unheard.delete(id)) return unknown(partition)
+      around.appended(partition, disk.get(partition)!.at(-1)!)
+      life.unheard++
+      if (unheard.delete(id)) await unknown(partition).finally(() => life.unheard--)
       await around.pause(1)
       await around.at('append.after')
+      life.unheard--
     },
   })
 }

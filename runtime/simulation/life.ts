@@ -11,6 +11,8 @@ export class Life {
   readonly number: number
   /** Which node of its participant it is: a take-over starts another one. */
   readonly node: number
+  /** Records stored of which it has not heard yet. */
+  unheard = 0
   #state: 'running' | 'still' | 'dead' = 'running'
   readonly #held: (() => void)[] = []
 

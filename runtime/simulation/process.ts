@@ -36,6 +36,8 @@ export interface ProcessOptions<Running> {
 export interface Process<Running> {
   readonly name: string
   readonly disk: MemoryDisk
+  /** Every record that its disk has, those that were given up (`Log.purge`) included. */
+  readonly archive: MemoryDisk
   /** What runs now, when it is up. */
   readonly running: Running | undefined
   readonly life: Life | undefined
@@ -46,6 +48,8 @@ export interface Observer {
   appended?(process: string, life: Life, partition: string, sequence: number): void
   mined?(process: string, bytes: Hex): void
   answered?(process: string, request: BusMessage, answer: Uint8Array): void
+  /** Bytes were changed on their way. */
+  changed?(bytes: Uint8Array): void
   /** A journal lost its tail, or a process its memory: what was remembered of it is void. */
   died?(process: string, fault: Fault | undefined): void
   /** After each event, when nothing can run without time passing. */

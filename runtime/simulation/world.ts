@@ -30,6 +30,9 @@ export interface WorldOptions {
 interface Slot {
   readonly options: ProcessOptions<unknown>
   readonly disk: MemoryDisk
+  readonly archive: MemoryDisk
+  /** The log of each record, as they were stored. */
+  readonly stored: string[]
   readonly shelves: MemoryShelves
   readonly lives: Map<Life, { readonly clock: LifeClock; readonly bus: Bus }>
   running: unknown
@@ -68,10 +71,10 @@ export class World {
 
   /** A process of the network, not started yet. */
   add<Running>(options: ProcessOptions<Running>): Process<Running> {
-    const slot: Slot = { options: options as ProcessOptions<unknown>, disk: new Map(), shelves: new Map(), lives: new Map(), running: undefined, life: undefined, started: 0, node: 0 }
+    const slot: Slot = { options: options as ProcessOptions<unknown>, disk: new Map(), archive: new Map(), stored: [], shelves: new Map(), lives: new Map(), running: undefined, life: undefined, started: 0, node: 0 }
     this.#slots.set(options.name, slot)
     this.#names.set(options.participant, options.name)
-    return { name: options.name, disk: slot.disk, get running() { return slot.running as Running | undefined }, get life() { return slot.life } }
+    return { name: options.name, disk: slot.disk, archive: slot.archive, get running() { return slot.running as Running | undefined }, get life() { return slot.life } }
   }
 
   /** Starts a process that is not running. */
@@ -176,7 +179,12 @@ export class World {
         if (fault) this.#end(slot, life, fault)
         return life.awake()
       },
-      appended: (partition, sequence, data) => {
+      appended: (partition, record) => {
+        const { sequence, data } = record
+        const records = slot.archive.get(partition) ?? []
+        records.push(record)
+        slot.archive.set(partition, records)
+        slot.stored.push(partition)
         this.trace.note(() => `append ${name} ${life.number} ${partition} ${sequence} ${data.length} ${mark(data)}`)
         this.#observer.appended?.(name, life, partition, sequence)
       },
@@ -199,7 +207,7 @@ export class World {
     }
     const current = slot.life === life
     this.#kill(slot, life, fault)
-    if (fault.kind === 'forget') for (const records of slot.disk.values()) records.splice(Math.max(0, records.length - fault.records))
+    if (fault.kind === 'forget') forget(slot, fault.records)
     if (current) this.#later(fault.downMs, () => { if (slot.life === life) this.#start(slot) })
   }
 
@@ -233,7 +241,11 @@ export class World {
       if (fault.kind === 'drop' || fault.kind === 'garble') copies = 0
       if (fault.kind === 'duplicate') copies = 2
       if (fault.kind === 'delay') ms += fault.ms
-      if (fault.kind === 'garble') this.#again(message, garbled(message.data, fault.hop), ms)
+      if (fault.kind === 'garble') {
+        const data = garbled(message.data, fault.hop)
+        this.#observer.changed?.(data)
+        this.#again(message, data, ms)
+      }
       if (fault.kind === 'replay') this.#again(message, message.data, fault.ms)
     }
     for (let copy = 0; copy < copies; copy++) {
@@ -266,9 +278,15 @@ export class World {
   }
 }
 
+/** The disk as it was before its last `records` records, in whichever log they are; what was given up since then is back. */
+function forget({ disk, archive, stored }: Slot, records: number): void {
+  for (const partition of stored.splice(Math.max(0, stored.length - records))) archive.get(partition)!.pop()
+  for (const [partition, left] of disk) left.splice(0, left.length, ...(archive.get(partition) ?? []))
+}
+
 /** The same bytes with one bit changed. */
 function garbled(data: Uint8Array, seed: number): Uint8Array {
-  const bytes = data.slice()
+  const bytes = new Uint8Array(data)
   if (bytes.length > 0) bytes[(seed * 7_919) % bytes.length]! ^= 1 << (seed % 8)
   return bytes
 }
