@@ -15,8 +15,15 @@ const INSTALL_MS = 300_000
 const ROOM = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './' : '../../bench/', import.meta.url))
 const STAMP = join(ROOM, 'node_modules', '.aigen-stamp')
 
-/** Brings bench/node_modules to what its lock says; nothing to do costs one read. */
-export async function installPeers(tell: (text: string) => void): Promise<void> {
+let installed: Promise<void> | undefined
+
+/** Brings bench/node_modules to what its lock says; nothing to do costs one read. A failure is not tried again. */
+export function installPeers(tell: (text: string) => void): Promise<void> {
+  installed ??= install(tell)
+  return installed
+}
+
+async function install(tell: (text: string) => void): Promise<void> {
   const lock = createHash('sha256').update(await readFile(join(ROOM, 'package-lock.json'))).digest('hex')
   const stamp = `${lock} ${process.platform}-${process.arch}`
   if (await readFile(STAMP, 'utf8').catch(() => '') === stamp) return
