@@ -2,8 +2,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import type { ActorKind } from '../runtime/actors/actor.ts'
+import type { ActorEvent, ActorKind } from '../runtime/actors/actor.ts'
 import { crossCheck, explore, type Explored, type Samples } from '../runtime/actors/explore.ts'
+import { sameAsXstate } from '../runtime/actors/same-as-xstate.fixture.ts'
+import { seededRandom } from '../runtime/memory/random.ts'
 
 const root = new URL('../', import.meta.url)
 const files = ['runtime', 'pipelines', 'agents'].flatMap((room) => (readdirSync(new URL(room, root), { recursive: true }) as string[]).map((path) => `${room}/${path.replaceAll('\\', '/')}`))
@@ -37,6 +39,35 @@ describe('every shipped machine', () => {
     expect(one.faults.join('\n')).toBe('')
     expect(one.states).toBeGreaterThan(0)
     expect(one.transitions).toBeGreaterThan(0)
+  })
+
+  it.each(kinds.map((kind) => [kind.name, kind] as const))('%s: goes on as xstate says, whatever it meets, also from its snapshot', (name, kind) => {
+    const { inputs, answers = {}, events } = samples[name]!
+    let changed = 0
+    for (const [at, input] of inputs.entries()) {
+      for (let walk = 0; walk < (process.env['AIGEN_LONG'] ? 100 : 6); walk++) {
+        const random = seededRandom(`${name} ${at} ${walk}`)
+        // What it asked for and was not answered yet, and the timers that run.
+        let open: { kind: string; params: any }[] = []
+        const answering = new Map<ActorEvent, object>()
+        let timers: { id: string; event: ActorEvent }[] = []
+        changed += sameAsXstate(kind, input, ({ outcome, now, chosen }) => {
+          const state = { context: outcome.snapshot.context, state: outcome.snapshot.value, now }
+          open = [...open.filter((one) => one !== answering.get(chosen!)), ...outcome.effects.filter(({ kind: asked }) => asked !== 'abort')].slice(-8)
+          timers = outcome.timers.reduce((left, timer) => [...left.filter(({ id }) => id !== timer.id), ...('cancel' in timer ? [] : [timer])], timers)
+          return [
+            ...(events?.(state) ?? []), ...timers.map(({ event }) => event),
+            ...open.flatMap((one) => {
+              const { kind: asked, params } = one
+              const ends = [...(answers[asked]?.({ ...state, params }) ?? []), { type: `${asked}.failed`, params, error: { code: 'network.timeout', message: 'No answer came in time.' } }]
+              for (const event of ends) answering.set(event, one)
+              return ends
+            }),
+          ]
+        }, 60, (count) => Math.floor(random.fraction() * count))
+      }
+    }
+    expect(changed).toBeGreaterThan(0)
   })
 
   it('is told by others what it hears, and hears from those who are said to tell it', () => {
