@@ -326,9 +326,9 @@ class Network {
     if (honest && !rested) return this.#found(broken('I5', 'vouchers are not handed over and claimed'))
     if (honest && this.#standing() !== '') return this.#found(broken('I5', `all is at rest, and ${this.#standing()}`))
     this.#found(this.#chain.look(this.world.rail))
-    for (const { running, disk, archive } of this.#processes.values()) {
+    for (const [name, { running, disk, archive }] of this.#processes) {
       // From its snapshots, and from its first record: both are what it is.
-      for (const read of [disk, withoutSnapshots(archive)]) this.#found(await sameAsReplay(running!.node.host, read, KINDS, this.world.clock))
+      for (const read of [disk, withoutSnapshots(archive)]) this.#found(await sameAsReplay(running!.node.host, read, KINDS, this.world.clock, this.#folds.get(name)!))
     }
     const { ledger } = this.world.rail.mark()
     if (honest) this.#found(this.#lanes.atRest((lane) => ledger.lanes.get(lane as `0x${string}`)?.claimed ?? 0n))

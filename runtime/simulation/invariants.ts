@@ -3,6 +3,7 @@
  * the chain say, and names what does not hold. They know no agent; whole-network checks that need one
  * stand in its scenario.
  */
+import type { ActorKind } from '../actors/actor.ts'
 import type { LiveActor } from '../actors/fold.ts'
 import { readActors, type Actors } from '../actors/read-actors.ts'
 import { snapshotsOf } from '../actors/snapshot-log.ts'
@@ -124,11 +125,12 @@ export class Folds {
     this.#seen.set(actor.id, actor)
   }
 
-  /** Compares every actor of a host that was just opened with what was seen of it. */
-  opened(actors: Pick<Actors, 'peek'>): Finding {
+  /** Compares every actor of a host that was just opened with what was seen of it; those that may leave memory only when they are `all` there. */
+  opened(actors: Pick<Actors, 'peek'>, all = false): Finding {
     for (const [id, before] of this.#seen) {
       const { number } = before
       const actor = actors.peek(id)
+      if (!actor && before.kind.passivates && !all) continue
       if (!actor) return broken('I7', `${id} was there and is not any more`)
       if (actor.parked !== undefined) return broken('I7', `${id} is parked: ${actor.parked}`)
       if (actor.number < number) return broken('I7', `${id} had taken ${number} events, its journal has ${actor.number}`)
@@ -137,15 +139,20 @@ export class Folds {
     return undefined
   }
 
+  /** The kinds of what was seen, those of which nothing is in memory included. */
+  *kinds(): Iterable<ActorKind> {
+    for (const { kind } of this.#seen.values()) yield kind
+  }
+
   /** What was seen counts no more: the disk has lost its tail. */
   forget(): void {
     this.#seen.clear()
   }
 }
 
-/** I7: every actor of `live`, of the kinds named, is what a replay of its disk from the first record makes of it. */
-export async function sameAsReplay(live: Pick<Actors, 'list'>, disk: MemoryDisk, names: readonly string[], clock: Clock): Promise<Finding> {
-  const kinds = names.flatMap((name) => [...live.list(name)].slice(0, 1).map(({ kind }) => kind))
+/** I7: every actor of `live`, of the kinds named, is what a replay of its disk makes of it, and so is every one that was `seen`. */
+export async function sameAsReplay(live: Pick<Actors, 'list'>, disk: MemoryDisk, names: readonly string[], clock: Clock, seen: Folds): Promise<Finding> {
+  const kinds = [...new Set([...seen.kinds(), ...names.flatMap((name) => [...live.list(name)].map(({ kind }) => kind))])]
   const replayed = await readActors({ journal: memoryJournal(disk), clock, kinds })
   for (const { name } of kinds) {
     for (const actor of live.list(name)) {
@@ -155,7 +162,7 @@ export async function sameAsReplay(live: Pick<Actors, 'list'>, disk: MemoryDisk,
       if (stateOf(again) !== stateOf(actor)) return broken('I7', `${actor.id} is ${stateOf(actor)}, its journal says ${stateOf(again)}`)
     }
   }
-  return undefined
+  return seen.opened(replayed, true)
 }
 
 /** A disk with its journals alone: read from their first record. */
