@@ -8,6 +8,8 @@ import type { TillContext } from '../../runtime/payments/till.machine.ts'
 import type { Admission } from './admission.ts'
 
 const LOOK_MS = 20
+/** Pause after a batch that failed, in ms. */
+const AGAIN_MS = 500
 
 /** Resolves when nothing is left to wait for, or after `ms`. */
 export async function drain({ host, clock }: Pick<Node, 'host' | 'clock'>, admission: Pick<Admission, 'stats'>, ms: number): Promise<void> {
@@ -16,8 +18,12 @@ export async function drain({ host, clock }: Pick<Node, 'host' | 'clock'>, admis
   const tills = (): TillContext[] => [...host.list('till')].map(({ snapshot }) => snapshot.context as TillContext)
   while (left() > 0 && (admission.stats().working > 0 || tills().some(({ owed }) => owed !== null))) await clock.sleep(Math.min(LOOK_MS, left()))
   const unclaimed = (): TillContext[] => tills().filter(({ voucher, claimed }) => voucher?.kind === 'plain' && BigInt(voucher.cumulative) > BigInt(claimed))
-  if (left() <= 0 || unclaimed().length === 0) return
-  const { batches } = host.context<SettlerContext>('settler')!
-  await host.send('settler', { type: 'settle', lanes: unclaimed().map(({ lane }) => lane) })
-  await host.until('settler', ({ context, value }) => value === 'idle' && (context as SettlerContext).batches > batches, left()).catch(() => undefined)
+  // A chain that is away for a moment fails a batch: the next is asked for while there is time.
+  while (left() > 0 && unclaimed().length > 0) {
+    const { batches } = host.context<SettlerContext>('settler')!
+    await host.send('settler', { type: 'settle', lanes: unclaimed().map(({ lane }) => lane) })
+    const ended = await host.until('settler', ({ context, value }) => value === 'idle' && (context as SettlerContext).batches > batches, left()).catch(() => undefined)
+    if (ended && (ended.snapshot.context as SettlerContext).error === null) return
+    await clock.sleep(Math.max(1, Math.min(AGAIN_MS, left())))
+  }
 }

@@ -1,5 +1,6 @@
 /** What a provider takes in, when it is unwell, and how it ends: admission, health, drain, several capabilities. */
 import { afterEach, describe, expect, it } from 'vitest'
+import { AigenError } from '../../schemas/error.ts'
 import type { SettlerContext } from '../../runtime/payments/settler.machine.ts'
 import { virtualClock } from '../../runtime/memory/clock.ts'
 import { MemoryWorld, SHOUT, shouter } from '../memory-network.fixture.ts'
@@ -116,5 +117,27 @@ describe('a provider', () => {
     await world.drive(stopped)
     const { claims } = provider.node.host.context<SettlerContext>('settler')!
     expect(Object.values(claims)).toMatchObject([{ claimed: '10000' }])
+  })
+
+  it('stopped while the chain is away for a moment, it claims when it is back', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    const { rail, clock } = world
+    let back = 0
+    const provider = await world.drive(world.provider(shouter('p1', '0.01', 90, { handler: async ({ text }) => {
+      back = Number.POSITIVE_INFINITY
+      return { output: { text, quality: 90 }, units: { call: 1 } }
+    } })))
+    const user = await world.drive(world.user('alice'))
+    const lane = rail.lane.bind(rail)
+    rail.lane = async (...asked) => {
+      if (clock.now() < back) throw new AigenError('chain.unreachable')
+      return lane(...asked)
+    }
+    expect(await world.drive(call(user))).toBe('p1')
+    const claims = (): object[] => Object.values(provider.node.host.context<SettlerContext>('settler')!.claims)
+    expect(claims()).toEqual([])
+    back = clock.now() + 6_000
+    await world.drive(provider.stop(10_000))
+    expect(claims()).toMatchObject([{ claimed: '10000' }])
   })
 })
