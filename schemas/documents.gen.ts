@@ -2373,9 +2373,17 @@ export interface Watcher {
    */
   trigger?: 'edge' | 'level'
   /**
-   * time between looks, at least 1s; looks that were missed are not made up for
+   * time between looks, at least 1s; looks that were missed are not made up for. Either this or at
    */
-  every: PipelineDuration
+  every?: PipelineDuration
+  /**
+   * the times of the looks as a cron expression: minute, hour, day, month, weekday, like 0 9 * * 1-5; those that were missed are not made up for
+   */
+  at?: string
+  /**
+   * the place whose clock at follows, as an IANA name like Europe/Berlin (default UTC)
+   */
+  timeZone?: string
   /**
    * least time between two runs (default 0s); a condition that becomes true meanwhile fires at the first look after it, if it still holds
    */

@@ -11,10 +11,10 @@ const wallet: Samples = {
 }
 
 const settled = (change: object): any => ({ type: 'watcher.call.done', output: {}, error: null, charged: '3', run: 'r', providers: [], ...change })
-const terms = { budget: '30', lookPrice: '3', runWorst: '9', everyMs: 1_000, cooldownMs: 0, expiresMs: 600_000, lookMs: 500, runsMax: 2, edge: true }
+const terms = { budget: '30', lookPrice: '3', runWorst: '9', when: { everyMs: 1_000 }, cooldownMs: 0, expiresMs: 600_000, lookMs: 500, runsMax: 2, edge: true }
 
 const watcher: Samples = {
-  inputs: [terms, { ...terms, edge: false, runsMax: 5 }].map((one) => ({ self: 'watcher/w', document: {}, terms: one })),
+  inputs: [terms, { ...terms, when: { cron: '* * * * *' } }, { ...terms, edge: false, runsMax: 5 }].map((one) => ({ self: 'watcher/w', document: {}, terms: one })),
   tells: ({ fires, held, open, ended, spent }: WatcherContext) => [fires, held, open?.purpose, ended, spent],
   answers: {
     'watcher.call': () => [settled({}), settled({ error: ERROR }), settled({ output: 'x'.repeat(70_000) })],

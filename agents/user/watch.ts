@@ -7,10 +7,11 @@ import { parseDuration } from '../../pipelines/duration.ts'
 import { planOf } from '../../pipelines/plan.ts'
 import { compileTemplate, type Template } from '../../pipelines/template.ts'
 import type { Actors } from '../../runtime/actors/read-actors.ts'
+import { nextTime } from '../../runtime/actors/schedule.ts'
 import type { Node } from '../../runtime/node/node.ts'
 import { canonicalText, hashOf } from '../../schemas/canonical.ts'
 import type { Watcher } from '../../schemas/documents.gen.ts'
-import { AigenError, type ErrorBody, type Issue } from '../../schemas/error.ts'
+import { AigenError, asError, type ErrorBody, type Issue } from '../../schemas/error.ts'
 import { formatMoney, parseMoney } from '../../schemas/money.ts'
 import { validate } from '../../schemas/validate.ts'
 import type { User } from './user.ts'
@@ -106,20 +107,37 @@ function money(atomic: string): string {
 }
 
 function termsOf(user: User, document: Watcher): WatcherTerms {
-  const { look, pipeline, budget, every, cooldown = '0s', expires = '7d', runs = 1_000, trigger = 'edge' } = document
+  const { look, pipeline, budget, cooldown = '0s', expires = '7d', runs = 1_000, trigger = 'edge' } = document
   const report = check(pipeline, { capabilities: user.capabilities() })
   if (!report.ok || !report.pipeline) throw new AigenError('pipeline.invalid', report.errors[0] && `${report.errors[0].path}: ${report.errors[0].message}`, { issues: report.errors })
   const runWorst = BigInt(planOf(report.pipeline, report.budget).worst)
   const lookPrice = parseMoney(look.price.max)
   const limit = parseMoney(budget)
   if (lookPrice + runWorst > limit) throw new AigenError('budget.too-small', `one look may cost ${formatMoney(lookPrice)}, one run ${formatMoney(runWorst)}, the budget is ${formatMoney(limit)}`, { path: 'budget' })
-  const everyMs = parseDuration(every)
-  if (everyMs < EVERY_MIN_MS || everyMs > YEAR_MS) throw new AigenError('input.invalid', 'every is at least 1s and at most a year', { path: 'every' })
   const within = (text: string): number => Math.min(YEAR_MS, parseDuration(text))
   return {
-    budget: limit.toString(), lookPrice: lookPrice.toString(), runWorst: runWorst.toString(), everyMs, cooldownMs: within(cooldown), expiresMs: within(expires),
+    budget: limit.toString(), lookPrice: lookPrice.toString(), runWorst: runWorst.toString(), when: whenOf(document), cooldownMs: within(cooldown), expiresMs: within(expires),
     lookMs: Math.max(1, within(look.deadline ?? '30s')), runsMax: runs, edge: trigger === 'edge',
   }
+}
+
+/** When it looks: every so long, or at the times of a cron expression. */
+function whenOf({ every, at, timeZone }: Watcher): WatcherTerms['when'] {
+  if ((every === undefined) === (at === undefined)) throw new AigenError('input.invalid', 'a watcher has either every or at', { path: every === undefined ? 'every' : 'at' })
+  if (every !== undefined) {
+    const everyMs = parseDuration(every)
+    if (everyMs < EVERY_MIN_MS || everyMs > YEAR_MS) throw new AigenError('input.invalid', 'every is at least 1s and at most a year', { path: 'every' })
+    if (timeZone !== undefined) throw new AigenError('input.invalid', 'only the times of at have a place', { path: 'timeZone' })
+    return { everyMs }
+  }
+  const when = { cron: at!, ...(timeZone === undefined ? {} : { timeZone }) }
+  try {
+    nextTime(when, 0)
+  } catch (thrown) {
+    const { message } = asError(thrown)
+    throw new AigenError('input.invalid', message, { path: timeZone !== undefined && message.includes('timezone') ? 'timeZone' : 'at' })
+  }
+  return when
 }
 
 /** What is wrong with the expressions: they must compile and read this look and the last one only. */

@@ -61,11 +61,13 @@ const machine = createMachine({
   initial: 'watching',
   states: {
     watching: {
-      initial: 'due',
+      initial: 'begun',
       after: { expiry: leaving('expired') },
       on: { stop: leaving('stopped') },
       onDone: 'closed',
       states: {
+        /** An interval begins with a look; the times of a cron expression are waited for. */
+        begun: { always: [{ guard: ({ context }) => 'cron' in context.terms.when, target: 'waiting' }, { target: 'due' }] },
         /** A look that could not be followed by a run is not paid for. */
         due: { always: [{ guard: enough as any, target: 'looking' }, { target: 'ended', actions: end('budget') }] },
         looking: {
@@ -109,7 +111,7 @@ const machine = createMachine({
           },
         },
         waiting: {
-          entry: assign({ nextAt: ({ context, event }: any) => nextLook(context, event.at) }),
+          entry: assign({ nextAt: ({ context, event }: any) => nextLook(context, event.at ?? context.startedAt) }),
           after: { next: 'due' },
         },
         /** Expired or stopped while a paid call is under way: its handler cancels it; what it cost still counts. */
@@ -134,8 +136,8 @@ const machine = createMachine({
 }, {
   delays: {
     expiry: ({ context }) => context.terms.expiresMs,
-    next: ({ context, event }: any) => nextLook(context, event.at) - event.at,
+    next: ({ context, event }: any) => nextLook(context, event.at ?? context.startedAt) - (event.at ?? context.startedAt),
   },
 })
 
-export const watcher = defineActor('watcher', '1', machine, { pays: [], holds: [{ what: 'worst case', taken: ['do watcher.call'], returned: ['on watcher.call.done', 'on watcher.call.failed'] }] })
+export const watcher = defineActor('watcher', '2', machine, { pays: [], holds: [{ what: 'worst case', taken: ['do watcher.call'], returned: ['on watcher.call.done', 'on watcher.call.failed'] }] })

@@ -64,6 +64,26 @@ describe('a watcher', () => {
     expect(world.rail.imbalance()).toBe(0n)
   }
 
+  it('at the times of a cron expression waits for each, across restarts, and makes up for none', async () => {
+    await open([20])
+    const { every: _every, ...rest } = document
+    const id = await world.drive(startWatcher(user, { ...rest, at: '*/10 * * * *', timeZone: 'Europe/Berlin', trigger: 'level' } as Watcher))
+    const { startedAt, nextAt } = watcherReport(user.node.host, id)
+    expect([asked.length, nextAt % 600_000, nextAt > startedAt, nextAt - startedAt <= 600_000]).toEqual([0, 0, true, true])
+    await pass(nextAt - startedAt - 100)
+    expect(asked).toHaveLength(0)
+    await pass(60_000)
+    expect([asked.length, shouted.length]).toEqual([1, 1])
+    await user.close()
+    await pass(1_500_000)
+    user = await world.drive(owner())
+    await pass(60_000)
+    expect(asked, 'three times had passed while nobody was there: one look').toHaveLength(2)
+    expect(watcherReport(user.node.host, id).nextAt % 600_000).toBe(0)
+    await pass(600_000)
+    expect([asked.length, shouted.length]).toEqual([3, 3])
+  })
+
   it('looks at its times, fires when the condition becomes true and not while it stays true', async () => {
     await open([1, 20, 30, 5, 40])
     const id = await watch()
@@ -143,6 +163,10 @@ describe('a watcher', () => {
     await open([1])
     await expect(startWatcher(user, { ...document, when: '${input.n > 1.0}' })).rejects.toMatchObject({ code: 'input.invalid', issues: [{ path: 'when', message: 'there is no input.n here' }] })
     await expect(startWatcher(user, { ...document, when: '${output.n > }' })).rejects.toMatchObject({ code: 'input.invalid' })
+    for (const [change, path] of [[{ at: '* * * * *' }, 'at'], [{ every: undefined }, 'every'], [{ every: undefined, at: 'noon' }, 'at'], [{ every: undefined, at: '* * * * *', timeZone: 'Mars/Base' }, 'timeZone'], [{ timeZone: 'UTC' }, 'timeZone']] as const) {
+      const wrong = Object.fromEntries(Object.entries({ ...document, ...change }).filter(([, value]) => value !== undefined)) as unknown as Watcher
+      await expect(startWatcher(user, wrong)).rejects.toMatchObject({ code: 'input.invalid', path })
+    }
     await expect(startWatcher(user, { ...document, every: '500ms' })).rejects.toMatchObject({ code: 'input.invalid', path: 'every' })
     await expect(startWatcher(user, { ...document, budget: '0.02' })).rejects.toMatchObject({ code: 'budget.too-small' })
     await expect(startWatcher(user, { ...document, pipeline: { ...document.pipeline, output: '${steps.x}' } } as unknown as Watcher)).rejects.toMatchObject({ code: 'pipeline.invalid' })

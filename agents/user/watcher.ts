@@ -3,6 +3,7 @@
  * `watcher.machine.ts`, its effects in `watcher-effects.ts`. Amounts are atomic decimal strings (D7).
  */
 import type { ActorId } from '../../runtime/actors/actor.ts'
+import { lastTime, nextTime, type Schedule } from '../../runtime/actors/schedule.ts'
 import type { Watcher } from '../../schemas/documents.gen.ts'
 import type { ErrorBody } from '../../schemas/error.ts'
 import type { Settled } from './keyed-run.ts'
@@ -13,7 +14,8 @@ export interface WatcherTerms {
   readonly lookPrice: string
   /** Worst case of the pipeline when it was checked at the start. */
   readonly runWorst: string
-  readonly everyMs: number
+  /** When it looks. The grid of an interval begins with the watcher. */
+  readonly when: { readonly everyMs: number } | { readonly cron: string; readonly timeZone?: string }
   readonly cooldownMs: number
   readonly expiresMs: number
   readonly lookMs: number
@@ -81,12 +83,14 @@ export function leftAfter({ terms, spent, open }: Pick<WatcherContext, 'terms' |
   return BigInt(terms.budget) - BigInt(spent) - BigInt(open?.worst ?? '0') - worst
 }
 
-/** The time on the watcher's grid that `at` belongs to. */
-export function slotOf({ startedAt, terms }: Pick<WatcherContext, 'startedAt' | 'terms'>, at: number): number {
-  return startedAt + Math.floor((at - startedAt) / terms.everyMs) * terms.everyMs
+const scheduleOf = ({ startedAt, terms }: Pick<WatcherContext, 'startedAt' | 'terms'>): Schedule => ('cron' in terms.when ? terms.when : { ...terms.when, from: startedAt })
+
+/** The time of the watcher's schedule that `at` belongs to. */
+export function slotOf(watcher: Pick<WatcherContext, 'startedAt' | 'terms'>, at: number): number {
+  return lastTime(scheduleOf(watcher), at) ?? at
 }
 
-/** The first time on the watcher's grid after `at`: looks that were missed are not made up for. */
-export function nextLook({ startedAt, terms }: Pick<WatcherContext, 'startedAt' | 'terms'>, at: number): number {
-  return slotOf({ startedAt, terms }, at) + terms.everyMs
+/** The first time of the schedule after `at`, looks that were missed are not made up for; where none comes any more, when the watcher expires. */
+export function nextLook(watcher: Pick<WatcherContext, 'startedAt' | 'terms'>, at: number): number {
+  return nextTime(scheduleOf(watcher), at) ?? Math.max(at, watcher.startedAt + watcher.terms.expiresMs)
 }
