@@ -42,6 +42,7 @@ export type CallEvent = { at: number } & (
   | { type: 'lane.held' | 'lane.lost' }
   | { type: 'cancel' }
   | { type: 'paid' }
+  | { type: 'ruled' }
 )
 
 /** @example callId('sha256-ab…', 0) // 'call/sha256-ab…/0' */
@@ -129,9 +130,11 @@ const machine = createMachine({
           event: { type: 'owe', owed: { agreement: context.agreement, delivery: deliveryHash(context.delivery), amount: context.delivery.body.amount } },
         }),
       } as any,
-      on: { paid: 'paid' },
+      on: { paid: 'paid', ruled: 'unpaid' },
     },
     paid: { type: 'final' },
+    /** The agreed arbiter gave it nothing. */
+    unpaid: { type: 'final' },
     failed: { type: 'final', entry: freeLane },
     cancelled: { type: 'final', entry: freeLane },
   },
@@ -145,6 +148,6 @@ const machine = createMachine({
 export const call = defineActor('call', '4', machine, {
   pays: [],
   holds: [{ what: 'lane', taken: ['tell till take'], returned: ['tell till free', 'tell till owe'] }],
-  waits: { claiming: [{ event: 'lane.held', from: 'till' }, { event: 'lane.lost', from: 'till' }], delivered: [{ event: 'paid', from: 'till' }] },
+  waits: { claiming: [{ event: 'lane.held', from: 'till' }, { event: 'lane.lost', from: 'till' }], delivered: [{ event: 'paid', from: 'till' }, { event: 'ruled', from: 'till' }] },
   quiet: ['service.stop'],
 })

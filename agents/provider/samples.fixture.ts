@@ -10,7 +10,7 @@ const call: Samples = {
   answers: {
     'service.work': ({ params }) => [{ type: 'service.work.done', output: {}, parcels: null, delivery }, { type: 'service.work.unknown', params }],
   },
-  events: () => [{ type: 'invoke', input: {}, inputHash: 'sha256-bb', parcels: [] }, { type: 'lane.held' }, { type: 'lane.lost' }, { type: 'cancel' }, { type: 'paid', agreement: 'sha256-aa' }],
+  events: () => [{ type: 'invoke', input: {}, inputHash: 'sha256-bb', parcels: [] }, { type: 'lane.held' }, { type: 'lane.lost' }, { type: 'cancel' }, { type: 'paid', agreement: 'sha256-aa' }, { type: 'ruled' }],
 }
 
 const keyedCall: Samples = {

@@ -33,7 +33,7 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
   const { wire, rail, clock } = parts
   const { verifier, sign } = wire.credentials
   const readLane = laneReader(parts)
-  const settled = (state: string): boolean => state === 'delivered' || state === 'paid' || state === 'failed' || state === 'cancelled'
+  const settled = (state: string): boolean => state === 'delivered' || state === 'paid' || state === 'unpaid' || state === 'failed' || state === 'cancelled'
 
   const till = (lane: Hex32, caller: string): TillContext => {
     const context = parts.host().context<TillContext>(`till/${lane}`)

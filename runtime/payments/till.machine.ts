@@ -27,7 +27,7 @@ export interface TillContext extends TillInput {
   readonly cumulative: string
   readonly ref: Hex32
   /** Agreement that has the lane; a newer one replaces it until it is invoked. */
-  readonly open: { readonly agreement: Hash; readonly cap: string; readonly invoked: boolean } | null
+  readonly open: { readonly agreement: Hash; readonly cap: string; readonly invoked: boolean; readonly call?: string } | null
   readonly owed: Owed | null
   readonly voucher: Voucher | null
   /** What secures the open call: claimed only when the chain has decided it, dropped when the payer accepts or nothing is delivered. */
@@ -80,6 +80,9 @@ const takeRuling: any = enqueueActions(({ context: till, event, enqueue }: any) 
   // Without a delivery the default is not taken, though the vault would pay it.
   const amount = BigInt(event.ruled ?? (context.owed ? escrow.amount : '0'))
   const closed = { open: null, owed: null, escrow: null }
+  // The call that has delivered waits for its end, whoever decides it.
+  const { call } = context.open!
+  if (context.owed && call !== undefined) enqueue({ type: 'tell', params: { to: call, event: amount > 0n ? { type: 'paid', agreement: context.open!.agreement } : { type: 'ruled' } } })
   if (amount === 0n) return enqueue.assign(closed)
   const decided = context.owed && amount === BigInt(escrow.amount) ? { delivery: context.owed.delivery, amount: escrow.amount, previousRef: context.ref } : null
   enqueue.assign({ ...closed, cumulative: (BigInt(context.cumulative) + amount).toString(), ref: escrow.ref, voucher: escrow, before: context.voucher, decided })
@@ -116,7 +119,7 @@ const machine = createMachine({
           {
             guard: ({ context, event }) => context.open?.agreement === event.agreement,
             actions: [
-              assign({ open: ({ context }) => ({ ...context.open!, invoked: true }), escrow: ({ event }) => event.escrow ?? null }),
+              assign({ open: ({ context, event }) => ({ ...context.open!, invoked: true, call: event.call }), escrow: ({ event }) => event.escrow ?? null }),
               answer('lane.held'),
               enqueueActions(({ context: { lane }, event: { agreement, escrow }, enqueue }) => {
                 if (escrow) enqueue({ type: 'tell', params: { to: verdictActor(agreement), event: { type: 'start', input: { till: `till/${lane}`, agreement, voucher: escrow } } } } as any)
@@ -162,4 +165,4 @@ const machine = createMachine({
   },
 })
 
-export const till = defineActor('till', '2', machine, { pays: [], holds: [], rests: { open: 'told by its calls, its verdicts, the settler, and the payer by the verb pay' } })
+export const till = defineActor('till', '3', machine, { pays: [], holds: [], rests: { open: 'told by its calls, its verdicts, the settler, and the payer by the verb pay' } })

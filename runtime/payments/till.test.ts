@@ -26,6 +26,14 @@ describe('the till (I1: one call at a time, paid before the next)', () => {
     expect(told(paid)).toContain('call/x/0 paid')
   })
 
+  it.each([[null, 'paid'], ['25', 'paid'], ['0', 'ruled']] as const)('a call that has delivered hears its end from a ruling of %s', (ruled, end) => {
+    const escrow = { ...voucher('60', hash(9) as never, 'escrow'), amount: '60' }
+    const ending = after(take(1), { ...invoked(1), escrow } as TillEvent, owe(1), { type: 'ruled', agreement: hash(1), ruled })
+    expect(told(ending)).toContain(`call/x/0 ${end}`)
+    // Nothing was delivered: the call ends by itself.
+    expect(told(after(take(1), { ...invoked(1), escrow } as TillEvent, { type: 'ruled', agreement: hash(1), ruled })).filter((one) => one.startsWith('call/'))).toEqual([])
+  })
+
   it('gives the lane to a newer agreement until it is invoked, never after', () => {
     expect(contextOf(after(take(1), take(2))).open?.agreement).toBe(hash(2))
     expect(told(after(take(1), take(2), invoked(1)))).toEqual(['call/x/0 lane.lost'])
