@@ -1,0 +1,204 @@
+/**
+ * What must hold of the simulated network (I1–I8), and what was found: journals, lanes, the chain,
+ * envelopes and receipts of all who take part, looked at after each event and all over when all is at
+ * rest. Used by `network.scenario`.
+ */
+import type { Delivery } from '../schemas/documents.gen.ts'
+import { asError, type ErrorBody } from '../schemas/error.ts'
+import { paidCalls } from '../pipelines/bill.ts'
+import type { RunContext } from '../pipelines/run.machine.ts'
+import type { ActorEvent } from '../runtime/actors/actor.ts'
+import type { LiveActor } from '../runtime/actors/fold.ts'
+import type { Host } from '../runtime/actors/host.ts'
+import { readParcel } from '../runtime/memory/transaction-pool.ts'
+import type { Node } from '../runtime/node/node.ts'
+import { deliveryHash } from '../runtime/payments/delivery.ts'
+import type { PurseContext } from '../runtime/payments/lane.ts'
+import { verifyReceipt } from '../runtime/payments/receipt.ts'
+import type { TillContext } from '../runtime/payments/till.machine.ts'
+import { broken, ChainBooks, Envelopes, Folds, Owners, sameAsReplay, withoutSnapshots, Writes, type Finding, type Violation } from '../runtime/simulation/invariants.ts'
+import { LaneBooks, withinHolds, Words } from '../runtime/simulation/lane-books.ts'
+import type { Life } from '../runtime/simulation/life.ts'
+import type { Observer, Process } from '../runtime/simulation/process.ts'
+import type { World } from '../runtime/simulation/world.ts'
+import type { WalletContext } from './user/wallet.machine.ts'
+
+/** Kinds of actors that take part. */
+const KINDS = ['run', 'step', 'negotiation', 'inquiry', 'dispute', 'purse', 'wallet', 'experience', 'keyring', 'call', 'till', 'settler', 'verdict', 'sender', 'case', 'credits', 'purchase']
+
+/** Those that end when what they are for has ended. */
+const PASSING = new Set(['run', 'step', 'negotiation', 'inquiry', 'dispute'])
+
+/** A process of the network, and whose it is. */
+export type Member = Process<{ readonly node: Node }>
+
+export interface NetworkBooksOptions {
+  readonly world: () => World
+  readonly processes: ReadonlyMap<string, Member>
+  /** Names of those who pay. */
+  readonly payers: ReadonlySet<string>
+  /** Names of those whose disks may lie: less is expected of them. */
+  readonly forgetful: ReadonlySet<string>
+  readonly participantOf: (process: string) => string
+}
+
+export class NetworkBooks {
+  /** The first thing that did not hold. */
+  violation: Violation | undefined
+  /** How runs ended and how many calls they paid, once all is looked at. */
+  readonly ended = { done: 0, failed: 0, paid: 0 }
+  readonly #options: NetworkBooksOptions
+  readonly #lanes = new LaneBooks()
+  readonly #chain = new ChainBooks()
+  readonly #owners = new Owners()
+  readonly #envelopes = new Envelopes()
+  readonly #writes = new Writes()
+  readonly #words = new Words()
+  readonly #folds = new Map<string, Folds>()
+
+  constructor(options: NetworkBooksOptions) {
+    this.#options = options
+  }
+
+  /** What the world tells. */
+  readonly observer: Observer = {
+    appended: (process, life, partition, sequence) => this.found(this.#owners.appended(`${process} ${partition}`, life.number, sequence)),
+    mined: (_process, bytes) => {
+      this.found(this.#writes.mined(readParcel(bytes)))
+      this.found(this.#chain.look(this.#options.world().rail))
+    },
+    answered: (_process, { data, subject }, answer) => this.found(this.#envelopes.answered(data, answer, subject)),
+    changed: (bytes) => this.#envelopes.changed(bytes),
+    died: (process, fault) => { if (fault?.kind === 'forget') this.#forget(process) },
+  }
+
+  /** Whether vouchers are handed over and claimed, and stakes decided. */
+  get settled(): boolean {
+    return this.#lanes.settled
+  }
+
+  /** The node, with all that it answers about calls heard. */
+  overhear(node: Node): Node {
+    const serve: Node['wire']['serve'] = (verb, validate, handler, options) => node.wire.serve(verb, validate, async (body, call) => {
+      const answer = await handler(body, call) as { readonly state?: string; readonly delivery?: Delivery }
+      if (verb === 'invoke' || verb === 'cancel' || verb === 'status') {
+        const { agreement, call: number } = body as { readonly agreement: string; readonly call: number }
+        this.found(this.#words.said(`${agreement} ${number}`, answer.state ?? '', answer.delivery && deliveryHash(answer.delivery)))
+      }
+      return answer
+    }, options)
+    return { ...node, wire: { ...node.wire, serve } }
+  }
+
+  found(finding: Finding): void {
+    if (!finding || this.violation) return
+    this.violation = finding
+    this.#options.world().trace.note(() => `VIOLATION ${finding.invariant} ${finding.says}`)
+  }
+
+  /** Looks at a host as it was opened, and at every durable event from then on. */
+  watch(name: string, host: Host, life: Life): void {
+    const folds = this.#folds.get(name) ?? new Folds()
+    this.#folds.set(name, folds)
+    this.found(folds.opened(host))
+    for (const kind of KINDS) for (const actor of host.list(kind)) this.#look(name, host, actor)
+    host.watch((actor, { event }) => {
+      // What a process that was taken over still hears of its own records is true, and old.
+      if (this.#options.processes.get(name)!.life !== life) return
+      this.#options.world().trace.note(() => `event ${name} ${actor.id} ${actor.number} ${event.type}${said(event)}`)
+      folds.saw(actor)
+      this.#look(name, host, actor)
+    })
+  }
+
+  #look(name: string, host: Host, { id, kind, parked, snapshot }: LiveActor): void {
+    if (parked !== undefined) this.found(broken('I5', `${id} is parked: ${parked}`))
+    if (kind.name === 'till') {
+      const till = snapshot.context as TillContext
+      this.found(this.#lanes.till(till))
+      if (till.owed) this.found(this.#words.owed(`${till.owed.agreement} 0`))
+    }
+    if (kind.name === 'purse' || kind.name === 'wallet') {
+      const purse = host.context<PurseContext>('purse')
+      const wallet = host.context<WalletContext>('wallet')
+      if (purse) this.found(this.#lanes.purse(purse))
+      if (purse && wallet && this.#options.payers.has(name)) this.found(withinHolds(purse, wallet))
+    }
+    if (kind.name === 'run') {
+      const { spent, hold, budget } = snapshot.context as RunContext
+      if (BigInt(spent) > BigInt(hold) || BigInt(hold) > BigInt(budget)) this.found(broken('I4', `${id} has spent ${spent}, held ${hold}, its budget is ${budget}`))
+    }
+  }
+
+  #forget(process: string): void {
+    this.#folds.get(process)?.forget()
+    this.#owners.forget(`${process} `)
+    this.#lanes.forget(this.#options.participantOf(process))
+    this.#words.forget()
+    this.#writes.forget(this.#options.participantOf(process))
+  }
+
+  /** Everything, when every run has ended and all is at `rest`, as far as it came to be. */
+  async final(rested: boolean): Promise<void> {
+    const { processes, payers, forgetful, world } = this.#options
+    for (const [name, { running }] of processes) if (!running) return this.found(broken('I5', `${name} does not come up`))
+    const honest = forgetful.size === 0
+    if (honest && !rested) return this.found(broken('I5', 'vouchers are not handed over and claimed'))
+    if (honest && this.standing() !== '') return this.found(broken('I5', `all is at rest, and ${this.standing()}`))
+    this.found(this.#chain.look(world().rail))
+    for (const [name, { running, disk, archive }] of processes) {
+      for (const { actor, reason } of running!.node.host.parked()) this.found(broken('I5', `${actor} is parked: ${reason}`))
+      // From its snapshots, and from its first record: both are what it is.
+      for (const read of [disk, withoutSnapshots(archive)]) this.found(await sameAsReplay(running!.node.host, read, KINDS, world().clock, this.#folds.get(name)!))
+    }
+    const { ledger } = world().rail.mark()
+    if (honest) this.found(this.#lanes.atRest((lane) => ledger.lanes.get(lane as `0x${string}`)?.claimed ?? 0n))
+    for (const name of payers) {
+      const { running } = processes.get(name)!
+      const wallet = running!.node.host.context<WalletContext>('wallet')!
+      if (Object.keys(wallet.holds).length > 0) this.found(broken('I2', `runs of ${name} have ended and hold money: ${JSON.stringify(wallet.holds)}`))
+      if (!forgetful.has(name)) this.#runs(running!.node, wallet)
+    }
+  }
+
+  /** I1, I2, I3 over every run: what it spent are receipts that verify, of calls paid once. */
+  #runs({ host, wire: { credentials: { verifier } } }: Node, wallet: WalletContext): void {
+    const calls = new Set<string>()
+    let spent = 0n
+    for (const { snapshot } of host.list('run')) {
+      const run = snapshot.context as RunContext
+      spent += BigInt(run.spent)
+      const paid = paidCalls(host, run, verifier)
+      this.ended[run.error ? 'failed' : 'done']++
+      this.ended.paid += paid.length
+      const sum = paid.reduce((total, { amount }) => total + amount, 0n)
+      if (sum !== BigInt(run.spent)) this.found(broken('I3', `run ${run.run} has spent ${run.spent}, its receipts come to ${sum}`))
+      if (run.doubts !== 0) this.found(broken('I5', `run ${run.run} has ended with ${run.doubts} calls in doubt`))
+      for (const { delivery: { body }, receipt } of paid) {
+        const call = `${body.agreement} ${body.call}`
+        if (calls.has(call)) this.found(broken('I1', `call ${call} was paid twice`))
+        calls.add(call)
+        try {
+          verifyReceipt(receipt, this.#options.world().rail)
+        } catch (thrown) {
+          this.found(broken('I3', `receipt ${receipt.id} does not verify: ${asError(thrown).message}`))
+        }
+      }
+    }
+    if (spent !== BigInt(wallet.spent)) this.found(broken('I2', `the wallet has spent ${wallet.spent}, its runs ${spent}`))
+  }
+
+  /** What is not over yet, for people; nothing when all is. */
+  standing(): string {
+    const open = [...this.#options.processes].flatMap(([name, { running }]) => running === undefined ? [] : KINDS.flatMap((kind) => [...running.node.host.list(kind)])
+      .filter(({ kind, snapshot }) => snapshot.status === 'active' && PASSING.has(kind.name))
+      .map(({ id, snapshot }) => `${id} of ${name} is ${JSON.stringify(snapshot.value)}`))
+    return open.slice(0, 8).join(', ')
+  }
+}
+
+/** What went wrong, where an event says so. */
+function said({ error }: ActorEvent): string {
+  const { code, message } = (error ?? {}) as Partial<ErrorBody>
+  return code === undefined ? '' : ` (${code}: ${message})`
+}
