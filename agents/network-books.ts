@@ -100,11 +100,13 @@ export class NetworkBooks {
   watch(name: string, host: Host, life: Life): void {
     const folds = this.#folds.get(name) ?? new Folds()
     this.#folds.set(name, folds)
+    // What a process that was taken over still knows and hears of its own records is true, and old.
+    const owns = (): boolean => this.#owners.owns(`${name} `, life.number)
+    if (!owns()) return
     this.found(folds.opened(host))
     for (const kind of KINDS) for (const actor of host.list(kind)) this.#look(name, host, actor)
     host.watch((actor, { event }) => {
-      // What a process that was taken over still hears of its own records is true, and old.
-      if (this.#options.processes.get(name)!.life !== life) return
+      if (!owns()) return
       this.#options.world().trace.note(() => `event ${name} ${actor.id} ${actor.number} ${event.type}${said(event)}`)
       folds.saw(actor)
       this.#look(name, host, actor)

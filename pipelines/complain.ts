@@ -57,9 +57,11 @@ export function complainEffects({ wire, clock, host, capability }: ComplainOptio
       throw last
     },
   }
+  // What was ruled may be proven by the agent alone, so it is asked until a restart of it is over (I3).
   const ask: EffectKind = {
     mode: 'idempotent',
-    attempts: 3,
+    attempts: 12,
+    maxPauseMs: 30_000,
     run: async ({ agreement, agent }: { agreement: Hash; agent: Address }, { signal }) => {
       const said: CaseState = await wire.call(participantId(agent), 'case', { agreement }, { callId: `c-${agreement.slice(7, 39)}`, timeoutMs: ATTEMPT_MS, signal, validate: (value) => validate('CaseAnswer', value) })
       return { type: 'case.ask.done', said }

@@ -65,19 +65,26 @@ export class Writes {
   }
 }
 
-/** I6: once a process has written to a partition, no process that was started before it writes there again. */
+/** I6: once a process has written to a partition, none that wrote there before it writes there again. */
 export class Owners {
-  readonly #newest = new Map<string, number>()
+  /** Lives by partition, in the order of their first records. */
+  readonly #lives = new Map<string, number[]>()
   readonly #next = new Map<string, number>()
 
   /** A record has been stored, by the life `life` of a participant's process. */
   appended(partition: string, life: number, sequence: number): Finding {
-    const newest = this.#newest.get(partition) ?? 0
+    const lives = this.#lives.get(partition) ?? []
     const next = this.#next.get(partition) ?? sequence
     this.#next.set(partition, sequence + 1)
-    this.#newest.set(partition, Math.max(newest, life))
-    if (life < newest) return broken('I6', `life ${life} has written record ${sequence} of ${partition}, which life ${newest} owns`)
+    if (!lives.includes(life)) this.#lives.set(partition, [...lives, life])
+    else if (lives.at(-1) !== life) return broken('I6', `life ${life} has written record ${sequence} of ${partition}, which life ${lives.at(-1)} owns`)
     return sequence === next ? undefined : broken('I6', `record ${sequence} of ${partition} was written where ${next} is next`)
+  }
+
+  /** Whether none wrote later for the first time than `life`, in any log whose name begins so. */
+  owns(partitions: string, life: number): boolean {
+    for (const [partition, lives] of this.#lives) if (partition.startsWith(partitions) && lives.at(-1) !== life) return false
+    return true
   }
 
   /** The logs whose names begin so have lost their tails. */
