@@ -45,8 +45,9 @@ export interface Weather {
 /** Nothing that was paused longer is left so when the work is done. */
 const PAUSE_MAX_MS = 8_000
 
-/** Payees look for what is unclaimed once a minute. */
+/** Payees look for what is unclaimed once a minute; in short, what a chain may have lost is found, and they claim the rest as they end. */
 const CLAIMED_MS = 150_000
+const CLAIMED_SHORT_MS = 16_000
 const LOOK_MS = 3_000
 
 /** Runs it; errors only where servers or participants do not come up at all. */
@@ -98,7 +99,7 @@ export async function storm({ seed, pipelines, servers, minutes, atOnce, once = 
     if (ended.size < pipelines) violations.push(`${pipelines - ended.size} pipelines have not ended in ${minutes} minutes`)
 
     // Workers and sellers live on until all is claimed: what a chain has lost is found by who wrote it.
-    for (const from = performance.now(); performance.now() - from < CLAIMED_MS && (await outstanding(workers.map(({ seat }) => seat)).catch(() => 1n)) > 0n;) await pause(LOOK_MS)
+    for (const from = performance.now(); performance.now() - from < (once ? CLAIMED_SHORT_MS : CLAIMED_MS) && (await outstanding(workers.map(({ seat }) => seat)).catch(() => 1n)) > 0n;) await pause(LOOK_MS)
     for (const worker of working) await worker.stop()
     await Promise.all(selling.map((seller) => seller.stop()))
     const result = await audit({ seed, workers, sellers: sellers.map(({ seat }) => seat), deposit: DEPOSIT })
