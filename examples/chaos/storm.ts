@@ -87,7 +87,7 @@ export async function storm({ seed, pipelines, servers, minutes, atOnce, once = 
       return { seat: await ground.seat(`worker-${at}`), keys: new Map(indexes.map((index) => [index, keyOf(seed, index)])), indexes }
     }))
     const working = workers.map(({ seat, indexes }, at) => begin(`worker ${at}`, 'worker', { seat, seed, indexes, atOnce }))
-    await Promise.race([Promise.all(working.map(({ ready }) => ready)), pause(60_000, undefined, { signal: over.signal })])
+    await Promise.race([Promise.all(working.map(({ ready }) => ready)), pause(60_000, undefined, { signal: over.signal, ref: false })])
     say(`all are there after ${((performance.now() - from) / 1_000).toFixed(1)} s`)
 
     const calm = new AbortController()
