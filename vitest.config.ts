@@ -1,7 +1,7 @@
 /**
  * Tests: `unit` runs in memory and takes milliseconds; `integration` talks to a real NATS server
  * and anvil on free ports, one file at a time on a small machine, because each starts processes of its own.
- * `--mode long` (npm run test:long) runs every property test 2,000 times instead of 100.
+ * AIGEN_LONG=1 (npm run test:long) runs every property test 2,000 times instead of 100.
  */
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
@@ -16,23 +16,26 @@ const everywhere = {
   exclude: ['**/node_modules/**', 'dist/**', '.aigen/**'],
 } satisfies TestProjectInlineConfiguration['test']
 
-export default defineConfig(({ mode }) => ({
+/** Read from the environment: the mode that the command line names does not reach the projects. */
+const long = process.env['AIGEN_LONG'] === '1'
+
+export default defineConfig({
   resolve: { alias: { 'aigen/llm': root('./llm.ts'), aigen: root('./index.ts') } },
   test: {
-    env: { AIGEN_LONG: mode === 'long' ? '1' : '' },
+    teardownTimeout: 20_000,
     projects: [
       {
         extends: true,
         // One set of modules a worker: loading them anew for each file took longer than the tests.
-        test: { ...everywhere, name: 'unit', isolate: false, include: ['**/*.test.ts'], exclude: [...everywhere.exclude, '**/*.integration.test.ts'], testTimeout: mode === 'long' ? 120_000 : 10_000 },
+        test: { ...everywhere, name: 'unit', isolate: false, include: ['**/*.test.ts'], exclude: [...everywhere.exclude, '**/*.integration.test.ts'], testTimeout: long ? 120_000 : 10_000 },
       },
       {
         extends: true,
         test: {
-          ...everywhere, name: 'integration', include: ['**/*.integration.test.ts'], testTimeout: 60_000, hookTimeout: 60_000, teardownTimeout: 20_000,
+          ...everywhere, name: 'integration', include: ['**/*.integration.test.ts'], testTimeout: 60_000, hookTimeout: 60_000,
           maxWorkers: availableParallelism() < 4 ? 1 : 2, sequence: { groupOrder: 1 },
         },
       },
     ],
   },
-}))
+})

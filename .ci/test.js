@@ -62,8 +62,8 @@ function typescript() {
   console.log('\n== TypeScript')
   const folder = mkdtempSync(join(tmpdir(), 'aigen-test-'))
   const report = join(folder, 'report.json')
-  const mode = long ? ['--mode', 'long', '--project', 'unit'] : []
-  const { status } = node('node_modules/vitest/vitest.mjs', ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...mode, ...chosen])
+  const project = long ? ['--project', 'unit'] : []
+  const { status } = node('node_modules/vitest/vitest.mjs', ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...project, ...chosen], { env: long ? { AIGEN_LONG: '1' } : {} })
   let passed = 0
   let failed = 0
   try {

@@ -1,42 +1,78 @@
 /**
- * Carries what partitions of one host tell each other (D2): in order, a group at a time, until it is
- * durably heard on the other side, and again after a restart. Used by `host` only.
+ * Carries what partitions tell each other (D2): in order, a group at a time, until it is durably
+ * heard on the other side, and again after a restart. Used by `host` only.
  */
+import { Packr } from 'msgpackr'
+import type { Clock } from '../ports/clock.ts'
 import type { Partition } from './partition.ts'
+import type { Send } from './record.ts'
 
-/** Messages of one channel under way at once. */
+/** Messages of one channel under way at once, and bytes of them, about: a group is one message between nodes. */
 const GROUP_MAX = 512
+const GROUP_BYTES = 500_000
+/** Pause after a group that did not arrive, in ms. */
+const PAUSE_MS = 200
+
+const packr = new Packr({ useRecords: false, structuredClone: false })
+
+/** Brings messages to a partition, here or on another node; resolves when they are durably heard. */
+export type Hear = (to: number, from: number, sends: readonly Send[]) => Promise<void>
 
 export class Courier {
-  readonly #partitions: readonly Partition[]
-  /** By channel: whether it is being served, and the last message that was heard. */
+  readonly #clock: Clock
+  readonly #hear: Hear
+  readonly #owned: (partition: number) => Partition | undefined
+  /** Channels that are being served. */
   readonly #busy = new Set<string>()
-  readonly #heard = new Map<string, number>()
 
-  constructor(partitions: readonly Partition[]) {
-    this.#partitions = partitions
+  constructor(clock: Clock, owned: (partition: number) => Partition | undefined, hear: Hear) {
+    this.#clock = clock
+    this.#owned = owned
+    this.#hear = hear
   }
 
-  /** Sees to it that what waits in the outbox of partition `from` arrives. */
+  /** Sees to it that what waits in the outbox of partition `from` arrives, for as long as this node owns it. */
   carry(from: number): void {
-    for (const to of this.#partitions[from]!.fold.channels.outbox.keys()) {
+    for (const to of this.#owned(from)?.fold.channels.outbox.keys() ?? []) {
       const channel = `${from}>${to}`
       if (this.#busy.has(channel)) continue
       this.#busy.add(channel)
-      void this.#serve(from, to, channel).finally(() => this.#busy.delete(channel))
+      void this.#serve(from, to).finally(() => {
+        this.#busy.delete(channel)
+        // Whoever took the partition meanwhile found the channel served.
+        if (this.#waits(from, to)) this.carry(from)
+      })
     }
   }
 
-  async #serve(from: number, to: number, channel: string): Promise<void> {
-    const source = this.#partitions[from]!
-    for (;;) {
-      const heard = this.#heard.get(channel) ?? 0
-      const group = (source.fold.channels.outbox.get(to) ?? []).filter(({ number }) => number > heard).slice(0, GROUP_MAX)
+  async #serve(from: number, to: number): Promise<void> {
+    const source = this.#owned(from)
+    if (!source) return
+    for (let heard = source.heardBy(to); this.#owned(from) === source;) {
+      const group = groupOf((source.fold.channels.outbox.get(to) ?? []).filter(({ number }) => number > heard))
       const last = group.at(-1)?.number
       if (last === undefined) return
-      await this.#partitions[to]!.hear(from, group)
-      this.#heard.set(channel, last)
-      source.heard(to, last)
+      try {
+        await this.#hear(to, from, group)
+        heard = last
+        source.heard(to, last)
+      } catch {
+        // From the first that is not known to be heard: who has it already passes it over.
+        heard = source.heardBy(to)
+        await this.#clock.sleep(PAUSE_MS)
+      }
     }
   }
+
+  #waits(from: number, to: number): boolean {
+    const owned = this.#owned(from)
+    return (owned?.fold.channels.outbox.get(to) ?? []).some(({ number }) => number > owned!.heardBy(to))
+  }
+}
+
+function groupOf(sends: readonly Send[]): readonly Send[] {
+  let bytes = 0
+  let count = 0
+  while (count < sends.length && count < GROUP_MAX && (count === 0 || bytes < GROUP_BYTES)) bytes += packr.pack(sends[count++]!.event).length
+  return sends.slice(0, count)
 }

@@ -3,21 +3,25 @@
  * snapshots; machines ask for effects; the host journals in between. Built by `runtime/node`.
  */
 import type { AnyMachineSnapshot } from 'xstate'
-import { AigenError } from '../../schemas/error.ts'
+import { AigenError, asError } from '../../schemas/error.ts'
+import type { Bus } from '../ports/bus.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Journal } from '../ports/journal.ts'
 import type { Random } from '../ports/random.ts'
 import { kindOf, type ActorEvent, type ActorId, type ActorKind } from './actor.ts'
 import { Courier } from './courier.ts'
-import { Effects, type EffectKind } from './effects.ts'
-import { timerKey, type Changes, type LiveActor, type ParkedActor } from './fold.ts'
+import type { EffectKind } from './effects.ts'
+import { Fleet } from './fleet.ts'
+import type { LiveActor, ParkedActor } from './fold.ts'
 import type { Limits } from './keeper.ts'
 import { Kinds } from './kinds.ts'
-import { Partition } from './partition.ts'
+import type { Partition } from './partition.ts'
+import { partitionsOf } from './partition-reader.ts'
 import { partitionName, PARTITIONS_MAX, Placement } from './placement.ts'
 import type { Entry } from './record.ts'
+import { Siblings } from './siblings.ts'
 import { snapshotsOf } from './snapshot-log.ts'
-import { Timers } from './timers.ts'
+import { Tenure } from './tenure.ts'
 
 /** What a room brings to a node: its actor kinds and the effects they ask for. */
 export interface Registry {
@@ -35,9 +39,14 @@ export interface HostOptions {
   readonly random: Random
   readonly registry: Registry
   readonly limits?: Limits
+  /** Where several nodes of the participant share its partitions: the bus on its own account, and this node's name. */
+  readonly fleet?: { readonly bus: Bus; readonly node: string }
   /** Called once when this process no longer owns the partition, or cannot write it. */
   readonly onLost?: (error: AigenError) => void
 }
+
+/** Pauses between looks at an actor of another node that is waited for, in ms: the first, and the longest. */
+const LOOK_MS = [20, 500] as const
 
 /** Called after each durable event; must not throw and must not block. */
 export type Watcher = (actor: LiveActor, entry: Entry) => void
@@ -53,72 +62,73 @@ export class Host {
   readonly #watchers = new Set<Watcher>()
   /** By actor: an event must not cost what all who wait for something cost. */
   readonly #waiters = new Map<ActorId, Set<Waiter>>()
-  #partitions!: readonly Partition[]
+  readonly #tenures = new Map<number, Tenure>()
   #placement!: Placement
   #courier!: Courier
-  #effects!: Effects
-  #timers!: Timers
+  #fleet: Fleet | undefined
+  #siblings: Siblings | undefined
   #lost: AigenError | undefined
+  #resumed = false
 
   private constructor(options: HostOptions) {
     this.#options = options
   }
 
   /**
-   * Opens the journal, folds it, fences it and re-dispatches what was open, with the same keys.
-   * Errors: `journal.*`, `network.*`.
+   * Opens the journal, folds it and fences it; in a fleet, as much of it as falls to this node, some
+   * time later. Errors: `journal.*`, `network.*`.
    */
   static async open(options: HostOptions): Promise<Host> {
     const host = new Host(options)
-    const { journal, clock, random, registry, prefix = 'p', limits } = options
+    const { journal, clock, random, registry, prefix = 'p', limits, fleet } = options
     const kinds = new Kinds(registry.actors)
     const owner = Buffer.from(random.bytes(9)).toString('base64url')
-    const partition = async (index: number): Promise<Partition> => {
+    const begin = async (index: number, partitions: number): Promise<Tenure> => {
       const name = partitionName(prefix, index)
-      return new Partition({
-        index, placement: () => host.#placement, log: await journal.open(name), snapshots: await journal.open(snapshotsOf(name)), owner, kinds, clock,
+      const tenure = await Tenure.begin({
+        index, placement: () => host.#placement, log: await journal.open(name), snapshots: await journal.open(snapshotsOf(name)), owner, kinds, clock, random, effects: new Map(Object.entries(registry.effects)),
         ...(limits ? { limits } : {}),
-        events: {
-          committed: (changes, touched) => host.#committed(host.#partitions[index]!, changes, touched),
-          lost: (error) => host.#lose(error),
-        },
-      })
+        committed: (one, touched, sent) => host.#committed(one, touched, sent),
+        lost: (one, error) => host.#lose(one, error),
+      }, partitions)
+      host.#tenures.set(index, tenure)
+      if (host.#resumed) host.#resume(tenure)
+      return tenure
     }
+    const mine = (index: number): Partition | undefined => host.#tenures.get(index)?.partition
+    const wanted = Math.min(options.partitions ?? 1, PARTITIONS_MAX)
+    const known = fleet ? await partitionsOf(journal, prefix, kinds, clock) : undefined
     // The first one knows how many there are.
-    const first = await partition(0)
-    await first.recover(Math.min(options.partitions ?? 1, PARTITIONS_MAX))
-    const count = first.partitions!
+    const count = known ?? (await begin(0, wanted)).partition.partitions!
     host.#placement = new Placement(count, kinds)
-    const others = await Promise.all(Array.from({ length: count - 1 }, (_, index) => partition(index + 1)))
-    await Promise.all(others.map((other) => other.recover(count)))
-    host.#partitions = [first, ...others]
-    host.#courier = new Courier(host.#partitions)
-    host.#effects = new Effects(new Map(Object.entries(registry.effects)), clock, random, (effect, event) => {
-      if (event) host.#of(effect.actor).result(effect.actor, event, effect.key)
-      else host.#of(effect.actor).ended(effect.key)
-    })
-    host.#timers = new Timers(clock, (timer) => host.#of(timer.actor).result(timer.actor, timer.event, `timer:${timerKey(timer.actor, timer.id)}`))
+    if (fleet) {
+      const { bus, node } = fleet
+      host.#siblings = new Siblings({ bus, node, prefix, clock, kinds, mine, holderOf: (index) => host.#fleet?.holderOf(index) })
+      host.#fleet = new Fleet({
+        bus, node, prefix, clock, partitions: count, holds: () => [...host.#tenures.keys()],
+        take: async (index) => void (await begin(index, count)),
+        giveUp: (index) => host.#giveUp(index),
+        doubt: (lapsed) => host.#tenures.forEach(({ partition }) => (lapsed ? partition.confirm() : void partition.look())),
+      })
+    } else await Promise.all(Array.from({ length: count - 1 }, (_, index) => begin(index + 1, count)))
+    host.#courier = new Courier(clock, mine, (to, from, sends) => mine(to)?.hear(from, sends) ?? host.#elsewhere().hear(to, from, sends))
+    await host.#siblings?.start()
+    await host.#fleet?.start()
     return host
   }
 
   /** Runs what the journal left open. Apart from `open`, so that the node's rooms are ready first. */
   resume(): void {
-    for (const [index, partition] of this.#partitions.entries()) {
-      const { open, timers, actors } = partition.fold
-      // What a parked actor asked for waits with it until it is unparked.
-      for (const effect of open.values()) if (actors.get(effect.actor)?.parked === undefined) this.#effects.dispatch(effect, true)
-      for (const timer of timers.values()) if (actors.get(timer.actor)?.parked === undefined) this.#timers.set(timer)
-      partition.redeliver()
-      this.#courier.carry(index)
-    }
+    this.#resumed = true
+    for (const tenure of this.#tenures.values()) this.#resume(tenure)
   }
 
   /**
-   * Makes a parked actor take events again, those that waited for it first, and runs its open effects
-   * again, with the same keys; resolves once that is durable. Errors: `run.unknown`; `journal.machine-changed` when this code cannot replay it.
+   * Makes a parked actor take events again, those that waited for it first, and runs its open effects again, with
+   * the same keys; resolves once that is durable. Errors: `run.unknown`; `journal.machine-changed` when this code cannot replay it.
    */
   unpark(id: ActorId): Promise<LiveActor> {
-    return this.#of(id).unpark(id)
+    return this.#of(id)?.unpark(id) ?? this.#elsewhere().unpark(this.#placement.of(id), id)
   }
 
   /** Creates the actor with `input`, or leaves it alone when it is there; resolves once durable. */
@@ -126,24 +136,27 @@ export class Host {
     return this.send(id, { type: 'start', input })
   }
 
-  /** Resolves with the actor once the event is durable and folded. Errors: `node.busy`, `run.unknown`. */
+  /**
+   * Resolves with the actor once the event is durable and folded, wherever it lives. Errors: `node.busy`,
+   * `run.unknown`; from another node also `network.timeout`, when nobody can say whether it was taken.
+   */
   send(id: ActorId, event: ActorEvent): Promise<LiveActor> {
-    return this.#of(id).send(id, event)
+    return this.#of(id)?.send(id, event) ?? this.#elsewhere().send(this.#placement.of(id), id, event)
   }
 
   /** The actor as of the last durable event, brought into memory if it is not there. Errors: `journal.*`, `network.*`. */
   load(id: ActorId): Promise<LiveActor | undefined> {
-    return this.#of(id).keeper.fetch(id)
+    return this.#of(id)?.keeper.fetch(id) ?? this.#elsewhere().load(this.#placement.of(id), id)
   }
 
   /** Every actor of a kind, in memory or not, and without keeping it there. */
   async *all(kind: string): AsyncGenerator<LiveActor> {
-    for (const { keeper } of this.#partitions) yield* keeper.all((id) => kindOf(id) === kind)
+    for (const { partition } of this.#tenures.values()) yield* partition.keeper.all((id) => kindOf(id) === kind)
   }
 
   /** The actor as of the last durable event; nothing for one that is not in memory (`passivates`): `load` it. */
   peek(id: ActorId): LiveActor | undefined {
-    return this.#of(id).fold.actors.get(id)
+    return this.#of(id)?.fold.actors.get(id)
   }
 
   /** Context of an actor, or undefined; the caller knows its kind. */
@@ -153,12 +166,12 @@ export class Host {
 
   /** The actors of a kind that are in memory, partition by partition, oldest first. */
   *list(kind: string): Iterable<LiveActor> {
-    for (const { fold } of this.#partitions) for (const actor of fold.actors.values()) if (actor.kind.name === kind) yield actor
+    for (const { partition } of this.#tenures.values()) for (const actor of partition.fold.actors.values()) if (actor.kind.name === kind) yield actor
   }
 
   /** Actors that take no more events, and why. */
   *parked(): Iterable<ParkedActor> {
-    for (const { fold } of this.#partitions) yield* fold.parked()
+    for (const { partition } of this.#tenures.values()) yield* partition.fold.parked()
   }
 
   /** Calls `watcher` after each durable event; returns how to stop. */
@@ -168,10 +181,27 @@ export class Host {
   }
 
   /**
-   * Resolves when `holds(snapshot)` for the actor, now or later.
+   * Resolves when `holds(snapshot)` for the actor, now or later, wherever it lives.
    * Errors: `network.timeout` after `timeoutMs`, `network.closed` when ownership ends.
    */
-  until(id: ActorId, holds: (snapshot: AnyMachineSnapshot) => boolean, timeoutMs: number, signal?: AbortSignal): Promise<LiveActor> {
+  async until(id: ActorId, holds: (snapshot: AnyMachineSnapshot) => boolean, timeoutMs: number, signal?: AbortSignal): Promise<LiveActor> {
+    const { clock } = this.#options
+    const end = clock.monotonic() + timeoutMs
+    for (let pause: number = LOOK_MS[0]; ; pause = Math.min(LOOK_MS[1], pause * 2)) {
+      const left = end - clock.monotonic()
+      try {
+        if (!this.#siblings || this.#of(id)) return await this.#waits(id, holds, left, signal)
+        const actor = await this.load(id)
+        if (actor && holds(actor.snapshot)) return actor
+      } catch (thrown) {
+        if (!this.#siblings || asError(thrown).code !== 'network.moved') throw thrown
+      }
+      if (left <= 0) throw new AigenError('network.timeout', `${id} is not there yet`)
+      await clock.sleep(Math.min(pause, left), signal)
+    }
+  }
+
+  #waits(id: ActorId, holds: (snapshot: AnyMachineSnapshot) => boolean, timeoutMs: number, signal?: AbortSignal): Promise<LiveActor> {
     const now = this.peek(id)
     if (now && holds(now.snapshot)) return Promise.resolve(now)
     if (this.#lost) return Promise.reject(this.#lost)
@@ -199,53 +229,67 @@ export class Host {
   }
 
   /** Effects that run now, events journaled so far, epoch: for `doctor` and tests. */
-  stats(): { readonly actors: number; readonly openEffects: number; readonly timers: number; readonly last: number; readonly epoch: number; readonly partitions: number } {
-    const sum = (count: (partition: Partition) => number): number => this.#partitions.reduce((total, partition) => total + count(partition), 0)
+  stats(): { readonly actors: number; readonly openEffects: number; readonly timers: number; readonly last: number; readonly epoch: number; readonly partitions: number; readonly owned: readonly number[] } {
+    const all = Array.from(this.#tenures.values(), ({ partition }) => partition)
+    const sum = (count: (partition: Partition) => number): number => all.reduce((total, partition) => total + count(partition), 0)
     return {
       actors: sum(({ keeper }) => keeper.size), openEffects: sum(({ fold }) => fold.open.size), timers: sum(({ fold }) => fold.timers.size),
-      last: sum(({ last }) => last), epoch: this.#partitions[0]!.epoch, partitions: this.#partitions.length,
+      last: sum(({ last }) => last), epoch: all[0]?.epoch ?? 0, partitions: this.#placement.partitions, owned: [...this.#tenures.keys()],
     }
   }
 
-  /** Stops effects and timers, waits for the append under way. Open effects stay open in the journal. */
+  /** Stops effects and timers, waits for the append under way; in a fleet others take over at once. */
   async close(): Promise<void> {
-    this.#timers.stop()
-    this.#effects.stop()
-    await Promise.all(this.#partitions.map((partition) => partition.close()))
-    this.#end(new AigenError('network.closed', 'the node stops'))
+    const reason = new AigenError('network.closed', 'the node stops')
+    await this.#fleet?.stop()
+    await this.#siblings?.stop()
+    await Promise.all([...this.#tenures.values()].map((tenure) => tenure.end(reason)))
+    this.#end(reason)
   }
 
-  #committed(partition: Partition, changes: Changes, touched: ReadonlyMap<ActorId, Entry>): void {
-    for (const key of changes.closed) this.#effects.abort(key)
-    for (const { actor, id } of changes.cleared) this.#timers.clear(actor, id)
-    for (const timer of changes.set) {
-      if (partition.fold.timers.get(timerKey(timer.actor, timer.id)) === timer) this.#timers.set(timer)
-    }
-    for (const effect of changes.opened) if (partition.fold.open.has(effect.key)) this.#effects.dispatch(effect, false)
-    for (const id of changes.unparked) this.#resumeActor(id)
-    if (changes.sent.length > 0) this.#courier.carry(this.#partitions.indexOf(partition))
-    for (const [id, entry] of touched) {
-      const actor = partition.fold.actors.get(id)
-      if (!actor) continue
+  #resume(tenure: Tenure): void {
+    tenure.resume()
+    this.#courier.carry(tenure.index)
+  }
+
+  #committed(tenure: Tenure, touched: readonly (readonly [LiveActor, Entry])[], sent: boolean): void {
+    if (sent) this.#courier.carry(tenure.index)
+    for (const [actor, entry] of touched) {
       for (const watcher of [...this.#watchers]) watcher(actor, entry)
-      for (const waiter of [...(this.#waiters.get(id) ?? [])]) waiter.see(actor)
+      for (const waiter of [...(this.#waiters.get(actor.id) ?? [])]) waiter.see(actor)
     }
   }
 
-  #resumeActor(id: ActorId): void {
-    const { fold } = this.#of(id)
-    for (const effect of fold.openOf(id)) this.#effects.dispatch(effect, true)
-    for (const timer of fold.timersOf(id)) this.#timers.set(timer)
+  #of(id: ActorId): Partition | undefined {
+    return this.#tenures.get(this.#placement.of(id))?.partition
   }
 
-  #of(id: ActorId): Partition {
-    return this.#partitions[this.#placement.of(id)]!
+  #elsewhere(): Siblings {
+    if (!this.#siblings) throw this.#lost ?? new AigenError('network.closed', 'the node stops')
+    return this.#siblings
   }
 
-  #lose(error: AigenError): void {
-    this.#timers.stop()
-    this.#effects.stop()
+  /** Ends a tenure in order: what is asked for from here on is asked of another node. */
+  async #giveUp(index: number): Promise<void> {
+    const tenure = this.#tenures.get(index)
+    const moved = new AigenError('network.moved', 'another node takes this partition')
+    await tenure?.end(moved)
+    if (tenure) this.#drop(tenure, moved)
+  }
+
+  #drop(tenure: Tenure, error: AigenError): void {
+    const { index } = tenure
+    // One that ended long ago may hear of it late, when another has begun.
+    if (this.#tenures.get(index) !== tenure) return
+    this.#tenures.delete(index)
+    for (const [id, waiters] of [...this.#waiters]) if (this.#placement.of(id) === index) for (const waiter of [...waiters]) waiter.fail(error)
+  }
+
+  #lose(tenure: Tenure, error: AigenError): void {
+    // In a fleet another node has it now, and this one goes on with what it has left.
+    if (this.#fleet) return this.#drop(tenure, new AigenError('network.moved', error.message, { cause: error }))
     this.#end(error)
+    for (const one of this.#tenures.values()) void one.end(error)
     this.#options.onLost?.(error)
   }
 

@@ -15,6 +15,8 @@ export interface Item {
   readonly from?: From
   /** Called when a message is durably heard. */
   readonly heard?: () => void
+  /** Called when it will not be heard: one before it was not, or ownership ends. */
+  readonly missed?: (error: AigenError) => void
   /** No event: the actor is mended and takes events again. */
   readonly unpark?: true
   readonly resolve?: (actor: LiveActor) => void

@@ -5,16 +5,16 @@
  */
 import { AigenError } from '../../schemas/error.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { Log } from '../ports/journal.ts'
+import type { Journal, Log } from '../ports/journal.ts'
 import type { ActorId } from './actor.ts'
 import { Fold, type Changes } from './fold.ts'
 import type { Image } from './image.ts'
 import { Keeper, type Limits } from './keeper.ts'
 import type { Kinds } from './kinds.ts'
-import type { Placement } from './placement.ts'
+import { partitionName, type Placement } from './placement.ts'
 import { actorsOf, decodeRecord, type Entry } from './record.ts'
 import { replay } from './replay.ts'
-import { SnapshotLog } from './snapshot-log.ts'
+import { SnapshotLog, snapshotsOf } from './snapshot-log.ts'
 
 export interface PartitionEvents {
   /** After a record is durable: dispatch what it opened, stop what it closed. */
@@ -115,4 +115,17 @@ export class PartitionReader {
     this.epoch = 0
     this.partitions = undefined
   }
+}
+
+/** With how many partitions the participant was created; undefined when it is new. */
+export async function partitionsOf(journal: Journal, prefix: string, kinds: Kinds, clock: Clock): Promise<number | undefined> {
+  const name = partitionName(prefix, 0)
+  const readOnly = (): never => {
+    throw new AigenError('internal', 'this partition is only read')
+  }
+  const reader = new PartitionReader({
+    index: 0, placement: readOnly, log: await journal.open(name), snapshots: await journal.open(snapshotsOf(name)), owner: 'reader', kinds, clock, events: { committed: readOnly, lost: readOnly },
+  })
+  await reader.open()
+  return reader.partitions
 }

@@ -33,6 +33,7 @@ export class Partition extends PartitionReader {
   #ended: string[] = []
   /** How far other partitions have heard, where the journal does not know yet. */
   readonly #sent = new Map<number, number>()
+  #confirming = false
   #working: Promise<void> | undefined
   #closed: AigenError | undefined
 
@@ -78,10 +79,26 @@ export class Partition extends PartitionReader {
     this.#kick()
   }
 
-  /** Resolves when all these messages from partition `from` are durably heard, whatever became of them. */
+  /** Looks whether another has written, where nothing of this process is on its way. */
+  async look(): Promise<void> {
+    const last = this.#working || this.#closed ? 0 : await this.options.log.last().catch(() => 0)
+    if (last > this.last && !this.#working && !this.#closed) this.#lose(new AigenError('journal.conflict', 'another owns this partition'))
+  }
+
+  /** Writes a record, if only to learn whether this process still owns the partition. */
+  confirm(): void {
+    this.#confirming = true
+    this.#kick()
+  }
+
+  /**
+   * Resolves when all these messages from partition `from` are durably heard, whatever became of them.
+   * Rejects when one before them was not, and when ownership ends.
+   */
   hear(from: number, sends: readonly Send[]): Promise<void> {
-    return new Promise((resolve) => {
-      for (const { to, event, number } of sends) this.#enqueue({ actor: to, event, from: [from, number], ...(number === sends.at(-1)!.number ? { heard: resolve } : {}) })
+    if (this.#closed) return Promise.reject(this.#closed)
+    return new Promise((resolve, reject) => {
+      for (const { to, event, number } of sends) this.#enqueue({ actor: to, event, from: [from, number], missed: reject, ...(number === sends.at(-1)!.number ? { heard: resolve } : {}) })
     })
   }
 
@@ -89,6 +106,11 @@ export class Partition extends PartitionReader {
   heard(to: number, through: number): void {
     this.#sent.set(to, through)
     if (this.#overdue) this.#kick()
+  }
+
+  /** The last message that partition `to` is known, here or in the journal, to have heard. */
+  heardBy(to: number): number {
+    return this.#sent.get(to) ?? 0
   }
 
   /** An effect's or a timer's event; dropped when its cause no longer stands. */
@@ -102,16 +124,16 @@ export class Partition extends PartitionReader {
     this.#kick()
   }
 
-  /** Refuses new events, waits for what was taken. */
-  async close(): Promise<void> {
+  /** Waits for what was taken and refuses new events, with `reason`. */
+  async close(reason = new AigenError('network.closed', 'the node stops')): Promise<void> {
     while (this.#working) await this.#working
     await this.keeper.stop()
-    this.#closed ??= new AigenError('network.closed', 'the node stops')
+    this.#closed ??= reason
   }
 
   #enqueue(item: Item): void {
     if (this.#closed) {
-      item.reject?.(this.#closed)
+      ;(item.reject ?? item.missed)?.(this.#closed)
       return
     }
     this.#queue.push(item)
@@ -120,7 +142,7 @@ export class Partition extends PartitionReader {
 
   /** Whether there is anything that must be written. */
   get #due(): boolean {
-    return this.#queue.length > 0 || this.#ended.length > 0 || this.#overdue
+    return this.#queue.length > 0 || this.#ended.length > 0 || this.#overdue || this.#confirming
   }
 
   /** Whether too much of an outbox is known to be heard by this process only. */
@@ -148,7 +170,7 @@ export class Partition extends PartitionReader {
       const ended = this.#ended.splice(0, GROUP_MAX)
       this.#taken = items
       const { staged: lines, answers } = await this.#stage(items, ended)
-      if (lines.length === 0 && !this.#overdue) {
+      if (lines.length === 0 && !this.#overdue && !this.#confirming) {
         for (const answer of answers) answer()
         continue
       }
@@ -168,6 +190,7 @@ export class Partition extends PartitionReader {
       }
       most = GROUP_MAX
       await this.#append(data)
+      this.#confirming = false
       for (const [to, through] of sent) if (this.#sent.get(to) === through) this.#sent.delete(to)
       this.#taken = []
       this.#held = NOBODY
@@ -240,7 +263,7 @@ export class Partition extends PartitionReader {
   #lose(error: AigenError): void {
     this.#closed = error
     void this.keeper.stop()
-    for (const item of [...this.#taken, ...this.#queue]) item.reject?.(error)
+    for (const item of [...this.#taken, ...this.#queue]) (item.reject ?? item.missed)?.(error)
     this.#taken = []
     this.#queue = []
     this.#ended = []

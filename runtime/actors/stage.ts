@@ -164,7 +164,10 @@ export function stage({ fold, kinds, cold, at, placement, here }: StageOptions, 
         answers.push(() => item.heard?.())
         continue
       }
-      if (number > before + 1) continue
+      if (number > before + 1) {
+        answers.push(() => item.missed?.(new AigenError('journal.conflict', `message ${number} of partition ${partition} came after message ${before}`)))
+        continue
+      }
       heard.set(partition, number)
       answers.push(() => item.heard?.())
     }
