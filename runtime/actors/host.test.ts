@@ -71,6 +71,22 @@ describe('ownership (I6)', () => {
     expect(sumOf(await world.open())).toBe(1)
   })
 
+  it('is proven by an append within the last second, else by a look, and not at all once another has taken over', async () => {
+    const world = new CounterWorld()
+    const old = await world.open()
+    await old.start('counter/a', {})
+    await old.prove()
+    await world.clock.advance(5_000)
+    await old.prove()
+    expect(world.lost).toEqual([])
+    const owner = await world.open()
+    await world.clock.advance(5_000)
+    await expect(old.prove()).rejects.toMatchObject({ code: 'journal.conflict' })
+    await expect(old.prove()).rejects.toMatchObject({ code: 'journal.conflict' })
+    expect(world.lost.map(({ code }) => code)).toEqual(['journal.conflict'])
+    await owner.prove()
+  })
+
   it('goes to exactly one of two that recover at once, whatever their random numbers', async () => {
     const world = new CounterWorld()
     const door = gate()

@@ -22,6 +22,7 @@ import type { Entry } from './record.ts'
 import { Siblings } from './siblings.ts'
 import { snapshotsOf } from './snapshot-log.ts'
 import { Tenure } from './tenure.ts'
+import { Waiters } from './waiters.ts'
 
 /** What a room brings to a node: its actor kinds and the effects they ask for. */
 export interface Registry {
@@ -51,17 +52,10 @@ const LOOK_MS = [20, 500] as const
 /** Called after each durable event; must not throw and must not block. */
 export type Watcher = (actor: LiveActor, entry: Entry) => void
 
-/** Somebody who waits for a state of one actor. */
-interface Waiter {
-  readonly see: (actor: LiveActor) => void
-  readonly fail: (error: AigenError) => void
-}
-
 export class Host {
   readonly #options: HostOptions
   readonly #watchers = new Set<Watcher>()
-  /** By actor: an event must not cost what all who wait for something cost. */
-  readonly #waiters = new Map<ActorId, Set<Waiter>>()
+  readonly #waiters: Waiters
   readonly #tenures = new Map<number, Tenure>()
   #placement!: Placement
   #courier!: Courier
@@ -72,6 +66,7 @@ export class Host {
 
   private constructor(options: HostOptions) {
     this.#options = options
+    this.#waiters = new Waiters(options.clock)
   }
 
   /**
@@ -108,7 +103,7 @@ export class Host {
         bus, node, prefix, clock, partitions: count, holds: () => [...host.#tenures.keys()],
         take: async (index) => void (await begin(index, count)),
         giveUp: (index) => host.#giveUp(index),
-        doubt: (lapsed) => host.#tenures.forEach(({ partition }) => (lapsed ? partition.confirm() : void partition.look())),
+        doubt: (lapsed) => host.#tenures.forEach(({ partition }) => (lapsed ? partition.confirm() : void partition.prove().catch(() => undefined))),
       })
     } else await Promise.all(Array.from({ length: count - 1 }, (_, index) => begin(index + 1, count)))
     host.#courier = new Courier(clock, mine, (to, from, sends) => mine(to)?.hear(from, sends) ?? host.#elsewhere().hear(to, from, sends))
@@ -204,28 +199,13 @@ export class Host {
   #waits(id: ActorId, holds: (snapshot: AnyMachineSnapshot) => boolean, timeoutMs: number, signal?: AbortSignal): Promise<LiveActor> {
     const now = this.peek(id)
     if (now && holds(now.snapshot)) return Promise.resolve(now)
-    if (this.#lost) return Promise.reject(this.#lost)
-    return new Promise((resolve, reject) => {
-      const waiter: Waiter = {
-        see: (actor) => {
-          if (holds(actor.snapshot)) finish(() => resolve(actor))
-        },
-        fail: (error) => finish(() => reject(error)),
-      }
-      const finish = (settle: () => void): void => {
-        const waiters = this.#waiters.get(id)
-        waiters?.delete(waiter)
-        if (waiters?.size === 0) this.#waiters.delete(id)
-        timer.cancel()
-        signal?.removeEventListener('abort', aborted)
-        settle()
-      }
-      const aborted = (): void => waiter.fail(new AigenError('step.cancelled'))
-      const timer = this.#options.clock.timer(this.#options.clock.now() + timeoutMs, () => waiter.fail(new AigenError('network.timeout', `${id} is not there yet`)))
-      const waiters = this.#waiters.get(id) ?? new Set()
-      this.#waiters.set(id, waiters.add(waiter))
-      signal?.addEventListener('abort', aborted, { once: true })
-    })
+    return this.#lost ? Promise.reject(this.#lost) : this.#waiters.wait(id, holds, timeoutMs, signal)
+  }
+
+  /** Resolves once this process was the owner of what it holds within the last second. Rejects when it is not, or cannot know. */
+  async prove(): Promise<void> {
+    if (this.#lost) throw this.#lost
+    await Promise.all(Array.from(this.#tenures.values(), ({ partition }) => partition.prove()))
   }
 
   /** Effects that run now, events journaled so far, epoch: for `doctor` and tests. */
@@ -256,7 +236,7 @@ export class Host {
     if (sent) this.#courier.carry(tenure.index)
     for (const [actor, entry] of touched) {
       for (const watcher of [...this.#watchers]) watcher(actor, entry)
-      for (const waiter of [...(this.#waiters.get(actor.id) ?? [])]) waiter.see(actor)
+      this.#waiters.see(actor)
     }
   }
 
@@ -282,7 +262,7 @@ export class Host {
     // One that ended long ago may hear of it late, when another has begun.
     if (this.#tenures.get(index) !== tenure) return
     this.#tenures.delete(index)
-    for (const [id, waiters] of [...this.#waiters]) if (this.#placement.of(id) === index) for (const waiter of [...waiters]) waiter.fail(error)
+    this.#waiters.fail(error, (id) => this.#placement.of(id) === index)
   }
 
   #lose(tenure: Tenure, error: AigenError): void {
@@ -295,6 +275,6 @@ export class Host {
 
   #end(error: AigenError): void {
     this.#lost = error
-    for (const waiter of [...this.#waiters.values()].flatMap((waiters) => [...waiters])) waiter.fail(error)
+    this.#waiters.fail(error, () => true)
   }
 }

@@ -18,6 +18,8 @@ const QUEUE_MAX = 20_000
 const GROUP_MAX = 512
 /** Bytes of one record: below the bus's largest message with room for headers. */
 const RECORD_BYTES_MAX = 1_000_000
+/** How long a proof of ownership counts, in ms. */
+const PROVEN_MS = 1_000
 /** Messages that are heard and still in an outbox: more are not kept for a record to come by. */
 const OUTBOX_MAX = 256
 /** Times a recovery is begun again because the owner before wrote snapshots meanwhile. */
@@ -34,6 +36,8 @@ export class Partition extends PartitionReader {
   /** How far other partitions have heard, where the journal does not know yet. */
   readonly #sent = new Map<number, number>()
   #confirming = false
+  /** Monotonic time at which this process was the owner for certain. */
+  #provenAt = -PROVEN_MS
   #working: Promise<void> | undefined
   #closed: AigenError | undefined
 
@@ -43,9 +47,10 @@ export class Partition extends PartitionReader {
    */
   async recover(partitions: number): Promise<void> {
     const { log } = this.options
-    for (let attempt = 1; ; attempt++) {
+    for (let attempt = 1, fenced = 0; ; attempt++) {
       await this.open()
-      this.epoch += 1
+      if (attempt > 1 && this.epoch > fenced) throw new AigenError('journal.conflict', `another has taken ${log.partition}`)
+      fenced = this.epoch += 1
       await this.#append(encodeRecord({ version: 1, partition: log.partition, epoch: this.epoch, fence: true, partitions: (this.partitions ??= partitions), lines: [] }))
       try {
         return await this.snapshots.fence(this.epoch)
@@ -79,10 +84,25 @@ export class Partition extends PartitionReader {
     this.#kick()
   }
 
-  /** Looks whether another has written, where nothing of this process is on its way. */
-  async look(): Promise<void> {
-    const last = this.#working || this.#closed ? 0 : await this.options.log.last().catch(() => 0)
-    if (last > this.last && !this.#working && !this.#closed) this.#lose(new AigenError('journal.conflict', 'another owns this partition'))
+  /**
+   * Resolves once this process was the owner within the last second: an append of its own says so, or
+   * a look at the journal. Rejects when it is not, or cannot know.
+   */
+  async prove(): Promise<void> {
+    const { clock, log } = this.options
+    const fresh = (): boolean => clock.monotonic() - this.#provenAt < PROVEN_MS
+    while (!this.#closed && !fresh()) {
+      if (this.#working) {
+        await this.#working
+        continue
+      }
+      const at = clock.monotonic()
+      const last = await log.last()
+      if (this.#working || this.#closed) continue
+      if (last > this.last) this.#lose(new AigenError('journal.conflict', 'another owns this partition'))
+      else this.#provenAt = at
+    }
+    if (this.#closed) throw this.#closed
   }
 
   /** Writes a record, if only to learn whether this process still owns the partition. */
@@ -249,7 +269,9 @@ export class Partition extends PartitionReader {
 
   async #append(data: Uint8Array): Promise<void> {
     const { log, clock, owner } = this.options
+    const at = clock.monotonic()
     this.last = await appendSurely(log, clock, data, this.last, `${log.partition}.${this.epoch}.${this.last + 1}.${owner}`)
+    this.#provenAt = at
   }
 
   protected override held(actor: ActorId): boolean {

@@ -52,6 +52,7 @@ export interface CalleeOptions {
   readonly partitions: () => readonly string[]
   readonly bytesMax: number
   readonly hellosPerSecond?: number
+  readonly stands?: () => Promise<void>
 }
 
 interface Served {
@@ -80,7 +81,18 @@ export function createCallee(exchange: Exchange, bus: Bus, telemetry: Telemetry,
     return error.code === 'auth.replayed' ? undefined : { data: refusal(error) }
   }
 
-  const onHello = ({ data }: BusMessage): BusAnswer | void => {
+  /** Whether this node still speaks for the participant; one that does not says nothing, so that the caller finds the one that does. */
+  const stands = async (): Promise<boolean> => {
+    try {
+      await options.stands?.()
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  const onHello = async ({ data }: BusMessage): Promise<BusAnswer | void> => {
+    if (!await stands()) return
     try {
       return { data: sessions.welcome(data) }
     } catch (error) {
@@ -120,6 +132,7 @@ export function createCallee(exchange: Exchange, bus: Bus, telemetry: Telemetry,
     } finally {
       span.end()
     }
+    if (!await stands()) return
     return { data: sealAnswer(session, header, subject, answer) }
   }
 

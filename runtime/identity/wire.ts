@@ -30,6 +30,8 @@ export interface WireOptions {
   readonly telemetry?: Telemetry
   /** Partitions this node owns now, told in the welcome. */
   readonly partitions?: () => readonly string[]
+  /** Asked before each answer: rejects when another node has taken over from this one, which then says nothing. */
+  readonly stands?: () => Promise<void>
   /** Calls handled at once, in all (default 256) and of one caller (default 64). */
   readonly concurrency?: number
   readonly concurrencyPerCaller?: number
@@ -77,6 +79,7 @@ export function createWire(options: WireOptions): Wire {
     bytesMax,
     limits: { total: options.concurrency ?? 256, perCaller: options.concurrencyPerCaller ?? 64 },
     partitions: options.partitions ?? (() => []),
+    ...(options.stands ? { stands: options.stands } : {}),
     ...(options.hellosPerSecond === undefined ? {} : { hellosPerSecond: options.hellosPerSecond }),
   })
   return {

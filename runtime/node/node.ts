@@ -102,10 +102,10 @@ export async function openNode(options: NodeOptions): Promise<Node> {
   // The same term for a whole day, so that a restart makes the same authorisation and not one more.
   const today = Math.floor(clock.now() / DAY_MS) * DAY_MS
   const authorisation = authoriseNode(keys.wallet, keys.node.publicKey, { notBefore: today - DAY_MS, notAfter: today + AUTHORISED_DAYS * DAY_MS })
-  const wire = createWire({ bus, clock, random, node: keys.node, authorisation, telemetry, partitions: () => [PARTITION] })
+  const opening: { host?: Host } = {}
+  const wire = createWire({ bus, clock, random, node: keys.node, authorisation, telemetry, partitions: () => [PARTITION], stands: async () => opening.host?.prove() })
   const directory = await openDirectory({ bus, clock, verifier: wire.credentials.verifier, ...(options.onRefusedCard ? { onRefused: options.onRefusedCard } : {}) })
   const reputation = await reputationOf(ports, directory)
-  const opening: { host?: Host } = {}
   const parts: NodeParts = {
     ...ports, keys, authorisation, participant: keys.participant, wire, directory, reputation, telemetry,
     host: () => {
@@ -125,7 +125,15 @@ export async function openNode(options: NodeOptions): Promise<Node> {
     actors: registries.flatMap((one) => one.actors),
     effects: Object.assign({}, ...registries.map((one) => one.effects)) as Registry['effects'],
   }
-  const host = await Host.open({ journal: ports.journal, clock, random, registry, ...(options.partitions ? { partitions: options.partitions } : {}), ...(options.limits ? { limits: options.limits } : {}), ...(options.onLost ? { onLost: options.onLost } : {}) })
+  const { partitions, limits } = options
+  const host = await Host.open({
+    journal: ports.journal, clock, random, registry, ...(partitions === undefined ? {} : { partitions }), ...(limits ? { limits } : {}),
+    onLost: (error) => {
+      // Who owns nothing any more says nothing more.
+      void wire.stop()
+      options.onLost?.(error)
+    },
+  })
   opening.host = host
   options.onOpen?.(host)
   await host.start(senderActor(keys.participant), { account: keys.wallet.address.toLowerCase() })
