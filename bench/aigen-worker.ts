@@ -13,11 +13,11 @@ import { chain, type ChainContext } from './chain.machine.ts'
 import { runChild } from './child.ts'
 import { runWorkflows, STEP_MS, type Work, type WorkerTold } from './workflows.ts'
 
-runChild(async ({ credentials, subject }: WorkerTold) => {
+runChild(async ({ credentials, subject, partitions = 1 }: WorkerTold) => {
   const bus = natsBus(await connectNats(credentials, 'bench bus'))
   const journal = natsJournal(await connectNats(credentials, 'bench journal'))
   const host = await Host.open({
-    journal, prefix: 'bench', clock: systemClock, random: systemRandom,
+    journal, prefix: `bench${partitions}p`, partitions, clock: systemClock, random: systemRandom,
     registry: {
       actors: [chain],
       effects: {

@@ -7,7 +7,7 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { measureActors } from './actors.ts'
 import { openBroker } from './broker.ts'
-import { measureDurable, SYSTEMS } from './durable.ts'
+import { measureDurable, SYSTEMS, USUAL } from './durable.ts'
 import { measureGrowth } from './growth.ts'
 import { openGround, type Ground } from './ground.ts'
 import { measureFloor } from './floor.ts'
@@ -91,7 +91,7 @@ program.command('durable').description('durable workflows of remote steps on our
   .option('--workflows <n>', 'workflows of one run, instead of as many as fit into the time', count)
   .option('--steps <n>', 'steps of one workflow', count, 50)
   .option('--concurrency <list>', 'workflows at once, like 1,32', counts, [1, 32, 128])
-  .option('--systems <list>', `some of ${SYSTEMS.join(',')}`, names, [...SYSTEMS])
+  .option('--systems <list>', `some of ${SYSTEMS.join(',')}`, names, [...USUAL])
   .option('--json', 'JSON lines only')
   .action(({ json, ...options }: { runs: number; seconds: number; workflows?: number; steps: number; concurrency: number[]; systems: string[]; json?: boolean }) =>
     on(openBroker, (broker) => measureDurable(broker, { ...options, say, tell: tellUnless(json) })))

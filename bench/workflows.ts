@@ -10,6 +10,8 @@ export interface WorkerTold {
   readonly credentials: Credentials
   /** Where the responder answers. */
   readonly subject: string
+  /** Of our host. */
+  readonly partitions?: number
   /** The system's own server, where it has one. */
   readonly server?: { readonly url: string; readonly admin?: string; readonly port?: number }
 }
