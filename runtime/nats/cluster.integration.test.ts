@@ -14,7 +14,7 @@ let cluster: NatsCluster | undefined
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'aigen-cluster-'))
   cluster = await startCluster({ dataDir: folder, servers: 3, random: systemRandom })
-})
+}, 120_000)
 afterAll(async () => {
   await cluster?.stop()
   await rm(folder, { recursive: true, force: true })

@@ -3,10 +3,10 @@
  * copies, so that one of them may die without a record lost or a write refused for long (D4). For
  * tests and the chaos run; in production a cluster is configured (AIGEN_NATS_URL), not started here.
  */
-import { mkdir, statfs, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, statfs, writeFile } from 'node:fs/promises'
 import { join, resolve as absolute } from 'node:path'
 import { jetstreamManager } from '@nats-io/jetstream'
-import { AigenError } from '../../schemas/error.ts'
+import { AigenError, asError } from '../../schemas/error.ts'
 import { inboxPrefix } from '../ports/network-permissions.ts'
 import { newAccounts, withParticipant, type Accounts } from './accounts.ts'
 import { connectNats, type Connection } from './connection.ts'
@@ -21,6 +21,10 @@ import type { FoundServer } from './sources/source.ts'
 
 /** A leader is elected in about two seconds; a machine at work may leave it waiting. */
 const READY_MS = 40_000
+/** The first leader of a new cluster, whose servers have nothing to read. */
+const BEGUN_MS = 25_000
+/** A new cluster that does not come together is begun anew, with other ports: another program may have taken one of them meanwhile. */
+const BEGINNINGS = 3
 const LOOK_MS = 50
 
 export interface ClusterOptions {
@@ -50,20 +54,31 @@ interface Member {
  */
 export async function startCluster({ dataDir, servers, random }: ClusterOptions): Promise<NatsCluster> {
   const found = await findServer(thisMachine(() => {}))
-  const members: Member[] = []
-  for (let at = 1; at <= servers; at++) {
-    const folder = join(absolute(dataDir), `server-${at}`)
-    await mkdir(folder, { recursive: true, mode: 0o700 })
-    members.push({ name: `aigen-${at}`, dataDir: folder, port: await freePort(), routePort: await freePort() })
+  for (let beginning = 1; ; beginning++) {
+    const folder = join(absolute(dataDir), `cluster-${beginning}`)
+    const members: Member[] = []
+    for (let at = 1; at <= servers; at++) {
+      const own = join(folder, `server-${at}`)
+      await mkdir(own, { recursive: true, mode: 0o700 })
+      members.push({ name: `aigen-${at}`, dataDir: own, port: await freePort(), routePort: await freePort() })
+    }
+    const cluster = new Cluster(folder, members, found, random)
+    try {
+      await cluster.start()
+      return cluster
+    } catch (thrown) {
+      await cluster.stop()
+      if (beginning < BEGINNINGS) continue
+      const logs = await Promise.all(members.map(async ({ name, dataDir: own }) => `${name}: ${await lastWarnings(join(own, 'nats.log'))}`))
+      throw new AigenError('nats.failed', `${asError(thrown).message} ${logs.join('; ')}`, { cause: thrown })
+    }
   }
-  const cluster = new Cluster(absolute(dataDir), members, found, random)
-  try {
-    await cluster.start()
-    return cluster
-  } catch (thrown) {
-    await cluster.stop()
-    throw thrown
-  }
+}
+
+/** The last warnings and errors of a server's log, for people. */
+async function lastWarnings(file: string): Promise<string> {
+  const text = await readFile(file, 'utf8').catch(() => '')
+  return text.split('\n').filter((line) => /\[(WRN|ERR|FTL)\]/.test(line)).slice(-3).join(' | ') || 'no warning'
 }
 
 class Cluster implements NatsCluster {
@@ -115,7 +130,7 @@ class Cluster implements NatsCluster {
     await Promise.all(this.#processes.map((one) => one.start()))
     const operator = await connectNats(this.operator, 'operator')
     this.#operator = operator
-    await soon(() => openNetwork(operator), 'the cluster elects no leader')
+    await soon(() => openNetwork(operator), 'the cluster elects no leader', BEGUN_MS)
   }
 
   async admit(participant: string, options: { readonly guardian?: boolean } = {}): Promise<{ network: Credentials; journal: Credentials }> {
@@ -158,8 +173,8 @@ async function answers(credentials: Credentials): Promise<void> {
 }
 
 /** Tries until it works; error `nats.failed` after a while. */
-async function soon(act: () => Promise<void>, otherwise: string): Promise<void> {
-  const until = performance.now() + READY_MS
+async function soon(act: () => Promise<void>, otherwise: string, withinMs = READY_MS): Promise<void> {
+  const until = performance.now() + withinMs
   for (;;) {
     try {
       return await act()

@@ -85,37 +85,21 @@ class NatsLog implements Log {
   }
 
   async last(): Promise<number> {
-    checkOpen(this.#connection)
-    try {
-      return (await this.#jsm.streams.info(this.#stream)).state.last_seq
-    } catch (thrown) {
-      throw natsError(thrown, `last record of ${this.partition}`)
-    }
+    return (await this.#patiently('last record of', () => this.#jsm.streams.info(this.#stream))).state.last_seq
   }
 
   async first(): Promise<number> {
-    checkOpen(this.#connection)
-    try {
-      return Math.max(1, (await this.#jsm.streams.info(this.#stream)).state.first_seq)
-    } catch (thrown) {
-      throw natsError(thrown, `first record of ${this.partition}`)
-    }
+    return Math.max(1, (await this.#patiently('first record of', () => this.#jsm.streams.info(this.#stream))).state.first_seq)
   }
 
   async at(sequence: number): Promise<LogEntry | undefined> {
-    checkOpen(this.#connection)
-    const record = await at(this.#connection, this.#stream, sequence)
+    const record = await this.#patiently('read', () => at(this.#connection, this.#stream, sequence))
     return record && { sequence, data: record.data }
   }
 
   async purge(before: number): Promise<void> {
     const seq = Math.min(before, await this.last())
-    if (seq <= 1) return
-    try {
-      await this.#jsm.streams.purge(this.#stream, { seq })
-    } catch (thrown) {
-      throw natsError(thrown, `purge ${this.partition}`)
-    }
+    if (seq > 1) await this.#patiently('purge', () => this.#jsm.streams.purge(this.#stream, { seq }))
   }
 
   async append(data: Uint8Array, expectedLast: number, id: string): Promise<number> {
@@ -138,6 +122,21 @@ class NatsLog implements Log {
       if (outcome.kind === 'look') throw new AigenError('journal.conflict', `${this.partition} is not at ${expectedLast}`)
       checkOpen(this.#connection)
       if (performance.now() > until) throw new AigenError('journal.unknown', this.partition, { cause: outcome.why })
+      await delay(Math.min(1_000, 20 * 2 ** attempt))
+    }
+  }
+
+  /** Asks again while nobody answers: a server that restarts, or a cluster that elects, is back in seconds. */
+  async #patiently<T>(what: string, act: () => Promise<T>): Promise<T> {
+    const until = performance.now() + this.#unknownMs
+    for (let attempt = 0; ; attempt++) {
+      checkOpen(this.#connection)
+      try {
+        return await act()
+      } catch (thrown) {
+        const error = natsError(thrown, `${what} ${this.partition}`)
+        if (!error.rule.retry || error.code === 'network.closed' || performance.now() > until) throw error
+      }
       await delay(Math.min(1_000, 20 * 2 ** attempt))
     }
   }
@@ -188,9 +187,9 @@ class NatsLog implements Log {
     const last = await this.last()
     if (from > last) return
     // every record of this stream matches, so a filter would only cost time
-    const consumer = await jetstream(this.#connection.nc).consumers.get(this.#stream, {
+    const consumer = await this.#patiently('read', () => jetstream(this.#connection.nc).consumers.get(this.#stream, {
       deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: Math.max(1, from),
-    }).catch((thrown: unknown) => { throw natsError(thrown, `read ${this.partition}`) })
+    }))
     const messages = await consumer.consume({ max_messages: READ_AHEAD })
     let idle: NodeJS.Timeout | undefined
     let failure: AigenError | undefined
