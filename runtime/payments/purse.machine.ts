@@ -227,7 +227,8 @@ function decide(lane: PurseLane, amount: string): PurseLane {
 /** Whether a payment or a stake on the lane waits for its signature. */
 function isUnsigned(lane: PurseLane | undefined): boolean {
   if (!lane) return false
-  return lane.payment ? lane.voucher?.cumulative !== lane.cumulative : !!lane.escrow && lane.escrow.voucher === null
+  // A free call leaves the total as it was: only the ref tells which delivery was signed for.
+  return lane.payment ? lane.voucher?.ref !== lane.ref : !!lane.escrow && lane.escrow.voucher === null
 }
 
 /** Every lane that `user` holds and that no payment is under way on, given back. */
