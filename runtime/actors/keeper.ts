@@ -170,7 +170,7 @@ export class Keeper {
 
   /** Puts the actors that were longest without an event out of memory, a tenth more than must go. */
   async #evict(): Promise<void> {
-    const { fold, snapshots } = this.#options
+    const { fold } = this.#options
     const victims: ActorId[] = []
     let excess = fold.passive.size - Math.floor(this.#limits.resident * 0.9)
     for (const id of fold.passive) {
@@ -180,7 +180,7 @@ export class Keeper {
     for (let start = 0; start < victims.length; start += SLICE) {
       const slice = victims.slice(start, start + SLICE).filter((id) => this.#evictable(id))
       const numbers = new Map(slice.map((id) => [id, fold.actors.get(id)!.number]))
-      await snapshots.save(this.#take(slice.filter((id) => fold.changed.has(id))))
+      await this.#save(slice.filter((id) => fold.changed.has(id)))
       for (const [id, number] of numbers) if (this.#evictable(id) && !fold.changed.has(id) && fold.actors.get(id)!.number === number) fold.evict(id)
     }
   }
@@ -188,6 +188,17 @@ export class Keeper {
   #evictable(id: ActorId): boolean {
     const { fold, held } = this.#options
     return fold.actors.has(id) && fold.quiet(id) && !held(id)
+  }
+
+  /** Stores actors as they are now; where that fails they count as changed still, so that none leaves memory with an old image. */
+  async #save(ids: readonly ActorId[]): Promise<void> {
+    const { fold, snapshots } = this.#options
+    try {
+      await snapshots.save(this.#take(ids))
+    } catch (thrown) {
+      for (const id of ids) fold.changed.add(id)
+      throw thrown
+    }
   }
 
   /** Images of actors as they are now. */
@@ -212,7 +223,7 @@ export class Keeper {
     const kept = [...fold.kept.values()]
     const channels = fold.channels.state()
     const changed = [...fold.changed]
-    for (let start = 0; start < changed.length; start += SLICE) await snapshots.save(this.#take(changed.slice(start, start + SLICE)))
+    for (let start = 0; start < changed.length; start += SLICE) await this.#save(changed.slice(start, start + SLICE))
     await snapshots.mark({ through, seen: last(), births: fold.births, kept, channels, partitions: partitions() })
     await journal.purge(through - this.#limits.retain)
   }
