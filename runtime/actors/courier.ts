@@ -24,6 +24,7 @@ export class Courier {
   readonly #owned: (partition: number) => Partition | undefined
   /** Channels that are being served. */
   readonly #busy = new Set<string>()
+  #stopped = false
 
   constructor(clock: Clock, owned: (partition: number) => Partition | undefined, hear: Hear) {
     this.#clock = clock
@@ -33,6 +34,7 @@ export class Courier {
 
   /** Sees to it that what waits in the outbox of partition `from` arrives, for as long as this node owns it. */
   carry(from: number): void {
+    if (this.#stopped) return
     for (const to of this.#owned(from)?.fold.channels.outbox.keys() ?? []) {
       const channel = `${from}>${to}`
       if (this.#busy.has(channel)) continue
@@ -45,10 +47,15 @@ export class Courier {
     }
   }
 
+  /** Carries nothing more: what waits is in the journal, for whoever owns it next. */
+  stop(): void {
+    this.#stopped = true
+  }
+
   async #serve(from: number, to: number): Promise<void> {
     const source = this.#owned(from)
     if (!source) return
-    for (let heard = source.heardBy(to); this.#owned(from) === source;) {
+    for (let heard = source.heardBy(to); this.#owned(from) === source && !this.#stopped;) {
       const group = groupOf((source.fold.channels.outbox.get(to) ?? []).filter(({ number }) => number > heard))
       const last = group.at(-1)?.number
       if (last === undefined) return

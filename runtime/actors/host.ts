@@ -221,6 +221,7 @@ export class Host {
   /** Stops effects and timers, waits for the append under way; in a fleet others take over at once. */
   async close(): Promise<void> {
     const reason = new AigenError('network.closed', 'the node stops')
+    this.#courier.stop()
     await this.#fleet?.stop()
     await this.#siblings?.stop()
     await Promise.all([...this.#tenures.values()].map((tenure) => tenure.end(reason)))
@@ -268,6 +269,7 @@ export class Host {
   #lose(tenure: Tenure, error: AigenError): void {
     // In a fleet another node has it now, and this one goes on with what it has left.
     if (this.#fleet) return this.#drop(tenure, new AigenError('network.moved', error.message, { cause: error }))
+    this.#courier.stop()
     this.#end(error)
     for (const one of this.#tenures.values()) void one.end(error)
     this.#options.onLost?.(error)

@@ -131,6 +131,28 @@ describe('what an actor tells one of another partition', () => {
     }), { numRuns: process.env['AIGEN_LONG'] ? 1_000 : 60, timeout: 5_000, endOnFailure: true })
   }, 60_000)
 
+  it('is left to the next owner when the node stops, and nothing of the old one runs on', async () => {
+    const world = world4()
+    const held: { gate?: Promise<void> } = {}
+    let open = (): void => undefined
+    const host = await world.open({}, { beforeAppend: (partition) => (partition === 'p3' ? held.gate : undefined) })
+    await Promise.all(IDS.map((id) => host.start(id, {})))
+    const by = IDS.find((id) => placed(world).get('p3')!.has(id))!
+    const to = IDS.find((id) => !placed(world).get('p3')!.has(id))!
+    held.gate = new Promise((resolve) => (open = resolve))
+    const sent = host.send(by, { type: 'pass', to, n: 7 })
+    await world.settle()
+    const closed = host.close()
+    await world.settle()
+    open()
+    await Promise.all([sent, closed])
+    await world.pass(1_000)
+    expect(world.clock.next(), 'no timer is left').toBeUndefined()
+    const again = await world.open()
+    await world.settle()
+    expect(again.context<CounterContext>(to)!.sum).toBe(7)
+  })
+
   it('an outbox does not grow with what was heard', async () => {
     const world = world4()
     const host = await world.open()
