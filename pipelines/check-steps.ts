@@ -33,6 +33,9 @@ function isTaken(id: string): boolean {
 }
 
 export function checkSteps(pipeline: Pipeline, capabilities: ReadonlyMap<string, Capability>, findings: Findings): void {
+  for (const field of ['timeout', 'providers', 'labels', 'pipelines'] as const) {
+    if (pipeline[field] !== undefined) findings.error([field], `${field} is not run by this version`, 'Leave it out, or upgrade.')
+  }
   for (const [id, step] of Object.entries(pipeline.steps)) {
     const path = ['steps', id]
     if (isTaken(id)) findings.error(path, `${id} cannot be the name of a step`, 'Choose another name.')
@@ -72,11 +75,14 @@ function checkForEach(step: PipelineStep, path: readonly string[], findings: Fin
 
 /** Constructs of the language that are checked but not run yet: said, never ignored. */
 function checkSupport(step: PipelineStep, path: readonly string[], findings: Findings): void {
-  for (const field of ['fallback', 'compensate', 'approve', 'wait'] as const) {
+  for (const field of ['pipeline', 'switch', 'tolerate', 'race', 'quorum', 'timeout', 'cache', 'fallback', 'compensate', 'approve', 'wait'] as const) {
     if (step[field] !== undefined) findings.error([...path, field], `${field} is not run by this version`, 'Leave it out, or upgrade.')
   }
   if (step.settle !== undefined && step.settle !== 'postpaid' && step.settle !== 'escrow') {
     findings.error([...path, 'settle'], `the settlement ${step.settle} is not run by this version`, 'Use postpaid or escrow.')
+  }
+  for (const field of ['choose', 'differ'] as const) {
+    if (step.providers?.[field] !== undefined) findings.error([...path, 'providers', field], `${field} is not run by this version`, 'Leave it out, or upgrade.')
   }
   if (step.escrow !== undefined && step.settle !== 'escrow') findings.error([...path, 'escrow'], 'escrow belongs to a step that settles in escrow', 'Add "settle": "escrow".')
 }

@@ -82,16 +82,16 @@ function tooMany(document: object): Issue | undefined {
   return count > DOCUMENT_MAX.steps ? { path: 'steps', message: `${count} steps, ${DOCUMENT_MAX.steps} are allowed` } : undefined
 }
 
-/** Each step is one of three kinds; said here because `oneOf` in a schema gives three riddles instead of one sentence. */
+/** Each step is one of five kinds; said here because `oneOf` in a schema gives five riddles instead of one sentence. */
 function kindIssues(steps: unknown): Issue[] {
   if (typeof steps !== 'object' || steps === null || Array.isArray(steps)) return []
   const issues: Issue[] = []
   for (const [id, step] of Object.entries(steps)) {
     if (typeof step !== 'object' || step === null) continue
-    const kinds = ['uses', 'approve', 'wait'].filter((kind) => Object.hasOwn(step, kind))
+    const kinds = ['uses', 'pipeline', 'switch', 'approve', 'wait'].filter((kind) => Object.hasOwn(step, kind))
     if (kinds.length === 1 || issues.length >= 100) continue
     const not = kinds.length === 0 ? '' : `, not ${kinds.join(' and ')}`
-    issues.push({ path: joinPath('steps', id), message: `a step has one of uses, approve and wait${not}` })
+    issues.push({ path: joinPath('steps', id), message: `a step has one of uses, pipeline, switch, approve and wait${not}` })
   }
   return issues
 }

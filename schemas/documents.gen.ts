@@ -1117,6 +1117,29 @@ export interface Pipeline {
   input?: JsonSchema
   budget?: PipelineBudget
   /**
+   * the longest a run may take; what is under way then is cancelled, what was delivered is paid, and the run fails
+   */
+  timeout?: PipelineDuration
+  /**
+   * who may do its steps and who is preferred, where a step says nothing else
+   */
+  providers?: PipelineProviders
+  /**
+   * by label: the only participants that data of that label may reach, directly or through the outputs of steps; a schema of an input labels a value with "x-label"
+   */
+  labels?: {
+    /**
+     * @maxItems 64
+     */
+    [k: string]: Address[]
+  }
+  /**
+   * sub-pipelines by name, which steps run with "pipeline"; their budgets are parts of this one's
+   */
+  pipelines?: {
+    [k: string]: Pipeline
+  }
+  /**
    * the steps by their id, which is an identifier that expressions can name
    */
   steps: {
@@ -1142,7 +1165,7 @@ export interface PipelineBudget {
 }
 
 /**
- * one step; it has one of uses, approve and wait
+ * one step; it has one of uses, pipeline, switch, approve and wait
  */
 export interface PipelineStep {
   /**
@@ -1157,6 +1180,17 @@ export interface PipelineStep {
    * the capability or bundle to hire, like vision.ocr@1
    */
   uses?: CapabilityId
+  /**
+   * the sub-pipeline to run, by its name in pipelines; with is its input
+   */
+  pipeline?: string
+  /**
+   * the first case whose when is true is what the step does; none is the state skipped
+   *
+   * @minItems 1
+   * @maxItems 16
+   */
+  switch?: PipelineCase[]
   /**
    * its input: JSON with ${…} in its strings; a string that is one ${…} keeps the value's type
    */
@@ -1174,7 +1208,7 @@ export interface PipelineStep {
    */
   needs?: string[]
   /**
-   * a list; the step runs once for each item and sees item and index
+   * a list, or ${chunks.<step>}, the pieces of a step's streamed output as they come; the step runs once for each item and sees item and index
    */
   forEach?: PipelineExpression
   /**
@@ -1185,8 +1219,22 @@ export interface PipelineStep {
    * how many items run at once (default 8)
    */
   parallel?: number
+  /**
+   * how many items may fail, giving null in their place, before the step fails and begins no further one (default 0)
+   */
+  tolerate?: number
+  race?: PipelineRace
+  quorum?: PipelineQuorum
   price?: PipelinePrice
   sla?: PipelineSla
+  /**
+   * the longest the whole step may take, its attempts, items and waits together
+   */
+  timeout?: PipelineDuration
+  /**
+   * a result that was paid for and is not older than this stands in for the same input to the same capability, where its provider's card allows that (default: never)
+   */
+  cache?: PipelineDuration
   /**
    * acceptance over output: a delivery that fails it is not paid
    */
@@ -1204,23 +1252,24 @@ export interface PipelineStep {
   wait?: PipelineWait
 }
 /**
- * who may do it; without it anybody who offers it
+ * several providers do the same work at once; the first good answer counts, the others are cancelled and paid for what they delivered before that
  */
-export interface PipelineProviders {
+export interface PipelineRace {
+  providers: number
+}
+/**
+ * several providers do the same work and so many of them must agree; all that delivered are paid
+ */
+export interface PipelineQuorum {
+  providers: number
   /**
-   * participants, of which one does it
-   *
-   * @minItems 1
-   * @maxItems 64
+   * how many must agree; more than half of them
    */
-  only?: Address[]
+  agree: number
   /**
-   * participants that are never asked
-   *
-   * @minItems 1
-   * @maxItems 64
+   * whether two outputs a and b agree, like ${a.total == b.total} (default: they are equal)
    */
-  not?: Address[]
+  rule?: PipelineExpression
 }
 /**
  * of a step settled in escrow: who decides, and what that may cost
@@ -1320,12 +1369,13 @@ export interface PipelineFallback {
 export interface PipelineCompensate {
   uses: CapabilityId
   /**
-   * its input
+   * its input; it may name the step's own output
    */
   with?: {
     [k: string]: unknown
   }
   price?: PipelinePrice
+  sla?: PipelineSla
 }
 
 /**
@@ -1342,21 +1392,109 @@ export interface PipelineApprove {
   message?: string
   timeout: PipelineDuration
   /**
-   * what no answer means (default reject)
+   * what no answer in time means (default reject); a rejected step has failed, and its output says who, when and why
    */
   then?: 'reject' | 'approve'
 }
 
 /**
- * a wait for a time or a signal
+ * a wait: it has one of for, until, schedule and signal
  */
 export interface PipelineWait {
   for?: PipelineDuration
   /**
-   * name of the signal
+   * a time: RFC 3339 text, or an expression that gives that or milliseconds since the epoch; one that is over waits no time
+   */
+  until?: string
+  schedule?: PipelineSchedule
+  /**
+   * name of the signal (aigen runs signal RUN NAME DATA); its data is the step's output
    */
   signal?: string
+  /**
+   * how long a signal is waited for
+   */
   timeout?: PipelineDuration
+  /**
+   * what no signal in time means (default fail)
+   */
+  then?: 'fail' | 'continue'
+}
+/**
+ * the next time of a cron expression
+ */
+export interface PipelineSchedule {
+  cron: string
+  /**
+   * IANA name (default UTC)
+   */
+  timeZone?: string
+}
+
+export type PipelineChoice = 'cheapest' | 'fastest' | 'trusted'
+
+/**
+ * who may do it, and who is preferred; without it anybody who offers it, the cheapest first
+ */
+export interface PipelineProviders {
+  /**
+   * participants, of which one does it
+   *
+   * @minItems 1
+   * @maxItems 64
+   */
+  only?: Address[]
+  /**
+   * participants that are never asked
+   *
+   * @minItems 1
+   * @maxItems 64
+   */
+  not?: Address[]
+  /**
+   * who is preferred of those who fit (default cheapest): cheapest, fastest (promised latency, corrected by what was measured), trusted (reputation), or weights of the three from 0 to 100
+   */
+  choose?: PipelineChoice | PipelineWeights
+  /**
+   * steps whose providers are not hired for this one; it waits for them
+   *
+   * @minItems 1
+   * @maxItems 64
+   */
+  differ?: string[]
+}
+export interface PipelineWeights {
+  price?: number
+  latency?: number
+  reputation?: number
+}
+
+/**
+ * one case of a switch: a capability with its input, or a constant
+ */
+export interface PipelineCase {
+  /**
+   * the case counts when this is true; without it, always
+   */
+  when?: PipelineExpression
+  uses?: CapabilityId
+  /**
+   * its input
+   */
+  with?: {
+    [k: string]: unknown
+  }
+  price?: PipelinePrice
+  /**
+   * acceptance over output
+   */
+  expect?: PipelineExpression
+  /**
+   * a constant, with ${…} in its strings, when no capability is named
+   */
+  value?: {
+    [k: string]: unknown
+  }
 }
 
 /**
@@ -2521,11 +2659,13 @@ export interface Documents {
   Pipeline: Pipeline
   PipelineApprove: PipelineApprove
   PipelineBudget: PipelineBudget
+  PipelineCase: PipelineCase
   PipelineCompensate: PipelineCompensate
   PipelineDuration: PipelineDuration
   PipelineExpression: PipelineExpression
   PipelineFallback: PipelineFallback
   PipelinePrice: PipelinePrice
+  PipelineProviders: PipelineProviders
   PipelineRetry: PipelineRetry
   PipelineSla: PipelineSla
   PipelineStep: PipelineStep
