@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { access, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AigenError } from '../../schemas/error.ts'
-import { validBlobKey, type Blobs } from '../ports/blobs.ts'
+import { validBlobKey, type OwnBlobs } from '../ports/blobs.ts'
 import { syncFolder } from './sync.ts'
 
 const MAX_BYTES = 64 * 2 ** 20
@@ -14,7 +14,7 @@ const QUOTA = 1024 * 2 ** 20
 const DRAFT = '.draft'
 
 /** The shelf in `folder`. `quota` bytes in all (1 GB), `maxBytes` per blob (64 MB). */
-export async function fileBlobs(folder: string, options: { readonly quota?: number; readonly maxBytes?: number } = {}): Promise<Blobs> {
+export async function fileBlobs(folder: string, options: { readonly quota?: number; readonly maxBytes?: number } = {}): Promise<OwnBlobs> {
   const { quota = QUOTA, maxBytes = MAX_BYTES } = options
   await mkdir(folder, { recursive: true, mode: 0o700 })
   let used = 0
@@ -55,6 +55,16 @@ export async function fileBlobs(folder: string, options: { readonly quota?: numb
         if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined
         throw thrown
       }
+    },
+    async *keys(prefix) {
+      for (const name of await readdir(folder)) if (name.startsWith(prefix) && !name.endsWith(DRAFT)) yield name
+    },
+    async drop(key) {
+      const path = pathOf(key)
+      const size = await stat(path).then((found) => found.size, () => undefined)
+      if (size === undefined) return
+      await rm(path, { force: true })
+      used -= size
     },
   }
 }

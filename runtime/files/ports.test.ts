@@ -34,7 +34,8 @@ journalContract('a folder of files', async () => {
 
 blobsContract('a folder of files', async () => {
   const folder = await temporary()
-  return { alice: await fileBlobs(folder, { quota: 4_000_000 }), full: 4_000_000, stop: () => rm(folder, { recursive: true }) }
+  const own = await fileBlobs(folder, { quota: 4_000_000 })
+  return { alice: own, own, full: 4_000_000, stop: () => rm(folder, { recursive: true }) }
 })
 
 async function contents(log: Log): Promise<string[]> {

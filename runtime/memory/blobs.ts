@@ -4,7 +4,7 @@
  */
 import { AigenError } from '../../schemas/error.ts'
 import { validBlobKey } from '../ports/blobs.ts'
-import type { Blobs } from '../ports/blobs.ts'
+import type { OwnBlobs } from '../ports/blobs.ts'
 
 /** Shelf name → key → bytes. */
 export type MemoryShelves = Map<string, Map<string, Uint8Array>>
@@ -19,11 +19,11 @@ export interface MemoryBlobsOptions {
   /** Bytes the shelf holds (default 256 MB). */
   readonly quota?: number
   /** Fault injection: runs before each operation and may throw. */
-  readonly before?: (operation: 'put' | 'get', key: string) => Promise<void> | void
+  readonly before?: (operation: 'put' | 'get' | 'keys' | 'drop', key: string) => Promise<void> | void
 }
 
 /** A shelf of blobs in memory. */
-export function memoryBlobs(options: MemoryBlobsOptions = {}): Blobs {
+export function memoryBlobs(options: MemoryBlobsOptions = {}): OwnBlobs {
   const { shelves = new Map() as MemoryShelves, shelf: own = 'own', maxBytes = 64 * 2 ** 20, quota = 256 * 2 ** 20 } = options
   return {
     maxBytes,
@@ -43,6 +43,15 @@ export function memoryBlobs(options: MemoryBlobsOptions = {}): Blobs {
       if (!validBlobKey(key)) throw new AigenError('input.invalid', `blob key ${JSON.stringify(key)}`)
       await options.before?.('get', key)
       return shelves.get(shelf)?.get(key)?.slice()
+    },
+    async *keys(prefix) {
+      await options.before?.('keys', prefix)
+      yield* [...shelves.get(own)?.keys() ?? []].filter((key) => key.startsWith(prefix))
+    },
+    async drop(key) {
+      if (!validBlobKey(key)) throw new AigenError('input.invalid', `blob key ${JSON.stringify(key)}`)
+      await options.before?.('drop', key)
+      shelves.get(own)?.delete(key)
     },
   }
 }

@@ -33,8 +33,9 @@ journalContract('the memory journal', async () => {
 blobsContract('memory', async () => {
   const shelves = new Map()
   const quota = 4_000_000
+  const own = memoryBlobs({ shelves, shelf: 'alice', quota, maxBytes: 1_000_000 })
   return {
-    alice: memoryBlobs({ shelves, shelf: 'alice', quota, maxBytes: 1_000_000 }),
+    alice: own, own,
     bob: memoryBlobs({ shelves, shelf: 'bob', quota }),
     shelf: 'alice', full: quota, stop: async () => {},
   }

@@ -10,9 +10,9 @@ import { validBlobKey } from '../ports/blobs.ts'
 import { validParticipant } from '../ports/network-permissions.ts'
 import { checkOpen } from './connection.ts'
 import { lastOf } from './direct-get.ts'
-import { natsError } from './nats-error.ts'
+import { apiCode, natsError } from './nats-error.ts'
 import { ensureStream, FILE_STREAM, shelfStream, WRITE_ONCE } from './network-streams.ts'
-import type { Blobs } from '../ports/blobs.ts'
+import type { Blobs, OwnBlobs } from '../ports/blobs.ts'
 import type { Connection } from './connection.ts'
 
 const CHUNK_BYTES = 128 * 1024
@@ -22,11 +22,13 @@ const WRITE_MS = 10_000
 const MAX_BYTES = 64 * 2 ** 20
 const QUOTA = 1024 * 2 ** 20
 
+const NO_MESSAGE = 10037
 /** JetStream's refusals of a full stream, and of a second message on a subject. */
 const FULL = /maximum (bytes|messages) exceeded/
 const WRITTEN = /maximum messages per subject exceeded/
 
-interface Shelf { readonly stream: string; readonly subject: (key: string) => string }
+interface Stored { readonly data: Uint8Array }
+interface Shelf { readonly subject: (key: string) => string; readonly find: (subject: string) => Promise<Stored | undefined> }
 
 /**
  * The participant's own shelf, made when it is not there.
@@ -34,7 +36,7 @@ interface Shelf { readonly stream: string; readonly subject: (key: string) => st
  * @param journal the participant's journal connection
  * @param options `quota` bytes in all (1 GB), `maxBytes` per blob (64 MB)
  */
-export async function ownBlobs(journal: Connection, options: { readonly quota?: number; readonly maxBytes?: number } = {}): Promise<Blobs> {
+export async function ownBlobs(journal: Connection, options: { readonly quota?: number; readonly maxBytes?: number } = {}): Promise<OwnBlobs> {
   const { namespace } = journal.credentials
   const stream = namespace === undefined ? 'BLOBS' : `BLOBS_${namespace}`
   const prefix = namespace === undefined ? 'blob' : `blob.${namespace}`
@@ -43,8 +45,43 @@ export async function ownBlobs(journal: Connection, options: { readonly quota?: 
     ...FILE_STREAM, ...WRITE_ONCE, name: stream, subjects: [`${prefix}.*.*`], max_bytes: options.quota ?? QUOTA, max_msg_size: 2 ** 18,
     num_replicas: journal.credentials.replicas ?? 1,
   })
-  const own: Shelf = { stream, subject: (key) => `${prefix}.${key}` }
-  return blobs(journal, () => own, options.maxBytes ?? MAX_BYTES)
+  /** From the stream's leader: another copy may lag behind, and miss what was just stored. */
+  const stored = async (subject: string): Promise<Stored | undefined> => {
+    try {
+      return await jsm.streams.getMessage(stream, { last_by_subj: subject }) ?? undefined
+    } catch (thrown) {
+      if (apiCode(thrown) === NO_MESSAGE) return undefined
+      throw natsError(thrown, subject)
+    }
+  }
+  const replicated = (journal.credentials.replicas ?? 1) > 1
+  const own: Shelf = {
+    subject: (key) => `${prefix}.${key}`,
+    find: async (subject) => (await lastOf(journal, stream, subject)) ?? (replicated ? await stored(subject) : undefined),
+  }
+  const manifests = `${prefix}.*.m`
+  const manage = async <T>(act: () => Promise<T>): Promise<T> => {
+    checkOpen(journal)
+    try {
+      return await act()
+    } catch (thrown) {
+      throw natsError(thrown, stream)
+    }
+  }
+  return {
+    ...blobs(journal, () => own, options.maxBytes ?? MAX_BYTES),
+    async *keys(start) {
+      const { state } = await manage(() => jsm.streams.info(stream, { subjects_filter: manifests }))
+      for (const subject of Object.keys(state.subjects ?? {})) {
+        const key = subject.slice(prefix.length + 1, -2)
+        if (key.startsWith(start)) yield key
+      }
+    },
+    async drop(key) {
+      check(journal, key)
+      await manage(() => jsm.streams.purge(stream, { filter: `${own.subject(key)}.*` }))
+    },
+  }
 }
 
 /**
@@ -56,7 +93,7 @@ export async function ownBlobs(journal: Connection, options: { readonly quota?: 
 export function natsBlobs(network: Connection, participant: string, options: { readonly maxBytes?: number } = {}): Blobs {
   return blobs(network, (shelf = participant) => {
     if (!validParticipant(shelf)) throw new AigenError('input.invalid', `shelf ${JSON.stringify(shelf)}`)
-    return { stream: shelfStream(shelf), subject: (key) => `aigen.v1.blob.${shelf}.${key}` }
+    return { subject: (key) => `aigen.v1.blob.${shelf}.${key}`, find: (subject) => lastOf(network, shelfStream(shelf), subject) }
   }, options.maxBytes ?? MAX_BYTES)
 }
 
@@ -66,22 +103,22 @@ function blobs(connection: Connection, shelfOf: (shelf?: string) => Shelf, maxBy
     async put(key, data) {
       check(connection, key)
       if (data.length > maxBytes) throw new AigenError('blob.too-large', `${data.length} bytes, at most ${maxBytes}`)
-      const { stream, subject } = shelfOf()
-      if ((await lastOf(connection, stream, `${subject(key)}.m`)) !== undefined) return
+      const { subject, find } = shelfOf()
+      if ((await find(`${subject(key)}.m`)) !== undefined) return
       const chunks = Math.ceil(data.length / CHUNK_BYTES)
       await inWindow(chunks, (n) => write(connection, `${subject(key)}.${n}`, data.subarray(n * CHUNK_BYTES, (n + 1) * CHUNK_BYTES)))
       await write(connection, `${subject(key)}.m`, new TextEncoder().encode(JSON.stringify({ size: data.length, chunk: CHUNK_BYTES })))
     },
     async get(key, shelf) {
       check(connection, key)
-      const { stream, subject } = shelfOf(shelf)
-      const manifest = await absentAsNothing(lastOf(connection, stream, `${subject(key)}.m`))
+      const { subject, find } = shelfOf(shelf)
+      const manifest = await absentAsNothing(find(`${subject(key)}.m`))
       if (manifest === undefined) return undefined
       const { size, chunk } = parseManifest(manifest.data, maxBytes)
       const out = new Uint8Array(size)
       let missing = false
       await inWindow(Math.ceil(size / chunk), async (n) => {
-        const part = await lastOf(connection, stream, `${subject(key)}.${n}`)
+        const part = await find(`${subject(key)}.${n}`)
         if (part === undefined) missing = true
         else if (part.data.length !== Math.min(chunk, size - n * chunk)) throw new AigenError('blob.corrupt', `chunk ${n} of ${key}`)
         else out.set(part.data, n * chunk)

@@ -57,8 +57,9 @@ blobsContract('the transfer shelf', async () => {
 blobsContract("a participant's own shelf", async () => {
   const server = await disposableServer()
   const journal = await connectNats((await server.admit('alice')).journal, 'alice')
+  const own = await ownBlobs(journal, { quota: 6_000_000, maxBytes: 1_000_000 })
   return {
-    alice: await ownBlobs(journal, { quota: 6_000_000, maxBytes: 1_000_000 }), full: 6_000_000,
+    alice: own, own, full: 6_000_000,
     stop: async () => {
       await journal.close()
       await server.end()

@@ -1,10 +1,12 @@
 /** What every shelf of blobs does; run against memory and NATS (DESIGN, Wire; D10). */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Blobs } from './blobs.ts'
+import type { Blobs, OwnBlobs } from './blobs.ts'
 
 export interface BlobsSetup {
   /** Alice's shelf; holds at most `quota` bytes, where the factory says so. */
   readonly alice: Blobs
+  /** Alice's shelf as she manages it; absent where nobody does. */
+  readonly own?: OwnBlobs
   /** Bob's connection, which can read alice's shelf; absent where a shelf is private. */
   readonly bob?: Blobs
   /** The name under which bob reads alice's shelf. */
@@ -54,6 +56,32 @@ export function blobsContract(name: string, setUp: () => Promise<BlobsSetup>): v
 
     test('a blob above the limit is refused', async () => {
       await expect(setup.alice.put('large', new Uint8Array(setup.alice.maxBytes + 1))).rejects.toEqual(code('blob.too-large'))
+    })
+
+    test('what is given up is gone, makes room and can be stored again; the rest is listed', async () => {
+      const { own, alice } = setup
+      if (own === undefined) return
+      const listed = async (prefix: string): Promise<string[]> => {
+        const keys: string[] = []
+        for await (const key of own.keys(prefix)) keys.push(key)
+        return keys.sort()
+      }
+      for (const key of ['give-1', 'give-2', 'keep-1']) await alice.put(key, pattern(300_000))
+      expect(await listed('give-')).toEqual(['give-1', 'give-2'])
+      await own.drop('give-1')
+      await own.drop('give-nothing')
+      expect(await listed('give-')).toEqual(['give-2'])
+      expect(await alice.get('give-1')).toBeUndefined()
+      expect(await alice.get('give-2')).toHaveLength(300_000)
+      await alice.put('give-1', pattern(200_000))
+      expect(await alice.get('give-1')).toHaveLength(200_000)
+      for (let turn = 0; turn < 2 * setup.full / 900_000; turn++) {
+        await alice.put('give-room', pattern(900_000))
+        await own.drop('give-room')
+      }
+      for (const key of ['give-1', 'give-2', 'keep-1']) await own.drop(key)
+      expect(await listed('')).toEqual(expect.arrayContaining(['size-1000']))
+      await expect(own.drop('a.b')).rejects.toEqual(code('input.invalid'))
     })
 
     test('a full shelf says so, and what lies on it stays', async () => {

@@ -16,6 +16,14 @@ export interface Blobs {
   readonly maxBytes: number
 }
 
+/** The own shelf, as its participant has it: what is not needed any more can be given up. */
+export interface OwnBlobs extends Blobs {
+  /** Keys that begin with `prefix`, in no order. */
+  keys(prefix: string): AsyncIterable<string>
+  /** Gives up a blob; no error when there is none. */
+  drop(key: string): Promise<void>
+}
+
 /** Keys are parts of subjects: letters, digits, `_` and `-`, at most 128. */
 export function validBlobKey(key: string): boolean {
   return /^[A-Za-z0-9_-]{1,128}$/.test(key)
