@@ -4,6 +4,7 @@
  */
 import { AigenError } from '../../schemas/error.ts'
 import { natsError } from './nats-error.ts'
+import { requestsOf } from './requests.ts'
 import type { Msg } from '@nats-io/nats-core'
 import type { Connection } from './connection.ts'
 
@@ -34,7 +35,7 @@ export function next(connection: Connection, stream: string, sequence: number, f
 async function ask(connection: Connection, subject: string, body: string): Promise<DirectMessage | undefined> {
   let message: Msg
   try {
-    message = await connection.nc.request(subject, body, { timeout: TIMEOUT_MS })
+    message = await requestsOf(connection).request(subject, Buffer.from(body), TIMEOUT_MS)
   } catch (thrown) {
     throw natsError(thrown, subject)
   }
