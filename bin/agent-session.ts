@@ -23,7 +23,7 @@ export function openAgentSession(data: string, name: string | undefined): Promis
 export async function readAgents<T>(data: string, name: string | undefined, look: (actors: Actors) => T): Promise<T> {
   const { ports } = await join(data, name)
   try {
-    return look(await readActors({ journal: ports.journal, clock: ports.clock, kinds: [agent, watcher] }))
+    return look(await readActors({ journal: ports.journal, blobs: ports.blobs, clock: ports.clock, kinds: [agent, watcher] }))
   } finally {
     await ports.close()
   }

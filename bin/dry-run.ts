@@ -21,7 +21,7 @@ export async function dryRun(data: string, name: string | undefined, output: Out
   for (const one of names) {
     const { ports } = await joinAny(data, one)
     try {
-      const found = await rehearse({ journal: ports.journal, clock: ports.clock, kinds: KINDS })
+      const found = await rehearse({ journal: ports.journal, blobs: ports.blobs, clock: ports.clock, kinds: KINDS })
       show(one, found, output)
       good &&= found.breaks.length === 0
     } finally {

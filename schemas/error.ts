@@ -55,6 +55,7 @@ export const ERRORS = {
   'journal.conflict': rule('network', false, 'Another owner wrote to this partition.', 'This node no longer owns it.'),
   'journal.unknown': rule('network', true, 'The append was not confirmed.', 'It is sent again with the same id.'),
   'journal.corrupt': rule('bug', false, 'A journal record cannot be read.', 'Keep the data directory and report it.'),
+  'journal.value': rule('config', false, 'A large value of the journal is missing or damaged.', 'Restore the participant\'s shelf of blobs, and open the node again.'),
   'journal.machine-changed': rule('config', false, 'A journaled actor does not replay with this code.', 'Run the version that wrote it.'),
   'blob.missing': rule('network', true, 'The blob is not there.', 'Ask the sender to store it again.'),
   'blob.corrupt': rule('provider', false, 'The blob does not match its hash.', 'Do not pay for it.'),

@@ -13,6 +13,6 @@ import { negotiation } from '../../runtime/market/negotiation.machine.ts'
 import type { NodePorts } from '../../runtime/node/node.ts'
 
 /** Runs, steps, negotiations, inquiries, experience and keys, as of now. Errors: `journal.*`, `network.*`. */
-export function readRuns({ journal, clock }: Pick<NodePorts, 'journal' | 'clock'>): Promise<ReadActors> {
-  return readActors({ journal, clock, kinds: [run, step, negotiation, inquiry, dispute, experience, keyring] })
+export function readRuns({ journal, blobs, clock }: Pick<NodePorts, 'journal' | 'blobs' | 'clock'>): Promise<ReadActors> {
+  return readActors({ journal, blobs, clock, kinds: [run, step, negotiation, inquiry, dispute, experience, keyring] })
 }

@@ -155,7 +155,7 @@ function* parkedIn(actors: Actors): Iterable<{ readonly id: string; readonly par
 async function withActors(seat: Seat, look: (actors: Actors, rail: Rail) => Promise<void>): Promise<void> {
   const ports = await connectPorts(seat.connections, seat.participant)
   try {
-    await look(await readActors({ journal: ports.journal, clock: ports.clock, kinds: KINDS }), ports.rail)
+    await look(await readActors({ journal: ports.journal, blobs: ports.blobs, clock: ports.clock, kinds: KINDS }), ports.rail)
   } finally {
     await ports.close()
   }

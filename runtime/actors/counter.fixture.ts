@@ -4,9 +4,11 @@
  */
 import { assign, createMachine, enqueueActions } from 'xstate'
 import { AigenError } from '../../schemas/error.ts'
+import { memoryBlobs, type MemoryShelves } from '../memory/blobs.ts'
 import { virtualClock, type VirtualClock } from '../memory/clock.ts'
 import { memoryJournal, type MemoryDisk, type MemoryJournalHooks } from '../memory/journal.ts'
 import { seededRandom } from '../memory/random.ts'
+import type { OwnBlobs } from '../ports/blobs.ts'
 import { defineActor, type ActorKind, type KindOptions } from './actor.ts'
 import type { EffectKind } from './effects.ts'
 import { Host } from './host.ts'
@@ -59,19 +61,27 @@ export class CounterWorld {
   readonly clock: VirtualClock = virtualClock()
   readonly disk: MemoryDisk = new Map()
   readonly lost: AigenError[] = []
+  readonly shelves: MemoryShelves = new Map()
+  /** The participant's own shelf; tests put another, or none, in its place. */
+  blobs: OwnBlobs | undefined = memoryBlobs({ shelves: this.shelves })
   limits: Limits = {}
   partitions = 1
   #opened = 0
 
   async open(echo: Partial<EffectKind> = {}, hooks: MemoryJournalHooks = {}, kinds: readonly ActorKind[] = [counterKind()], random?: string): Promise<Host> {
     const host = await Host.open({
-      journal: memoryJournal(this.disk, hooks), clock: this.clock, random: seededRandom(random ?? `host ${this.#opened++}`),
+      journal: memoryJournal(this.disk, hooks), blobs: this.blobs, clock: this.clock, random: seededRandom(random ?? `host ${this.#opened++}`),
       registry: { actors: kinds, effects: { echo: { mode: 'idempotent', run: async ({ text }: { text: string }) => ({ type: 'echo.done', text }), ...echo } } },
       onLost: (error) => this.lost.push(error),
       limits: this.limits, partitions: this.partitions,
     })
     host.resume()
     return host
+  }
+
+  /** What lies on the shelf, by its name there. */
+  get shelf(): Map<string, Uint8Array> {
+    return this.shelves.get('own') ?? new Map()
   }
 
   get records(): number {

@@ -445,6 +445,7 @@ describe('an actor that cannot go on', () => {
 describe('bounds', () => {
   it('refuses an event that is too large, and takes the next', async () => {
     const world = new CounterWorld()
+    world.blobs = undefined
     const host = await world.open()
     await host.start('counter/a', {})
     const large = host.send('counter/a', { type: 'keep', value: 'x'.repeat(1_100_000) })
@@ -456,6 +457,7 @@ describe('bounds', () => {
 
   it('gives an effect whose result is too large as failed', async () => {
     const world = new CounterWorld()
+    world.blobs = undefined
     const host = await world.open({ run: async () => ({ type: 'echo.done', text: 'x'.repeat(1_100_000) }) })
     await host.start('counter/a', {})
     await host.send('counter/a', { type: 'ask', text: 'x' })
@@ -465,6 +467,7 @@ describe('bounds', () => {
 
   it('splits a group that is too large for one record', async () => {
     const world = new CounterWorld()
+    world.blobs = undefined
     const host = await world.open()
     await host.start('counter/a', {})
     const before = world.records

@@ -4,6 +4,7 @@
  */
 import type { AnyMachineSnapshot } from 'xstate'
 import { AigenError, asError } from '../../schemas/error.ts'
+import type { OwnBlobs } from '../ports/blobs.ts'
 import type { Bus } from '../ports/bus.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Journal } from '../ports/journal.ts'
@@ -32,6 +33,8 @@ export interface Registry {
 
 export interface HostOptions {
   readonly journal: Journal
+  /** The participant's own shelf, for large values; without it they stay in the records, of at most 1 MB. */
+  readonly blobs?: OwnBlobs | undefined
   /** Of the partitions' names; default `p`, which makes `p0`, `p1` … */
   readonly prefix?: string
   /** Partitions of a participant that is new here, 1 to 64; default 1. One that is not new keeps what it was created with. */
@@ -75,13 +78,13 @@ export class Host {
    */
   static async open(options: HostOptions): Promise<Host> {
     const host = new Host(options)
-    const { journal, clock, random, registry, prefix = 'p', limits, fleet } = options
+    const { journal, blobs, clock, random, registry, prefix = 'p', limits, fleet } = options
     const kinds = new Kinds(registry.actors)
     const owner = Buffer.from(random.bytes(9)).toString('base64url')
     const begin = async (index: number, partitions: number): Promise<Tenure> => {
       const name = partitionName(prefix, index)
       const tenure = await Tenure.begin({
-        index, placement: () => host.#placement, log: await journal.open(name), snapshots: await journal.open(snapshotsOf(name)), owner, kinds, clock, random, effects: new Map(Object.entries(registry.effects)),
+        index, placement: () => host.#placement, log: await journal.open(name), snapshots: await journal.open(snapshotsOf(name)), blobs, owner, kinds, clock, random, effects: new Map(Object.entries(registry.effects)),
         ...(limits ? { limits } : {}),
         committed: (one, touched, sent) => host.#committed(one, touched, sent),
         lost: (one, error) => host.#lose(one, error),

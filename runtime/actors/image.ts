@@ -8,6 +8,7 @@ import { AigenError } from '../../schemas/error.ts'
 import { kindOf, type ActorId } from './actor.ts'
 import type { Fold, LiveActor, OpenEffect, PendingTimer } from './fold.ts'
 import type { Kinds } from './kinds.ts'
+import type { Large, Path } from './large.ts'
 import { persist, restore } from './transition.ts'
 
 export interface Image {
@@ -20,16 +21,26 @@ export interface Image {
   readonly open: readonly OpenEffect[]
   readonly timers: readonly PendingTimer[]
   readonly parked?: string
+  /** Values that lie on the shelf; where they stood is null. */
+  readonly large?: readonly Large[]
 }
 
 const packr = new Packr({ useRecords: false, structuredClone: false })
 
-/** The actor as it is in `fold`, as bytes. */
-export function imageOf(fold: Fold, { id, kind, number, born, snapshot, parked }: LiveActor): Uint8Array {
-  const image: Image = {
+/** The actor as it is in `fold`. */
+export function imageOf(fold: Fold, { id, kind, number, born, snapshot, parked }: LiveActor): Image {
+  return {
     actor: id, machine: kind.hash, number, born, state: persist(kind, snapshot), open: fold.openOf(id), timers: fold.timersOf(id), ...(parked === undefined ? {} : { parked }),
   }
+}
+
+export function encodeImage(image: Image): Uint8Array {
   return packr.pack(image)
+}
+
+/** Where large values may stand. */
+export function imageRoots({ open, timers }: Image): Path[] {
+  return [['state'], ...open.map((_, index) => ['open', index, 'record', 'params']), ...timers.map((_, index) => ['timers', index, 'event'])]
 }
 
 /** Error `journal.corrupt`. */

@@ -8,9 +8,12 @@ import { asError, type AigenError } from '../../schemas/error.ts'
 import type { Log } from '../ports/journal.ts'
 import type { ActorId } from './actor.ts'
 import type { Fold, LiveActor } from './fold.ts'
-import { imageOf, readImage, revive, type Image } from './image.ts'
+import { encodeImage, imageOf, imageRoots, readImage, revive, type Image } from './image.ts'
 import type { Kinds } from './kinds.ts'
+import { LARGE_BYTES, type Path } from './large.ts'
 import type { Fresh, SnapshotLog } from './snapshot-log.ts'
+import type { Checkpoint } from './snapshot-record.ts'
+import type { ValueShelf } from './value-shelf.ts'
 
 export interface Limits {
   /** Passivating actors that stay in memory; default 20,000. */
@@ -21,6 +24,8 @@ export interface Limits {
   readonly tailRecords?: number
   /** Records of the journal that are kept though a checkpoint covers them, to look back; default 200,000. */
   readonly retain?: number
+  /** Bytes of large values that those records may hold on to; default 128 MB. Older records go before it is more. */
+  readonly retainBytes?: number
 }
 
 /** Events for parked actors that a checkpoint takes along. */
@@ -28,11 +33,19 @@ const KEPT_MAX = 100
 /** Images taken in one go, so that the appends do not wait for many. */
 const SLICE = 128
 
+/** Why a value cannot be put on the shelf. */
+const FULL: ReadonlySet<string> = new Set(['input.too-large', 'blob.quota'])
+
+interface Taken extends Fresh {
+  readonly image: Image
+}
+
 export interface KeeperOptions {
   readonly fold: Fold
   readonly kinds: Kinds
   readonly journal: Log
   readonly snapshots: SnapshotLog
+  readonly values: ValueShelf
   readonly limits: Limits
   /** Sequence of the last record that is committed. */
   readonly last: () => number
@@ -54,13 +67,17 @@ export class Keeper {
 
   constructor(options: KeeperOptions) {
     this.#options = options
-    this.#limits = { resident: 20_000, tailBytes: 8_000_000, tailRecords: 20_000, retain: 200_000, ...options.limits }
+    this.#limits = { resident: 20_000, tailBytes: 8_000_000, tailRecords: 20_000, retain: 200_000, retainBytes: 128 * 2 ** 20, ...options.limits }
   }
 
-  /** After each record of the journal: starts what has become due. */
+  /** After each record of the journal, of so many bytes with the values it names: starts what has become due. */
   committed(bytes: number): void {
     this.#bytes += bytes
     this.#records += 1
+    this.#begin()
+  }
+
+  #begin(): void {
     if (this.#working || this.#stopped || !this.#due()) return
     this.#working = this.#work().catch((thrown) => {
       const error = asError(thrown)
@@ -90,8 +107,9 @@ export class Keeper {
       const places = new Map(cold.map((id) => [id, snapshots.at(id)]))
       for await (const data of snapshots.load(cold)) {
         const image = readImage(data)
+        const lost = image.large ? await this.#fill(image) : undefined
         // Meanwhile it may have been loaded, changed and put out again: then this image is old.
-        if (this.cold(image.actor) && snapshots.at(image.actor) === places.get(image.actor)) this.#restore(data)
+        if (this.cold(image.actor) && snapshots.at(image.actor) === places.get(image.actor)) this.#restore(image, lost)
       }
     }
     for (const id of ids) {
@@ -102,13 +120,20 @@ export class Keeper {
 
   /** Brings in what must be in memory. */
   async loadHot(): Promise<void> {
-    for await (const data of this.#options.snapshots.hot()) this.#restore(data)
+    for await (const data of this.#options.snapshots.hot()) {
+      const image = readImage(data)
+      this.#restore(image, image.large ? await this.#fill(image) : undefined)
+    }
   }
 
   /** Brings an actor into memory; undefined when there is none. Errors: `journal.*`, `network.*`. */
   async fetch(id: ActorId): Promise<LiveActor | undefined> {
-    if (this.cold(id)) await this.load([id])
-    return this.#options.fold.actors.get(id)
+    if (!this.cold(id)) return this.#options.fold.actors.get(id)
+    await this.load([id])
+    const live = this.#options.fold.actors.get(id)
+    // Whoever is only looked at makes room for the next, too.
+    this.#begin()
+    return live
   }
 
   /** Brings every actor into memory, for whoever only reads. */
@@ -135,7 +160,27 @@ export class Keeper {
       const live = fold.actors.get(id)
       const at = snapshots.at(id)
       if (live || at === undefined) return live
-      for await (const data of snapshots.load([id])) if (!fold.actors.has(id) && snapshots.at(id) === at) return revive(kinds, readImage(data))
+      for await (const data of snapshots.load([id])) {
+        const image = readImage(data)
+        const lost = image.large ? await this.#fill(image) : undefined
+        if (fold.actors.has(id) || snapshots.at(id) !== at) continue
+        if (!lost) return revive(kinds, image)
+        fold.lose(id, lost.message)
+        return undefined
+      }
+    }
+  }
+
+  /** Puts the large values of an image back; what is the matter with one when that cannot be. Errors: `network.*`. */
+  async #fill(image: Image): Promise<AigenError | undefined> {
+    const { values } = this.#options
+    for (const { key, size } of image.large!) values.noted(key, size)
+    try {
+      await values.fill(image, image.large!)
+    } catch (thrown) {
+      const error = asError(thrown)
+      if (error.code !== 'journal.value') throw error
+      return error
     }
   }
 
@@ -145,10 +190,10 @@ export class Keeper {
     await this.#working
   }
 
-  #restore(data: Uint8Array): void {
+  #restore(image: Image, lost: AigenError | undefined): void {
     const { fold, kinds, restored } = this.#options
-    const image = readImage(data)
     try {
+      if (lost) throw lost
       fold.restore(revive(kinds, image), image.open, image.timers)
       restored?.(image)
     } catch (thrown) {
@@ -192,29 +237,45 @@ export class Keeper {
 
   /** Stores actors as they are now; where that fails they count as changed still, so that none leaves memory with an old image. */
   async #save(ids: readonly ActorId[]): Promise<void> {
-    const { fold, snapshots } = this.#options
+    const { fold, snapshots, values } = this.#options
+    const fresh = this.#take(ids)
     try {
-      await snapshots.save(this.#take(ids))
+      if (values.able) for (const one of fresh) if (one.data.length > LARGE_BYTES) await this.#shelve(one)
+      await snapshots.save(fresh)
     } catch (thrown) {
       for (const id of ids) fold.changed.add(id)
       throw thrown
+    } finally {
+      for (const one of fresh) if (one.values) values.settle(one.values)
+    }
+  }
+
+  /** Puts the large values of an image on the shelf; where that is full they stay in it. */
+  async #shelve(fresh: Taken): Promise<void> {
+    const { values } = this.#options
+    try {
+      const { value, keys } = await values.shelve(fresh.image, imageRoots(fresh.image))
+      if (keys.length > 0) Object.assign(fresh, { data: encodeImage(value), values: keys })
+    } catch (thrown) {
+      if (!FULL.has(asError(thrown).code)) throw thrown
     }
   }
 
   /** Images of actors as they are now. */
-  #take(ids: readonly ActorId[]): Fresh[] {
+  #take(ids: readonly ActorId[]): Taken[] {
     const { fold } = this.#options
     return ids.flatMap((id) => {
       fold.changed.delete(id)
       const actor = fold.actors.get(id)
       if (!actor) return []
       const hot = !actor.kind.passivates || !fold.quiet(id) || fold.timersOf(id).length > 0
-      return [{ actor: id, hot, data: imageOf(fold, actor) }]
+      const image = imageOf(fold, actor)
+      return [{ actor: id, hot, image, data: encodeImage(image) }]
     })
   }
 
   async #checkpoint(): Promise<void> {
-    const { fold, journal, snapshots, last, partitions } = this.#options
+    const { fold, journal, snapshots, values, last, partitions } = this.#options
     this.#bytes = 0
     this.#records = 0
     // What this code cannot replay stays in the journal's tail, for a code that can; and so does much that waits for parked actors.
@@ -224,7 +285,15 @@ export class Keeper {
     const channels = fold.channels.state()
     const changed = [...fold.changed]
     for (let start = 0; start < changed.length; start += SLICE) await this.#save(changed.slice(start, start + SLICE))
-    await snapshots.mark({ through, seen: last(), births: fold.births, kept, channels, partitions: partitions() })
-    await journal.purge(through - this.#limits.retain)
+    const roots: Path[] = [...kept.map((_, index) => ['kept', index, 'event']), ...channels.outbox.map((_, index) => ['channels', 'outbox', index, 'event'])]
+    const { value, keys } = values.able ? await values.shelve<Checkpoint>({ through, seen: 0, births: fold.births, kept, channels, partitions: partitions() }, roots) : { value: undefined, keys: [] }
+    try {
+      await snapshots.mark({ ...(value ?? { through, births: fold.births, kept, channels, partitions: partitions() }), seen: last() })
+      values.mark(keys)
+    } finally {
+      values.settle(keys)
+    }
+    await journal.purge(Math.min(through, Math.max(through - this.#limits.retain, values.keptFrom(through, this.#limits.retainBytes, snapshots.values()))))
+    await values.collect(journal, () => snapshots.values())
   }
 }

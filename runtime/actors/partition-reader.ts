@@ -3,18 +3,22 @@
  * writes (I7). Writes nothing and takes nothing over. The owner (`partition`) begins as one; used by
  * itself in `read-actors`.
  */
-import { AigenError } from '../../schemas/error.ts'
+import { AigenError, asError } from '../../schemas/error.ts'
+import type { OwnBlobs } from '../ports/blobs.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Journal, Log } from '../ports/journal.ts'
-import type { ActorId } from './actor.ts'
+import type { ActorEvent, ActorId } from './actor.ts'
 import { Fold, type Changes } from './fold.ts'
 import type { Image } from './image.ts'
 import { Keeper, type Limits } from './keeper.ts'
 import type { Kinds } from './kinds.ts'
 import { partitionName, type Placement } from './placement.ts'
-import { actorsOf, decodeRecord, type Entry } from './record.ts'
+import type { Large } from './large.ts'
+import { actorsOf, decodeRecord, type Entry, type JournalRecord } from './record.ts'
 import { replay } from './replay.ts'
 import { SnapshotLog, snapshotsOf } from './snapshot-log.ts'
+import type { Checkpoint } from './snapshot-record.ts'
+import { ValueShelf } from './value-shelf.ts'
 
 export interface PartitionEvents {
   /** After a record is durable: dispatch what it opened, stop what it closed. */
@@ -33,6 +37,8 @@ export interface PartitionOptions {
   readonly placement: () => Placement
   readonly log: Log
   readonly snapshots: Log
+  /** Where the large values are; without it they stay in the records, and those that are there are missing. */
+  readonly blobs?: OwnBlobs | undefined
   /** Names this process in record ids: two that recover at once write the same fence, and must not pass for one (I6). */
   readonly owner: string
   readonly kinds: Kinds
@@ -51,6 +57,7 @@ export class PartitionReader {
   partitions: number | undefined
   protected readonly options: PartitionOptions
   protected snapshots!: SnapshotLog
+  protected values!: ValueShelf
 
   constructor(options: PartitionOptions) {
     this.options = options
@@ -70,12 +77,14 @@ export class PartitionReader {
     }
     if (!checkpoint && first > 1) throw new AigenError('journal.corrupt', `${log.partition} begins at record ${first}, and no snapshot holds what was before`)
     this.fold.births = checkpoint?.births ?? 0
+    const lost = checkpoint?.large ? await this.#fillCheckpoint(checkpoint, checkpoint.large) : undefined
     for (const { actor, number, event } of checkpoint?.kept ?? []) this.fold.keep({ kept: actor, number, event })
     this.last = checkpoint?.through ?? 0
     this.epoch = checkpoint?.epoch ?? 0
     this.partitions = checkpoint?.partitions
     if (checkpoint) this.fold.channels.restore(checkpoint.channels)
     await this.keeper.loadHot()
+    for (const [actor, problem] of lost ?? []) this.fold.lose(actor, problem.message)
     await this.readOn()
     this.fold.sort()
   }
@@ -91,7 +100,51 @@ export class PartitionReader {
       this.partitions = record.partitions ?? this.partitions ?? 1
       const ids = actorsOf(record)
       if (ids.some((id) => this.keeper.cold(id))) await this.keeper.load(ids)
-      for (const line of record.lines) replay(this.fold, kinds, line, events.replayed)
+      if (record.large) await this.#readLarge(record, record.large)
+      else for (const line of record.lines) replay(this.fold, kinds, line, events.replayed)
+    }
+  }
+
+  /** Takes a record some of whose values are on the shelf: those that count are put back, line by line. */
+  async #readLarge(record: JournalRecord, large: readonly Large[]): Promise<void> {
+    this.values.named(this.last, large)
+    for (const [place, line] of record.lines.entries()) {
+      // What a snapshot includes already is not computed again; what it sent is.
+      const known = 'actor' in line && line.number <= (this.fold.actors.get(line.actor)?.number ?? 0)
+      let lost: AigenError | undefined
+      for (const one of large) {
+        const sent = one.at[2] === 'sends'
+        if (one.at[1] !== place || (known && !sent)) continue
+        const problem = await this.#fill(record, one)
+        lost ??= problem
+        if (problem && sent) (line as any).sends[one.at[3]!].event = lostEvent(problem)
+      }
+      replay(this.fold, this.options.kinds, line, this.options.events.replayed, known ? undefined : lost)
+    }
+  }
+
+  /** Actors to whose events of the checkpoint a value is missing, and why; a message without its value says so itself. */
+  async #fillCheckpoint(checkpoint: Checkpoint, large: readonly Large[]): Promise<Map<ActorId, AigenError>> {
+    const lost = new Map<ActorId, AigenError>()
+    for (const one of large) this.values.noted(one.key, one.size)
+    this.values.mark(large.map(({ key }) => key))
+    for (const one of large) {
+      const problem = await this.#fill(checkpoint, one)
+      if (!problem) continue
+      if (one.at[0] === 'kept') lost.set(checkpoint.kept[one.at[1] as number]!.actor, problem)
+      else (checkpoint as any).channels.outbox[one.at[2]!].event = lostEvent(problem)
+    }
+    return lost
+  }
+
+  /** Puts a value back; what is the matter with it when that cannot be. Errors: `network.*`. */
+  async #fill(target: object, one: Large): Promise<AigenError | undefined> {
+    try {
+      await this.values.fill(target, [one])
+    } catch (thrown) {
+      const error = asError(thrown)
+      if (error.code !== 'journal.value') throw error
+      return error
     }
   }
 
@@ -105,16 +158,22 @@ export class PartitionReader {
   }
 
   #clear(): void {
-    const { log, snapshots, clock, owner, kinds, events, limits = {} } = this.options
+    const { log, snapshots, blobs, clock, owner, kinds, events, limits = {} } = this.options
     this.fold = new Fold()
     this.snapshots = new SnapshotLog(snapshots, clock, owner)
+    this.values = new ValueShelf(blobs, clock, log.partition)
     this.keeper = new Keeper({
-      fold: this.fold, kinds, journal: log, snapshots: this.snapshots, limits, last: () => this.last, partitions: () => this.partitions ?? 1, held: (actor) => this.held(actor), failed: (error) => this.failed(error), restored: events.restored,
+      fold: this.fold, kinds, journal: log, snapshots: this.snapshots, values: this.values, limits, last: () => this.last, partitions: () => this.partitions ?? 1, held: (actor) => this.held(actor), failed: (error) => this.failed(error), restored: events.restored,
     })
     this.last = 0
     this.epoch = 0
     this.partitions = undefined
   }
+}
+
+/** What is heard in place of a message whose value is gone: those behind it must not wait. */
+function lostEvent(error: AigenError): ActorEvent {
+  return { type: 'value-lost', error: error.toJSON() }
 }
 
 /** With how many partitions the participant was created; undefined when it is new. */

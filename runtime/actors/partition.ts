@@ -8,6 +8,7 @@ import type { ActorEvent, ActorId } from './actor.ts'
 import { appendSurely } from './append.ts'
 import { noChanges, type LiveActor } from './fold.ts'
 import type { Item } from './item.ts'
+import { pack } from './pack.ts'
 import { PartitionReader } from './partition-reader.ts'
 import { encodeRecord, type Entry, type JournalRecord, type Send } from './record.ts'
 import { stage, type Stage, type Staged } from './stage.ts'
@@ -16,8 +17,6 @@ import { stage, type Stage, type Staged } from './stage.ts'
 const QUEUE_MAX = 20_000
 /** Events of one record, what they tell inside the partition included. */
 const GROUP_MAX = 512
-/** Bytes of one record: below the bus's largest message with room for headers. */
-const RECORD_BYTES_MAX = 1_000_000
 /** How long a proof of ownership counts, in ms. */
 const PROVEN_MS = 1_000
 /** Messages that are heard and still in an outbox: more are not kept for a record to come by. */
@@ -50,7 +49,7 @@ export class Partition extends PartitionReader {
     for (let attempt = 1, fenced = 0; ; attempt++) {
       await this.open()
       if (attempt > 1 && this.epoch > fenced) throw new AigenError('journal.conflict', `another has taken ${log.partition}`)
-      fenced = this.epoch += 1
+      fenced = this.values.epoch = this.epoch += 1
       await this.#append(encodeRecord({ version: 1, partition: log.partition, epoch: this.epoch, fence: true, partitions: (this.partitions ??= partitions), lines: [] }))
       try {
         return await this.snapshots.fence(this.epoch)
@@ -197,32 +196,38 @@ export class Partition extends PartitionReader {
       const sent = [...this.#sent]
       const staged: readonly Staged[] = [...lines, ...sent.map(([to, through]) => ({ line: { sent: to, through } }))]
       const record: JournalRecord = { version: 1, partition: this.options.log.partition, epoch: this.epoch, lines: staged.map((one) => one.line) }
-      const data = encodeRecord(record)
-      if (data.length > RECORD_BYTES_MAX) {
+      const made = pack(record, this.values)
+      const packed = made instanceof Promise ? await made : made
+      if ('refused' in packed) {
         this.#ended.unshift(...ended)
         if (items.length > 1) {
           this.#queue.unshift(...items)
           most = Math.max(1, items.length >> 1)
         } else {
-          this.#refuse(items[0], new AigenError('input.too-large', `one event makes a record of ${data.length} bytes, at most ${RECORD_BYTES_MAX}`))
+          this.#refuse(items[0], packed.refused)
         }
         continue
       }
+      const { data, large, bytes } = packed
       most = GROUP_MAX
       await this.#append(data)
+      if (large) {
+        this.values.named(this.last, large)
+        this.values.settle(large.map(({ key }) => key))
+      }
       this.#confirming = false
       for (const [to, through] of sent) if (this.#sent.get(to) === through) this.#sent.delete(to)
       this.#taken = []
       this.#held = NOBODY
       this.#commit(staged)
       for (const answer of answers) answer()
-      this.keeper.committed(data.length)
+      this.keeper.committed(bytes)
     }
     this.#taken = []
     this.#held = NOBODY
   }
 
-  /** An event too large to journal: its sender hears it; an effect's actor gets the failure instead of the value. */
+  /** An event that cannot be stored: its sender hears it; an effect's actor gets the failure instead of the value. */
   #refuse(item: Item | undefined, error: AigenError): void {
     if (!item) return
     if (item.reject) item.reject(error)

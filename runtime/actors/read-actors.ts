@@ -4,6 +4,7 @@
  * and, reading on as the owner writes, `aigen runs watch`.
  */
 import { AigenError, asError } from '../../schemas/error.ts'
+import type { OwnBlobs } from '../ports/blobs.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Journal, Log } from '../ports/journal.ts'
 import type { ActorId, ActorKind } from './actor.ts'
@@ -37,6 +38,8 @@ export interface ReadActors extends Actors {
 
 export interface ReadOptions {
   readonly journal: Journal
+  /** The participant's own shelf: without it, actors whose large values are there are parked, with that as the reason. */
+  readonly blobs?: OwnBlobs | undefined
   /** Of the partitions' names; default `p`. */
   readonly prefix?: string
   readonly clock: Clock
@@ -48,7 +51,7 @@ export interface ReadOptions {
 }
 
 /** The actors as of the last record at the time of the call. Errors: `journal.*`, `network.*`. */
-export async function readActors({ journal, prefix = 'p', clock, kinds, onEvent, onImage }: ReadOptions): Promise<ReadActors> {
+export async function readActors({ journal, blobs, prefix = 'p', clock, kinds, onEvent, onImage }: ReadOptions): Promise<ReadActors> {
   const readOnly = (): never => {
     throw new AigenError('internal', 'these actors are read only')
   }
@@ -64,7 +67,7 @@ export async function readActors({ journal, prefix = 'p', clock, kinds, onEvent,
   const open = async (index: number): Promise<Reading> => {
     const name = partitionName(prefix, index)
     const log = await journal.open(name)
-    const reader = new PartitionReader({ index, placement: readOnly, log, snapshots: await journal.open(snapshotsOf(name)), owner: 'reader', kinds: known, clock, events })
+    const reader = new PartitionReader({ index, placement: readOnly, log, snapshots: await journal.open(snapshotsOf(name)), blobs, owner: 'reader', kinds: known, clock, events })
     for (let attempt = 1; ; attempt++) {
       try {
         await reader.open()

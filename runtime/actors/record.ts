@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto'
 import { Packr } from 'msgpackr'
 import { AigenError } from '../../schemas/error.ts'
 import type { ActorEvent, ActorId } from './actor.ts'
+import type { Large, Path } from './large.ts'
 
 /** One event of one actor, with what it made the actor ask for. */
 export interface Entry {
@@ -93,6 +94,8 @@ export interface JournalRecord {
   /** With a fence: how many partitions the participant was created with; 1 where it does not say. */
   readonly partitions?: number
   readonly lines: readonly Line[]
+  /** Values of its events, parameters and messages that lie on the shelf; where they stood is null. */
+  readonly large?: readonly Large[]
 }
 
 const packr = new Packr({ useRecords: false, structuredClone: false })
@@ -111,6 +114,16 @@ export function decodeRecord(data: Uint8Array): JournalRecord {
   }
   if (record?.version !== 1 || !Array.isArray(record.lines)) throw new AigenError('journal.corrupt', 'not a record of version 1')
   return record
+}
+
+/** Where large values may stand. */
+export function rootsOf({ lines }: JournalRecord): Path[] {
+  return lines.flatMap((line, place): Path[] => {
+    const at = ['lines', place]
+    if ('kept' in line) return [[...at, 'event']]
+    if (!('actor' in line)) return []
+    return [[...at, 'event'], ...line.effects.map((_, index) => [...at, 'effects', index, 'params']), ...(line.sends ?? []).map((_, index) => [...at, 'sends', index, 'event'])]
+  })
 }
 
 /** Actors that the record's lines are of. */

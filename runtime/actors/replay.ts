@@ -12,16 +12,20 @@ import { advance } from './transition.ts'
 /**
  * Never throws: an actor that this code cannot replay is parked with the reason, and takes no more
  * lines. Lines that a snapshot includes already change nothing. `replayed` is told of each event taken.
+ * `lost` says why a value of the line is not there.
  */
-export function replay(fold: Fold, kinds: Kinds, line: Line, replayed?: (entry: Entry, problem?: AigenError) => void): void {
+export function replay(fold: Fold, kinds: Kinds, line: Line, replayed?: (entry: Entry, problem?: AigenError) => void, lost?: AigenError): void {
   const changes = noChanges()
+  if (lost && 'kept' in line) return fold.lose(line.kept, lost.message)
   if (!('actor' in line)) return fold.take(line, changes)
   const live = fold.actors.get(line.actor)
-  if (live?.parked !== undefined || fold.broken.has(line.actor)) return
+  // What it did outside of the actor counts all the same: messages behind one that it heard must not wait.
+  if (live?.parked !== undefined || fold.broken.has(line.actor)) return fold.pass(line, changes)
   if (live && line.number <= live.number) return fold.pass(line, changes)
   // What was written by a version that is still here is replayed by it.
   const kind = kinds.byHash(line.machine) ?? live?.kind ?? kinds.current(kindOf(line.actor))
   try {
+    if (lost) throw lost
     if (!kind) throw new AigenError('journal.machine-changed', `this node has no actor kind ${kindOf(line.actor)}`)
     if (line.number !== (live?.number ?? 0) + 1) throw new AigenError('journal.corrupt', `event ${line.number} follows event ${live?.number ?? 0}`)
     const outcome = advance(kind, live?.snapshot, line.event)
@@ -34,6 +38,7 @@ export function replay(fold: Fold, kinds: Kinds, line: Line, replayed?: (entry: 
   } catch (thrown) {
     const problem = asError(thrown)
     fold.lose(line.actor, problem.message)
+    fold.pass(line, changes)
     replayed?.(line, problem)
   }
 }

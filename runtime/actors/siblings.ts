@@ -8,7 +8,7 @@ import { AigenError, asError, fromBody, type ErrorBody } from '../../schemas/err
 import type { Bus, Subscription } from '../ports/bus.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { ActorEvent, ActorId } from './actor.ts'
-import { imageOf, readImage, revive } from './image.ts'
+import { encodeImage, imageOf, readImage, revive } from './image.ts'
 import type { LiveActor } from './fold.ts'
 import type { Kinds } from './kinds.ts'
 import type { Partition } from './partition.ts'
@@ -113,7 +113,7 @@ export class Siblings {
     if (!here) return { moved: true }
     try {
       const actor = await this.#here(here, ask)
-      return actor ? { image: imageOf(here.fold, actor) } : {}
+      return actor ? { image: encodeImage(imageOf(here.fold, actor)) } : {}
     } catch (thrown) {
       const error = asError(thrown)
       return error.code === 'network.moved' ? { moved: true } : { error: error.toJSON() }

@@ -16,8 +16,8 @@ import { appendSurely } from './append.ts'
 import { readImage } from './image.ts'
 import { decodeSnapshots, encodeSnapshots, type Batch, type Checkpoint, type Common, type Place, type SnapshotRecord } from './snapshot-record.ts'
 
-/** Bytes of one record of images, about: few enough that one actor is activated quickly. */
-const BATCH_BYTES = 64_000
+/** Bytes of one record of images, about: bringing one actor back reads all of its record. */
+const BATCH_BYTES = 8_000
 /** An image longer than this is stored in pieces of this length. */
 const PIECE_BYTES = 500_000
 /** Entries of one record of the index. */
@@ -34,6 +34,8 @@ export interface Fresh {
   readonly actor: ActorId
   readonly hot: boolean
   readonly data: Uint8Array
+  /** Names of the large values that it names. */
+  readonly values?: readonly string[]
 }
 
 /** The log that holds the snapshots of a partition. */
@@ -44,6 +46,8 @@ export class SnapshotLog {
   readonly #clock: Clock
   readonly #owner: string
   readonly #places = new Map<ActorId, Place>()
+  /** Of the images that name large values, which. */
+  readonly #values = new Map<ActorId, readonly string[]>()
   #epoch = 0
   #last = 0
   /** Sequence of the last checkpoint, and from where on the index is to be read for it. */
@@ -79,6 +83,11 @@ export class SnapshotLog {
     return this.#places.keys()
   }
 
+  /** Names of the large values that the newest images name. */
+  values(): Set<string> {
+    return new Set([...this.#values.values()].flat())
+  }
+
   /** Reads the newest checkpoint and the index that belongs to it; nothing when there is none. Errors: `journal.*`. */
   async open(): Promise<(Checkpoint & { readonly epoch: number }) | undefined> {
     this.#last = await this.#log.last()
@@ -92,7 +101,7 @@ export class SnapshotLog {
       if (sequence > this.#mark) break
       const record = decodeSnapshots(data)
       if (record.type === 'index') {
-        for (const place of record.places) this.#places.set(place.id, place)
+        for (const place of record.places) this.#place(place)
         for (const [at, count] of record.counts ?? []) this.#count(at, count)
       } else if (record.type === 'batch') this.#hold(record, sequence)
     }
@@ -102,6 +111,7 @@ export class SnapshotLog {
   /** Forgets all: what the log has is not of this journal. */
   discard(): void {
     this.#places.clear()
+    this.#values.clear()
     this.#counts.clear()
     this.#mark = this.#from = this.#stored = this.#sinceIndex = 0
   }
@@ -161,16 +171,26 @@ export class SnapshotLog {
       const pieces = await this.#split(group[0]!.data)
       const batch: Batch = {
         ...this.#common(), type: 'batch', ids: group.map(({ actor }) => actor), hot: group.map(({ hot }) => hot), images: pieces ? [] : group.map(({ data }) => data), ...(pieces ? { pieces } : {}),
+        ...(group.some(({ values }) => values) ? { values: group.map(({ values }) => values ?? null) } : {}),
       }
       this.#hold(batch, await this.#append(batch))
       start = end
     }
   }
 
-  #hold({ ids, hot, pieces }: Batch, at: number): void {
-    for (const [place, id] of ids.entries()) this.#places.set(id, { id, at, from: pieces?.[0] ?? at, hot: hot[place]! })
+  #hold({ ids, hot, pieces, values }: Batch, at: number): void {
+    for (const [place, id] of ids.entries()) {
+      const named = values?.[place]
+      this.#place({ id, at, from: pieces?.[0] ?? at, hot: hot[place]!, ...(named ? { values: named } : {}) })
+    }
     this.#count(at, ids.length)
     this.#sinceIndex += ids.length
+  }
+
+  #place(place: Place): void {
+    this.#places.set(place.id, place)
+    if (place.values) this.#values.set(place.id, place.values)
+    else this.#values.delete(place.id)
   }
 
   #count(at: number, count: number): void {
@@ -204,7 +224,8 @@ export class SnapshotLog {
     let group: Fresh[] = []
     for await (const data of this.load(live)) {
       const { actor } = readImage(data)
-      group.push({ actor, hot: this.#places.get(actor)!.hot, data })
+      const { hot, values } = this.#places.get(actor)!
+      group.push({ actor, hot, data, ...(values ? { values } : {}) })
       if (group.length < COPY) continue
       await this.#save(group)
       group = []

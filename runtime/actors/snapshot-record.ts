@@ -7,6 +7,7 @@ import { AigenError, asError } from '../../schemas/error.ts'
 import type { ActorId } from './actor.ts'
 import type { ChannelState } from './channel.ts'
 import type { KeptEvent } from './fold.ts'
+import type { Large } from './large.ts'
 
 /** What holds at a checkpoint, apart from the actors. */
 export interface Checkpoint {
@@ -21,6 +22,8 @@ export interface Checkpoint {
   /** What partitions tell each other, as of `through`. */
   readonly channels: ChannelState
   readonly partitions: number
+  /** Values of all this that lie on the shelf; where they stood is null. */
+  readonly large?: readonly Large[]
 }
 
 /** Where the newest image of an actor is; `from` is the first record that is needed for it. */
@@ -29,6 +32,8 @@ export interface Place {
   readonly at: number
   readonly from: number
   readonly hot: boolean
+  /** Names of the large values that the image names; nothing for none. */
+  readonly values?: readonly string[]
 }
 
 export interface Common {
@@ -37,8 +42,8 @@ export interface Common {
   /** Sequence of the last checkpoint before this record, 0 for none. */
   readonly last: number
 }
-/** `pieces`: of a single image that is too long for one record, the sequences of its pieces. */
-export type Batch = Common & { readonly type: 'batch'; readonly ids: readonly ActorId[]; readonly hot: readonly boolean[]; readonly images: readonly Uint8Array[]; readonly pieces?: readonly number[] }
+/** `pieces`: of a single image that is too long for one record, the sequences of its pieces. `values`: those that each image names, where any does. */
+export type Batch = Common & { readonly type: 'batch'; readonly ids: readonly ActorId[]; readonly hot: readonly boolean[]; readonly images: readonly Uint8Array[]; readonly pieces?: readonly number[]; readonly values?: readonly (readonly string[] | null)[] }
 /** `counts`: how many images each record holds that is kept, in the first record of an index. */
 export type Index = Common & { readonly type: 'index'; readonly places: readonly Place[]; readonly counts?: readonly (readonly [number, number])[] }
 export type Mark = Common & { readonly type: 'checkpoint'; readonly checkpoint: Checkpoint; readonly from: number }

@@ -18,7 +18,7 @@ import { openDirectory, type Directory } from '../market/directory.ts'
 import { provenReputation, type AskGuardian } from '../market/proven-reputation.ts'
 import { NO_REPUTATION, openReputation, type Reputation } from '../market/reputation.ts'
 import { senderActor } from '../payments/write.ts'
-import type { Blobs } from '../ports/blobs.ts'
+import type { Blobs, OwnBlobs } from '../ports/blobs.ts'
 import type { Bus } from '../ports/bus.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Journal } from '../ports/journal.ts'
@@ -43,7 +43,7 @@ export interface NodePorts {
   readonly bus: Bus
   readonly journal: Journal
   /** The participant's own shelf, and its transfer shelf on the network. */
-  readonly blobs: Blobs
+  readonly blobs: OwnBlobs
   readonly transfer: Blobs
   readonly rail: Rail
   readonly clock: Clock
@@ -127,7 +127,7 @@ export async function openNode(options: NodeOptions): Promise<Node> {
   }
   const { partitions, limits } = options
   const host = await Host.open({
-    journal: ports.journal, clock, random, registry, ...(partitions === undefined ? {} : { partitions }), ...(limits ? { limits } : {}),
+    journal: ports.journal, blobs: ports.blobs, clock, random, registry, ...(partitions === undefined ? {} : { partitions }), ...(limits ? { limits } : {}),
     onLost: (error) => {
       // Who owns nothing any more says nothing more.
       void wire.stop()

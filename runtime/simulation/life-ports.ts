@@ -6,7 +6,7 @@ import { AigenError } from '../../schemas/error.ts'
 import { memoryBlobs, type MemoryShelves } from '../memory/blobs.ts'
 import { memoryJournal, type MemoryDisk, type MemoryRecord } from '../memory/journal.ts'
 import type { MemoryRail } from '../memory/rail.ts'
-import type { Blobs } from '../ports/blobs.ts'
+import type { OwnBlobs } from '../ports/blobs.ts'
 import type { Bus, BusMessage } from '../ports/bus.ts'
 import type { Journal } from '../ports/journal.ts'
 import type { Rail } from '../ports/rail.ts'
@@ -139,6 +139,6 @@ export function lifeRail(rail: MemoryRail, around: Surroundings): Rail {
 }
 
 /** A shelf as one life reaches it. */
-export function lifeBlobs(shelves: MemoryShelves, shelf: string, life: Life): Blobs {
+export function lifeBlobs(shelves: MemoryShelves, shelf: string, life: Life): OwnBlobs {
   return memoryBlobs({ shelves, shelf, before: () => life.awake() })
 }

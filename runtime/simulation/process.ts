@@ -3,7 +3,7 @@
  * the scenarios, which know what processes do.
  */
 import type { MemoryDisk } from '../memory/journal.ts'
-import type { Blobs } from '../ports/blobs.ts'
+import type { Blobs, OwnBlobs } from '../ports/blobs.ts'
 import type { Bus, BusMessage } from '../ports/bus.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Journal } from '../ports/journal.ts'
@@ -16,7 +16,7 @@ import type { Life } from './life.ts'
 export interface LifePorts {
   readonly bus: Bus
   readonly journal: Journal
-  readonly blobs: Blobs
+  readonly blobs: OwnBlobs
   readonly transfer: Blobs
   readonly rail: Rail
   readonly clock: Clock

@@ -1,0 +1,101 @@
+/**
+ * Takes the large parts out of what is to be written, and puts them back into what was read: a
+ * record then names them by where they were, and they lie on the shelf (`value-shelf`). Pure.
+ */
+
+/** Bytes, about, from which on a part is stored by itself: far above what one event usually carries. */
+export const LARGE_BYTES = 64 * 1_024
+
+/** Where something is: names of members and places in lists, from the outside in. */
+export type Path = readonly (string | number)[]
+
+/** A value that was taken out. */
+export interface Large {
+  /** Where it stood in what names it. */
+  readonly at: Path
+  /** Its name on the shelf: epoch, number and hash. */
+  readonly key: string
+  /** Bytes of it on the shelf. */
+  readonly size: number
+}
+
+/** A value that is to be taken out. */
+export interface Part {
+  readonly at: Path
+  readonly value: unknown
+}
+
+/** Bytes, about, of a number, a member's head or what stands for a part. */
+const SMALL = 9
+
+/**
+ * Parts of `root[path]` of more than `LARGE_BYTES`, without that itself: the innermost that are, so that
+ * the same text is the same part wherever it turns up; a list or object of small things is one part.
+ */
+export function largeParts(root: unknown, path: Path): Part[] {
+  const parts: Part[] = []
+  const top = valueAt(root, path)
+  if (isPlain(top)) for (const [key, value] of Object.entries(top)) measure(value, [...path, Array.isArray(top) ? Number(key) : key], parts)
+  return parts
+}
+
+function measure(value: unknown, at: Path, parts: Part[]): number {
+  const bytes = typeof value === 'string' ? lengthOf(value) : value instanceof Uint8Array ? value.length : isPlain(value) ? inside(value, at, parts) : SMALL
+  // Such a member would not be put back, it would become what the object is made from.
+  if (bytes <= LARGE_BYTES || at.includes('__proto__')) return bytes
+  parts.push({ at, value })
+  return SMALL
+}
+
+function inside(value: object, at: Path, parts: Part[]): number {
+  const before = parts.length
+  const list = Array.isArray(value)
+  let bytes = 0
+  for (const key of Object.keys(value)) bytes += SMALL + (list ? 0 : key.length) + measure((value as Record<string, unknown>)[key], [...at, list ? Number(key) : key], parts)
+  // Then it is a part as a whole, and holds what was found in it.
+  if (bytes > LARGE_BYTES) parts.length = before
+  return bytes
+}
+
+const lengthOf = (text: string): number => (text.length * 3 <= LARGE_BYTES ? text.length : Buffer.byteLength(text))
+
+function isPlain(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return Array.isArray(value) || prototype === Object.prototype || prototype === null
+}
+
+/** `root` with null at these places; what is on the way there is copied, nothing is changed. */
+export function without<T>(root: T, places: readonly Path[]): T {
+  const copies = new Set<unknown>()
+  const copied = (value: any): any => {
+    if (copies.has(value)) return value
+    const copy = Array.isArray(value) ? [...value] : { ...value }
+    copies.add(copy)
+    return copy
+  }
+  const top = copied(root)
+  for (const path of places) {
+    let node = top
+    for (const key of path.slice(0, -1)) node = node[key] = copied(node[key])
+    node[path.at(-1)!] = null
+  }
+  return top
+}
+
+/** Puts `value` at a place of `root`, which is changed. */
+export function putBack(root: unknown, at: Path, value: unknown): void {
+  const within = valueAt(root, at.slice(0, -1)) as any
+  within[at.at(-1)!] = value
+}
+
+function valueAt(root: unknown, path: Path): unknown {
+  let node = root as any
+  for (const key of path) node = node[key]
+  return node
+}
+
+/** @example pathOf(['lines', 0, 'event', 'input', 'text'], 2) // 'event.input.text' */
+export function pathOf(at: Path, from = 0): string {
+  return at.slice(from).join('.')
+}
