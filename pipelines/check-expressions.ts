@@ -71,7 +71,7 @@ export function checkExpressions(pipeline: Pipeline, graph: Graph, shapes: Shape
     }
     checkKind(templates.fields.get('if'), ['steps', id, 'if'], 'boolean', 'bool', id, shapes, findings)
     checkKind(templates.fields.get('forEach'), ['steps', id, 'forEach'], 'array', 'list', id, shapes, findings)
-    if (templates.expect) checkExpect(templates.expect, id, pipeline, shapes, findings)
+    for (const { path, template } of templates.accepts) checkExpect(template, id, path, pipeline, shapes, findings)
   }
   const because = { item: 'item exists inside a step with forEach only' }
   const place: Place = { path: ['output'], step: undefined, roots: ['input', 'steps', 'meta', 'run'], because }
@@ -141,8 +141,8 @@ function checkKind(
   if (types && !types.includes(type)) findings.error(path, `must give ${type}, this gives ${types.join(' or ')}`)
 }
 
-function checkExpect(template: Template, id: string, pipeline: Pipeline, shapes: Shapes, findings: Findings): void {
-  const path = ['steps', id, 'expect']
+function checkExpect(template: Template, id: string, inside: Path, pipeline: Pipeline, shapes: Shapes, findings: Findings): void {
+  const path = ['steps', id, ...inside]
   if (template.faults.length === 0) {
     if (!template.single) return findings.error(path, 'must be one ${…} and nothing else')
     const fault = expectFault(template.single.source)

@@ -1,18 +1,20 @@
 /**
  * The rules of a single step that its schema cannot say: names, needs, forEach, capability, price,
- * and what this version does not run. Part of `check.ts`.
+ * and what this version does not run; those of the constructs are in `check-constructs.ts`. Part of `check.ts`.
  */
-import type { Capability, Pipeline, PipelineStep } from '../schemas/documents.gen.ts'
+import type { Pipeline, PipelineStep } from '../schemas/documents.gen.ts'
 import { AigenError } from '../schemas/error.ts'
 import { parseMoney } from '../schemas/money.ts'
+import { checkConstructs, checkOffered, type Checked } from './check-constructs.ts'
 import { didYouMean, type Findings, type Path } from './findings.ts'
 
 /** Whether every amount can be counted in the dollar's smallest unit; without that there is no worst case. */
 export function checkAmounts(pipeline: Pipeline, findings: Findings): boolean {
   const amounts: [Path, string][] = []
-  for (const [id, { price, escrow }] of Object.entries(pipeline.steps)) {
-    if (price) amounts.push([['steps', id, 'price', 'max'], price.max])
-    if (escrow?.fee) amounts.push([['steps', id, 'escrow', 'fee', 'max'], escrow.fee.max])
+  for (const [id, step] of Object.entries(pipeline.steps)) {
+    const priced: [Path, { readonly price?: { readonly max: string } } | undefined][] = [[[], step], [['fallback'], step.fallback], [['compensate'], step.compensate], ...(step.switch ?? []).map((one, index): [Path, typeof one] => [['switch', index], one])]
+    for (const [inside, one] of priced) if (one?.price) amounts.push([['steps', id, ...inside, 'price', 'max'], one.price.max])
+    if (step.escrow?.fee) amounts.push([['steps', id, 'escrow', 'fee', 'max'], step.escrow.fee.max])
   }
   if (pipeline.budget) amounts.push([['budget', 'max'], pipeline.budget.max])
   let fine = true
@@ -32,8 +34,9 @@ function isTaken(id: string): boolean {
   return id in {} || ['in', 'true', 'false', 'null', 'prototype'].includes(id)
 }
 
-export function checkSteps(pipeline: Pipeline, capabilities: ReadonlyMap<string, Capability>, findings: Findings): void {
-  for (const field of ['timeout', 'providers', 'labels', 'pipelines'] as const) {
+export function checkSteps(checked: Checked): void {
+  const { pipeline, findings } = checked
+  for (const field of ['providers', 'labels'] as const) {
     if (pipeline[field] !== undefined) findings.error([field], `${field} is not run by this version`, 'Leave it out, or upgrade.')
   }
   for (const [id, step] of Object.entries(pipeline.steps)) {
@@ -42,14 +45,8 @@ export function checkSteps(pipeline: Pipeline, capabilities: ReadonlyMap<string,
     checkNeeds(id, step, pipeline, findings)
     checkForEach(step, path, findings)
     checkSupport(step, path, findings)
-    if (step.uses !== undefined && !capabilities.has(step.uses)) {
-      findings.error([...path, 'uses'], `nobody offers ${step.uses}`, didYouMean(step.uses, [...capabilities.keys()]))
-    }
-    if (step.uses === undefined) {
-      for (const field of ['with', 'price', 'sla', 'expect', 'retry', 'settle', 'escrow'] as const) {
-        if (step[field] !== undefined) findings.error([...path, field], `${field} belongs to a step with uses`)
-      }
-    }
+    if (step.uses !== undefined) checkOffered(step.uses, [...path, 'uses'], checked)
+    checkConstructs(id, step, checked)
   }
 }
 
@@ -68,14 +65,16 @@ function checkForEach(step: PipelineStep, path: readonly string[], findings: Fin
     findings.error([...path, 'forEach'], 'forEach needs maxItems, or the worst case has no bound', 'Add "maxItems": 20.')
   }
   if (step.forEach !== undefined) return
-  for (const field of ['maxItems', 'parallel'] as const) {
+  for (const field of ['maxItems', 'parallel', 'tolerate'] as const) {
     if (step[field] !== undefined) findings.error([...path, field], `${field} belongs to a step with forEach`)
   }
 }
 
+const REFUSED = ['pipeline', 'switch', 'tolerate', 'race', 'quorum', 'timeout', 'cache', 'fallback', 'compensate', 'approve', 'wait'] as const
+
 /** Constructs of the language that are checked but not run yet: said, never ignored. */
 function checkSupport(step: PipelineStep, path: readonly string[], findings: Findings): void {
-  for (const field of ['pipeline', 'switch', 'tolerate', 'race', 'quorum', 'timeout', 'cache', 'fallback', 'compensate', 'approve', 'wait'] as const) {
+  for (const field of REFUSED) {
     if (step[field] !== undefined) findings.error([...path, field], `${field} is not run by this version`, 'Leave it out, or upgrade.')
   }
   if (step.settle !== undefined && step.settle !== 'postpaid' && step.settle !== 'escrow') {

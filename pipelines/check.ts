@@ -10,11 +10,12 @@ import { ATOMIC_MAX, formatMoney } from '../schemas/money.ts'
 import { checkExpressions, shapesOf } from './check-expressions.ts'
 import { checkInputs, checkInputSchema } from './check-inputs.ts'
 import { checkAmounts, checkSteps } from './check-steps.ts'
-import { parseDocument, type PlacedIssue } from './document.ts'
-import { Findings } from './findings.ts'
+import { parseDocument, stepIssues, type PlacedIssue } from './document.ts'
+import { Findings, type Path } from './findings.ts'
 import { graphOf, type Graph } from './graph.ts'
+import { nestingFault, scopeOf, type Scope } from './nested.ts'
 import { splitPath } from './positions.ts'
-import { budgetOf, worstCaseOf, type WorstCase } from './price.ts'
+import { budgetOf, worstCaseOf, type StepWorst, type WorstCase } from './price.ts'
 
 export interface CheckOptions {
   /** What can be hired, by id. */
@@ -63,17 +64,11 @@ export function check(source: string | object, { capabilities, budget: callers }
     return { ok: false, errors: issues, warnings: [], worstCase: undefined, order: [], graph: undefined, pipeline, budget: callers }
   }
   const findings = new Findings(document.place)
-  const graph = graphOf(pipeline)
-  checkOrder(graph, findings)
-  checkInputSchema(pipeline, findings)
-  checkSchemas(pipeline, findings)
-  checkSteps(pipeline, capabilities, findings)
-  const shapes = shapesOf(pipeline, capabilities, graph)
-  checkExpressions(pipeline, graph, shapes, findings)
-  checkInputs(pipeline, capabilities, graph, shapes, findings)
-  const countable = checkAmounts(pipeline, findings)
+  const nesting = nestingFault(pipeline)
+  if (nesting !== undefined) findings.error(['pipelines'], nesting)
+  const { graph, countable } = checkOne(pipeline, scopeOf(pipeline), capabilities, findings)
   const budget = countable ? smaller(budgetOf(pipeline), callers) : callers
-  const worst = graph.cycles.length === 0 && countable ? worstCaseOf(pipeline, graph, budget) : undefined
+  const worst = graph.cycles.length === 0 && countable && nesting === undefined ? worstCaseOf(pipeline, graph, budget) : undefined
   if (worst) checkMoney(pipeline, worst, budget, callers, findings)
   const { errors, warnings } = findings
   return { ok: errors.length === 0, errors, warnings, worstCase: worst && inWords(worst), order: graph.order, graph, pipeline, budget }
@@ -88,6 +83,32 @@ export function checked(source: string | object, options: CheckOptions): CheckRe
     throw new AigenError('pipeline.invalid', first && `${first.path}: ${first.message}.`, { issues, ...(first ? { path: first.path } : {}) })
   }
   return { ...report, pipeline: report.pipeline }
+}
+
+/** Everything but the money of a document and of the pipelines in it; whether all amounts can be counted. */
+function checkOne(pipeline: Pipeline, scope: Scope, capabilities: CheckOptions['capabilities'], findings: Findings): { graph: Graph; countable: boolean } {
+  const graph = graphOf(pipeline)
+  checkOrder(graph, findings)
+  checkInputSchema(pipeline, findings)
+  checkSchemas(pipeline, findings)
+  checkSteps({ pipeline, capabilities, scope, findings })
+  const shapes = shapesOf(pipeline, capabilities, graph)
+  checkExpressions(pipeline, graph, shapes, findings)
+  checkInputs(pipeline, capabilities, graph, shapes, findings)
+  let countable = checkAmounts(pipeline, findings)
+  const used = new Set(Object.values(pipeline.steps).flatMap((step) => step.pipeline ?? []))
+  for (const [name, one] of Object.entries(pipeline.pipelines ?? {})) {
+    const inside = findings.under(['pipelines', name])
+    for (const { path, message } of stepIssues(one.steps)) inside.error(splitPath(path), message)
+    countable = checkOne(one, scopeOf(one, scope), capabilities, inside).countable && countable
+    if (!used.has(name) && !isUsedBelow(name, pipeline.pipelines!)) findings.warn(['pipelines', name], 'no step runs this pipeline')
+  }
+  return { graph, countable }
+}
+
+/** Whether a pipeline beside it runs the one of that name. */
+function isUsedBelow(name: string, beside: Readonly<Record<string, Pipeline>>): boolean {
+  return Object.values(beside).some((one) => Object.values(one.steps).some((step) => step.pipeline === name) || (one.pipelines !== undefined && !Object.hasOwn(one.pipelines, name) && isUsedBelow(name, one.pipelines)))
 }
 
 function checkSchemas(pipeline: Pipeline, findings: Findings): void {
@@ -120,6 +141,7 @@ function checkMoney(pipeline: Pipeline, worst: WorstCase, budget: bigint | undef
       if (shared) findings.warn(['steps', id], message, 'Add "price": { "max": … }.')
     }
   }
+  for (const [id, { nested }] of worst.steps) if (nested) checkNestedMoney(['steps', id, 'pipeline'], 'its', nested, findings)
   if (budget === undefined || worst.price <= budget) {
     const open = budget === undefined && worst.unpriced.length === 0
     if (open) findings.warn([], 'no budget: a run may spend the worst case', 'Add "budget": { "max": … }.')
@@ -129,6 +151,14 @@ function checkMoney(pipeline: Pipeline, worst: WorstCase, budget: bigint | undef
   const path = budget === callers || !pipeline.budget ? [] : ['budget', 'max']
   findings.error(path, `the worst case is ${amountText(worst.price)}, ${whose} is ${amountText(budget)}`,
     `Raise the budget to ${amountText(worst.price)}, or lower the steps' prices.`)
+}
+
+/** A sub-pipeline within its own budget, and within the price of the step that runs it; `whose` names it. */
+function checkNestedMoney(path: Path, whose: string, { worst, budget }: NonNullable<StepWorst['nested']>, findings: Findings): void {
+  const [unpriced] = worst.unpriced
+  if (unpriced !== undefined) findings.error(path, `${whose} step ${unpriced} has no price, and ${budget === undefined ? 'there is no budget' : 'the others leave nothing of the budget'}: the worst case has no bound`, 'Add "price": { "max": "0.01" } there.')
+  if (budget !== undefined && worst.price > budget) findings.error(path, `${whose} worst case is ${amountText(worst.price)}, ${whose} budget is ${amountText(budget)}`)
+  for (const [inner, { nested }] of worst.steps) if (nested) checkNestedMoney(path, `${inner}'s`, nested, findings)
 }
 
 /** An amount in words; sums of a hostile document may be beyond what any lane can hold. */

@@ -71,7 +71,7 @@ function fromValue(value: object, place: Document['place']): Document {
   const many = tooMany(value)
   if (many) return refused(many)
   const { steps } = value as { steps?: unknown }
-  const issues = [...issuesOf('Pipeline', value).map((issue) => place(issue)), ...kindIssues(steps).map((issue) => place(issue))]
+  const issues = [...issuesOf('Pipeline', value).map((issue) => place(issue)), ...stepIssues(steps).map((issue) => place(issue))]
   return { pipeline: issues.length === 0 ? (value as Pipeline) : undefined, issues, place }
 }
 
@@ -83,7 +83,7 @@ function tooMany(document: object): Issue | undefined {
 }
 
 /** Each step is one of five kinds; said here because `oneOf` in a schema gives five riddles instead of one sentence. */
-function kindIssues(steps: unknown): Issue[] {
+export function stepIssues(steps: unknown): Issue[] {
   if (typeof steps !== 'object' || steps === null || Array.isArray(steps)) return []
   const issues: Issue[] = []
   for (const [id, step] of Object.entries(steps)) {

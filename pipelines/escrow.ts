@@ -8,7 +8,7 @@ import type { Hash, Hex32 } from '../schemas/documents.gen.ts'
 import { ESCROW_CAPABILITY } from '../runtime/market/escrow-agent.ts'
 import { stakeOf, type Stake } from '../runtime/payments/escrow.ts'
 import type { DisputeInput } from './dispute.machine.ts'
-import type { StepPlan } from './plan.ts'
+import { callPlan } from './plan.ts'
 import { stepId, type StepContext, type StepInput } from './step.ts'
 
 /** The agent's word that it takes a case may take this long, in ms. */
@@ -37,12 +37,9 @@ export function feeStep(context: StepContext, at: number): { readonly id: string
   const name = id.slice(stepId(run, '', null).length)
   const { agent, challengeMs } = agreement!.terms.escrow!
   const longest = at + FEE_DEADLINE_MS + FEE_GRACE_MS + plan.deadlineMs + plan.graceMs + challengeMs + 60_000
-  const fee: StepPlan = {
-    name, uses: ESCROW_CAPABILITY, dependsOn: [], tests: [], dependents: [], maxPrice: plan.escrow!.fee, worst: plan.escrow!.fee,
-    deadlineMs: FEE_DEADLINE_MS, graceMs: FEE_GRACE_MS, attempts: 1, retryOn: [], backoffMs: 0, elsewhere: false, only: [agent], not: [],
-    settle: 'postpaid', escrow: null, expect: null, if: null, forEach: null, with: { agreement: agreementId!, until: longest }, maxItems: 1, parallel: 1,
-    reads: { steps: [], meta: [], input: false, run: false },
-  }
+  const fee = callPlan({
+    name, uses: ESCROW_CAPABILITY, maxPrice: plan.escrow!.fee, deadlineMs: FEE_DEADLINE_MS, graceMs: FEE_GRACE_MS, only: [agent], with: { agreement: agreementId!, until: longest },
+  })
   return { id, input: { run, parent: self, plan: fee, index: null, item: null, trace } }
 }
 

@@ -12,12 +12,22 @@ export const FINDINGS_MAX = 200
 export type Path = readonly (string | number)[]
 
 export class Findings {
-  readonly errors: PlacedIssue[] = []
-  readonly warnings: PlacedIssue[] = []
+  errors: PlacedIssue[] = []
+  warnings: PlacedIssue[] = []
   readonly #place: Document['place']
+  readonly #inside: Path
 
-  constructor(place: Document['place']) {
+  constructor(place: Document['place'], inside: Path = []) {
     this.#place = place
+    this.#inside = inside
+  }
+
+  /** Takes findings of what stands at `inside`, whose own paths begin there. */
+  under(inside: Path): Findings {
+    const below = new Findings(this.#place, [...this.#inside, ...inside])
+    below.errors = this.errors
+    below.warnings = this.warnings
+    return below
   }
 
   /** `letter` is an offset in the string at `path`. */
@@ -30,7 +40,7 @@ export class Findings {
   }
 
   #issue(path: Path, message: string, hint: string | undefined, letter: number | undefined): PlacedIssue {
-    return this.#place({ path: pathText(path), message, ...(hint === undefined ? {} : { hint }) }, letter)
+    return this.#place({ path: pathText([...this.#inside, ...path]), message, ...(hint === undefined ? {} : { hint }) }, letter)
   }
 }
 

@@ -6,17 +6,39 @@
 import type { Pipeline, PipelineStep } from '../schemas/documents.gen.ts'
 import { compileTemplate, type PlacedReference, type Template } from './template.ts'
 
-/** The templates of a step, by the field they stand in; the acceptance stands apart: it names no step. */
-export interface StepTemplates {
-  readonly fields: ReadonlyMap<'with' | 'if' | 'forEach' | 'fallback' | 'compensate' | 'approve' | 'wait', Template>
-  readonly expect: Template | undefined
+/** A template that is judged apart, since it names no step: an acceptance, or a quorum's rule. */
+export interface Judged {
+  /** Where it stands in the step. */
+  readonly path: readonly (string | number)[]
+  readonly template: Template
 }
 
-const FIELDS = ['with', 'if', 'forEach', 'fallback', 'compensate', 'approve', 'wait'] as const
+/** The templates of a step, by the field they stand in; acceptances and the quorum's rule stand apart. */
+export interface StepTemplates {
+  readonly fields: ReadonlyMap<(typeof FIELDS)[number], Template>
+  /** Over `output`: the step's own, or those of a switch's cases. */
+  readonly accepts: readonly Judged[]
+  /** Over `a` and `b`. */
+  readonly rule: Judged | undefined
+}
+
+const FIELDS = ['with', 'switch', 'if', 'forEach', 'fallback', 'compensate', 'approve', 'wait'] as const
 
 export function templatesOf(step: PipelineStep): StepTemplates {
-  const fields = FIELDS.filter((field) => step[field] !== undefined).map((field) => [field, compileTemplate(step[field])] as const)
-  return { fields: new Map(fields), expect: step.expect === undefined ? undefined : compileTemplate(step.expect) }
+  const fields = FIELDS.filter((field) => step[field] !== undefined).map((field) => [field, compileTemplate(field === 'switch' ? step.switch!.map(({ expect: _judged, ...one }) => one) : step[field])] as const)
+  const accepts = [
+    ...(step.expect === undefined ? [] : [{ path: ['expect'], template: compileTemplate(step.expect) }]),
+    ...(step.switch ?? []).flatMap(({ expect }, index) => (expect === undefined ? [] : [{ path: ['switch', index, 'expect'], template: compileTemplate(expect) }])),
+  ]
+  const rule = step.quorum?.rule
+  return { fields: new Map(fields), accepts, rule: rule === undefined ? undefined : { path: ['quorum', 'rule'], template: compileTemplate(rule) } }
+}
+
+/** The step whose pieces a forEach goes over, where it is `${chunks.<step>}`. */
+export function chunksOf(step: PipelineStep): string | undefined {
+  if (step.forEach === undefined) return undefined
+  const plain = compileTemplate(step.forEach).single?.plain
+  return (plain?.root as string | undefined) === 'chunks' && plain?.path.length === 1 && typeof plain.path[0] === 'string' ? plain.path[0] : undefined
 }
 
 export interface GraphNode {
@@ -26,6 +48,8 @@ export interface GraphNode {
   readonly dependsOn: readonly string[]
   /** Those of them whose `meta` it tests: it runs although they were skipped or failed. */
   readonly tests: readonly string[]
+  /** The one of them whose pieces it takes as they come: it starts when that one has begun. */
+  readonly chunksOf: string | undefined
 }
 
 export interface Graph {
@@ -71,10 +95,13 @@ export function graphOf(pipeline: Pipeline): Graph {
 
 function nodeOf(id: string, step: PipelineStep, pipeline: Pipeline): GraphNode {
   const templates = templatesOf(step)
-  const references = [...templates.fields.values()].flatMap((template) => template.references)
+  // What undoes a step may name it: it has ended by then.
+  const references = [...templates.fields].flatMap(([field, template]) => (field === 'compensate' ? template.references.filter(({ path }) => path[0] !== id) : template.references))
   const exists = (name: string): boolean => Object.hasOwn(pipeline.steps, name)
-  const dependsOn = [...new Set([...(step.needs ?? []), ...stepsNamed(references)])].filter(exists)
-  return { id, templates, dependsOn, tests: stepsNamed(references, 'meta').filter(exists) }
+  const chunks = chunksOf(step)
+  const source = chunks !== undefined && exists(chunks) ? chunks : undefined
+  const dependsOn = [...new Set([...(step.needs ?? []), ...stepsNamed(references), ...(source === undefined ? [] : [source])])].filter(exists)
+  return { id, templates, dependsOn, tests: stepsNamed(references, 'meta').filter(exists), chunksOf: source }
 }
 
 /** The steps that depend on each step. */

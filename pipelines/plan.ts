@@ -7,8 +7,10 @@
  */
 import type { Address, Pipeline, PipelineRetryReason, PipelineStep, Settle } from '../schemas/documents.gen.ts'
 import { AigenError } from '../schemas/error.ts'
+import { parseDuration } from './duration.ts'
 import { dependentsOf, graphOf, stepsNamed, type Graph } from './graph.ts'
-import { DEFAULTS, limitsOf, worstCaseOf } from './price.ts'
+import { nested, nestingFault, scopeOf, type Scope } from './nested.ts'
+import { DEFAULTS, limitsOf, slaOf, worstCaseOf, type StepWorst, type WorstCase } from './price.ts'
 import { compileTemplate, type Template } from './template.ts'
 
 export type StepState = 'done' | 'skipped' | 'failed' | 'cancelled'
@@ -23,15 +25,68 @@ export interface Reads {
   readonly run: boolean
 }
 
+/** One thing that a step can do: hire a capability, or give a constant. */
+export interface Work {
+  /** Null for the constant `value`. */
+  readonly uses: string | null
+  readonly with: Readonly<Record<string, unknown>>
+  readonly value?: unknown
+  /** Most that one call may cost, atomic. */
+  readonly maxPrice: string
+  /** CEL source over `output`, as the agreement carries it; null for none. */
+  readonly expect: string | null
+}
+
+/** A case of a switch: the first whose `when` is true counts; null is always true. */
+export interface Case extends Work {
+  readonly when: string | null
+}
+
+/** A wait: one of `forMs`, `until`, `schedule` and `signal`. */
+export interface WaitPlan {
+  readonly forMs?: number
+  /** Template that gives RFC 3339 text or ms since the epoch. */
+  readonly until?: string
+  readonly schedule?: { readonly cron: string; readonly timeZone?: string }
+  readonly signal?: string
+  /** How long a signal is waited for; without it, for ever (I5: a named message). */
+  readonly timeoutMs?: number
+  /** What no signal in time means. */
+  readonly late: 'fail' | 'continue'
+}
+
+export interface ApprovePlan {
+  /** A participant's address, or `owner`. */
+  readonly by: string
+  /** Template; null for none. */
+  readonly message: string | null
+  readonly timeoutMs: number
+  /** What no answer in time means. */
+  readonly late: 'reject' | 'approve'
+}
+
+/** A sub-pipeline, planned: what it may cost is a part of what the run holds. */
+export interface NestedPlan {
+  readonly plan: RunPlan
+  /** JSON Schema of its inputs; null for none. */
+  readonly input: Readonly<Record<string, unknown>> | null
+  /** Atomic; its worst case where the document names none. */
+  readonly budget: string
+}
+
 export interface StepPlan {
   readonly name: string
-  /** Capability or bundle. */
+  /** Capability or bundle; the name of a sub-pipeline; else the word `switch`, `wait` or `approve`. */
   readonly uses: string
   readonly dependsOn: readonly string[]
   /** Those of `dependsOn` that may have been skipped without this step being skipped. */
   readonly tests: readonly string[]
-  /** Steps that wait for this one. */
+  /** Steps that wait for the end of this one. */
   readonly dependents: readonly string[]
+  /** Steps that wait for its beginning, since they take its pieces as they come. */
+  readonly feeds?: readonly string[]
+  /** The one of `dependsOn` whose pieces its items are. */
+  readonly chunksOf?: string
   /** Most that one call may cost, atomic. */
   readonly maxPrice: string
   /** Most that all items and held attempts may cost together, atomic. */
@@ -60,6 +115,20 @@ export interface StepPlan {
   /** Bound of forEach, 1 without it. */
   readonly maxItems: number
   readonly parallel: number
+  /** Items that may fail, null in their places. */
+  readonly tolerate?: number
+  readonly cases?: readonly Case[]
+  /** What stands in when every attempt failed. */
+  readonly fallback?: Work
+  /** Several providers at once: a race without `agree`, else a quorum under `rule` (CEL over a and b; null: equal). */
+  readonly many?: { readonly providers: number; readonly agree?: number; readonly rule?: string | null }
+  /** Longest that the whole step may take, in ms. */
+  readonly timeoutMs?: number
+  readonly wait?: WaitPlan
+  readonly approve?: ApprovePlan
+  readonly nested?: NestedPlan
+  /** The step that undoes it; its name is of this one and its index. */
+  readonly compensate?: StepPlan
   readonly reads: Reads
 }
 
@@ -74,25 +143,29 @@ export interface RunPlan {
   readonly worst: string
   /** Longest it can take, in milliseconds, without time to hire. */
   readonly timeMs: number
+  /** Longest that its steps may take before what is under way is cancelled, in ms. */
+  readonly timeoutMs?: number
 }
 
 /**
  * The plan of a document that passed `check`.
  *
- * @param budget atomic units: the smaller of the document's and the caller's; steps without a price
+ * @param budget atomic units: the smaller of the document's and the caller's; calls without a price
  *   share what it leaves. Default: the document's.
  *
- * Error `pipeline.invalid`: a cycle, or a step that this version does not run.
+ * Error `pipeline.invalid`: a cycle, or pipelines that run each other.
  */
 export function planOf(pipeline: Pipeline, budget?: bigint): RunPlan {
+  const fault = nestingFault(pipeline)
+  if (fault !== undefined) throw new AigenError('pipeline.invalid', `${fault}.`)
   const graph = graphOf(pipeline)
+  return runPlan(pipeline, graph, worstCaseOf(pipeline, graph, budget), scopeOf(pipeline))
+}
+
+function runPlan(pipeline: Pipeline, graph: Graph, worst: WorstCase, scope: Scope): RunPlan {
   if (graph.cycles.length > 0) throw new AigenError('pipeline.invalid', `${graph.cycles[0]!.join(' → ')}.`)
-  const worst = worstCaseOf(pipeline, graph, budget)
   const dependents = dependentsOf(graph.nodes)
-  const steps = Object.fromEntries(graph.order.map((name) => {
-    const { cap, price } = worst.steps.get(name)!
-    return [name, stepPlan(name, pipeline.steps[name]!, graph, dependents.get(name)!, cap, price)]
-  }))
+  const steps = Object.fromEntries(graph.order.map((name) => [name, stepPlan({ name, step: pipeline.steps[name]!, graph, dependents: dependents.get(name)!, worst: worst.steps.get(name)!, scope })]))
   return {
     pipeline: `${pipeline.name}@${pipeline.version}`,
     steps,
@@ -100,32 +173,86 @@ export function planOf(pipeline: Pipeline, budget?: bigint): RunPlan {
     output: { template: pipeline.output, reads: readsOf([graph.output]) },
     worst: worst.price.toString(),
     timeMs: worst.timeMs,
+    ...(pipeline.timeout === undefined ? {} : { timeoutMs: parseDuration(pipeline.timeout) }),
   }
 }
 
-function stepPlan(
-  name: string, step: PipelineStep, graph: Graph, dependents: readonly string[], cap: bigint, worst: bigint,
-): StepPlan {
-  if (step.uses === undefined) throw new AigenError('pipeline.invalid', `steps.${name} is not run by this version.`, { path: `steps.${name}` })
-  const { dependsOn, tests, templates } = graph.nodes.get(name)!
+interface Planned {
+  readonly name: string
+  readonly step: PipelineStep
+  readonly graph: Graph
+  readonly dependents: readonly string[]
+  readonly worst: StepWorst
+  readonly scope: Scope
+}
+
+function stepPlan({ name, step, graph, dependents, worst, scope }: Planned): StepPlan {
+  const { dependsOn, tests, templates, chunksOf } = graph.nodes.get(name)!
   const limits = limitsOf(step)
+  const feeds = dependents.filter((other) => graph.nodes.get(other)!.chunksOf === name)
+  const own = [...templates.fields].filter(([field]) => field !== 'compensate').map(([, template]) => template)
   return {
-    name, uses: step.uses, dependsOn, tests, dependents,
-    maxPrice: cap.toString(), worst: worst.toString(),
+    name, uses: step.uses ?? step.pipeline ?? (step.switch ? 'switch' : step.wait ? 'wait' : 'approve'),
+    dependsOn, tests, dependents: dependents.filter((other) => !feeds.includes(other)),
+    ...(feeds.length > 0 ? { feeds } : {}), ...(chunksOf === undefined ? {} : { chunksOf }),
+    maxPrice: worst.cap.toString(), worst: worst.price.toString(),
     deadlineMs: limits.deadlineMs, graceMs: limits.graceMs, attempts: limits.attempts, retryOn: limits.retryOn, backoffMs: limits.backoffMs,
     elsewhere: step.retry?.elsewhere ?? true,
     only: step.providers?.only ?? null, not: step.providers?.not ?? [],
     settle: step.settle ?? 'postpaid',
     escrow: step.settle === 'escrow' ? { agent: step.escrow?.agent ?? null, fee: limits.fee.toString() } : null,
-    expect: step.expect === undefined ? null : expectSource(step.expect, name),
+    expect: acceptance(step.expect, name),
     if: step.if ?? null, forEach: step.forEach ?? null, with: step.with ?? {},
     maxItems: limits.items, parallel: step.forEach === undefined ? 1 : step.parallel ?? DEFAULTS.parallel,
-    reads: readsOf([...templates.fields.values()]),
+    ...constructsOf(name, step, worst, scope), ...(step.compensate ? { compensate: undoPlan(name, step, graph, worst) } : {}),
+    reads: readsOf(own),
   }
 }
 
-/** The CEL source of `${…}`. */
-function expectSource(text: string, name: string): string {
+/** What only some steps have. */
+function constructsOf(name: string, step: PipelineStep, worst: StepWorst, scope: Scope): Partial<StepPlan> {
+  const { wait, approve, fallback, race, quorum } = step
+  const below = step.pipeline === undefined ? undefined : nested(step.pipeline, scope)
+  return {
+    ...(step.tolerate === undefined ? {} : { tolerate: step.tolerate }),
+    ...(step.timeout === undefined ? {} : { timeoutMs: parseDuration(step.timeout) }),
+    ...(step.switch ? { cases: step.switch.map((one, index) => ({ when: one.when ?? null, ...workOf(one, worst.cases[index]!, acceptance(one.expect ?? step.expect, name)) })) } : {}),
+    ...(fallback ? { fallback: workOf(fallback, worst.fallback, null) } : {}),
+    ...(race ? { many: { providers: race.providers } } : {}),
+    ...(quorum ? { many: { providers: quorum.providers, agree: quorum.agree, rule: quorum.rule ?? null } } : {}),
+    ...(wait ? { wait: {
+      late: wait.then ?? 'fail', ...(wait.for === undefined ? {} : { forMs: parseDuration(wait.for) }), ...(wait.until === undefined ? {} : { until: wait.until }),
+      ...(wait.schedule ? { schedule: wait.schedule } : {}), ...(wait.signal === undefined ? {} : { signal: wait.signal }), ...(wait.timeout === undefined ? {} : { timeoutMs: parseDuration(wait.timeout) }),
+    } } : {}),
+    ...(approve ? { approve: { by: approve.by, message: approve.message ?? null, timeoutMs: parseDuration(approve.timeout), late: approve.then ?? 'reject' } } : {}),
+    ...(below ? { nested: {
+      plan: runPlan(below.pipeline, graphOf(below.pipeline), worst.nested!.worst, below.scope), input: below.pipeline.input ?? null,
+      budget: (worst.nested!.budget ?? worst.nested!.worst.price).toString(),
+    } } : {}),
+  }
+}
+
+function workOf({ uses, with: given, value }: Pick<NonNullable<PipelineStep['fallback']>, 'uses' | 'with' | 'value'>, cap: bigint, expect: string | null): Work {
+  return { uses: uses ?? null, with: given ?? {}, ...(uses === undefined ? { value } : {}), maxPrice: cap.toString(), expect: uses === undefined ? null : expect }
+}
+
+/** The plan of one call and nothing else; `change` says what is not the default. */
+export function callPlan(change: Pick<StepPlan, 'name' | 'uses' | 'maxPrice' | 'deadlineMs' | 'graceMs' | 'with'> & Partial<StepPlan>): StepPlan {
+  return {
+    dependsOn: [], tests: [], dependents: [], worst: change.maxPrice, attempts: 1, retryOn: [], backoffMs: 0, elsewhere: false, only: null, not: [], settle: 'postpaid', escrow: null,
+    expect: null, if: null, forEach: null, maxItems: 1, parallel: 1, reads: { steps: [], meta: [], input: false, run: false }, ...change,
+  }
+}
+
+function undoPlan(name: string, step: PipelineStep, graph: Graph, worst: StepWorst): StepPlan {
+  const { uses, with: given, sla } = step.compensate!
+  const { fields } = graph.nodes.get(name)!.templates
+  return callPlan({ name, uses, maxPrice: worst.compensate.toString(), ...slaOf(sla), with: given ?? {}, reads: readsOf([fields.get('compensate')!]) })
+}
+
+/** The CEL source of an acceptance, null for none. */
+function acceptance(text: string | undefined, name: string): string | null {
+  if (text === undefined) return null
   const { single } = compileTemplate(text)
   if (!single) throw new AigenError('pipeline.invalid', `steps.${name}.expect is not one expression.`, { path: `steps.${name}.expect` })
   return single.source
@@ -135,68 +262,6 @@ function readsOf(templates: readonly Template[]): Reads {
   const references = templates.flatMap((template) => template.references)
   const roots = new Set(references.map((reference) => reference.root))
   return { steps: stepsNamed(references, 'steps'), meta: stepsNamed(references, 'meta'), input: roots.has('input'), run: roots.has('run') }
-}
-
-/**
- * The steps whose turn it is, in order: everything they depend on has ended and they have not
- * started. Looks at every step: for long runs use `begin` and `advance`, which look at dependents only.
- */
-export function ready(plan: RunPlan, ended: Readonly<Record<string, StepState>>, started: ReadonlySet<string>): string[] {
-  return plan.order.filter((name) => !started.has(name) && plan.steps[name]!.dependsOn.every((other) => Object.hasOwn(ended, other)))
-}
-
-/** Whether a step whose dependencies have ended is skipped, whatever its `if` says. */
-export function mustSkip(step: StepPlan, ended: Readonly<Record<string, StepState>>): boolean {
-  return step.dependsOn.some((other) => ended[other] !== 'done' && !step.tests.includes(other))
-}
-
-/**
- * What a run remembers between events (D2: counters and a frontier only). `pending` holds the steps
- * some of whose dependencies have ended, so its size is the width of the graph, not its length.
- */
-export interface Frontier {
-  readonly pending: Readonly<Record<string, { readonly left: number; readonly skip: boolean }>>
-  readonly running: number
-  readonly ended: number
-}
-
-/** Steps to start, and those that are skipped at once; for the latter call `advance` with `skipped`. */
-export interface Advance {
-  readonly frontier: Frontier
-  readonly start: readonly string[]
-  readonly skip: readonly string[]
-}
-
-/** The first steps of a run. */
-export function begin(plan: RunPlan): Advance {
-  const start = plan.order.filter((name) => plan.steps[name]!.dependsOn.length === 0)
-  return { frontier: { pending: {}, running: start.length, ended: 0 }, start, skip: [] }
-}
-
-/**
- * What follows from the end of one step: its cost depends on how many steps wait for it, not on the
- * length of the run. A step in `skip` counts as running until `advance` is told that it was skipped.
- */
-export function advance(plan: RunPlan, frontier: Frontier, name: string, state: StepState): Advance {
-  const pending = { ...frontier.pending }
-  const start: string[] = []
-  const skip: string[] = []
-  for (const other of plan.steps[name]!.dependents) {
-    const dependent = plan.steps[other]!
-    const before = pending[other] ?? { left: dependent.dependsOn.length, skip: false }
-    const now = { left: before.left - 1, skip: before.skip || (state !== 'done' && !dependent.tests.includes(name)) }
-    if (now.left > 0) pending[other] = now
-    else {
-      delete pending[other]
-      ;(now.skip ? skip : start).push(other)
-    }
-  }
-  return { frontier: { pending, running: frontier.running - 1 + start.length + skip.length, ended: frontier.ended + 1 }, start, skip }
-}
-
-/** Whether every step has ended: then the output is evaluated, never before. */
-export function hasEnded(plan: RunPlan, frontier: Frontier): boolean {
-  return frontier.ended === plan.order.length
 }
 
 /** Id of one item of a forEach, as bills and actors name it. @example itemId('rows', 3) // 'rows[3]' */

@@ -5,12 +5,14 @@
  * A call that disappoints is not paid, so a further attempt costs nothing more, except after a
  * time-out: then both amounts stay held until the first one's outcome is known (D6). So a step's
  * worst case is its price × items × attempts when time-outs are retried, × 1 otherwise. In escrow
- * every disappointment is held until it is decided, and each attempt may cost the agent's fee.
+ * every disappointment is held until it is decided, and each attempt may cost the agent's fee. All
+ * providers of a race or a quorum count, fallback and compensation too, of a switch the dearest case.
  */
 import type { Pipeline, PipelineRetryReason, PipelineStep } from '../schemas/documents.gen.ts'
 import { parseMoney } from '../schemas/money.ts'
 import { parseDuration } from './duration.ts'
-import type { Graph } from './graph.ts'
+import { graphOf, type Graph } from './graph.ts'
+import { nested, scopeOf, type Scope } from './nested.ts'
 
 /** What holds where a document says nothing. */
 export const DEFAULTS = { deadlineMs: 60_000, graceMs: 5_000, parallel: 8, escrowFee: '0.01' } as const
@@ -26,7 +28,9 @@ export interface StepLimits {
   /** Items at most, 1 without forEach. */
   readonly items: number
   readonly parallel: number
-  /** Amounts that can be held at once or one after the other for one item. */
+  /** Providers that do the same work: of a race or a quorum, else 1. */
+  readonly providers: number
+  /** Amounts that can be held at once or one after the other for one item and provider. */
   readonly heldAttempts: number
   /** Most that an escrow agent's fee for one attempt may be, atomic; 0 where nothing is escrowed. */
   readonly fee: bigint
@@ -36,15 +40,23 @@ export function limitsOf(step: PipelineStep): StepLimits {
   const attempts = step.retry?.attempts ?? 1
   const retryOn = attempts === 1 ? [] : step.retry?.on ?? ALL_REASONS
   return {
-    deadlineMs: step.sla ? parseDuration(step.sla.deadline) : DEFAULTS.deadlineMs,
-    graceMs: step.sla?.grace === undefined ? DEFAULTS.graceMs : parseDuration(step.sla.grace),
+    ...slaOf(step.sla),
     attempts,
     retryOn,
     backoffMs: step.retry?.backoff === undefined ? 0 : parseDuration(step.retry.backoff),
     items: step.forEach === undefined ? 1 : step.maxItems ?? 1,
     parallel: step.parallel ?? DEFAULTS.parallel,
+    providers: step.race?.providers ?? step.quorum?.providers ?? 1,
     heldAttempts: retryOn.includes('timeout') || step.settle === 'escrow' ? attempts : 1,
     fee: step.settle === 'escrow' ? parseMoney(step.escrow?.fee?.max ?? DEFAULTS.escrowFee) : 0n,
+  }
+}
+
+/** How long a call may take, with the defaults filled in. */
+export function slaOf(sla: PipelineStep['sla']): { readonly deadlineMs: number; readonly graceMs: number } {
+  return {
+    deadlineMs: sla ? parseDuration(sla.deadline) : DEFAULTS.deadlineMs,
+    graceMs: sla?.grace === undefined ? DEFAULTS.graceMs : parseDuration(sla.grace),
   }
 }
 
@@ -55,13 +67,19 @@ export function stepTimeMs(limits: StepLimits): number {
 }
 
 export interface StepWorst {
-  /** Most that one call may cost. */
+  /** Most that one call may cost; of a switch the dearest case's, of a sub-pipeline its own worst case. */
   readonly cap: bigint
-  /** (cap + fee) × items × held attempts. */
+  /** Caps of a switch's cases (0 of a constant), of the fallback and of the compensation. */
+  readonly cases: readonly bigint[]
+  readonly fallback: bigint
+  readonly compensate: bigint
+  /** All that it may cost: calls with fees, fallbacks, compensations. */
   readonly price: bigint
   readonly timeMs: number
-  /** Whether the cap is a share of what the budget leaves, because the step names no price. */
+  /** Whether a cap is a share of what the budget leaves, because no price is named. */
   readonly shared: boolean
+  /** Of a sub-pipeline: what one run of it may cost at worst, and its own budget. */
+  readonly nested?: { readonly worst: WorstCase; readonly budget: bigint | undefined }
 }
 
 export interface WorstCase {
@@ -74,48 +92,115 @@ export interface WorstCase {
   readonly unpriced: readonly string[]
 }
 
+/** What a step may hire, so often at worst; `price` undefined takes a share of the budget. */
+interface Hire {
+  readonly price: bigint | undefined
+  readonly times: bigint
+  readonly fee: bigint
+}
+
+/** Of each step: its work, its fallback, its compensation. */
+function hiresOf(step: PipelineStep, limits: StepLimits): { readonly work?: Hire; readonly fallback?: Hire; readonly compensate?: Hire } {
+  const amount = (price: { readonly max: string } | undefined): bigint | undefined => (price === undefined ? undefined : parseMoney(price.max))
+  const items = BigInt(limits.items)
+  const times = items * BigInt(limits.heldAttempts) * BigInt(limits.providers)
+  const hired = (step.switch ?? []).filter(({ uses }) => uses !== undefined).map(({ price }) => amount(price ?? step.price))
+  const dearest = hired.some((price) => price === undefined) ? undefined : hired.reduce<bigint>((most, price) => (price! > most ? price! : most), 0n)
+  return {
+    ...(step.uses === undefined ? {} : { work: { price: amount(step.price), times, fee: limits.fee } }),
+    ...(hired.length === 0 ? {} : { work: { price: dearest, times, fee: limits.fee } }),
+    // The last attempt may have ended by time-out: its amount is held while the fallback is hired.
+    ...(step.fallback?.uses === undefined ? {} : { fallback: { price: amount(step.fallback.price), times: items, fee: 0n } }),
+    ...(step.compensate === undefined ? {} : { compensate: { price: amount(step.compensate.price), times: items, fee: 0n } }),
+  }
+}
+
 /**
- * The worst case of a document whose graph has no cycle. A hired step without `price` may cost its
- * share of what the budget leaves after the priced ones, so that every call has a cap.
+ * The worst case of a document whose graph has no cycle and whose sub-pipelines do not come round. A
+ * hired call without `price` may cost its share of what the budget leaves after the priced ones, so
+ * that every call has a cap.
  *
  * @param budget atomic units; the document's own by default
  */
-export function worstCaseOf(pipeline: Pipeline, graph: Graph, budget: bigint | undefined = budgetOf(pipeline)): WorstCase {
-  const limits = new Map(Object.entries(pipeline.steps).map(([id, step]) => [id, limitsOf(step)]))
+export function worstCaseOf(pipeline: Pipeline, graph: Graph, budget: bigint | undefined = budgetOf(pipeline), scope: Scope = scopeOf(pipeline)): WorstCase {
   let priced = 0n
   let shares = 0n
-  const unpriced: string[] = []
-  for (const [id, step] of Object.entries(pipeline.steps)) {
-    if (step.uses === undefined) continue
-    const times = timesOf(limits.get(id)!)
-    priced += limits.get(id)!.fee * times
-    if (step.price) priced += parseMoney(step.price.max) * times
-    else {
-      unpriced.push(id)
-      shares += times
+  const parts = new Map(Object.entries(pipeline.steps).map(([id, step]) => {
+    const limits = limitsOf(step)
+    const hires = hiresOf(step, limits)
+    for (const { price, times, fee } of Object.values(hires)) {
+      priced += fee * times
+      if (price === undefined) shares += times
+      else priced += price * times
     }
-  }
+    const below = step.pipeline === undefined ? undefined : nestedWorst(step, scope)
+    if (below) priced += below.worst.price * BigInt(limits.items)
+    return [id, { limits, hires, below }]
+  }))
   const left = budget === undefined || budget < priced ? 0n : budget - priced
   const share = shares === 0n ? 0n : left / shares
   const steps = new Map<string, StepWorst>()
+  const unpriced: string[] = []
   let price = 0n
-  for (const [id, step] of Object.entries(pipeline.steps)) {
-    const cap = step.uses === undefined ? 0n : step.price ? parseMoney(step.price.max) : share
-    const shared = step.uses !== undefined && !step.price
-    const worst = { cap, price: (cap + limits.get(id)!.fee) * timesOf(limits.get(id)!), timeMs: stepTimeMs(limits.get(id)!), shared }
+  let undoMs = 0
+  for (const [id, { limits, hires, below }] of parts) {
+    const step = pipeline.steps[id]!
+    const capOf = (hire: Hire | undefined): bigint => (hire === undefined ? 0n : hire.price ?? share)
+    const own = step.price ? parseMoney(step.price.max) : share
+    const all = Object.values(hires)
+    const cases = (step.switch ?? []).map((one) => (one.uses === undefined ? 0n : one.price ? parseMoney(one.price.max) : own))
+    const dearest = cases.reduce((most, one) => (one > most ? one : most), step.uses === undefined ? 0n : capOf(hires.work))
+    const calls = hires.work ? (dearest + hires.work.fee) * hires.work.times : 0n
+    const rest = capOf(hires.fallback) * (hires.fallback?.times ?? 0n) + capOf(hires.compensate) * (hires.compensate?.times ?? 0n)
+    const nestedPrice = below ? below.worst.price * BigInt(limits.items) : 0n
+    const shared = all.some((hire) => hire.price === undefined)
+    if (shared) unpriced.push(id)
+    const worst: StepWorst = {
+      cap: below ? below.worst.price : dearest, cases, fallback: capOf(hires.fallback), compensate: capOf(hires.compensate),
+      price: calls + rest + nestedPrice, timeMs: wholeTimeMs(step, limits, below?.worst.timeMs ?? 0), shared, ...(below ? { nested: below } : {}),
+    }
     price += worst.price
+    if (step.compensate) undoMs += limits.items * undoTimeMs(step)
     steps.set(id, worst)
   }
-  return { price, ...longestWay(graph, steps), steps, unpriced: share === 0n ? unpriced : [] }
+  const { timeMs, criticalPath } = longestWay(graph, steps)
+  const longest = pipeline.timeout === undefined ? timeMs : Math.min(timeMs, parseDuration(pipeline.timeout))
+  return { price, timeMs: longest + undoMs, criticalPath, steps, unpriced: share === 0n ? unpriced : [] }
+}
+
+/** What a step's sub-pipeline may cost and take, within its own budget and the step's price. */
+function nestedWorst(step: PipelineStep, scope: Scope): NonNullable<StepWorst['nested']> | undefined {
+  const below = nested(step.pipeline!, scope)
+  if (!below) return undefined
+  const budget = nestedBudget(step, below.pipeline)
+  return { budget, worst: worstCaseOf(below.pipeline, graphOf(below.pipeline), budget, below.scope) }
+}
+
+/** The smaller of a sub-pipeline's budget and the price of the step that runs it. */
+function nestedBudget(step: PipelineStep, pipeline: Pipeline): bigint | undefined {
+  const own = budgetOf(pipeline)
+  const price = step.price === undefined ? undefined : parseMoney(step.price.max)
+  return own === undefined || price === undefined ? own ?? price : own < price ? own : price
+}
+
+/** Longest time of a step in ms, as far as it is known: what `until`, `schedule` and a signal without time-out wait is not. */
+function wholeTimeMs(step: PipelineStep, limits: StepLimits, nestedMs: number): number {
+  const { wait, approve } = step
+  const turns = Math.ceil(limits.items / limits.parallel)
+  const duration = (text: string | undefined): number => (text === undefined ? 0 : parseDuration(text))
+  const timeMs = wait ? duration(wait.for ?? wait.timeout) : approve ? duration(approve.timeout) : step.pipeline !== undefined ? turns * nestedMs : stepTimeMs(limits) + (step.fallback?.uses === undefined ? 0 : turns * (limits.deadlineMs + limits.graceMs))
+  return step.timeout === undefined ? timeMs : Math.min(timeMs, parseDuration(step.timeout))
+}
+
+/** Longest time of one compensation. */
+function undoTimeMs(step: PipelineStep): number {
+  const { deadlineMs, graceMs } = slaOf(step.compensate?.sla)
+  return deadlineMs + graceMs
 }
 
 /** The document's budget in atomic units, `undefined` where it names none. */
 export function budgetOf(pipeline: Pipeline): bigint | undefined {
   return pipeline.budget === undefined ? undefined : parseMoney(pipeline.budget.max)
-}
-
-function timesOf(limits: StepLimits): bigint {
-  return BigInt(limits.items) * BigInt(limits.heldAttempts)
 }
 
 function longestWay(graph: Graph, steps: ReadonlyMap<string, StepWorst>): { timeMs: number; criticalPath: string[] } {

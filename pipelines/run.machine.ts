@@ -9,7 +9,8 @@ import { assign, createMachine, enqueueActions } from 'xstate'
 import type { Hex32 } from '../schemas/documents.gen.ts'
 import type { ErrorBody } from '../schemas/error.ts'
 import { defineActor, effect } from '../runtime/actors/actor.ts'
-import { advance, begin, type Advance, type Frontier, type RunPlan, type StepState } from './plan.ts'
+import { advance, begin, type Advance, type Frontier } from './frontier.ts'
+import type { RunPlan, StepState } from './plan.ts'
 import { stepId, type StepInput } from './step.ts'
 
 /** How long the wallet and the payees are waited for, in ms. */
@@ -100,7 +101,7 @@ function follow(run: RunContext, next: Advance, enqueue: any): Partial<RunContex
       enqueue({ type: 'tell', params: { to: stepId(run.run, name, null), event: { type: 'start', input } } })
     }
     for (const name of one.skip) {
-      const after = advance(run.plan, frontier, name, 'skipped')
+      const after = advance(run.plan, frontier, name, 'skipped', false)
       frontier = after.frontier
       open.push(after)
     }
