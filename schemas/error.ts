@@ -161,6 +161,8 @@ export interface ErrorBody {
   readonly message: string
   readonly path?: string
   readonly issues?: readonly Issue[]
+  /** Id of the participant's node to ask instead, with `network.moved`. */
+  readonly node?: string
 }
 
 /**
@@ -173,12 +175,14 @@ export class AigenError extends Error {
   readonly code: ErrorCode
   readonly path: string | undefined
   readonly issues: readonly Issue[]
+  readonly node: string | undefined
 
-  constructor(code: ErrorCode, detail?: string, extra: { path?: string; issues?: readonly Issue[]; cause?: unknown } = {}) {
+  constructor(code: ErrorCode, detail?: string, extra: { path?: string; issues?: readonly Issue[]; node?: string | undefined; cause?: unknown } = {}) {
     super(detail ? `${ERRORS[code].says} ${detail}` : ERRORS[code].says, extra.cause === undefined ? undefined : { cause: extra.cause })
     this.code = code
     this.path = extra.path
     this.issues = extra.issues ?? []
+    this.node = extra.node
   }
 
   get rule(): ErrorRule {
@@ -191,6 +195,7 @@ export class AigenError extends Error {
       message: this.message,
       ...(this.path === undefined ? {} : { path: this.path }),
       ...(this.issues.length === 0 ? {} : { issues: this.issues }),
+      ...(this.node === undefined ? {} : { node: this.node }),
     }
   }
 }
@@ -207,6 +212,7 @@ export function fromBody(body: ErrorBody | Failure): AigenError {
   const error = new AigenError(Object.hasOwn(ERRORS, body.code) ? (body.code as ErrorCode) : 'internal', undefined, {
     ...(body.path === undefined ? {} : { path: body.path }),
     ...(body.issues === undefined ? {} : { issues: body.issues }),
+    ...('node' in body ? { node: body.node } : {}),
   })
   error.message = body.message
   return error

@@ -52,7 +52,7 @@ export interface CalleeOptions {
   readonly partitions: () => readonly string[]
   readonly bytesMax: number
   readonly hellosPerSecond?: number
-  readonly stands?: () => Promise<void>
+  readonly stands?: () => () => Promise<void>
 }
 
 interface Served {
@@ -81,18 +81,19 @@ export function createCallee(exchange: Exchange, bus: Bus, telemetry: Telemetry,
     return error.code === 'auth.replayed' ? undefined : { data: refusal(error) }
   }
 
-  /** Whether this node still speaks for the participant; one that does not says nothing, so that the caller finds the one that does. */
-  const stands = async (): Promise<boolean> => {
+  const stands = options.stands ?? (() => async () => undefined)
+  /** Why this node does not speak for the participant any more, as far as a call that came at `standing` goes; nothing where it does. */
+  const fallen = async (standing: () => Promise<void>): Promise<AigenError | undefined> => {
     try {
-      await options.stands?.()
-      return true
-    } catch {
-      return false
+      await standing()
+      return undefined
+    } catch (thrown) {
+      return asError(thrown)
     }
   }
 
   const onHello = async ({ data }: BusMessage): Promise<BusAnswer | void> => {
-    if (!await stands()) return
+    if (await fallen(stands())) return
     try {
       return { data: sessions.welcome(data) }
     } catch (error) {
@@ -122,6 +123,7 @@ export function createCallee(exchange: Exchange, bus: Bus, telemetry: Telemetry,
       'messaging.operation.type': 'process', 'messaging.message.id': call.callId, 'messaging.message.body.size': message.data.length,
       'aigen.peer': session.peer }
     const span = telemetry.start(`aigen.v1/${verb}`, attributes, traceOf(message.headers), 'server')
+    const standing = stands()
     let answer: [0, unknown] | [1, unknown]
     try {
       answer = [0, await handle(entry, verb, session, call, span)]
@@ -132,8 +134,10 @@ export function createCallee(exchange: Exchange, bus: Bus, telemetry: Telemetry,
     } finally {
       span.end()
     }
-    if (!await stands()) return
-    return { data: sealAnswer(session, header, subject, answer) }
+    const fell = await fallen(standing)
+    // Another node has what this one answered from. Where that node is one of several that stand, the caller is told; else silence makes it look for another.
+    if (fell && fell.code !== 'network.moved') return
+    return { data: sealAnswer(session, header, subject, fell ? [1, tellable(fell)] : answer) }
   }
 
   const handle = async (entry: Served | undefined, verb: string, session: Session, sealed: SealedCall, span: Span): Promise<unknown> => {

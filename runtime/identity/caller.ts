@@ -3,7 +3,7 @@
  * effect repeats attempts; here a second one is made only to heal a session that the other side lost.
  */
 import { AigenError, type ErrorCode } from '../../schemas/error.ts'
-import type { NodeId, ParticipantId } from '../../schemas/id.ts'
+import { nodeId, type NodeId, type ParticipantId } from '../../schemas/id.ts'
 import type { Bus } from '../ports/bus.ts'
 import type { Span, Telemetry, Trace } from '../telemetry/trace.ts'
 import { ENVELOPE_OVERHEAD, open, readError, readRefusal, sealBytes } from './envelope.ts'
@@ -21,8 +21,13 @@ export interface CallOptions<T = unknown> {
   /** When the call is given up for good (milliseconds since the epoch); default when this attempt ends. */
   readonly expiresAt?: number
   readonly signal?: AbortSignal
-  /** A certain node, as an answer `moved` or the directory names it; default whichever answers hello. */
+  /** A certain node and no other; default whichever answers hello, and who that one says has moved on to it. */
   readonly node?: NodeId
+  /**
+   * What the call is about, where several nodes of the participant share its work: a lane. Calls of
+   * one route go first where the last was answered. At most 200 characters.
+   */
+  readonly route?: string
   readonly trace?: Trace
   /** Checks the answer's shape (I8); default: the answer as it is. */
   readonly validate?: (answer: unknown) => T
@@ -49,7 +54,11 @@ interface Line {
 }
 
 const LINES_MAX = 4_096
-const HELLO_MS = 5_000
+const ROUTES_MAX = 16_384
+/** A hello that a node does not answer: one that stands still may be asked where another would answer. */
+const HELLO_MS = 2_000
+/** Nodes that one attempt is sent on to. */
+const HOPS_MAX = 2
 
 /** An unsealed refusal of these may mean that our session is no good to the other side: say hello again. */
 const HEALED_BY_HELLO: readonly ErrorCode[] = ['auth.unknown-session', 'auth.forged']
@@ -64,6 +73,8 @@ export function createCaller(exchange: Exchange, bus: Bus, telemetry: Telemetry,
   const lines = new Lru<string, Line>(LINES_MAX)
   /** Participant → key of the line to whichever node answered. */
   const routes = new Lru<string, string>(LINES_MAX)
+  /** Participant and route → the node that answered last. */
+  const placed = new Lru<string, NodeId>(ROUTES_MAX)
   /** Hellos under way, shared by the calls that need them. */
   const hellos = new Map<string, Promise<Line>>()
 
@@ -112,9 +123,33 @@ export function createCaller(exchange: Exchange, bus: Bus, telemetry: Telemetry,
       if (ms <= 0) throw new AigenError('network.timeout', `${verb} to ${to}`)
       return ms
     }
-    const { node, signal } = options
-    for (let round = 1; ; round += 1) {
-      const line = await lineTo(to, node, left(), signal)
+    const { signal } = options
+    const place = options.route === undefined || options.node !== undefined ? undefined : `${to} ${options.route.slice(0, 200)}`
+    const forget = (): void => void (place !== undefined && placed.delete(place))
+    let node = options.node ?? (place === undefined ? undefined : placed.get(place))
+    /** Goes on with another node; false where that is not for this attempt. */
+    const turn = (other: NodeId | undefined): boolean => {
+      forget()
+      if (options.node !== undefined || hops >= HOPS_MAX) return false
+      hops += 1
+      healed = false
+      node = other
+      return true
+    }
+    let [hops, healed] = [0, false]
+    for (;;) {
+      let line: Line
+      try {
+        line = await lineTo(to, node, left(), signal)
+      } catch (error) {
+        forget()
+        // The node that it was known at, or that another named, is gone: whoever is there may know more.
+        if (node !== undefined && error instanceof AigenError && error.code === 'network.no-responders' && options.node === undefined) {
+          if (turn(undefined)) continue
+          throw new AigenError('network.moved', `${verb} to ${to}`, { cause: error })
+        }
+        throw error
+      }
       const { session } = line
       const subject = callSubject(to, session.peerNode, verb)
       const { envelope, counter } = sealBytes(session, { kind: 'request', subject }, text)
@@ -124,14 +159,18 @@ export function createCaller(exchange: Exchange, bus: Bus, telemetry: Telemetry,
       } catch (error) {
         const code = error instanceof AigenError ? error.code : undefined
         // a node that is gone, or was not heard for the whole attempt: next time any other may answer
-        if (code === 'network.no-responders' || (code === 'network.timeout' && line.heardAt < startedAt)) drop(line)
+        if (code === 'network.no-responders' || (code === 'network.timeout' && line.heardAt < startedAt)) {
+          drop(line)
+          forget()
+        }
         // nobody got it, so it is safe to ask another node at once
-        if (code === 'network.no-responders' && round === 1 && node === undefined) continue
+        if (code === 'network.no-responders' && turn(undefined)) continue
         throw error
       }
       const refused = authentic(() => asRefusal(data, bytesMax))
       if (refused) {
-        if (round === 1 && HEALED_BY_HELLO.includes(refused.code)) {
+        if (!healed && HEALED_BY_HELLO.includes(refused.code)) {
+          healed = true
           drop(line)
           continue
         }
@@ -141,7 +180,16 @@ export function createCaller(exchange: Exchange, bus: Bus, telemetry: Telemetry,
       line.heardAt = clock.monotonic()
       if (!Array.isArray(answer) || answer.length !== 2) throw new AigenError('network.garbled', 'The answer has another form.')
       const [state, value] = answer as [unknown, unknown]
-      if (state !== 0) throw readError(value)
+      const failure = state === 0 ? undefined : readError(value)
+      if (failure?.code === 'network.moved') {
+        // Sealed, so it is the participant's word; whether the node named is its own, that node's hello proves.
+        const other = readNode(failure.node)
+        if (other !== undefined && other !== session.peerNode && turn(other)) continue
+        forget()
+        throw new AigenError('network.moved', `${verb} to ${to}`)
+      }
+      if (place !== undefined) placed.set(place, session.peerNode)
+      if (failure) throw failure
       return options.validate ? options.validate(value) : (value as T)
     }
   }
@@ -165,12 +213,22 @@ export function createCaller(exchange: Exchange, bus: Bus, telemetry: Telemetry,
     forget: () => {
       lines.clear()
       routes.clear()
+      placed.clear()
     },
   }
 }
 
 function lineKey(to: ParticipantId, node: NodeId): string {
   return `${to}/${node}`
+}
+
+/** The node that an error names; `undefined` for none and for what is no node's id. */
+function readNode(text: string | undefined): NodeId | undefined {
+  try {
+    return text === undefined ? undefined : nodeId(text)
+  } catch {
+    return undefined
+  }
 }
 
 /** The error in an unsealed refusal (of any version), or `undefined` for anything else. */

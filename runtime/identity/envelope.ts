@@ -132,24 +132,27 @@ export function tellable(error: AigenError): ErrorBody {
 /** An error body from outside as an error; error `input.invalid` (thrown) when it is none. */
 export function readError(value: unknown): AigenError {
   if (typeof value !== 'object' || value === null) throw new AigenError('input.invalid', 'It is not an error.')
-  const { code, message, path, issues } = value as Record<string, unknown>
+  const { code, message, path, issues, node } = value as Record<string, unknown>
   if (typeof code !== 'string' || typeof message !== 'string') throw new AigenError('input.invalid', 'It is not an error.')
   return fromBody(cut({
     code: code as ErrorCode,
     message,
     ...(typeof path === 'string' ? { path } : {}),
     ...(Array.isArray(issues) ? { issues: issues.filter(isIssue) } : {}),
+    ...(typeof node === 'string' ? { node } : {}),
   }))
 }
 
 const TEXT_MAX = 2_000
 const ISSUES_MAX = 50
+const NODE_MAX = 64
 
 function cut(body: ErrorBody): ErrorBody {
   return {
     code: body.code,
     message: body.message.slice(0, TEXT_MAX),
     ...(body.path === undefined ? {} : { path: body.path.slice(0, TEXT_MAX) }),
+    ...(body.node === undefined ? {} : { node: body.node.slice(0, NODE_MAX) }),
     ...(body.issues === undefined ? {} : {
       issues: body.issues.slice(0, ISSUES_MAX).map(({ path, message, hint }) => ({
         path: path.slice(0, TEXT_MAX),

@@ -7,7 +7,7 @@ import { memoryExporter } from '../telemetry/exporter.ts'
 import { createTelemetry, noTelemetry } from '../telemetry/trace.ts'
 import { seededRandom } from '../memory/random.ts'
 import type { Call } from './callee.ts'
-import { readRefusal, seal } from './envelope.ts'
+import { readRefusal, refusal, seal } from './envelope.ts'
 import { openHello } from './session.ts'
 import { callSubject, helloSubject } from './subject.ts'
 import { codeOfAsync, DAY, party, START, type Party } from './two-nodes.fixture.ts'
@@ -431,5 +431,146 @@ describe('wire: traces', () => {
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
     await a.call(to, 'look', 1, { ...once(), trace: { traceparent } })
     expect(seen).toEqual({ traceparent })
+  })
+})
+
+describe('wire: several nodes of one participant', () => {
+  const second = party('bob', 'b')
+  const third = party('bob', 'c')
+
+  /** Nodes of bob: each does what it holds, by the body, and names who holds the rest. */
+  const fleet = async (here: World, holders: ReadonlyMap<string, Party>, parties: readonly Party[] = [bob, second]): Promise<{ readonly asked: [string, unknown][]; readonly wires: Wire[] }> => {
+    const asked: [string, unknown][] = []
+    const wires: Wire[] = []
+    for (const one of parties) {
+      const wire = here.wire(one)
+      wire.serve('do', any, async (body) => {
+        asked.push([one.self.node, body])
+        const holder = holders.get(String(body))
+        if (holder !== one) throw new AigenError('network.moved', undefined, { node: holder?.self.node })
+        return one.self.node
+      })
+      await wire.start()
+      wires.push(wire)
+    }
+    return { asked, wires }
+  }
+  const nodesOf = (asked: [string, unknown][]): string[] => asked.splice(0).map(([node]) => node)
+
+  it('a call is sent on to the node that has it, and calls of the same route go there at once', async () => {
+    const here = world()
+    const holders = new Map([['lane 1', bob], ['lane 2', second]])
+    const { asked } = await fleet(here, holders)
+    const a = here.wire(alice)
+    for (const lane of ['lane 1', 'lane 2']) expect(await a.call(to, 'do', lane, { ...once(), route: lane })).toBe(holders.get(lane)!.self.node)
+    expect(asked.length).toBeLessThanOrEqual(3)
+    asked.length = 0
+    for (let round = 0; round < 3; round++) for (const lane of ['lane 1', 'lane 2']) await a.call(to, 'do', lane, { ...once(), route: lane })
+    expect(nodesOf(asked)).toEqual([1, 2, 3].flatMap(() => [bob.self.node, second.self.node]))
+    holders.set('lane 1', second)
+    expect(await a.call(to, 'do', 'lane 1', { ...once(), route: 'lane 1' })).toBe(second.self.node)
+    expect(nodesOf(asked)).toEqual([bob.self.node, second.self.node])
+    await a.call(to, 'do', 'lane 1', { ...once(), route: 'lane 1' })
+    expect(nodesOf(asked)).toEqual([second.self.node])
+  })
+
+  it('one attempt asks at most three nodes, and nobody where nobody is named', async () => {
+    const here = world()
+    // Each says it is the next one's.
+    const next = new Map([[bob, second], [second, third], [third, bob]])
+    const asked: string[] = []
+    for (const [one, other] of next) {
+      const wire = here.wire(one)
+      wire.serve('do', any, async (body) => {
+        asked.push(one.self.node)
+        throw new AigenError('network.moved', undefined, body === 'nobody' ? {} : { node: other.self.node })
+      })
+      await wire.start()
+    }
+    const a = here.wire(alice)
+    const failure = await a.call(to, 'do', 'round', { ...once(), route: 'r' }).catch((error: AigenError) => error)
+    expect(failure).toMatchObject({ code: 'network.moved', rule: { retry: true } })
+    expect((failure as AigenError).toJSON()).not.toHaveProperty('node')
+    expect(new Set(asked).size).toBe(3)
+    expect(asked.splice(0)).toHaveLength(3)
+    expect(await codeOfAsync(a.call(to, 'do', 'nobody', once()))).toBe('network.moved')
+    expect(asked.splice(0)).toHaveLength(1)
+    expect(await codeOfAsync(a.call(to, 'do', 'round', { ...once(), node: second.self.node }))).toBe('network.moved')
+    expect(asked).toEqual([second.self.node])
+  })
+
+  it('a route whose node is gone is found again in the same attempt', async () => {
+    const here = world()
+    const holders = new Map([['lane 1', second]])
+    const { asked, wires } = await fleet(here, holders)
+    const a = here.wire(alice)
+    await a.call(to, 'do', 'lane 1', { ...once(), route: 'lane 1' })
+    await wires[1]!.stop()
+    asked.length = 0
+    // For a moment the one that is left still believes in the other.
+    expect(await codeOfAsync(a.call(to, 'do', 'lane 1', { ...once(), route: 'lane 1' }))).toBe('network.moved')
+    holders.set('lane 1', bob)
+    expect(await a.call(to, 'do', 'lane 1', { ...once(), route: 'lane 1' })).toBe(bob.self.node)
+    expect(new Set(nodesOf(asked))).toEqual(new Set([bob.self.node]))
+  })
+
+  it.each<[string, string, boolean]>([
+    ['a node of a stranger, who answers for it', mallory.self.node, true],
+    ['a node that is not there', third.self.node, false],
+    ['no node at all', '*.>', false],
+  ])('a `moved` that names %s leads nowhere (I8)', async (_, named, impostor) => {
+    const here = world()
+    const b = here.wire(bob)
+    b.serve('do', any, async () => { throw new AigenError('network.moved', undefined, { node: named }) })
+    await b.start()
+    const m = here.wire(mallory)
+    let reached = 0
+    m.serve('do', any, async () => (reached += 1))
+    await m.start()
+    // As if the network let the stranger listen at the subject of bob's that bears the name of its node.
+    const free = here.network.bus()
+    if (impostor) {
+      await free.subscribe(callSubject(to, mallory.self.node, '*'), async ({ subject, data }) => {
+        reached += subject.endsWith('.do') ? 1 : 0
+        return free.request(callSubject(mallory.self.participant, mallory.self.node, 'hello'), data, { timeoutMs: 100 })
+      })
+    }
+    const code = await codeOfAsync(here.wire(alice).call(to, 'do', 1, { ...once(), route: 'r' }))
+    expect(['network.moved', 'network.garbled', 'network.refused']).toContain(code)
+    expect(ERRORS[code].retry).toBe(true)
+    expect(reached).toBe(0)
+  })
+
+  it('an unsealed `moved` sends nobody anywhere: it is anybody\'s word', async () => {
+    const heard: string[] = []
+    const forger: { bus?: Bus } = {}
+    const here = world(({ message }, deliver) => {
+      if (message.subject.startsWith('aigen.v1.call.')) heard.push(message.subject)
+      if (message.subject.endsWith('.do')) forger.bus?.publish(message.reply!, refusal(new AigenError('network.moved', undefined, { node: second.self.node })))
+      else queueMicrotask(deliver)
+    })
+    forger.bus = here.bus(mallory)
+    await fleet(here, new Map([['lane 1', bob]]), [bob])
+    const b2 = here.wire(second)
+    await b2.start()
+    expect(await codeOfAsync(here.wire(alice).call(to, 'do', 'lane 1', { ...once(), node: bob.self.node }))).toBe('network.garbled')
+    expect(heard.filter((subject) => subject.includes(second.self.node))).toEqual([])
+  })
+
+  it('a node that lost its part while it worked says `moved`, one that lost everything says nothing', async () => {
+    const here = world()
+    const state = { fell: undefined as AigenError | undefined }
+    const b = here.wire(bob, { stands: () => async () => { if (state.fell) throw state.fell } })
+    b.serve('do', any, async (body) => {
+      state.fell = body === 'part' ? new AigenError('network.moved') : new AigenError('journal.conflict')
+      return 'stale'
+    })
+    await b.start()
+    const a = here.wire(alice)
+    expect(await codeOfAsync(a.call(to, 'do', 'part', once()))).toBe('network.moved')
+    state.fell = undefined
+    const silent = codeOfAsync(a.call(to, 'do', 'all', once(100)))
+    await here.clock.advance(100)
+    expect(await silent).toBe('network.timeout')
   })
 })

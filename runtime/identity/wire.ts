@@ -30,8 +30,11 @@ export interface WireOptions {
   readonly telemetry?: Telemetry
   /** Partitions this node owns now, told in the welcome. */
   readonly partitions?: () => readonly string[]
-  /** Asked before each answer: rejects when another node has taken over from this one, which then says nothing. */
-  readonly stands?: () => Promise<void>
+  /**
+   * Called when something comes; what it gives is asked before the answer goes, and rejects when another
+   * node has taken over what the answer may rest on: with `network.moved` the caller is told so, else nothing is said.
+   */
+  readonly stands?: () => () => Promise<void>
   /** Calls handled at once, in all (default 256) and of one caller (default 64). */
   readonly concurrency?: number
   readonly concurrencyPerCaller?: number
@@ -47,6 +50,7 @@ export interface Wire extends Broadcast {
    * One attempt of a call: hello where there is no session, one re-hello where the other side lost it.
    *
    * - `network.*`: nobody answered in time, or not authentically; repeat under the same call id.
+   * - `network.moved`: none of the participant's nodes that were asked has it; the same.
    * - `node.busy`, `node.unsupported`, `market.conflict`, `auth.*`, `input.*`: refused before the handler.
    * - any other code is the handler's own.
    *
