@@ -6,7 +6,7 @@ import { canonicalBytes } from '../schemas/canonical.ts'
 import type { Alive, CardBody } from '../schemas/documents.gen.ts'
 import { aliveSubject, cardSubject, signCard } from '../runtime/market/card.ts'
 import { BEAT_MS } from '../runtime/market/liveness.ts'
-import { PARTITION, type Node } from '../runtime/node/node.ts'
+import type { Node } from '../runtime/node/node.ts'
 
 /** How long a card stands without being renewed, and how often it is, in ms. */
 const CARD_MS = 3_600_000
@@ -33,7 +33,7 @@ export async function announcePresence(node: Node, describe: () => Description):
     const body: CardBody = { ...describe(), participant, payee: participant, authorisations: [authorisation], asset: rail.terms.asset, issuedAt: now, expiresAt: now + CARD_MS }
     await bus.keep(cardSubject(participant), canonicalBytes(signCard(body, wire.credentials)))
   }
-  const beat = (partitions: string[] = [PARTITION]): void => bus.publish(aliveSubject(participant), canonicalBytes({ node: wire.node, partitions } satisfies Alive))
+  const beat = (partitions: string[] = node.host.partitions): void => bus.publish(aliveSubject(participant), canonicalBytes({ node: wire.node, partitions } satisfies Alive))
   await renew()
   beat()
   const stopped = new AbortController()

@@ -8,7 +8,7 @@ import { natsJournal } from '../runtime/nats/journal.ts'
 import { connectNats } from '../runtime/nats/connection.ts'
 import { openKeys } from '../runtime/identity/keys.ts'
 import { connectPorts } from '../runtime/node/connect.ts'
-import { PARTITION } from '../runtime/node/node.ts'
+import { partitionName } from '../runtime/actors/placement.ts'
 import { systemRandom } from '../runtime/node/system-random.ts'
 import type { Ground } from './ground.ts'
 import { openMarket } from './paid-step.ts'
@@ -37,7 +37,7 @@ export async function measureStartUp(ground: Ground, { records, say, tell }: Sta
     await market.close()
   }
   const connection = await connectNats(seat.connections.journal, 'bench reader')
-  const log = await natsJournal(connection).open(PARTITION)
+  const log = await natsJournal(connection).open(partitionName('p', 0))
   const readFrom = performance.now()
   let [count, bytes] = [0, 0]
   for await (const { data } of log.read(1)) {

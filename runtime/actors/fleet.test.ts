@@ -162,6 +162,30 @@ describe('a fleet', () => {
     expect(await world.drive(sums(a.host))).toEqual(now)
   })
 
+  it('a node says who holds what it does not, and what it read before another took over does not stand', async () => {
+    const { world, a, b } = await pair()
+    await world.drive(Promise.all(IDS.map((id) => a.host.start(id, {}))))
+    const mine = IDS.find((id) => a.host.holds(id))!
+    a.host.mustHold(mine)
+    expect(() => b.host.mustHold(mine)).toThrow(expect.objectContaining({ code: 'network.moved', node: 'a' }))
+    expect([a.host.partitions, b.host.partitions]).toEqual([owned(a).map((at) => `p${at}`), owned(b).map((at) => `p${at}`)])
+    const shares: number[] = []
+    const stop = b.host.onShare(() => shares.push(owned(b).length))
+    const before = owned(b).length
+    const standing = a.host.standing()
+    await world.drive(standing())
+    const stale = a.host.standing()
+    a.sleep()
+    await world.pass(6_000)
+    expect([shares.length, shares.at(-1)]).toEqual([8 - before, 8])
+    a.wake()
+    await world.pass(200)
+    // It may hold nothing by now, so that there is nothing left to prove: what it said before stands no more for that.
+    await expect(world.drive(stale())).rejects.toMatchObject({ code: 'network.moved' })
+    await world.drive(a.host.standing()())
+    stop()
+  })
+
   it('two that are made at the same moment agree on one creation', async () => {
     const world = new FleetWorld()
     const [a, b] = await Promise.all([world.join('a', {}, 4), world.join('b', {}, 8)]).catch(async (thrown: unknown) => {

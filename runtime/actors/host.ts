@@ -58,6 +58,7 @@ export type Watcher = (actor: LiveActor, entry: Entry) => void
 export class Host {
   readonly #options: HostOptions
   readonly #watchers = new Set<Watcher>()
+  readonly #onShare = new Set<() => void>()
   readonly #waiters: Waiters
   readonly #tenures = new Map<number, Tenure>()
   #placement!: Placement
@@ -65,6 +66,8 @@ export class Host {
   #fleet: Fleet | undefined
   #siblings: Siblings | undefined
   #lost: AigenError | undefined
+  /** Partitions that others took from this node so far. */
+  #losses = 0
   #resumed = false
 
   private constructor(options: HostOptions) {
@@ -104,7 +107,10 @@ export class Host {
       host.#siblings = new Siblings({ bus, node, prefix, clock, kinds, mine, holderOf: (index) => host.#fleet?.holderOf(index) })
       host.#fleet = new Fleet({
         bus, node, prefix, clock, partitions: count, holds: () => [...host.#tenures.keys()],
-        take: async (index) => void (await begin(index, count)),
+        take: async (index) => {
+          await begin(index, count)
+          host.#shared()
+        },
         giveUp: (index) => host.#giveUp(index),
         doubt: (lapsed) => host.#tenures.forEach(({ partition }) => (lapsed ? partition.confirm() : void partition.prove().catch(() => undefined))),
       })
@@ -199,6 +205,33 @@ export class Host {
     }
   }
 
+  /** Whether this node holds the partition that the actor lives in, now. */
+  holds(id: ActorId): boolean {
+    return this.#of(id) !== undefined
+  }
+
+  /** Error `network.moved`, with the node to ask where one is known, unless this node holds what the actor lives in. */
+  mustHold(id: ActorId): void {
+    if (this.#of(id)) return
+    this.#elsewhere()
+    throw new AigenError('network.moved', undefined, { node: this.#fleet?.holderOf(this.#placement.of(id)) })
+  }
+
+  /** Names of the partitions that this node holds, now. */
+  get partitions(): string[] {
+    return [...this.#tenures.keys()].sort((a, b) => a - b).map((index) => partitionName(this.#options.prefix ?? 'p', index))
+  }
+
+  /** Calls `changed` after this node has come to hold other partitions than before; returns how to stop. */
+  onShare(changed: () => void): () => void {
+    this.#onShare.add(changed)
+    return () => this.#onShare.delete(changed)
+  }
+
+  #shared(): void {
+    for (const changed of [...this.#onShare]) changed()
+  }
+
   #waits(id: ActorId, holds: (snapshot: AnyMachineSnapshot) => boolean, timeoutMs: number, signal?: AbortSignal): Promise<LiveActor> {
     const now = this.peek(id)
     if (now && holds(now.snapshot)) return Promise.resolve(now)
@@ -209,6 +242,23 @@ export class Host {
   async prove(): Promise<void> {
     if (this.#lost) throw this.#lost
     await Promise.all(Array.from(this.#tenures.values(), ({ partition }) => partition.prove()))
+  }
+
+  /**
+   * Begins something that rests on what this node holds: what it gives resolves once nothing of that was
+   * another's meanwhile. Rejects with `network.moved` where other nodes hold their share, else as `prove`.
+   */
+  standing(): () => Promise<void> {
+    const losses = this.#losses
+    return async () => {
+      try {
+        await this.prove()
+      } catch (thrown) {
+        if (!this.#fleet || this.#lost) throw thrown
+        throw new AigenError('network.moved', asError(thrown).message, { cause: thrown })
+      }
+      if (this.#losses !== losses) throw new AigenError('network.moved')
+    }
   }
 
   /** Effects that run now, events journaled so far, epoch: for `doctor` and tests. */
@@ -266,11 +316,13 @@ export class Host {
     // One that ended long ago may hear of it late, when another has begun.
     if (this.#tenures.get(index) !== tenure) return
     this.#tenures.delete(index)
+    this.#shared()
     this.#waiters.fail(error, (id) => this.#placement.of(id) === index)
   }
 
   #lose(tenure: Tenure, error: AigenError): void {
     // In a fleet another node has it now, and this one goes on with what it has left.
+    this.#losses += 1
     if (this.#fleet) return this.#drop(tenure, new AigenError('network.moved', error.message, { cause: error }))
     this.#courier.stop()
     this.#end(error)

@@ -26,6 +26,9 @@ type Ask =
   | { readonly ask: 'hear'; readonly partition: number; readonly from: number; readonly sends: readonly Send[] }
 type Answer = { readonly image?: Uint8Array } | { readonly moved: true } | { readonly error: ErrorBody }
 
+/** An actor that is there is not started again, and a message that was heard is not heard again. */
+const repeatable = (ask: Ask): boolean => ask.ask === 'load' || ask.ask === 'hear' || (ask.ask === 'send' && ask.event.type === 'start')
+
 export interface SiblingsOptions {
   readonly bus: Bus
   readonly node: string
@@ -89,8 +92,9 @@ export class Siblings {
           if (!('moved' in answer)) return answer.image === undefined ? undefined : revive(kinds, readImage(answer.image))
         } catch (thrown) {
           const error = asError(thrown)
-          // Nobody has it yet, so it is safe to ask again.
-          if (error.code !== 'network.no-responders' && error.code !== 'network.closed') throw error
+          // Nobody has it yet, or once more changes nothing.
+          const again = error.code === 'network.no-responders' || error.code === 'network.closed' || (error.code === 'network.timeout' && repeatable(ask))
+          if (!again) throw error
         }
       }
       if (clock.monotonic() > until) throw new AigenError('network.moved', `nobody holds partition ${ask.partition} now`)

@@ -40,12 +40,14 @@ export async function connectPorts(connections: Connections, participant: string
     const rail = await evmRail(connections.chain)
     const blobs = await ownBlobs(own)
     const bus = natsBus(network)
+    const ownBus = natsBus(own)
     const journal = natsJournal(own)
     return {
-      bus, journal, blobs, transfer: natsBlobs(network, participant), rail, clock: systemClock, random: systemRandom, connection: network, ...(connections.guardians ? { guardians: connections.guardians } : {}),
+      bus, own: ownBus, journal, blobs, transfer: natsBlobs(network, participant), rail, clock: systemClock, random: systemRandom, connection: network, ...(connections.guardians ? { guardians: connections.guardians } : {}),
       close: async () => {
         await journal.close()
         await bus.close()
+        await ownBus.close()
         for (const connection of opened) await connection.close()
       },
     }

@@ -29,9 +29,6 @@ import { noTelemetry, type Telemetry } from '../telemetry/trace.ts'
 const DAY_MS = 86_400_000
 /** A node key is authorised for this long; a node that lives longer is restarted with a new one. */
 const AUTHORISED_DAYS = 90
-/** Partition of a participant: one for now (D2). */
-export const PARTITION = 'p0'
-
 /** The sender machine as an actor kind: evm knows no host. */
 export const sender = defineActor('sender', '1', senderMachine, {
   pays: [{ by: ['do chain.broadcast'], after: ['on send'] }],
@@ -41,6 +38,8 @@ export const sender = defineActor('sender', '1', senderMachine, {
 
 export interface NodePorts {
   readonly bus: Bus
+  /** On the participant's own account, where its nodes find each other. */
+  readonly own?: Bus
   readonly journal: Journal
   /** The participant's own shelf, and its transfer shelf on the network. */
   readonly blobs: OwnBlobs
@@ -76,7 +75,12 @@ export interface NodeOptions {
   readonly telemetry?: Telemetry
   /** Blocks on top before a chain write counts; default 0. */
   readonly confirmations?: number
-  /** Called once when another process has taken the partition, or the journal is gone. */
+  /**
+   * Whether other nodes of the participant may run beside this one and share its partitions (default
+   * false: another node takes over from this one). Takes `ports.own` and a node key of its own.
+   */
+  readonly fleet?: boolean
+  /** Called once when another process has taken over, or the journal is gone; never in a fleet, where partitions come and go. */
   readonly onLost?: (error: AigenError) => void
   /** Partitions of a participant that is new here; see `HostOptions`. */
   readonly partitions?: number
@@ -97,13 +101,14 @@ export interface Node extends Omit<NodeParts, 'host'> {
 
 /** Opens a node: folds and fences its journal. Errors: `journal.*`, `network.*`, `auth.*`. */
 export async function openNode(options: NodeOptions): Promise<Node> {
-  const { ports, keys, rooms, telemetry = noTelemetry } = options
-  const { bus, clock, random, rail } = ports
+  const { ports, keys, rooms, telemetry = noTelemetry, fleet = false } = options
+  const { bus, own, clock, random, rail } = ports
+  if (fleet && !own) throw new AigenError('input.invalid', 'a node of several takes a bus on its own account', { path: 'ports.own' })
   // The same term for a whole day, so that a restart makes the same authorisation and not one more.
   const today = Math.floor(clock.now() / DAY_MS) * DAY_MS
   const authorisation = authoriseNode(keys.wallet, keys.node.publicKey, { notBefore: today - DAY_MS, notAfter: today + AUTHORISED_DAYS * DAY_MS })
   const opening: { host?: Host } = {}
-  const wire = createWire({ bus, clock, random, node: keys.node, authorisation, telemetry, partitions: () => [PARTITION], stands: async () => opening.host?.prove() })
+  const wire = createWire({ bus, clock, random, node: keys.node, authorisation, telemetry, partitions: () => opening.host?.partitions ?? [], stands: () => opening.host?.standing() ?? (async () => undefined) })
   const directory = await openDirectory({ bus, clock, verifier: wire.credentials.verifier, ...(options.onRefusedCard ? { onRefused: options.onRefusedCard } : {}) })
   const reputation = await reputationOf(ports, directory)
   const parts: NodeParts = {
@@ -128,6 +133,7 @@ export async function openNode(options: NodeOptions): Promise<Node> {
   const { partitions, limits } = options
   const host = await Host.open({
     journal: ports.journal, blobs: ports.blobs, clock, random, registry, ...(partitions === undefined ? {} : { partitions }), ...(limits ? { limits } : {}),
+    ...(fleet && own ? { fleet: { bus: own, node: keys.nodeId } } : {}),
     onLost: (error) => {
       // Who owns nothing any more says nothing more.
       void wire.stop()
