@@ -3,7 +3,7 @@
  * snapshots; machines ask for effects; the host journals in between. Built by `runtime/node`.
  */
 import type { AnyMachineSnapshot } from 'xstate'
-import { AigenError, asError } from '../../schemas/error.ts'
+import { AigenError } from '../../schemas/error.ts'
 import type { OwnBlobs } from '../ports/blobs.ts'
 import type { Bus } from '../ports/bus.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -20,9 +20,11 @@ import type { Partition } from './partition.ts'
 import { partitionsOf } from './partition-reader.ts'
 import { partitionName, PARTITIONS_MAX, Placement } from './placement.ts'
 import type { Entry } from './record.ts'
+import { Share, type Holding } from './share.ts'
 import { Siblings } from './siblings.ts'
 import { snapshotsOf } from './snapshot-log.ts'
 import { Tenure } from './tenure.ts'
+import { until } from './until.ts'
 import { Waiters } from './waiters.ts'
 
 /** What a room brings to a node: its actor kinds and the effects they ask for. */
@@ -49,30 +51,25 @@ export interface HostOptions {
   readonly onLost?: (error: AigenError) => void
 }
 
-/** Pauses between looks at an actor of another node that is waited for, in ms: the first, and the longest. */
-const LOOK_MS = [20, 500] as const
-
 /** Called after each durable event; must not throw and must not block. */
 export type Watcher = (actor: LiveActor, entry: Entry) => void
 
 export class Host {
   readonly #options: HostOptions
   readonly #watchers = new Set<Watcher>()
-  readonly #onShare = new Set<() => void>()
   readonly #waiters: Waiters
-  readonly #tenures = new Map<number, Tenure>()
+  readonly #share: Share
   #placement!: Placement
   #courier!: Courier
   #fleet: Fleet | undefined
   #siblings: Siblings | undefined
   #lost: AigenError | undefined
-  /** Partitions that others took from this node so far. */
-  #losses = 0
   #resumed = false
 
   private constructor(options: HostOptions) {
     this.#options = options
     this.#waiters = new Waiters(options.clock)
+    this.#share = new Share(options.prefix ?? 'p')
   }
 
   /**
@@ -92,11 +89,11 @@ export class Host {
         committed: (one, touched, sent) => host.#committed(one, touched, sent),
         lost: (one, error) => host.#lose(one, error),
       }, partitions)
-      host.#tenures.set(index, tenure)
+      host.#share.add(tenure)
       if (host.#resumed) host.#resume(tenure)
       return tenure
     }
-    const mine = (index: number): Partition | undefined => host.#tenures.get(index)?.partition
+    const mine = (index: number): Partition | undefined => host.#share.partition(index)
     const wanted = Math.min(options.partitions ?? 1, PARTITIONS_MAX)
     const known = fleet ? await partitionsOf(journal, prefix, kinds, clock) : undefined
     // The first one knows how many there are.
@@ -106,13 +103,10 @@ export class Host {
       const { bus, node } = fleet
       host.#siblings = new Siblings({ bus, node, prefix, clock, kinds, mine, holderOf: (index) => host.#fleet?.holderOf(index) })
       host.#fleet = new Fleet({
-        bus, node, prefix, clock, partitions: count, holds: () => [...host.#tenures.keys()],
-        take: async (index) => {
-          await begin(index, count)
-          host.#shared()
-        },
+        bus, node, prefix, clock, partitions: count, holds: () => host.#share.indexes,
+        take: async (index) => void (await begin(index, count)),
         giveUp: (index) => host.#giveUp(index),
-        doubt: (lapsed) => host.#tenures.forEach(({ partition }) => (lapsed ? partition.confirm() : void partition.prove().catch(() => undefined))),
+        doubt: (lapsed) => host.#share.partitions.forEach((partition) => (lapsed ? partition.confirm() : void partition.prove().catch(() => undefined))),
       })
     } else await Promise.all(Array.from({ length: count - 1 }, (_, index) => begin(index + 1, count)))
     host.#courier = new Courier(clock, mine, (to, from, sends) => mine(to)?.hear(from, sends) ?? host.#elsewhere().hear(to, from, sends))
@@ -124,7 +118,7 @@ export class Host {
   /** Runs what the journal left open. Apart from `open`, so that the node's rooms are ready first. */
   resume(): void {
     this.#resumed = true
-    for (const tenure of this.#tenures.values()) this.#resume(tenure)
+    for (const tenure of this.#share) this.#resume(tenure)
   }
 
   /**
@@ -155,7 +149,7 @@ export class Host {
 
   /** Every actor of a kind, in memory or not, and without keeping it there. */
   async *all(kind: string): AsyncGenerator<LiveActor> {
-    for (const { partition } of this.#tenures.values()) yield* partition.keeper.all((id) => kindOf(id) === kind)
+    for (const partition of this.#share.partitions) yield* partition.keeper.all((id) => kindOf(id) === kind)
   }
 
   /** The actor as of the last durable event; nothing for one that is not in memory (`passivates`): `load` it. */
@@ -169,13 +163,13 @@ export class Host {
   }
 
   /** The actors of a kind that are in memory, partition by partition, oldest first. */
-  *list(kind: string): Iterable<LiveActor> {
-    for (const { partition } of this.#tenures.values()) for (const actor of partition.fold.actors.values()) if (actor.kind.name === kind) yield actor
+  list(kind: string): Iterable<LiveActor> {
+    return this.#share.list(kind)
   }
 
   /** Actors that take no more events, and why. */
   *parked(): Iterable<ParkedActor> {
-    for (const { partition } of this.#tenures.values()) yield* partition.fold.parked()
+    for (const { fold } of this.#share.partitions) yield* fold.parked()
   }
 
   /** Calls `watcher` after each durable event; returns how to stop. */
@@ -188,21 +182,10 @@ export class Host {
    * Resolves when `holds(snapshot)` for the actor, now or later, wherever it lives.
    * Errors: `network.timeout` after `timeoutMs`, `network.closed` when ownership ends.
    */
-  async until(id: ActorId, holds: (snapshot: AnyMachineSnapshot) => boolean, timeoutMs: number, signal?: AbortSignal): Promise<LiveActor> {
-    const { clock } = this.#options
-    const end = clock.monotonic() + timeoutMs
-    for (let pause: number = LOOK_MS[0]; ; pause = Math.min(LOOK_MS[1], pause * 2)) {
-      const left = end - clock.monotonic()
-      try {
-        if (!this.#siblings || this.#of(id)) return await this.#waits(id, holds, left, signal)
-        const actor = await this.load(id)
-        if (actor && holds(actor.snapshot)) return actor
-      } catch (thrown) {
-        if (!this.#siblings || asError(thrown).code !== 'network.moved') throw thrown
-      }
-      if (left <= 0) throw new AigenError('network.timeout', `${id} is not there yet`)
-      await clock.sleep(Math.min(pause, left), signal)
-    }
+  until(id: ActorId, holds: (snapshot: AnyMachineSnapshot) => boolean, timeoutMs: number, signal?: AbortSignal): Promise<LiveActor> {
+    const waits = (ms: number): Promise<LiveActor> => this.#waits(id, holds, ms, signal)
+    if (!this.#siblings) return waits(timeoutMs)
+    return until({ clock: this.#options.clock, here: (left) => (this.holds(id) ? waits(left) : undefined), elsewhere: () => this.load(id) }, holds, timeoutMs, signal)
   }
 
   /** Whether this node holds the partition that the actor lives in, now. */
@@ -219,17 +202,12 @@ export class Host {
 
   /** Names of the partitions that this node holds, now. */
   get partitions(): string[] {
-    return [...this.#tenures.keys()].sort((a, b) => a - b).map((index) => partitionName(this.#options.prefix ?? 'p', index))
+    return this.#share.names
   }
 
   /** Calls `changed` after this node has come to hold other partitions than before; returns how to stop. */
   onShare(changed: () => void): () => void {
-    this.#onShare.add(changed)
-    return () => this.#onShare.delete(changed)
-  }
-
-  #shared(): void {
-    for (const changed of [...this.#onShare]) changed()
+    return this.#share.watch(changed)
   }
 
   #waits(id: ActorId, holds: (snapshot: AnyMachineSnapshot) => boolean, timeoutMs: number, signal?: AbortSignal): Promise<LiveActor> {
@@ -241,7 +219,7 @@ export class Host {
   /** Resolves once this process was the owner of what it holds within the last second. Rejects when it is not, or cannot know. */
   async prove(): Promise<void> {
     if (this.#lost) throw this.#lost
-    await Promise.all(Array.from(this.#tenures.values(), ({ partition }) => partition.prove()))
+    await this.#share.prove()
   }
 
   /**
@@ -249,26 +227,13 @@ export class Host {
    * another's meanwhile. Rejects with `network.moved` where other nodes hold their share, else as `prove`.
    */
   standing(): () => Promise<void> {
-    const losses = this.#losses
-    return async () => {
-      try {
-        await this.prove()
-      } catch (thrown) {
-        if (!this.#fleet || this.#lost) throw thrown
-        throw new AigenError('network.moved', asError(thrown).message, { cause: thrown })
-      }
-      if (this.#losses !== losses) throw new AigenError('network.moved')
-    }
+    const standing = this.#share.standing()
+    return async () => (this.#fleet && !this.#lost ? standing() : this.prove())
   }
 
   /** Effects that run now, events journaled so far, epoch: for `doctor` and tests. */
-  stats(): { readonly actors: number; readonly openEffects: number; readonly timers: number; readonly last: number; readonly epoch: number; readonly partitions: number; readonly owned: readonly number[] } {
-    const all = Array.from(this.#tenures.values(), ({ partition }) => partition)
-    const sum = (count: (partition: Partition) => number): number => all.reduce((total, partition) => total + count(partition), 0)
-    return {
-      actors: sum(({ keeper }) => keeper.size), openEffects: sum(({ fold }) => fold.open.size), timers: sum(({ fold }) => fold.timers.size),
-      last: sum(({ last }) => last), epoch: all[0]?.epoch ?? 0, partitions: this.#placement.partitions, owned: [...this.#tenures.keys()],
-    }
+  stats(): Holding & { readonly partitions: number } {
+    return { ...this.#share.stats(), partitions: this.#placement.partitions }
   }
 
   /** Stops effects and timers, waits for the append under way; in a fleet others take over at once. */
@@ -277,7 +242,7 @@ export class Host {
     this.#courier.stop()
     await this.#fleet?.stop()
     await this.#siblings?.stop()
-    await Promise.all([...this.#tenures.values()].map((tenure) => tenure.end(reason)))
+    await Promise.all([...this.#share].map((tenure) => tenure.end(reason)))
     this.#end(reason)
   }
 
@@ -295,7 +260,7 @@ export class Host {
   }
 
   #of(id: ActorId): Partition | undefined {
-    return this.#tenures.get(this.#placement.of(id))?.partition
+    return this.#share.partition(this.#placement.of(id))
   }
 
   #elsewhere(): Siblings {
@@ -305,28 +270,23 @@ export class Host {
 
   /** Ends a tenure in order: what is asked for from here on is asked of another node. */
   async #giveUp(index: number): Promise<void> {
-    const tenure = this.#tenures.get(index)
+    const tenure = this.#share.tenure(index)
     const moved = new AigenError('network.moved', 'another node takes this partition')
     await tenure?.end(moved)
-    if (tenure) this.#drop(tenure, moved)
+    if (tenure) this.#drop(tenure, moved, false)
   }
 
-  #drop(tenure: Tenure, error: AigenError): void {
-    const { index } = tenure
-    // One that ended long ago may hear of it late, when another has begun.
-    if (this.#tenures.get(index) !== tenure) return
-    this.#tenures.delete(index)
-    this.#shared()
-    this.#waiters.fail(error, (id) => this.#placement.of(id) === index)
+  #drop(tenure: Tenure, error: AigenError, lost: boolean): void {
+    if (!this.#share.drop(tenure, lost)) return
+    this.#waiters.fail(error, (id) => this.#placement.of(id) === tenure.index)
   }
 
   #lose(tenure: Tenure, error: AigenError): void {
     // In a fleet another node has it now, and this one goes on with what it has left.
-    this.#losses += 1
-    if (this.#fleet) return this.#drop(tenure, new AigenError('network.moved', error.message, { cause: error }))
+    if (this.#fleet) return this.#drop(tenure, new AigenError('network.moved', error.message, { cause: error }), true)
     this.#courier.stop()
     this.#end(error)
-    for (const one of this.#tenures.values()) void one.end(error)
+    for (const one of this.#share) void one.end(error)
     this.#options.onLost?.(error)
   }
 
