@@ -32,8 +32,10 @@ const FLAT = { actors: 16, early: 20, last: 10_000 }
 const CROWD = 2_000
 /** Events of each of them before its host is closed and opened again. */
 const CROWD_EVENTS = 3
-/** Actors in memory while the others sleep, and how many of those are woken, one after another and then so many at once. */
-const ASLEEP = { resident: 1_000, woken: 400, atOnce: 32 }
+/** Actors in memory while the others sleep, and how many of those are woken: to warm up, one after another, and so many at once. */
+const ASLEEP = { resident: 1_000, warm: 200, woken: 1_000, atOnce: 32 }
+/** The same where there are very many: the default of a node. */
+const MILLION = { resident: 20_000 }
 const SLEEP_MS = 30_000
 
 /** Measures each part in turn and says its lines. */
@@ -187,32 +189,74 @@ async function measureActivation(broker: Broker, { actors, say, tell }: ActorsOp
   const { host, close } = await openHost(broker, 'asleep', { resident: ASLEEP.resident })
   try {
     const before = heapBytes()
-    const id = (at: number): string => `drowsy/${at}`
-    await each(actors, CROWD, (at) => host.start(id(at), {}))
-    const inMemory = (): number => [...host.list('drowsy')].length
-    for (let waited = 0; inMemory() > ASLEEP.resident; waited += 20) {
-      if (waited > SLEEP_MS) throw new Error(`${inMemory()} of ${actors} actors are still in memory`)
-      await new Promise((resolve) => setTimeout(resolve, 20))
-      // eviction begins after an event
-      await host.send(id(actors - 1), { type: 'add', n: 1 })
-    }
+    await putToSleep(host, actors, ASLEEP.resident)
     const heap = heapBytes() - before
-    const stride = Math.max(1, Math.floor((actors - ASLEEP.resident * 2) / (ASLEEP.woken * 2)))
-    let next = 0
-    const wake = async (latencies: number[]): Promise<void> => {
-      const sleeper = id(next++ * stride)
-      if (host.peek(sleeper)) return
-      const from = performance.now()
-      if (!await host.load(sleeper)) throw new Error(`${sleeper} did not come back`)
-      latencies.push(performance.now() - from)
-    }
-    const [alone, together]: [number[], number[]] = [[], []]
-    await each(ASLEEP.woken, 1, () => wake(alone))
-    await each(ASLEEP.woken, ASLEEP.atOnce, () => wake(together))
-    const of = (times: readonly number[]): object => ({ woken: times.length, p50Ms: rounded(percentile(times, 0.5), 3), p99Ms: rounded(percentile(times, 0.99), 3) })
+    const { alone, together } = await wake(host, actors)
     say({ bench: 'actors', part: 'activation', actors, resident: ASLEEP.resident, heapBytesPerActor: Math.round(heap / actors), alone: of(alone), [`at${ASLEEP.atOnce}`]: of(together) })
     tell(`a sleeping actor of ${actors}: back in ${rounded(percentile(alone, 0.5))} ms (p99 ${rounded(percentile(alone, 0.99))}), ${ASLEEP.atOnce} at once in ${rounded(percentile(together, 0.5))} ms (p99 ${rounded(percentile(together, 0.99))}); ${Math.round(heap / actors)} bytes of heap an actor`)
   } finally {
     await close()
   }
 }
+
+/** Many actors on the disk, few in memory: what is resident, the time until all of them take events again, and until one has. */
+export async function measureMillion(broker: Broker, { actors, say, tell }: Omit<ActorsOptions, 'seconds' | 'concurrency'>): Promise<void> {
+  const memory = (): { heap: number; rss: number } => ({ heap: heapBytes(), rss: process.memoryUsage().rss })
+  const before = memory()
+  const first = await openHost(broker, 'million', { resident: MILLION.resident })
+  let from = performance.now()
+  await putToSleep(first.host, actors, MILLION.resident)
+  const startMs = performance.now() - from
+  const after = memory()
+  await first.close()
+  from = performance.now()
+  const again = await openHost(broker, 'million', { resident: MILLION.resident })
+  const recoverMs = performance.now() - from
+  try {
+    if (again.host.stats().actors !== actors) throw new Error(`${again.host.stats().actors} of ${actors} actors came back`)
+    const { alone, together } = await wake(again.host, actors)
+    const [heap, rss] = [(after.heap - before.heap) / actors, (after.rss - before.rss) / actors]
+    say({
+      bench: 'actors', part: 'million', actors, resident: MILLION.resident, startedPerSecond: Math.round((actors * 1_000) / startMs), heapBytesPerActor: Math.round(heap), rssBytesPerActor: Math.round(rss),
+      recoverMs: Math.round(recoverMs), alone: of(alone), [`at${ASLEEP.atOnce}`]: of(together),
+    })
+    tell(`${actors} sleeping actors: made at ${Math.round((actors * 1_000) / startMs)}/s, ${Math.round(heap)} bytes of heap each (resident set ${Math.round(rss)}); open in ${rounded(recoverMs / 1_000)} s after a restart; then one is back in ${rounded(percentile(alone, 0.5))} ms (p99 ${rounded(percentile(alone, 0.99))}), ${ASLEEP.atOnce} at once in ${rounded(percentile(together, 0.5))} ms (p99 ${rounded(percentile(together, 0.99))})`)
+  } finally {
+    await again.close()
+  }
+}
+
+const sleeper = (at: number): string => `drowsy/${at}`
+
+/** Starts so many actors and waits until no more than `resident` of them are in memory. */
+async function putToSleep(host: Host, actors: number, resident: number): Promise<void> {
+  await each(actors, CROWD, (at) => host.start(sleeper(at), {}))
+  const inMemory = (): number => [...host.list('drowsy')].length
+  for (let waited = 0; inMemory() > resident; waited += 20) {
+    if (waited > SLEEP_MS) throw new Error(`${inMemory()} of ${actors} actors are still in memory`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    // eviction begins after an event
+    await host.send(sleeper(actors - 1), { type: 'add', n: 1 })
+  }
+}
+
+/** Times of activations all over the actors, one after another and several at once; the first ones only warm the code. */
+async function wake(host: Host, actors: number): Promise<{ alone: readonly number[]; together: readonly number[] }> {
+  const { warm, woken, atOnce } = ASLEEP
+  const stride = Math.max(1, Math.floor(actors / (warm + 2 * woken + 1)))
+  let next = 0
+  const one = async (latencies: number[]): Promise<void> => {
+    const id = sleeper(next++ * stride)
+    if (host.peek(id)) return
+    const from = performance.now()
+    if (!await host.load(id)) throw new Error(`${id} did not come back`)
+    latencies.push(performance.now() - from)
+  }
+  const [alone, together]: [number[], number[]] = [[], []]
+  await each(warm, 1, () => one([]))
+  await each(woken, 1, () => one(alone))
+  await each(woken, atOnce, () => one(together))
+  return { alone, together }
+}
+
+const of = (times: readonly number[]): object => ({ woken: times.length, p50Ms: rounded(percentile(times, 0.5), 3), p99Ms: rounded(percentile(times, 0.99), 3) })

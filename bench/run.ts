@@ -5,7 +5,7 @@
  * measures the host alone, `growth` and `start-up` what a node's age costs it. Leaves no process and no file.
  */
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
-import { measureActors } from './actors.ts'
+import { measureActors, measureMillion } from './actors.ts'
 import { openBroker } from './broker.ts'
 import { measureDurable, SYSTEMS, USUAL } from './durable.ts'
 import { measureGrowth } from './growth.ts'
@@ -99,9 +99,12 @@ program.command('actors').description('durable events on our host beside raw app
   .option('--seconds <n>', 'how long each is measured', count, 5)
   .option('--concurrency <list>', 'events at once, like 1,32', counts, [1, 32, 256])
   .option('--actors <n>', 'idle actors that are counted and recovered', count, 100_000)
+  .option('--million', 'a million that sleep, and nothing else')
   .option('--json', 'no prose')
-  .action(({ json, ...options }: { seconds: number; concurrency: number[]; actors: number; json?: boolean }) =>
-    on(openBroker, (broker) => measureActors(broker, { ...options, say, tell: tellUnless(json) })))
+  .action(({ json, million, ...options }: { seconds: number; concurrency: number[]; actors: number; million?: boolean; json?: boolean }) => {
+    const told = { say, tell: tellUnless(json) }
+    return on(openBroker, (broker) => (million ? measureMillion(broker, { actors: 1_000_000, ...told }) : measureActors(broker, { ...options, ...told })))
+  })
 program.command('growth').description('what a step costs as runs pile up, and the memory a finished run keeps')
   .option('--runs <n>', 'runs in all', count, 1_000)
   .option('--steps <n>', 'steps of one run', count, 3)

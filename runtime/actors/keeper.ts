@@ -8,11 +8,12 @@ import { asError, type AigenError } from '../../schemas/error.ts'
 import type { Log } from '../ports/journal.ts'
 import type { ActorId } from './actor.ts'
 import type { Fold, LiveActor } from './fold.ts'
-import { encodeImage, imageOf, imageRoots, readImage, revive, type Image } from './image.ts'
+import { readImage, revive, type Image } from './image.ts'
 import type { Kinds } from './kinds.ts'
 import { LARGE_BYTES, type Path } from './large.ts'
 import type { Fresh, SnapshotLog } from './snapshot-log.ts'
 import type { Checkpoint } from './snapshot-record.ts'
+import { shelved, take, type Taken } from './take.ts'
 import type { ValueShelf } from './value-shelf.ts'
 
 export interface Limits {
@@ -28,17 +29,12 @@ export interface Limits {
   readonly retainBytes?: number
 }
 
+/** Passivating actors in memory beyond twice `resident` before events wait for room. */
+const ROOM = 1_000
 /** Events for parked actors that a checkpoint takes along. */
 const KEPT_MAX = 100
 /** Images taken in one go, so that the appends do not wait for many. */
 const SLICE = 128
-
-/** Why a value cannot be put on the shelf. */
-const FULL: ReadonlySet<string> = new Set(['input.too-large', 'blob.quota'])
-
-interface Taken extends Fresh {
-  readonly image: Image
-}
 
 export interface KeeperOptions {
   readonly fold: Fold
@@ -63,6 +59,11 @@ export class Keeper {
   #bytes = 0
   #records = 0
   #working: Promise<void> | undefined
+  /** Actors that this work put out of memory so far. */
+  #gone = 0
+  /** Who waits for room. */
+  #waiting: (() => void)[] = []
+  readonly #wake = (): void => this.#waiting.splice(0).forEach((wake) => wake())
   #stopped = false
 
   constructor(options: KeeperOptions) {
@@ -77,13 +78,31 @@ export class Keeper {
     this.#begin()
   }
 
+  /** Whether so many actors are in memory that events should wait for `room`. */
+  get full(): boolean {
+    return this.#options.fold.passive.size > 2 * this.#limits.resident + ROOM
+  }
+
+  /** Resolves when there is room, or nothing more can be put out of memory: actors come no faster than they go. */
+  async room(): Promise<void> {
+    while (this.full) {
+      this.#begin()
+      if (this.#working === undefined) return
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+      if (this.#working === undefined && this.#gone === 0) return
+    }
+  }
+
   #begin(): void {
     if (this.#working || this.#stopped || !this.#due()) return
     this.#working = this.#work().catch((thrown) => {
       const error = asError(thrown)
       // What is too large for a checkpoint now stays in the journal's tail until the next.
       if (error.code !== 'input.too-large') this.#options.failed(error)
-    }).finally(() => (this.#working = undefined))
+    }).finally(() => {
+      this.#working = undefined
+      this.#wake()
+    })
   }
 
   /** Actors there are, in memory or not. */
@@ -130,10 +149,9 @@ export class Keeper {
   async fetch(id: ActorId): Promise<LiveActor | undefined> {
     if (!this.cold(id)) return this.#options.fold.actors.get(id)
     await this.load([id])
-    const live = this.#options.fold.actors.get(id)
-    // Whoever is only looked at makes room for the next, too.
+    // Whoever is only looked at makes room for the next, too; what was just brought in goes last.
     this.#begin()
-    return live
+    return this.#options.fold.actors.get(id)
   }
 
   /** Brings every actor into memory, for whoever only reads. */
@@ -209,6 +227,7 @@ export class Keeper {
   }
 
   async #work(): Promise<void> {
+    this.#gone = 0
     if (this.#options.fold.passive.size > this.#limits.resident) await this.#evict()
     if (this.#bytes > this.#limits.tailBytes || this.#records > this.#limits.tailRecords) await this.#checkpoint()
   }
@@ -226,7 +245,12 @@ export class Keeper {
       const slice = victims.slice(start, start + SLICE).filter((id) => this.#evictable(id))
       const numbers = new Map(slice.map((id) => [id, fold.actors.get(id)!.number]))
       await this.#save(slice.filter((id) => fold.changed.has(id)))
-      for (const [id, number] of numbers) if (this.#evictable(id) && !fold.changed.has(id) && fold.actors.get(id)!.number === number) fold.evict(id)
+      for (const [id, number] of numbers) {
+        if (!this.#evictable(id) || fold.changed.has(id) || fold.actors.get(id)!.number !== number) continue
+        fold.evict(id)
+        this.#gone += 1
+      }
+      this.#wake()
     }
   }
 
@@ -238,9 +262,9 @@ export class Keeper {
   /** Stores actors as they are now; where that fails they count as changed still, so that none leaves memory with an old image. */
   async #save(ids: readonly ActorId[]): Promise<void> {
     const { fold, snapshots, values } = this.#options
-    const fresh = this.#take(ids)
+    const fresh: Fresh[] = take(fold, ids)
     try {
-      if (values.able) for (const one of fresh) if (one.data.length > LARGE_BYTES) await this.#shelve(one)
+      for (const [place, one] of (fresh as Taken[]).entries()) if (one.data.length > LARGE_BYTES) fresh[place] = await shelved(one, values)
       await snapshots.save(fresh)
     } catch (thrown) {
       for (const id of ids) fold.changed.add(id)
@@ -248,30 +272,6 @@ export class Keeper {
     } finally {
       for (const one of fresh) if (one.values) values.settle(one.values)
     }
-  }
-
-  /** Puts the large values of an image on the shelf; where that is full they stay in it. */
-  async #shelve(fresh: Taken): Promise<void> {
-    const { values } = this.#options
-    try {
-      const { value, keys } = await values.shelve(fresh.image, imageRoots(fresh.image))
-      if (keys.length > 0) Object.assign(fresh, { data: encodeImage(value), values: keys })
-    } catch (thrown) {
-      if (!FULL.has(asError(thrown).code)) throw thrown
-    }
-  }
-
-  /** Images of actors as they are now. */
-  #take(ids: readonly ActorId[]): Taken[] {
-    const { fold } = this.#options
-    return ids.flatMap((id) => {
-      fold.changed.delete(id)
-      const actor = fold.actors.get(id)
-      if (!actor) return []
-      const hot = !actor.kind.passivates || !fold.quiet(id) || fold.timersOf(id).length > 0
-      const image = imageOf(fold, actor)
-      return [{ actor: id, hot, image, data: encodeImage(image) }]
-    })
   }
 
   async #checkpoint(): Promise<void> {
@@ -286,9 +286,10 @@ export class Keeper {
     const changed = [...fold.changed]
     for (let start = 0; start < changed.length; start += SLICE) await this.#save(changed.slice(start, start + SLICE))
     const roots: Path[] = [...kept.map((_, index) => ['kept', index, 'event']), ...channels.outbox.map((_, index) => ['channels', 'outbox', index, 'event'])]
-    const { value, keys } = values.able ? await values.shelve<Checkpoint>({ through, seen: 0, births: fold.births, kept, channels, partitions: partitions() }, roots) : { value: undefined, keys: [] }
+    const checkpoint: Checkpoint = { through, seen: through, births: fold.births, kept, channels, partitions: partitions() }
+    const { value, keys } = values.able ? await values.shelve(checkpoint, roots) : { value: checkpoint, keys: [] }
     try {
-      await snapshots.mark({ ...(value ?? { through, births: fold.births, kept, channels, partitions: partitions() }), seen: last() })
+      await snapshots.mark({ ...value, seen: last() })
       values.mark(keys)
     } finally {
       values.settle(keys)

@@ -222,6 +222,7 @@ export class Partition extends PartitionReader {
       this.#commit(staged)
       for (const answer of answers) answer()
       this.keeper.committed(bytes)
+      if (this.keeper.full) await this.keeper.room()
     }
     this.#taken = []
     this.#held = NOBODY

@@ -17,7 +17,7 @@ import { readImage } from './image.ts'
 import { decodeSnapshots, encodeSnapshots, type Batch, type Checkpoint, type Common, type Place, type SnapshotRecord } from './snapshot-record.ts'
 
 /** Bytes of one record of images, about: bringing one actor back reads all of its record. */
-const BATCH_BYTES = 8_000
+const BATCH_BYTES = 16_000
 /** An image longer than this is stored in pieces of this length. */
 const PIECE_BYTES = 500_000
 /** Entries of one record of the index. */
@@ -45,9 +45,13 @@ export class SnapshotLog {
   readonly #log: Log
   readonly #clock: Clock
   readonly #owner: string
-  readonly #places = new Map<ActorId, Place>()
-  /** Of the images that name large values, which. */
-  readonly #values = new Map<ActorId, readonly string[]>()
+  /**
+   * Of each actor's newest image, twice the record's sequence, and one more where it must be in memory: a
+   * number for each of those that sleep, of whom there may be a million.
+   */
+  readonly #places = new Map<ActorId, number>()
+  /** What else there is to say of the few: where a long image begins, and the large values that one names. */
+  readonly #rest = new Map<ActorId, Pick<Place, 'from' | 'values'>>()
   #epoch = 0
   #last = 0
   /** Sequence of the last checkpoint, and from where on the index is to be read for it. */
@@ -76,7 +80,7 @@ export class SnapshotLog {
 
   /** Sequence of the record that holds its newest image. */
   at(actor: ActorId): number | undefined {
-    return this.#places.get(actor)?.at
+    return this.#placeOf(actor)?.at
   }
 
   ids(): Iterable<ActorId> {
@@ -85,7 +89,7 @@ export class SnapshotLog {
 
   /** Names of the large values that the newest images name. */
   values(): Set<string> {
-    return new Set([...this.#values.values()].flat())
+    return new Set([...this.#rest.values()].flatMap(({ values }) => values ?? []))
   }
 
   /** Reads the newest checkpoint and the index that belongs to it; nothing when there is none. Errors: `journal.*`. */
@@ -111,7 +115,7 @@ export class SnapshotLog {
   /** Forgets all: what the log has is not of this journal. */
   discard(): void {
     this.#places.clear()
-    this.#values.clear()
+    this.#rest.clear()
     this.#counts.clear()
     this.#mark = this.#from = this.#stored = this.#sinceIndex = 0
   }
@@ -124,7 +128,8 @@ export class SnapshotLog {
 
   /** Images of actors that must be in memory. */
   async *hot(): AsyncGenerator<Uint8Array> {
-    const ids = [...this.#places.values()].filter(({ hot }) => hot).map(({ id }) => id)
+    const ids: ActorId[] = []
+    for (const [id, place] of this.#places) if (place % 2 === 1) ids.push(id)
     yield* this.load(ids)
   }
 
@@ -132,10 +137,10 @@ export class SnapshotLog {
   async *load(ids: readonly ActorId[]): AsyncGenerator<Uint8Array> {
     const wanted = new Map<number, Set<ActorId>>()
     for (const id of ids) {
-      const place = this.#places.get(id)
-      if (!place) continue
-      const group = wanted.get(place.at) ?? new Set()
-      wanted.set(place.at, group.add(id))
+      const at = this.at(id)
+      if (at === undefined) continue
+      const group = wanted.get(at) ?? new Set()
+      wanted.set(at, group.add(id))
     }
     const records = [...wanted]
     for (let start = 0; start < records.length; start += PARALLEL) {
@@ -187,10 +192,17 @@ export class SnapshotLog {
     this.#sinceIndex += ids.length
   }
 
-  #place(place: Place): void {
-    this.#places.set(place.id, place)
-    if (place.values) this.#values.set(place.id, place.values)
-    else this.#values.delete(place.id)
+  #place({ id, at, from, hot, values }: Place): void {
+    this.#places.set(id, 2 * at + (hot ? 1 : 0))
+    if (from !== at || values) this.#rest.set(id, { from, ...(values ? { values } : {}) })
+    else this.#rest.delete(id)
+  }
+
+  #placeOf(id: ActorId): Place | undefined {
+    const place = this.#places.get(id)
+    if (place === undefined) return undefined
+    const at = Math.floor(place / 2)
+    return { id, at, from: at, hot: place % 2 === 1, ...this.#rest.get(id) }
   }
 
   #count(at: number, count: number): void {
@@ -220,11 +232,12 @@ export class SnapshotLog {
     if (this.#stored <= 2 * this.#places.size + SLACK) return false
     const records = [...this.#counts.keys()].sort((a, b) => a - b)
     const half = records[records.length >> 1]!
-    const live = [...this.#places.values()].filter(({ from }) => from < half).map(({ id }) => id)
+    const live: ActorId[] = []
+    for (const [id, place] of this.#places) if (place < 2 * half || (this.#rest.get(id)?.from ?? half) < half) live.push(id)
     let group: Fresh[] = []
     for await (const data of this.load(live)) {
       const { actor } = readImage(data)
-      const { hot, values } = this.#places.get(actor)!
+      const { hot, values } = this.#placeOf(actor)!
       group.push({ actor, hot, data, ...(values ? { values } : {}) })
       if (group.length < COPY) continue
       await this.#save(group)
@@ -240,10 +253,12 @@ export class SnapshotLog {
   }
 
   async #index(): Promise<void> {
-    const places = [...this.#places.values()]
+    const ids = [...this.#places.keys()]
     const from = this.#last + 1
-    for (let start = 0; start < places.length || start === 0; start += INDEX_ENTRIES) {
-      await this.#append({ ...this.#common(), type: 'index', places: places.slice(start, start + INDEX_ENTRIES), ...(start === 0 ? { counts: [...this.#counts] } : {}) })
+    const counts = [...this.#counts]
+    for (let start = 0; start < Math.max(1, ids.length, counts.length); start += INDEX_ENTRIES) {
+      const places = ids.slice(start, start + INDEX_ENTRIES).map((id) => this.#placeOf(id)!)
+      await this.#append({ ...this.#common(), type: 'index', places, counts: counts.slice(start, start + INDEX_ENTRIES) })
     }
     this.#from = from
     this.#sinceIndex = 0
@@ -252,7 +267,8 @@ export class SnapshotLog {
   /** The first record that anything is read from. */
   #needed(): number {
     let first = this.#from
-    for (const { from } of this.#places.values()) if (from < first) first = from
+    for (const place of this.#places.values()) if (place < 2 * first) first = Math.floor(place / 2)
+    for (const { from } of this.#rest.values()) if (from < first) first = from
     return first
   }
 

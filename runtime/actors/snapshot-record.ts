@@ -44,7 +44,7 @@ export interface Common {
 }
 /** `pieces`: of a single image that is too long for one record, the sequences of its pieces. `values`: those that each image names, where any does. */
 export type Batch = Common & { readonly type: 'batch'; readonly ids: readonly ActorId[]; readonly hot: readonly boolean[]; readonly images: readonly Uint8Array[]; readonly pieces?: readonly number[]; readonly values?: readonly (readonly string[] | null)[] }
-/** `counts`: how many images each record holds that is kept, in the first record of an index. */
+/** `counts`: how many images each record holds that is kept. */
 export type Index = Common & { readonly type: 'index'; readonly places: readonly Place[]; readonly counts?: readonly (readonly [number, number])[] }
 export type Mark = Common & { readonly type: 'checkpoint'; readonly checkpoint: Checkpoint; readonly from: number }
 export type Piece = Common & { readonly type: 'piece'; readonly data: Uint8Array }

@@ -51,6 +51,19 @@ describe('passivation (D2)', () => {
     expect(await everything(host)).toEqual(await told(world))
   })
 
+  it('lets events wait rather than memory grow, when actors come faster than they can be stored', async () => {
+    const world = new CounterWorld()
+    world.limits = { resident: 100 }
+    const slow = { beforeAppend: (log: string) => (log === SNAPSHOTS ? world.settle(10) : undefined) }
+    const host = await world.open({}, slow, [PASSIVE])
+    let most = 0
+    host.watch(() => (most = Math.max(most, [...host.list('counter')].length)))
+    await Promise.all(Array.from({ length: 8_000 }, (_, at) => host.start(`counter/${at}`, {})))
+    expect(host.stats().actors).toBe(8_000)
+    // Twice as many as may stay, some room, and the group that was let in last.
+    expect(most).toBeLessThan(200 + 1_000 + 512)
+  })
+
   it('wakes who is told by another', async () => {
     const world = tight()
     const host = await world.open({}, {}, [PASSIVE])
