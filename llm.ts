@@ -3,7 +3,7 @@
  * without language models does not load LangChain. Each name is documented where it is defined.
  *
  * @example
- * const allowance = openAllowance(user, { limit: '0.25' })
+ * const allowance = await openAllowance(user, { limit: '0.25' })
  * const model = new NetworkChatModel({ user, allowance })
  * const tools = networkTools({ user, allowance })
  */

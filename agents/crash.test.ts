@@ -48,7 +48,7 @@ describe('whoever dies, at whichever append, nothing is lost and nothing paid tw
       if (over === 'done') break
       await doomed.kill()
       const again = await world.drive(world.user('alice'))
-      const [known] = listRuns(again)
+      const [known] = await listRuns(again)
       const run = known?.run ?? (await world.drive(startRun(again, { document, inputs: { text: 'hi' } })))
       const { output, error, bill } = await world.drive(finishRun(again, run, 60_000))
       expect(error, `killed ${when} append ${nth}`).toBeNull()

@@ -28,7 +28,7 @@ it('a node that comes back after all its time is over asks again, and does not f
     await doomed.kill()
     await world.drive(world.clock.sleep(300_000), 310_000)
     const again = await world.drive(world.user('alice'))
-    const [known] = listRuns(again)
+    const [known] = await listRuns(again)
     const negotiation = [...again.node.host.list('negotiation')].at(-1)
     if (known && (!negotiation || negotiation.snapshot.status === 'active')) {
       agreed++

@@ -173,7 +173,7 @@ describe('a light node', () => {
       await doomed.kill()
       const again = await world.drive(world.lightUser('alice', relays))
       expect(await world.drive(hire(again, { ...call, key: 'once' })), `killed ${when} append ${nth}`).toMatchObject({ output: { text: 'HI' }, charged: '0.01' })
-      for (const { run } of listRuns(again)) await world.drive(finishRun(again, run, 60_000))
+      for (const { run } of await listRuns(again)) await world.drive(finishRun(again, run, 60_000))
       expect([...again.node.host.list('run')].map(({ snapshot }) => (snapshot.context as RunContext).spent)).toEqual(['10000'])
       await balanced(again, 10_000n)
       await world.close()

@@ -46,7 +46,7 @@ describe('a network that loses, repeats, delays and reorders (D10)', () => {
     const run = host.context<RunContext>(`run/${id}`)!
     if (error === null) expect(output).toEqual({ b: 'A', all: ['X', 'Y', 'Z'] })
     expect(BigInt(run.spent)).toBeLessThanOrEqual(BigInt(run.hold))
-    const paid = paidCalls(host, run, wire.credentials.verifier)
+    const paid = await paidCalls(host, run, wire.credentials.verifier)
     expect(paid.reduce((sum, one) => sum + BigInt(one.delivery.body.amount), 0n)).toBe(BigInt(run.spent))
     expect(new Set(paid.map(({ delivery }) => `${delivery.body.agreement} ${delivery.body.call}`)).size).toBe(paid.length)
     for (const { receipt } of paid) verifyReceipt(receipt, world.rail)

@@ -33,7 +33,7 @@ describe('a provider that lies is not paid for it', () => {
     world.drive(startRun(user, { document, inputs: { text: input } }).then((id) => finishRun(user, id, 110_000)))
 
   /** I2, I3, I4 at the end of a run, whatever came of it. */
-  const balanced = (user: User, { run: id, bill }: Finished): void => {
+  const balanced = async (user: User, { run: id, bill }: Finished): Promise<void> => {
     const { host, wire } = user.node
     const context = host.context<RunContext>(`run/${id}`)!
     const wallet = host.context<WalletContext>('wallet')!
@@ -41,7 +41,7 @@ describe('a provider that lies is not paid for it', () => {
     expect(wallet.holds).toEqual({})
     expect(available(wallet)).toBe(10_000_000n - BigInt(context.spent))
     expect(BigInt(context.spent)).toBeLessThanOrEqual(BigInt(context.budget))
-    const paid = paidCalls(host, context, wire.credentials.verifier)
+    const paid = await paidCalls(host, context, wire.credentials.verifier)
     expect(paid.reduce((sum, one) => sum + BigInt(one.delivery.body.amount), 0n)).toBe(BigInt(context.spent))
     for (const { receipt } of paid) verifyReceipt(receipt, world.rail)
     expect(bill.run).toBe(id)
@@ -101,7 +101,7 @@ describe('a provider that lies is not paid for it', () => {
     expect(finished.bill.transactions).toEqual([])
     expect(liar.vouchers).toEqual([])
     expect(Math.max(0, ...Object.values(liar.asked)), 'asked in a circle').toBeLessThan(60)
-    balanced(user, finished)
+    await balanced(user, finished)
   })
 
   it.each(cases.map(([what, , tricks]) => [what, tricks] as const))('%s: an honest one is hired instead', async (_what, tricks) => {
@@ -115,7 +115,7 @@ describe('a provider that lies is not paid for it', () => {
     expect(finished.bill.spent).toBe('0.02')
     expect(finished.bill.settled).toBe('0.02')
     expect(liar.vouchers).toEqual([])
-    balanced(user, finished)
+    await balanced(user, finished)
   })
 
   const bargains: [string, NonNullable<Tricks['counter']>][] = [
@@ -135,7 +135,7 @@ describe('a provider that lies is not paid for it', () => {
     expect(liar.asked['quote']).toBe(1)
     expect(finished.error).toBeNull()
     expect(finished.bill.steps[0]).toMatchObject({ agreed: '0.01', charged: '0.01' })
-    balanced(user, finished)
+    await balanced(user, finished)
   })
 
   it('one that answers a call for quotes a hundred times does not crowd the others out', async () => {
@@ -145,7 +145,7 @@ describe('a provider that lies is not paid for it', () => {
     const user = await world.drive(world.user('alice'))
     const finished = await run(user)
     expect(finished.bill.steps[0]).toMatchObject({ providerName: 'honest', charged: '0.02' })
-    balanced(user, finished)
+    await balanced(user, finished)
   })
 
   const takers: [string, Tricks, (liar: Liar) => void][] = [
@@ -164,7 +164,7 @@ describe('a provider that lies is not paid for it', () => {
     expect(finished.bill).toMatchObject({ spent: '0.01', settled: '0', transactions: [] })
     expect(new Set(liar.vouchers.map((one) => one.cumulative))).toEqual(new Set(['10000']))
     check(liar)
-    balanced(user, finished)
+    await balanced(user, finished)
     // The next run does not hang on the lane that is stuck.
     const again = await run(user, 'ho')
     expect(again.error).toBeNull()
@@ -183,7 +183,7 @@ describe('a provider that lies is not paid for it', () => {
     const finished = await run(user)
     expect(finished.error).toBeNull()
     expect(finished.bill).toMatchObject({ spent: '0.01', settled: '0.01' })
-    balanced(user, finished)
+    await balanced(user, finished)
   })
 })
 

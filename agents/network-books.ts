@@ -159,18 +159,18 @@ export class NetworkBooks {
       const { running } = processes.get(name)!
       const wallet = running!.node.host.context<WalletContext>('wallet')!
       if (Object.keys(wallet.holds).length > 0) this.found(broken('I2', `runs of ${name} have ended and hold money: ${JSON.stringify(wallet.holds)}`))
-      if (!forgetful.has(name)) this.#runs(running!.node, wallet)
+      if (!forgetful.has(name)) await this.#runs(running!.node, wallet)
     }
   }
 
   /** I1, I2, I3 over every run: what it spent are receipts that verify, of calls paid once. */
-  #runs({ host, wire: { credentials: { verifier } } }: Node, wallet: WalletContext): void {
+  async #runs({ host, wire: { credentials: { verifier } } }: Node, wallet: WalletContext): Promise<void> {
     const calls = new Set<string>()
     let spent = 0n
-    for (const { snapshot } of host.list('run')) {
+    for await (const { snapshot } of host.all('run')) {
       const run = snapshot.context as RunContext
       spent += BigInt(run.spent)
-      const paid = paidCalls(host, run, verifier)
+      const paid = await paidCalls(host, run, verifier)
       this.ended[run.error ? 'failed' : 'done']++
       this.ended.paid += paid.length
       const sum = paid.reduce((total, { amount }) => total + amount, 0n)

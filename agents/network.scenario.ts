@@ -7,6 +7,8 @@
 import { createHash } from 'node:crypto'
 import { asError } from '../schemas/error.ts'
 import { nodeId } from '../schemas/id.ts'
+import type { LiveActor } from '../runtime/actors/fold.ts'
+import type { Host } from '../runtime/actors/host.ts'
 import { nodeSigner } from '../runtime/identity/ed25519.ts'
 import type { Keys } from '../runtime/identity/keys.ts'
 import { toText } from '../runtime/identity/text-bytes.ts'
@@ -108,6 +110,8 @@ class Network {
   readonly #options: ScenarioOptions
   readonly #work: Work
   readonly #faults: readonly Fault[]
+  /** Runs that have ended, by the host that has said so. */
+  readonly #ended = new WeakMap<Host, Set<string>>()
   readonly #books: NetworkBooks
   readonly #processes = new Map<string, Process<{ readonly node: Node }>>()
   readonly #users = new Map<string, Process<User>>()
@@ -213,11 +217,22 @@ class Network {
     return [...this.#processes.values()].every(({ life }) => life?.unheard === 0)
   }
 
+  /** One that has ended may be out of memory: it is looked at there once, and known the next time. */
+  #hasEnded(host: Host, run: string): boolean {
+    const ended = this.#ended.get(host) ?? new Set()
+    this.#ended.set(host, ended)
+    const note = (actor: LiveActor | undefined): void => void (actor?.snapshot.status === 'done' && ended.add(run))
+    const actor = host.peek(run)
+    if (actor) note(actor)
+    else if (!ended.has(run)) host.load(run).then(note, () => undefined)
+    return ended.has(run)
+  }
+
   #done(): boolean {
     return this.#work.errands.every(({ user, key }) => {
       const host = this.#users.get(user)!.running?.node.host
       // What a run tells its wallet at its end may be on its way.
-      return host?.peek(`run/${keyedRun(key)}`)?.snapshot.status === 'done' && host.context<WalletContext>('wallet')?.holds[`run/${keyedRun(key)}`] === undefined
+      return host !== undefined && this.#hasEnded(host, `run/${keyedRun(key)}`) && host.context<WalletContext>('wallet')?.holds[`run/${keyedRun(key)}`] === undefined
     })
   }
 

@@ -49,7 +49,7 @@ describe('a subscription', () => {
       const { output, charged, bill } = await call(user)
       expect([output, charged, bill.spent, bill.settled]).toEqual([{ text: 'HI', quality: 90 }, '0', '0', '0'])
       expect(bill.steps[0]).toMatchObject({ agreed: '0', list: '0.01', receipt: expect.any(String), outputHash: expect.any(String) })
-      const [paid] = paidCalls(user.node.host, user.node.host.context<RunContext>(`run/${bill.run}`)!, user.node.wire.credentials.verifier)
+      const [paid] = await paidCalls(user.node.host, user.node.host.context<RunContext>(`run/${bill.run}`)!, user.node.wire.credentials.verifier)
       verifyReceipt(paid!.receipt)
       expect(paid!.receipt.agreement.terms).toMatchObject({ pass: bought.pass, unitPrice: '0', cap: '0' })
     }

@@ -39,7 +39,7 @@ describe('bad luck costs nothing but what was delivered', () => {
   const stepOf = (bill: Bill, name: string): BillStep => bill.steps.find((one) => one.step === name)!
 
   /** I2, I3, I4, and that the bill's lines add up. */
-  const balanced = (user: User, { run: id, bill }: Finished, deposit = 10_000_000n): void => {
+  const balanced = async (user: User, { run: id, bill }: Finished, deposit = 10_000_000n): Promise<void> => {
     const { host, wire } = user.node
     const context = host.context<RunContext>(`run/${id}`)!
     const wallet = host.context<WalletContext>('wallet')!
@@ -48,7 +48,7 @@ describe('bad luck costs nothing but what was delivered', () => {
     expect(available(wallet)).toBe(deposit - BigInt(wallet.spent))
     expect(context.doubts).toBe(0)
     expect(BigInt(context.spent)).toBeLessThanOrEqual(BigInt(context.hold))
-    const paid = paidCalls(host, context, wire.credentials.verifier)
+    const paid = await paidCalls(host, context, wire.credentials.verifier)
     expect(paid.reduce((sum, one) => sum + BigInt(one.delivery.body.amount), 0n)).toBe(BigInt(context.spent))
     for (const { receipt } of paid) verifyReceipt(receipt, world.rail)
     const lines = bill.steps.reduce((sum, one) => sum + Math.round(Number(one.charged) * 1e6), 0)
@@ -61,14 +61,14 @@ describe('bad luck costs nothing but what was delivered', () => {
       const finished = await run(user, pipeline({ only: step('${input.text}', { retry }) }, '${steps.only.text}'))
       expect(finished).toMatchObject({ error: null, output: 'HI', bill: { spent: '0.02' } })
       expect(stepOf(finished.bill, 'only').attempts).toMatchObject([{ providerName: 'bad', state: 'failed', charged: '0' }, { providerName: 'good', state: 'done' }])
-      balanced(user, finished)
+      await balanced(user, finished)
     })
 
     it('that throws is the end where the document allows no second try', async () => {
       const user = await open([shouter('bad', '0.01', 90, { handler: async () => { throw new Error('out of memory') } }), shouter('good', '0.02', 90)])
       const finished = await run(user, pipeline({ only: step('${input.text}') }, '${steps.only.text}'))
       expect(finished).toMatchObject({ error: { code: 'step.failed', path: 'steps.only' }, output: null, bill: { spent: '0' } })
-      balanced(user, finished)
+      await balanced(user, finished)
     })
 
     it('that hangs past its deadline is left: the step goes elsewhere, the late result is not paid', async () => {
@@ -83,7 +83,7 @@ describe('bad luck costs nothing but what was delivered', () => {
       await world.drive(world.clock.sleep(15_000))
       expect(late).toBe(1)
       expect(await world.rail.balance(keysOf('slow').participant)).toBe(0n)
-      balanced(user, finished)
+      await balanced(user, finished)
     })
 
     it('that had delivered when it was asked to cancel is paid, though the step has gone elsewhere (D6)', async () => {
@@ -97,7 +97,7 @@ describe('bad luck costs nothing but what was delivered', () => {
       expect(finished).toMatchObject({ error: null, output: 'HI', bill: { spent: '0.03' } })
       expect(liar.vouchers).toHaveLength(1)
       expect(stepOf(finished.bill, 'only').attempts).toMatchObject([{ providerName: 'mute', state: 'timeout', charged: '0.01' }, { providerName: 'good', charged: '0.02' }])
-      balanced(user, finished)
+      await balanced(user, finished)
     })
 
     it('that dies between delivery and payment is paid when it is back', async () => {
@@ -114,7 +114,7 @@ describe('bad luck costs nothing but what was delivered', () => {
       await world.drive(world.clock.sleep(110_000))
       expect(await world.rail.balance(keysOf('p1').participant)).toBe(10_000n)
       expect(Object.values(user.node.host.context<PurseContext>('purse')!.lanes)).toMatchObject([{ use: null, payment: null }])
-      balanced(user, finished)
+      await balanced(user, finished)
     })
 
     it('that dies while it works is left for another', async () => {
@@ -124,7 +124,7 @@ describe('bad luck costs nothing but what was delivered', () => {
       const user = await world.drive(world.user('alice'))
       const finished = await run(user, pipeline({ only: step('${input.text}', { retry, sla: { deadline: '20s', grace: '1s' } }) }, '${steps.only.text}'))
       expect(finished).toMatchObject({ error: null, output: 'HI', bill: { spent: '0.02' } })
-      balanced(user, finished)
+      await balanced(user, finished)
     })
 
     it('whose work must not be done twice does it once, also when it dies over it', async () => {
@@ -142,7 +142,7 @@ describe('bad luck costs nothing but what was delivered', () => {
       const finished = await finish(user, id)
       expect(finished).toMatchObject({ error: null, output: 'HI', bill: { spent: '0.02' } })
       expect(worked).toBe(1)
-      balanced(user, finished)
+      await balanced(user, finished)
     })
 
     it('that has other keys by now leaves receipts that verify, also after the payer was started again (I3)', async () => {
@@ -155,7 +155,7 @@ describe('bad luck costs nothing but what was delivered', () => {
       ;(world.clock as VirtualClock).skew(3 * 86_400_000)
       await world.drive(world.provider(shouter('p1', '0.01', 90)))
       const again = await world.drive(world.user('alice'))
-      balanced(again, { ...finished, bill: billNow(again, finished.run) })
+      await balanced(again, { ...finished, bill: await billNow(again, finished.run) })
     })
 
     // Found by the simulator (seed 285): what one node of the payer had signed, another one went on with.
@@ -173,7 +173,7 @@ describe('bad luck costs nothing but what was delivered', () => {
       const again = await world.drive(world.user('alice', { keys: { ...keysOf('alice'), node, nodeId: nodeId(toText(node.publicKey)) } }))
       const finished = await finish(again, id)
       expect(finished).toMatchObject({ error: null, output: 'HI' })
-      balanced(again, finished)
+      await balanced(again, finished)
     })
 
     it('that says its input cannot be read is believed: nobody else is asked, nothing is paid', async () => {
@@ -183,7 +183,7 @@ describe('bad luck costs nothing but what was delivered', () => {
       const finished = await run(user, pipeline({ only: step('${input.text}', { retry: { ...retry, attempts: 3 } }) }, '${steps.only.text}'))
       expect(finished).toMatchObject({ error: { code: 'step.input', path: 'steps.only' }, bill: { spent: '0' } })
       expect(asked).toBe(1)
-      balanced(user, finished)
+      await balanced(user, finished)
     })
 
     it('none: nobody offers, nothing starts to cost', async () => {
@@ -192,7 +192,7 @@ describe('bad luck costs nothing but what was delivered', () => {
       expect(away!.alive).toBe(true)
       const dear = await run(user, pipeline({ only: step('${input.text}', { price: { max: '0.005' } }) }, '${steps.only.text}'))
       expect(dear).toMatchObject({ error: { code: 'market.no-provider' }, bill: { spent: '0' } })
-      balanced(user, dear)
+      await balanced(user, dear)
     })
 
     it('all of them busy: the step waits for nobody and costs nothing', async () => {
@@ -203,7 +203,7 @@ describe('bad luck costs nothing but what was delivered', () => {
       const finished = await run(user, pipeline({ only: step('${input.text}') }, '${steps.only.text}'))
       expect(finished.error?.code).toBe('market.no-provider')
       balanced2(finished)
-      balanced(user, await finish(user, first))
+      await balanced(user, await finish(user, first))
     })
     const balanced2 = ({ bill }: Finished): void => expect(bill.spent).toBe('0')
   })
@@ -221,7 +221,7 @@ describe('bad luck costs nothing but what was delivered', () => {
       const finished = await run(user, pipeline({ only: step('${input.text}') }, '${steps.only.text}'))
       expect(finished).toMatchObject({ error: { code: 'wallet.empty' }, bill: { spent: '0' } })
       expect([...user.node.host.list('step')]).toEqual([])
-      balanced(user, finished, 15_000n)
+      await balanced(user, finished, 15_000n)
     })
 
     it('two runs at once that share funds for one: one gets its hold (I4), and the other may come later', async () => {
@@ -230,14 +230,14 @@ describe('bad luck costs nothing but what was delivered', () => {
       const ids = await Promise.all([start(user, document), start(user, document)])
       const both = await Promise.all(ids.map((id) => finish(user, id)))
       expect(both.map((one) => one.error?.code ?? 'done').toSorted()).toEqual(['done', 'wallet.empty'])
-      for (const one of both) balanced(user, one, 30_000n)
+      for (const one of both) await balanced(user, one, 30_000n)
       expect((await run(user, document)).error).toBeNull()
     })
 
     it('a vault that the lanes have used up refuses a lane, and the run ends', async () => {
       const user = await open([shouter('p1', '0.01', 90), shouter('p2', '0.011', 90)], { deposit: 20_000n })
       const finished = await run(user, pipeline({ only: step('${input.text}') }, '${steps.only.text}'))
-      balanced(user, finished, 20_000n)
+      await balanced(user, finished, 20_000n)
       expect(finished.error).toBeNull()
     })
   })
@@ -253,14 +253,14 @@ describe('bad luck costs nothing but what was delivered', () => {
       expect(finished.output).toEqual(words.map((word) => ({ text: word.toUpperCase(), quality: 90 })))
       expect(Number(finished.bill.spent)).toBeCloseTo(count * 0.01)
       expect(finished.bill.settled).toBe(finished.bill.spent)
-      balanced(user, finished)
+      await balanced(user, finished)
     })
 
     it('more items than it may have', async () => {
       const user = await open([shouter('p1', '0.01', 90)])
       const finished = await run(user, each(), { words: Array.from({ length: 9 }, () => 'x') })
       expect(finished).toMatchObject({ error: { code: 'step.expression' }, bill: { spent: '0' } })
-      balanced(user, finished)
+      await balanced(user, finished)
     })
 
     it('one of many fails: what was delivered is paid, the rest is not begun', async () => {
@@ -274,7 +274,7 @@ describe('bad luck costs nothing but what was delivered', () => {
       const finished = await run(user, each({ parallel: 1 }), { words: ['w0', 'w1', 'w2', 'w3', 'w4'] })
       expect(finished).toMatchObject({ error: { code: 'step.failed', path: 'steps.all' }, bill: { spent: '0.02', settled: '0.02' } })
       expect(begun).toBe(3)
-      balanced(user, finished)
+      await balanced(user, finished)
     })
   })
 
@@ -289,7 +289,7 @@ describe('bad luck costs nothing but what was delivered', () => {
       const finished = await run(user, document)
       expect(finished).toMatchObject({ error: null, output: { c: 'SKIPPED', b: null }, bill: { spent: '0.01' } })
       expect(finished.bill.steps.map(({ step: name, state }) => [name, state])).toEqual(expect.arrayContaining([['a', 'skipped'], ['b', 'skipped'], ['c', 'done']]))
-      balanced(user, finished)
+      await balanced(user, finished)
     })
 
     it('a failed step that another tests does not fail the run', async () => {
@@ -301,7 +301,7 @@ describe('bad luck costs nothing but what was delivered', () => {
       const user = await open([shouter('p1', '0.01', 90, { handler })])
       const finished = await run(user, pipeline({ a: step('x'), b: step('${meta.a.state}', { needs: ['a'], if: '${meta.a.state == "failed"}' }) }, '${steps.b.text}'))
       expect(finished).toMatchObject({ error: null, output: 'FAILED', bill: { spent: '0.01' } })
-      balanced(user, finished)
+      await balanced(user, finished)
     })
 
     it('parallel steps to one provider each have their lane', async () => {
@@ -318,7 +318,7 @@ describe('bad luck costs nothing but what was delivered', () => {
       expect(finished).toMatchObject({ error: null, output: ['a', 'b', 'c'], bill: { spent: '0.03', settled: '0.03' } })
       expect(most).toBe(3)
       expect(Object.keys(user.node.host.context<PurseContext>('purse')!.lanes)).toHaveLength(3)
-      balanced(user, finished)
+      await balanced(user, finished)
     })
   })
 
@@ -343,11 +343,11 @@ describe('bad luck costs nothing but what was delivered', () => {
       else expect(finished.error?.code).toBe('step.cancelled')
       expect(finished.bill.spent).toBe(spent)
       expect(finished.bill.settled).toBe(spent)
-      balanced(user, finished)
+      await balanced(user, finished)
       // Nothing it left behind is in the way of the next run.
       const next = await run(user, pipeline({ a: step('a') }, '${steps.a.text}'))
       expect(next.error).toBeNull()
-      balanced(user, next)
+      await balanced(user, next)
     })
 
     it('in the pause before the second try', async () => {
@@ -355,7 +355,7 @@ describe('bad luck costs nothing but what was delivered', () => {
       cancelAt(user, 'step', 'pausing')
       const finished = await run(user, pipeline({ a: step('a', { retry: { ...retry, backoff: '5s' } }) }, '${steps.a.text}'))
       expect(finished).toMatchObject({ error: { code: 'step.cancelled' }, bill: { spent: '0' } })
-      balanced(user, finished)
+      await balanced(user, finished)
     })
 
     it('with items of a forEach under way', async () => {
@@ -363,7 +363,7 @@ describe('bad luck costs nothing but what was delivered', () => {
       cancelAt(user, 'step', 'invoking')
       const finished = await run(user, pipeline({ all: step('${item}', { forEach: '${input.words}', maxItems: 6, parallel: 2 }) }, '${steps.all}'), { words: ['a', 'b', 'c', 'd', 'e', 'f'] })
       expect(finished.error?.code).toBe('step.cancelled')
-      balanced(user, finished)
+      await balanced(user, finished)
     })
   })
 })

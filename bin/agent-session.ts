@@ -20,10 +20,10 @@ export function openAgentSession(data: string, name: string | undefined): Promis
 }
 
 /** Agents and watchers of a journal that another process may own. Errors: those of `join`, `journal.*`. */
-export async function readAgents<T>(data: string, name: string | undefined, look: (actors: Actors) => T): Promise<T> {
+export async function readAgents<T>(data: string, name: string | undefined, look: (actors: Actors) => Promise<T>): Promise<T> {
   const { ports } = await join(data, name)
   try {
-    return look(await readActors({ journal: ports.journal, blobs: ports.blobs, clock: ports.clock, kinds: [agent, watcher] }))
+    return await look(await readActors({ journal: ports.journal, blobs: ports.blobs, clock: ports.clock, kinds: [agent, watcher] }))
   } finally {
     await ports.close()
   }

@@ -31,7 +31,7 @@ export async function controlAnywhere(data: string, name: string | undefined, re
 async function queryRead(data: string, name: string | undefined, { run, name: path }: ControlRequest): Promise<ControlAnswer> {
   const session = await openReadSession(data, name)
   try {
-    return { state: runLine(session.actors, run).state, value: queryRun(session.actors, run, path) }
+    return { state: (await runLine(session.actors, run)).state, value: await queryRun(session.actors, run, path) }
   } finally {
     await session.close()
   }

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { agentReport, approveAgent, cancelAgent, finishAgent, rejectAgent } from '../agents/llm/pursue.ts'
-import type { AgentReport } from '../agents/llm/agent-report.ts'
+import { reportFrom, type AgentReport } from '../agents/llm/agent-report.ts'
 import { asError, fromBody } from '../schemas/error.ts'
 import { answerText, saveBlobs } from './answer.ts'
 import { confirm } from './confirm.ts'
@@ -32,8 +32,7 @@ export async function followAgent(session: UserSession, id: string, { output, st
   const { host } = user.node
   let seen: AgentReport | undefined
   const asking = new Map<number, AbortController>()
-  const changed = (): void => {
-    const now = agentReport(user, id)
+  const changed = (now: AgentReport): void => {
     tell(seen, now, output)
     const question = now.asking?.question
     for (const [number, abort] of asking) if (number !== question) abort.abort()
@@ -48,9 +47,9 @@ export async function followAgent(session: UserSession, id: string, { output, st
     output.say('cancelling: what is under way is asked to stop, what was delivered is paid')
     cancelAgent(user, id).catch((error) => reportError(asError(error), output))
   }
-  changed()
+  changed(await agentReport(user, id))
   const unwatch = host.watch((actor) => {
-    if (actor.id === `agent/${id}`) changed()
+    if (actor.id === `agent/${id}`) changed(reportFrom(actor))
   })
   stop.addEventListener('abort', cancel, { once: true })
   if (stop.aborted) cancel()

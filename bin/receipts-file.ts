@@ -11,7 +11,7 @@ import type { UserSession } from './user-session.ts'
 /** Writes `<home>/receipts/<run>.json`, a list of receipts; `undefined` when nothing was paid. */
 export async function writeReceipts({ user, home }: Pick<UserSession, 'user' | 'home'>, run: string): Promise<string | undefined> {
   const { host, wire } = user.node
-  const receipts = paidCalls(host, host.context<RunContext>(`run/${run}`)!, wire.credentials.verifier).map(({ receipt }) => receipt)
+  const receipts = (await paidCalls(host, (await host.look<RunContext>(`run/${run}`))!, wire.credentials.verifier)).map(({ receipt }) => receipt)
   if (receipts.length === 0) return undefined
   const folder = join(home, 'receipts')
   await mkdir(folder, { recursive: true, mode: 0o700 })

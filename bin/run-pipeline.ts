@@ -61,7 +61,7 @@ export async function runPipeline(session: UserSession, options: RunOptions, out
 
 /** Runs that an earlier process left open and that wait for nobody's word, finished and shown, oldest first; whether all gave their answer. */
 export async function finishOpenRuns(session: UserSession, output: Output, stop: AbortSignal, only?: string): Promise<boolean> {
-  const known = listRuns(session.user).filter((one) => !hasEnded(one) && (only === undefined || one.run === only))
+  const known = (await listRuns(session.user)).filter((one) => !hasEnded(one) && (only === undefined || one.run === only))
   const open = known.filter(goesOn)
   let good = true
   for (const { run, pipeline, state } of known.filter((one) => !goesOn(one))) output.say(`${run} (${pipeline}) is ${state}; "aigen runs resume ${run}" goes on with it`)
@@ -74,10 +74,10 @@ export async function finishOpenRuns(session: UserSession, output: Output, stop:
 
 async function followToEnd(session: UserSession, run: string, output: Output, stop: AbortSignal, out?: string): Promise<Finished> {
   const { host } = session.user.node
-  const { plan, budget } = host.context<RunContext>(`run/${run}`)!
+  const { plan, budget } = (await host.look<RunContext>(`run/${run}`))!
   output.emit({ type: 'run', run, pipeline: plan.pipeline, worstCase: formatMoney(BigInt(plan.worst)), budget: formatMoney(BigInt(budget)) })
   const shown = showRun(run, plan.pipeline, output)
-  const followed = followRun(host, run, shown.row)
+  const followed = await followRun(host, run, shown.row)
   shown.begin(followed)
   const cancel = (): void => {
     output.say('cancelling: what is under way is asked to stop, what was delivered is paid')
@@ -103,7 +103,7 @@ async function finishOrWait(user: User, run: string, timeoutMs: number): Promise
     try {
       return await finishRun(user, run, timeoutMs)
     } catch (thrown) {
-      if (asError(thrown).code !== 'network.timeout' || goesOn(runLine(user.node.host, run))) throw thrown
+      if (asError(thrown).code !== 'network.timeout' || goesOn(await runLine(user.node.host, run))) throw thrown
     }
   }
 }

@@ -19,20 +19,20 @@ const LOOK_MS = 200
 /** Shows the run until it ends, then its bill; true when it gave its answer. False when `stop` came first. Error `run.unknown`. */
 export async function watchRun(session: ReadSession, run: string, output: Output, stop: AbortSignal): Promise<boolean> {
   const { actors, ports: { clock } } = session
-  let said = runLine(actors, run).state
-  const { plan, budget } = actors.context<RunContext>(`run/${run}`)!
+  let { state: said } = await runLine(actors, run)
+  const { plan, budget } = (await actors.look<RunContext>(`run/${run}`))!
   output.emit({ type: 'run', run, pipeline: plan.pipeline, worstCase: formatMoney(BigInt(plan.worst)), budget: formatMoney(BigInt(budget)), state: said })
   const shown = showRun(run, plan.pipeline, output)
-  const followed = followRun(actors, run, shown.row)
+  const followed = await followRun(actors, run, shown.row)
   shown.begin(followed)
   try {
-    while (!hasEnded(runLine(actors, run)) && !stop.aborted) {
+    while (!hasEnded(await runLine(actors, run)) && !stop.aborted) {
       await clock.sleep(LOOK_MS, stop).catch(() => undefined)
       await actors.refresh().catch((thrown) => {
         // A server that restarts is there again soon.
         if (!asError(thrown).rule.retry) throw thrown
       })
-      const { state } = runLine(actors, run)
+      const { state } = await runLine(actors, run)
       if (state !== said) output.emit({ type: 'run.state', run, state })
       said = state
     }
@@ -40,10 +40,10 @@ export async function watchRun(session: ReadSession, run: string, output: Output
     followed.stop()
     shown.end()
   }
-  if (!hasEnded(runLine(actors, run))) return false
-  const { error } = actors.context<RunContext>(`run/${run}`)!
+  if (!hasEnded(await runLine(actors, run))) return false
+  const { error } = (await actors.look<RunContext>(`run/${run}`))!
   if (error) reportError(Object.assign(new AigenError('run.failed', error.message), { message: `${error.path ? `${error.path}: ` : ''}${error.message}` }), output)
-  const bill = readBill(session, run)
+  const bill = await readBill(session, run)
   output.print(billText(bill, output.ink))
   output.emit(bill)
   return error === null

@@ -9,24 +9,24 @@ import type { DisputeContext } from './dispute.machine.ts'
 import { disputeId, feeStepId } from './escrow.ts'
 import type { StepContext } from './step.ts'
 
-type Reading = Pick<Actors, 'context'>
+type Reading = Pick<Actors, 'look'>
 
-const disputeOf = (host: Reading, step: StepContext, attempt: number): DisputeContext | undefined => host.context(disputeId(`negotiation/${step.self.slice('step/'.length)}/${attempt}`))
+const disputeOf = (host: Reading, step: StepContext, attempt: number): Promise<DisputeContext | undefined> => host.look(disputeId(`negotiation/${step.self.slice('step/'.length)}/${attempt}`))
 
 /** The steps that opened cases for this one, an attempt each. */
-export function* feeStepsOf(host: Reading, step: StepContext): Iterable<{ readonly attempt: number; readonly fee: StepContext }> {
+export async function* feeStepsOf(host: Reading, step: StepContext): AsyncGenerator<{ readonly attempt: number; readonly fee: StepContext }> {
   if (step.plan.escrow === null) return
   for (let attempt = 0; attempt <= step.attempts.length; attempt++) {
-    const fee = host.context<StepContext>(feeStepId(step.self, attempt))
+    const fee = await host.look<StepContext>(feeStepId(step.self, attempt))
     if (fee) yield { attempt, fee }
   }
 }
 
 /** The disputes about this step, an attempt each. */
-export function* disputesOf(host: Reading, step: StepContext): Iterable<{ readonly attempt: number; readonly dispute: DisputeContext }> {
+export async function* disputesOf(host: Reading, step: StepContext): AsyncGenerator<{ readonly attempt: number; readonly dispute: DisputeContext }> {
   if (step.plan.escrow === null) return
   for (let attempt = 0; attempt <= step.attempts.length; attempt++) {
-    const dispute = disputeOf(host, step, attempt)
+    const dispute = await disputeOf(host, step, attempt)
     if (dispute) yield { attempt, dispute }
   }
 }
@@ -38,11 +38,11 @@ export function decidedFor({ outcome, paid, voucher }: DisputeContext): { readon
 }
 
 /** The bill's words about the escrow of one attempt; undefined where no case was opened. `receipt` finds the receipt of a fee. */
-export function billEscrow(host: Reading, step: StepContext, attempt: number, decimals: number, receipt: (fee: StepContext) => { readonly id: string } | undefined): BillEscrow | undefined {
-  const fee = step.plan.escrow === null ? undefined : host.context<StepContext>(feeStepId(step.self, attempt))
+export async function billEscrow(host: Reading, step: StepContext, attempt: number, decimals: number, receipt: (fee: StepContext) => { readonly id: string } | undefined): Promise<BillEscrow | undefined> {
+  const fee = step.plan.escrow === null ? undefined : await host.look<StepContext>(feeStepId(step.self, attempt))
   if (!fee) return undefined
   const money = (atomic: string): string => formatMoney(BigInt(atomic), decimals)
-  const dispute = disputeOf(host, step, attempt)
+  const dispute = await disputeOf(host, step, attempt)
   const accepted = attempt === step.attempts.length - 1 && step.voucher !== null
   const proof = receipt(fee)
   const reason = dispute?.said?.reason

@@ -7,7 +7,7 @@ import { AigenError } from '../schemas/error.ts'
 import { formatMoney } from '../schemas/money.ts'
 import type { Actors } from '../runtime/actors/read-actors.ts'
 import type { Verifier } from '../runtime/identity/signed.ts'
-import { keptKey } from '../runtime/market/keyring.machine.ts'
+import { keptKeys } from '../runtime/market/keyring.machine.ts'
 import { makeReceipt } from '../runtime/payments/receipt.ts'
 import { billEscrow, decidedFor, disputeParts, disputesOf, feeStepsOf } from './bill-escrow.ts'
 import type { DisputeContext } from './dispute.machine.ts'
@@ -15,9 +15,15 @@ import { inquiryId, type InquiryContext } from './inquiry.machine.ts'
 import type { RunContext } from './run.machine.ts'
 import { stepId, type Attempt, type StepContext } from './step.ts'
 
+/** Steps read at once. */
+const TOGETHER = 256
+
+/** What a bill needs of actors. */
+export type Reading = Pick<Actors, 'look' | 'lookEach'>
+
 export interface BillOptions {
   /** A node's host, or the actors of a journal that another process owns. */
-  readonly host: Pick<Actors, 'context'>
+  readonly host: Reading
   readonly verifier: Verifier
   readonly asset: string
   readonly decimals: number
@@ -36,30 +42,40 @@ export interface PaidCall {
 }
 
 /** Steps of a run with their items, in the order of the plan; skipped ones have no context. */
-export function* stepsOf(host: Pick<Actors, 'context'>, run: RunContext): Iterable<{ readonly name: string; readonly context: StepContext | undefined }> {
-  for (const name of run.plan.order) {
-    const context = host.context<StepContext>(stepId(run.run, name, null))
+export async function* stepsOf(host: Pick<Actors, 'lookEach'>, run: RunContext): AsyncGenerator<{ readonly name: string; readonly context: StepContext | undefined }> {
+  for await (const { name, context } of contextsOf(host, run.plan.order, (name) => stepId(run.run, name, null))) {
     if (!context || context.plan.forEach === null || context.items === 0) {
       yield { name, context }
       continue
     }
-    for (let index = 0; index < context.started; index++) {
-      yield { name: `${name}[${index}]`, context: host.context<StepContext>(stepId(run.run, name, index)) }
-    }
+    const places = Array.from({ length: context.started }, (_, index) => index)
+    for await (const item of contextsOf(host, places, (index) => stepId(run.run, name, index))) yield { name: `${name}[${item.name}]`, context: item.context }
+  }
+}
+
+/** In their order, so many at once that those of one record are read together. */
+async function* contextsOf<T>(host: Pick<Actors, 'lookEach'>, names: readonly T[], id: (name: T) => string): AsyncGenerator<{ readonly name: T; readonly context: StepContext | undefined }> {
+  for (let start = 0; start < names.length; start += TOGETHER) {
+    const some = names.slice(start, start + TOGETHER)
+    const contexts = await host.lookEach<StepContext>(some.map(id))
+    for (const [place, name] of some.entries()) yield { name, context: contexts[place] }
   }
 }
 
 /** What came of the attempts of a step that were in doubt. */
-function* inquiriesOf(host: Pick<Actors, 'context'>, step: StepContext): Iterable<{ readonly attempt: number; readonly inquiry: InquiryContext }> {
+async function* inquiriesOf(host: Reading, step: StepContext): AsyncGenerator<{ readonly attempt: number; readonly inquiry: InquiryContext }> {
   for (let attempt = 0; attempt <= step.attempts.length; attempt++) {
-    const inquiry = host.context<InquiryContext>(inquiryId(`negotiation/${step.self.slice('step/'.length)}/${attempt}`))
+    const inquiry = await host.look<InquiryContext>(inquiryId(`negotiation/${step.self.slice('step/'.length)}/${attempt}`))
     if (inquiry) yield { attempt, inquiry }
   }
 }
 
 /** Authorisations by hash: those met in this process, else those the journal keeps. */
 type Find = (hash: string) => NodeAuthorisation | undefined
-const finder = (host: Pick<Actors, 'context'>, verifier: Verifier): Find => (hash) => verifier.authorisations.get(hash) ?? keptKey(host, hash)
+const finder = async (host: Reading, verifier: Verifier): Promise<Find> => {
+  const kept = await keptKeys(host)
+  return (hash) => verifier.authorisations.get(hash) ?? kept[hash]
+}
 
 function receiptOf(step: { agreement: StepContext['agreement']; delivery: Delivery | null; voucher: Voucher | null; previousRef: Hex32 | null; lane: StepContext['lane'] }, find: Find): Receipt | undefined {
   const { agreement, delivery, voucher, previousRef, lane } = step
@@ -70,9 +86,9 @@ function receiptOf(step: { agreement: StepContext['agreement']; delivery: Delive
 }
 
 /** Every payment of a run: its steps', and those for deliveries that an inquiry found. */
-export function paidCalls(host: Pick<Actors, 'context'>, run: RunContext, verifier: Verifier): PaidCall[] {
+export async function paidCalls(host: Reading, run: RunContext, verifier: Verifier): Promise<PaidCall[]> {
   const paid: PaidCall[] = []
-  const find = finder(host, verifier)
+  const find = await finder(host, verifier)
   const add = (source: Parameters<typeof receiptOf>[0], decided?: { readonly upTo: bigint; readonly amount: bigint }): void => {
     const receipt = receiptOf(source, find)
     if (!receipt) return
@@ -80,40 +96,43 @@ export function paidCalls(host: Pick<Actors, 'context'>, run: RunContext, verifi
     const { upTo, amount } = decided ?? { upTo: BigInt(voucher.cumulative), amount: BigInt(source.delivery!.body.amount) }
     paid.push({ voucher, previousRef: source.previousRef!, delivery: source.delivery!, provider: source.agreement!.terms.provider, receipt, upTo, amount })
   }
-  const addAll = (context: StepContext): void => {
+  const addAll = async (context: StepContext): Promise<void> => {
     add(context)
-    for (const { inquiry } of inquiriesOf(host, context)) add(inquiry)
-    for (const { dispute } of disputesOf(host, context)) add(disputeParts(dispute), decidedFor(dispute))
-    for (const { fee } of feeStepsOf(host, context)) addAll(fee)
+    for await (const { inquiry } of inquiriesOf(host, context)) add(inquiry)
+    for await (const { dispute } of disputesOf(host, context)) add(disputeParts(dispute), decidedFor(dispute))
+    for await (const { fee } of feeStepsOf(host, context)) await addAll(fee)
   }
-  for (const { context } of stepsOf(host, run)) {
-    if (context) addAll(context)
+  for await (const { context } of stepsOf(host, run)) {
+    if (context) await addAll(context)
   }
   return paid
 }
 
 /** The bill of a run, so far or for good. Error `run.unknown`. */
-export function billOf(id: string, { host, verifier, asset, decimals }: BillOptions): Bill {
-  const run = host.context<RunContext>(`run/${id}`)
+export async function billOf(id: string, { host, verifier, asset, decimals }: BillOptions): Promise<Bill> {
+  const run = await host.look<RunContext>(`run/${id}`)
   if (!run) throw new AigenError('run.unknown', id)
   const money = (atomic: string): string => formatMoney(BigInt(atomic), decimals)
   const steps: BillStep[] = []
-  const find = finder(host, verifier)
-  for (const { name, context } of stepsOf(host, run)) {
+  const find = await finder(host, verifier)
+  for await (const { name, context } of stepsOf(host, run)) {
     if (!context) {
       if (run.endedAt > 0) steps.push({ step: name, state: run.error ? 'cancelled' : 'skipped', capability: run.plan.steps[name]!.uses, charged: '0' })
       continue
     }
     const { delivery, agreement, offer, voucher, attempts } = context
     const receipt = receiptOf(context, find)
-    const late = new Map([...inquiriesOf(host, context)].map(({ attempt, inquiry }) => [attempt, inquiry]))
-    const disputed = new Map([...disputesOf(host, context)].map(({ attempt, dispute }) => [attempt, dispute]))
-    const extra = [...late.values()].reduce((sum, inquiry) => sum + (inquiry.voucher ? BigInt(inquiry.delivery!.body.amount) : 0n), 0n)
+    const late = new Map<number, InquiryContext>()
+    for await (const { attempt, inquiry } of inquiriesOf(host, context)) late.set(attempt, inquiry)
+    const disputed = new Map<number, DisputeContext>()
+    for await (const { attempt, dispute } of disputesOf(host, context)) disputed.set(attempt, dispute)
+    let fees = 0n
+    for await (const { fee } of feeStepsOf(host, context)) fees += await feesOf(host, fee)
+    const extra = fees + [...late.values()].reduce((sum, inquiry) => sum + (inquiry.voucher ? BigInt(inquiry.delivery!.body.amount) : 0n), 0n)
       + [...disputed.values()].reduce((sum, dispute) => sum + BigInt(dispute.paid), 0n)
-      + [...feeStepsOf(host, context)].reduce((sum, { fee }) => sum + feesOf(host, fee), 0n)
     const charged = BigInt(voucher && delivery ? delivery.body.amount : '0') + extra
-    const escrowOf = (attempt: number): BillStep['escrow'] => billEscrow(host, context, attempt, decimals, (fee) => receiptOf(fee, find))
-    const escrow = escrowOf(Math.max(0, attempts.length - 1))
+    const escrowOf = (attempt: number): Promise<BillStep['escrow']> => billEscrow(host, context, attempt, decimals, (fee) => receiptOf(fee, find))
+    const escrow = await escrowOf(Math.max(0, attempts.length - 1))
     steps.push({
       step: name,
       state: context.state === 'running' ? 'cancelled' : context.state,
@@ -127,7 +146,7 @@ export function billOf(id: string, { host, verifier, asset, decimals }: BillOpti
         : {}),
       ...(receipt ? { receipt: receipt.id } : {}),
       ...(escrow ? { escrow } : {}),
-      ...(attempts.length > 1 || late.size + disputed.size > 0 ? { attempts: attempts.map((one, index) => billAttempt(one, late.get(index), disputed.get(index), find, decimals, escrowOf(index))) } : {}),
+      ...(attempts.length > 1 || late.size + disputed.size > 0 ? { attempts: await Promise.all(attempts.map(async (one, index) => billAttempt(one, late.get(index), disputed.get(index), find, decimals, await escrowOf(index)))) } : {}),
     })
   }
   return {
@@ -137,8 +156,9 @@ export function billOf(id: string, { host, verifier, asset, decimals }: BillOpti
 }
 
 /** What opening a case cost, a fee in doubt included. */
-function feesOf(host: Pick<Actors, 'context'>, fee: StepContext): bigint {
-  const late = [...inquiriesOf(host, fee)].reduce((sum, { inquiry }) => sum + (inquiry.voucher ? BigInt(inquiry.delivery!.body.amount) : 0n), 0n)
+async function feesOf(host: Reading, fee: StepContext): Promise<bigint> {
+  let late = 0n
+  for await (const { inquiry } of inquiriesOf(host, fee)) late += inquiry.voucher ? BigInt(inquiry.delivery!.body.amount) : 0n
   return late + (fee.voucher ? BigInt(fee.delivery!.body.amount) : 0n)
 }
 

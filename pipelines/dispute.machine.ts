@@ -121,4 +121,4 @@ export const dispute = defineActor('dispute', '1', machine, {
   pays: [{ by: ['tell purse pay'], after: ['on call.cancel.done'] }],
   holds: [{ what: 'lane', taken: ['on start'], returned: ['tell purse decided', 'on paid'] }],
   waits: { paying: [{ event: 'paid', from: 'purse' }] },
-})
+}, { passivates: 'ended' })

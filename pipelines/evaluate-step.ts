@@ -28,16 +28,17 @@ export interface EvaluateOptions {
 }
 
 /** What a step put out: its output, an item each for a forEach, null for one that was skipped or failed. */
-export function outputOf(host: Host, run: string, step: string): unknown {
-  const context = host.context<StepContext>(stepId(run, step, null))
+export async function outputOf(host: Pick<Host, 'look' | 'lookEach'>, run: string, step: string): Promise<unknown> {
+  const context = await host.look<StepContext>(stepId(run, step, null))
   if (!context || context.state !== 'done') return null
   if (context.plan.forEach === null) return context.output
-  return Array.from({ length: context.items }, (_, index) => host.context<StepContext>(stepId(run, step, index))?.output ?? null)
+  const items = await host.lookEach<StepContext>(Array.from({ length: context.items }, (_, index) => stepId(run, step, index)))
+  return items.map((item) => item?.output ?? null)
 }
 
 /** How a step ended, for `meta`: state, provider and price. */
-export function metaOf(host: Host, run: string, step: string): StepMeta {
-  const context = host.context<StepContext>(stepId(run, step, null))
+export async function metaOf(host: Pick<Host, 'look'>, run: string, step: string): Promise<StepMeta> {
+  const context = await host.look<StepContext>(stepId(run, step, null))
   const state = context?.state ?? 'skipped'
   return {
     state: state === 'running' ? 'cancelled' : state,
@@ -48,11 +49,14 @@ export function metaOf(host: Host, run: string, step: string): StepMeta {
   }
 }
 
-function contextFor(host: Host, run: RunContext, reads: Reads): Context {
+/** What the expressions read, and nothing else: their steps have ended and may be out of memory. */
+async function contextFor(host: Host, run: RunContext, reads: Reads): Promise<Context> {
+  const each = async <T>(names: readonly string[], of: (host: Host, run: string, step: string) => Promise<T>): Promise<Record<string, T>> =>
+    Object.fromEntries(await Promise.all(names.map(async (name) => [name, await of(host, run.run, name)] as const)))
   return {
     input: run.inputs,
-    steps: Object.fromEntries(reads.steps.map((name) => [name, outputOf(host, run.run, name)])),
-    meta: Object.fromEntries(reads.meta.map((name) => [name, metaOf(host, run.run, name)])),
+    steps: await each(reads.steps, outputOf),
+    meta: await each(reads.meta, metaOf),
     run: {
       id: run.run, spent: formatMoney(BigInt(run.spent)), budget: formatMoney(BigInt(run.budget)),
       startedAt: run.startedAt,
@@ -62,6 +66,7 @@ function contextFor(host: Host, run: RunContext, reads: Reads): Context {
 
 /** The effects `step.prepare` and `run.output`. */
 export function evaluateEffects({ host, evaluate, capability }: EvaluateOptions): Record<string, EffectKind> {
+  /** The run goes on while something of it is evaluated. */
   const runOf = (id: string): RunContext => {
     const run = host().context<RunContext>(`run/${id}`)
     if (!run) throw new AigenError('run.unknown', id)
@@ -73,7 +78,7 @@ export function evaluateEffects({ host, evaluate, capability }: EvaluateOptions)
       const run = runOf(id)
       // What opens an escrow case is a step of no document: it brings its own plan.
       const plan = run.plan.steps[step] ?? host().context<StepContext>(actor)!.plan
-      let context = contextFor(host(), run, plan.reads)
+      let context = await contextFor(host(), run, plan.reads)
       if (index !== null) context = { ...context, item: host().context<StepContext>(stepId(id, step, index))!.item, index }
       const prepared = await prepare(plan, context, evaluate)
       if (prepared.kind === 'skip') return { type: 'step.prepare.done', skip: true }
@@ -94,7 +99,7 @@ export function evaluateEffects({ host, evaluate, capability }: EvaluateOptions)
     mode: 'idempotent',
     run: async ({ run: id }: { run: string }) => {
       const run = runOf(id)
-      const evaluation = await evaluate(run.plan.output.template, contextFor(host(), run, run.plan.output.reads))
+      const evaluation = await evaluate(run.plan.output.template, await contextFor(host(), run, run.plan.output.reads))
       if (!evaluation.ok) throw new AigenError('step.expression', `output: ${evaluation.message}`, { path: 'output' })
       bounded(evaluation.value, 'output')
       return { type: 'run.output.done', output: evaluation.value }

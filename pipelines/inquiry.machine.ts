@@ -97,4 +97,4 @@ export const inquiry = defineActor('inquiry', '2', machine, {
     kept: { because: 'a signed clause failed: its payee still counts on that lane', when: ({ delivery, verdict }) => delivery !== undefined && verdict?.ok !== true },
   }],
   waits: { paying: [{ event: 'paid', from: 'purse' }] },
-})
+}, { passivates: 'ended' })

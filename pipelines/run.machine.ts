@@ -216,4 +216,4 @@ export const run = defineActor('run', '2', machine, {
   pays: [{ by: ['tell step start'], after: ['on held'] }],
   holds: [{ what: 'hold', taken: ['on held'], returned: ['tell wallet close'] }],
   waits: { running: [{ event: 'step.ended', from: 'step' }, { event: 'resume', who: 'its owner, who has paused it' }], waiting: [{ event: 'doubt.closed', from: 'inquiry' }, { event: 'doubt.closed', from: 'dispute' }] },
-})
+}, { passivates: 'ended' })

@@ -33,7 +33,7 @@ export function settleEffects({ wire, rail, host }: SettleOptions): Record<strin
       const run = host().context<RunContext>(`run/${id}`)!
       // A step ends when its voucher is journaled; a payee that is asked before it has it would claim too little.
       await host().until('purse', ({ context }) => !onTheirWay(context as PurseContext, id), HAND_OVER_MS, signal).catch(() => undefined)
-      const paid = paidCalls(host(), run, wire.credentials.verifier)
+      const paid = await paidCalls(host(), run, wire.credentials.verifier)
       const lanesOf = new Map<Address, Set<Hex32>>()
       for (const { provider, voucher } of paid) lanesOf.set(provider, (lanesOf.get(provider) ?? new Set()).add(voucher.lane))
       const transactions = new Set<Hex32>()

@@ -287,4 +287,4 @@ function fan(): any {
   })
 }
 
-export const step = defineActor('step', '3', machine, stepPromises)
+export const step = defineActor('step', '3', machine, stepPromises, { passivates: 'ended' })

@@ -69,7 +69,7 @@ export async function perform(gateway: Gateway, order: Order): Promise<Performed
       return await performOnce(gateway, order, call, sellers, () => (heard = true))
     } catch (thrown) {
       const error = asError(thrown)
-      const failed = providerOf(gateway, call)
+      const failed = await providerOf(gateway, call)
       sellers = sellers.filter(({ participant }) => participant !== failed)
       const again = error.rule.retry && error.rule.fault === 'provider' && failed !== undefined && !heard && !order.signal?.aborted && sellers.length > 0
       if (!again || attempt + 1 >= ATTEMPTS) throw error
@@ -83,7 +83,7 @@ async function performOnce(gateway: Gateway, order: Order, call: string, sellers
   let tokens = 0
   let done: Pick<Hired, 'output' | 'provider'> | undefined
   try {
-    if (callState(user, call) === 'unknown') done = await hireOnce(gateway, order, call, sellers, hear)
+    if ((await callState(user, call)) === 'unknown') done = await hireOnce(gateway, order, call, sellers, hear)
     else {
       // Begun before, by a process that may be gone: as it was asked for then, whoever sells now.
       const { output, error, bill } = await gateway.during(finishRun(user, run, RESUME_MS))
@@ -130,9 +130,9 @@ async function settle(gateway: Gateway, call: string, tokens: number): Promise<H
   return hold
 }
 
-function providerOf({ user }: Gateway, call: string): Address | undefined {
+async function providerOf({ user }: Gateway, call: string): Promise<Address | undefined> {
   const run = keyedRun(call)
-  if (!user.node.host.peek(`run/${run}`)) return undefined
-  const [step] = billNow(user, run).steps
+  if (!(await user.node.host.load(`run/${run}`))) return undefined
+  const [step] = (await billNow(user, run)).steps
   return step?.provider ?? step?.attempts?.at(-1)?.provider
 }

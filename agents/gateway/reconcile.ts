@@ -12,8 +12,8 @@ import type { Hold, Ledger } from './ledger.ts'
 const LOOK_MS = 600_000
 
 /** Whether the journal knows the call, and whether it has ended. */
-export function callState(user: User, call: string): 'unknown' | 'running' | 'ended' {
-  const actor = user.node.host.peek(`run/${keyedRun(call)}`)
+export async function callState(user: User, call: string): Promise<'unknown' | 'running' | 'ended'> {
+  const actor = await user.node.host.load(`run/${keyedRun(call)}`)
   if (!actor) return 'unknown'
   return actor.snapshot.status === 'done' ? 'ended' : 'running'
 }
@@ -23,9 +23,9 @@ export function callState(user: User, call: string): 'unknown' | 'running' | 'en
  * Call it only when nobody is about to start the call. `tokens`: what it took.
  */
 export async function conclude(user: User, ledger: Ledger, call: string, tokens = 0): Promise<Hold | undefined> {
-  const state = callState(user, call)
+  const state = await callState(user, call)
   if (state === 'running') return undefined
-  return ledger.settle(call, state === 'unknown' ? 0n : parseMoney(billNow(user, keyedRun(call)).spent), tokens)
+  return ledger.settle(call, state === 'unknown' ? 0n : parseMoney((await billNow(user, keyedRun(call))).spent), tokens)
 }
 
 /** Resolves when the call is closed in the ledger. Error `network.closed` when the node stops first; the next start goes on. */

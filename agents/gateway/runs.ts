@@ -9,7 +9,7 @@ import { formatMoney, parseMoney } from '../../schemas/money.ts'
 import { check } from '../../pipelines/check.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
 import { nearest } from '../../schemas/nearest.ts'
-import { followRun, type StepRow } from '../user/follow.ts'
+import { followRun, stepRow, type StepRow } from '../user/follow.ts'
 import { billNow, finishRun, keyedRun, startRun } from '../user/run.ts'
 import type { Gateway } from './gateway.ts'
 import type { Hold } from './ledger.ts'
@@ -66,7 +66,7 @@ export function worstOfRun({ user }: Gateway, document: Pipeline, budget: bigint
 export async function startPipeline(gateway: Gateway, caller: Caller, call: string, { pipeline, inputs, budget: given }: RunRequest): Promise<string> {
   const { user, ledger } = gateway
   const run = keyedRun(call)
-  if (callState(user, call) !== 'unknown') return run
+  if ((await callState(user, call)) !== 'unknown') return run
   const document = pipelineNamed(gateway, pipeline)
   const budget = given === undefined ? undefined : parseMoney(given)
   const worst = worstOfRun(gateway, document, budget)
@@ -87,17 +87,16 @@ export async function startPipeline(gateway: Gateway, caller: Caller, call: stri
 /** The run, if it is the customer's. Error `run.unknown`. */
 export async function ownRun(gateway: Gateway, customer: string, run: string): Promise<Hold> {
   const hold = await gateway.ledger.holdOfRun(customer, run)
-  if (!hold || !gateway.user.node.host.peek(`run/${run}`)) throw new AigenError('run.unknown', run.slice(0, 64))
+  if (!hold || !(await gateway.user.node.host.load(`run/${run}`))) throw new AigenError('run.unknown', run.slice(0, 64))
   return hold
 }
 
 /** Where it stands. The caller has made sure whose it is. */
-export function runState({ user: { node: { host } } }: Gateway, run: string): RunState {
-  const actor = host.peek(`run/${run}`)!
-  const { pipeline, output, error, cancelled } = actor.snapshot.context as RunContext
-  const followed = followRun(host, run, () => {})
-  const steps = followed.rows()
-  followed.stop()
+export async function runState({ user: { node: { host } } }: Gateway, run: string): Promise<RunState> {
+  const actor = (await host.load(`run/${run}`))!
+  const context = actor.snapshot.context as RunContext
+  const { pipeline, output, error, cancelled } = context
+  const steps = await Promise.all(context.plan.order.map((step) => stepRow(host, context, step)))
   const state = actor.snapshot.status !== 'done' ? 'running' : cancelled ? 'cancelled' : error ? 'failed' : 'done'
   return { run, pipeline, state, steps, ...(state === 'done' ? { output } : {}), ...(error && state !== 'running' ? { error } : {}) }
 }
@@ -105,8 +104,8 @@ export function runState({ user: { node: { host } } }: Gateway, run: string): Ru
 /** Calls `changed` with every step that moves until the run has ended and is closed in the ledger. */
 export async function watchRun(gateway: Gateway, hold: Pick<Hold, 'run' | 'call'>, changed: (row: StepRow) => void, signal?: AbortSignal): Promise<void> {
   const { user, ledger } = gateway
-  const { plan } = user.node.host.context<RunContext>(`run/${hold.run}`)!
-  const followed = followRun(user.node.host, hold.run, changed)
+  const { plan } = (await user.node.host.look<RunContext>(`run/${hold.run}`))!
+  const followed = await followRun(user.node.host, hold.run, changed)
   for (const row of followed.rows()) if (row.state !== 'waiting') changed(row)
   try {
     await gateway.during(finishRun(user, hold.run, plan.timeMs + SLACK_MS, signal))
@@ -119,11 +118,11 @@ export async function watchRun(gateway: Gateway, hold: Pick<Hold, 'run' | 'call'
 /** Asks the run to stop: what was delivered is paid, the rest is given back. */
 export async function cancelRun({ user }: Gateway, run: string): Promise<void> {
   const { host } = user.node
-  if (host.peek(`run/${run}`)?.snapshot.status !== 'done') await host.send(`run/${run}`, { type: 'cancel' })
+  if ((await host.load(`run/${run}`))?.snapshot.status !== 'done') await host.send(`run/${run}`, { type: 'cancel' })
 }
 
 /** What it cost so far or for good, fee included. */
 export async function billOfRun({ user, ledger }: Gateway, { call, run }: Pick<Hold, 'call' | 'run'>): Promise<AccountBill> {
   const { state, total, cost, fee } = (await ledger.hold(call))!
-  return { ...billNow(user, run), account: { state, held: state === 'open' ? formatMoney(total) : '0', network: formatMoney(cost), fee: formatMoney(fee), total: formatMoney(cost + fee) } }
+  return { ...await billNow(user, run), account: { state, held: state === 'open' ? formatMoney(total) : '0', network: formatMoney(cost), fee: formatMoney(fee), total: formatMoney(cost + fee) } }
 }

@@ -7,7 +7,7 @@ import { keysOf, MemoryWorld, SHOUT } from '../memory-network.fixture.ts'
 import { hire } from '../user/hire.ts'
 import { keyedRun } from '../user/run.ts'
 import { available, type WalletContext } from '../user/wallet.machine.ts'
-import { owner, scriptedModel, shop, shoutPlan, YES } from './agent.fixture.ts'
+import { isAsking, isRunning, owner, scriptedModel, shop, shoutPlan, YES } from './agent.fixture.ts'
 import { agentReport, approveAgent, finishAgent, startAgent, type AgentOptions } from './pursue.ts'
 
 const GOAL: AgentOptions = { goal: 'Say hi loudly', budget: '0.50', policy: { approval: 'never' }, key: 'one' }
@@ -57,10 +57,10 @@ describe('an agent whose node dies', () => {
     await world.drive(world.provider(shop()))
     const first = await world.drive(owner(world))
     const id = await world.drive(startAgent(first, { ...GOAL, policy: {} }))
-    await world.drive(first.node.host.until(`agent/${id}`, () => agentReport(first, id).asking !== null, 60_000))
+    await world.drive(first.node.host.until(`agent/${id}`, isAsking, 60_000))
     await first.kill()
     const again = await world.drive(owner(world))
-    expect(agentReport(again, id)).toMatchObject({ state: 'asking', asking: { question: 1, worst: '0.02' }, spent: '0.001' })
+    expect(await agentReport(again, id)).toMatchObject({ state: 'asking', asking: { question: 1, worst: '0.02' }, spent: '0.001' })
     await world.drive(approveAgent(again, id, 1))
     expect(await world.drive(finishAgent(again, id, 60_000))).toMatchObject({ state: 'done', spent: '0.012' })
     expect(model.heard.map(({ judge }) => judge)).toEqual([false, true])
@@ -73,7 +73,7 @@ describe('an agent whose node dies', () => {
     await world.drive(world.provider(shop()))
     const first = await world.drive(owner(world))
     const id = await world.drive(startAgent(first, { ...GOAL, policy: {} }))
-    await world.drive(first.node.host.until(`agent/${id}`, () => agentReport(first, id).asking !== null, 60_000))
+    await world.drive(first.node.host.until(`agent/${id}`, isAsking, 60_000))
     await world.drive(first.close())
     const plain = await world.drive(world.user('alice'))
     expect(await world.drive(hire(plain, { capability: SHOUT.id, input: { text: 'own' }, maxPrice: '0.02' }))).toMatchObject({ charged: '0.01' })
@@ -94,7 +94,7 @@ describe('an agent whose node dies', () => {
     const fault = dieAt(1, 'after')
     const first = await world.drive(owner(world, fault.hooks))
     const id = await world.drive(startAgent(first, GOAL))
-    await world.drive(first.node.host.until(`agent/${id}`, () => agentReport(first, id).state === 'running', 60_000))
+    await world.drive(first.node.host.until(`agent/${id}`, isRunning, 60_000))
     await world.drive(world.clock.sleep(1_000))
     fault.arm()
     void first.node.host.send(`agent/${id}`, { type: 'cancel' }).catch(() => undefined)

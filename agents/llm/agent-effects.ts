@@ -44,6 +44,7 @@ export function agentRooms(options: AgentRoomOptions): Room[] {
 
 function agentEffects(parts: NodeParts, { evaluate, standard = new Map() }: AgentRoomOptions): Record<string, EffectKind> {
   const { directory } = parts
+  /** Of one whose effect runs: it has not ended. */
   const contextOf = (actor: string): AgentContext => {
     const context = parts.host().context<AgentContext>(actor)
     if (!context) throw new AigenError('agent.unknown', actor)

@@ -2,6 +2,7 @@
  * What an agent did, paid and found, read from its actor: for its owner, for `aigen agent show`, for
  * programs. Amounts are decimal strings of the dollar.
  */
+import type { LiveActor } from '../../runtime/actors/fold.ts'
 import type { Actors } from '../../runtime/actors/read-actors.ts'
 import type { Pipeline } from '../../schemas/documents.gen.ts'
 import { AigenError, type ErrorBody } from '../../schemas/error.ts'
@@ -34,10 +35,15 @@ const WORDS: Readonly<Record<string, string>> = { deciding: 'quoting', measuring
 const money = (atomic: string): string => formatMoney(BigInt(atomic))
 
 /** The report of `agent/<id>`. Error `agent.unknown`. */
-export function reportOf(actors: Pick<Actors, 'peek'>, id: string): AgentReport {
-  const actor = actors.peek(`agent/${id}`)
+export async function reportOf(actors: Pick<Actors, 'load'>, id: string): Promise<AgentReport> {
+  const actor = await actors.load(`agent/${id}`)
   if (!actor) throw new AigenError('agent.unknown', id)
-  const { snapshot } = actor
+  return reportFrom(actor)
+}
+
+/** The report of an agent's actor as it is. */
+export function reportFrom({ id: actor, snapshot }: LiveActor): AgentReport {
+  const id = actor.slice('agent/'.length)
   const context = snapshot.context as AgentContext
   const inner = typeof snapshot.value === 'object' ? String(snapshot.value['pursuing']) : 'ended'
   const state = snapshot.status === 'done' ? (context.error ? 'failed' : 'done') : WORDS[inner] ?? inner

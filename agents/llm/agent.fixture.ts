@@ -1,4 +1,5 @@
 /** A world for agents in tests: a model that says what a script says, a shop, an owner with `agentRooms`. */
+import type { LiveActor } from '../../runtime/actors/fold.ts'
 import type { MemoryJournalHooks } from '../../runtime/memory/journal.ts'
 import { evaluateHere, type MemoryWorld, SHOUT, shouter } from '../memory-network.fixture.ts'
 import type { ProviderDefinition } from '../provider/define.ts'
@@ -42,6 +43,11 @@ export const shoutPlan = (text: string, change: object = {}, step: object = {}):
 
 export const YES = { met: true, reason: 'it says so' }
 export const NO = { met: false, reason: 'too quiet' }
+
+const inner = ({ value }: LiveActor['snapshot']): unknown => (value as { pursuing?: unknown })['pursuing']
+/** Whether an agent waits for its owner's word, and whether its plan runs: for `Host.until`. */
+export const isAsking = (snapshot: LiveActor['snapshot']): boolean => inner(snapshot) === 'asking'
+export const isRunning = (snapshot: LiveActor['snapshot']): boolean => inner(snapshot) === 'running'
 
 /** Opens alice with agents on her node. */
 export const owner = (world: MemoryWorld, hooks: MemoryJournalHooks = {}): ReturnType<MemoryWorld['user']> =>

@@ -152,7 +152,7 @@ describe('a chat model hired on the network', () => {
 
   it('stays within an allowance', async () => {
     await sell('p', ['one two three'])
-    const allowance = openAllowance(user, { limit: '0.0401' })
+    const allowance = await openAllowance(user, { limit: '0.0401' })
     const frugal = model({ allowance })
     await world.drive(frugal.invoke('x'))
     await world.drive(frugal.invoke('x'))

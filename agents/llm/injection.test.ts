@@ -97,7 +97,7 @@ describe('an agent whose model obeys strangers', () => {
     const report = await pursue()
     expect(report).toMatchObject({ state: 'done', budget: '0.2', spent: '0.012' })
     const id = report.agent
-    expect(Object.keys(agentReport(user, id))).not.toContain('approve')
+    expect(Object.keys(await agentReport(user, id))).not.toContain('approve')
   })
 
   it('texts that JSON can spell and nothing can sign are a fault of the plan', async () => {

@@ -243,4 +243,4 @@ function add(one: string, other: string): string {
   return (BigInt(one) + BigInt(other)).toString()
 }
 
-export const agent = defineActor('agent', '1', machine, { pays: [], holds: [{ what: 'worst case', taken: ['do agent.call'], returned: ['on agent.call.done', 'on agent.call.failed'] }] })
+export const agent = defineActor('agent', '1', machine, { pays: [], holds: [{ what: 'worst case', taken: ['do agent.call'], returned: ['on agent.call.done', 'on agent.call.failed'] }] }, { passivates: 'ended' })

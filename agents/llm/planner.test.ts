@@ -6,7 +6,7 @@ import { MemoryWorld, keysOf } from '../memory-network.fixture.ts'
 import type { ProviderDefinition } from '../provider/define.ts'
 import { available, type WalletContext } from '../user/wallet.machine.ts'
 import type { User } from '../user/user.ts'
-import { NO, owner, scriptedModel, shop, shoutPlan, YES } from './agent.fixture.ts'
+import { isAsking, isRunning, NO, owner, scriptedModel, shop, shoutPlan, YES } from './agent.fixture.ts'
 import type { AgentReport } from './agent-report.ts'
 import { agentReport, approveAgent, cancelAgent, finishAgent, listAgents, rejectAgent, startAgent, type AgentOptions } from './pursue.ts'
 
@@ -49,7 +49,7 @@ describe('an agent', () => {
     expect(said!.content).toContain('{ word: string }')
     balanced(12_000n)
     expect(await world.rail.balance(keysOf('m1').participant)).toBe(2_000n)
-    expect(listAgents(user.node.host)).toHaveLength(1)
+    expect(await listAgents(user.node.host)).toHaveLength(1)
   })
 
   it('repairs an invalid document from the checker\'s errors', async () => {
@@ -120,13 +120,13 @@ describe('an agent', () => {
     const asked = async (policy: AgentPolicy = {}): Promise<string> => {
       await open(scriptedModel('m1', ({ judge }) => (judge ? YES : shoutPlan('hi'))), shop())
       const id = await world.drive(startAgent(user, { goal: 'Say hi', budget: '0.50', policy }))
-      await world.drive(user.node.host.until(`agent/${id}`, () => agentReport(user, id).asking !== null, 60_000))
+      await world.drive(user.node.host.until(`agent/${id}`, isAsking, 60_000))
       return id
     }
 
     it('by default, shows what would run, and goes on when approved', async () => {
       const id = await asked()
-      const { asking, spent } = agentReport(user, id)
+      const { asking, spent } = await agentReport(user, id)
       expect(asking).toMatchObject({ question: 1, worst: '0.02', steps: [{ step: 'shout', uses: 'text.shout@1', max: '0.02', sellers: ['p1'] }] })
       expect(asking!.until).toBeGreaterThan(world.clock.now())
       expect(spent).toBe('0.001')
@@ -155,8 +155,8 @@ describe('an agent', () => {
     it('above an amount only, and many small runs do not slip below it', async () => {
       await open(scriptedModel('m1', ({ judge }) => (judge ? NO : shoutPlan('hi'))), shop())
       const id = await world.drive(startAgent(user, { goal: 'Say hi', budget: '0.50', policy: { approval: { above: '0.035' }, attempts: 5 } }))
-      await world.drive(user.node.host.until(`agent/${id}`, () => agentReport(user, id).asking !== null, 60_000))
-      const report = agentReport(user, id)
+      await world.drive(user.node.host.until(`agent/${id}`, isAsking, 60_000))
+      const report = await agentReport(user, id)
       // 0.02 + 0.02 spent unasked would be more than 0.035
       expect(report.attempts.map(({ charged, approved }) => [charged, approved])).toEqual([['0.01', false], ['0.01', false]])
     })
@@ -170,7 +170,7 @@ describe('an agent', () => {
     } })
     await open(model, slow)
     const id = await world.drive(startAgent(user, { goal: 'Say hi', budget: '0.50', policy: FREE }))
-    await world.drive(user.node.host.until(`agent/${id}`, () => agentReport(user, id).state === 'running', 60_000))
+    await world.drive(user.node.host.until(`agent/${id}`, isRunning, 60_000))
     await world.drive(world.clock.sleep(500))
     await world.drive(cancelAgent(user, id))
     expect(await world.drive(finishAgent(user, id, 60_000))).toMatchObject({ state: 'failed', error: { code: 'agent.cancelled' }, spent: '0.001', calls: [{ purpose: 'plan' }, { purpose: 'run', state: 'failed', charged: '0' }] })

@@ -14,7 +14,7 @@ import type { StartOptions } from '../user/run.ts'
 import type { User } from '../user/user.ts'
 import type { AgentContext } from './agent.ts'
 import { termsOf } from './agent-policy.ts'
-import { reportOf, type AgentReport } from './agent-report.ts'
+import { reportFrom, reportOf, type AgentReport } from './agent-report.ts'
 
 const GOAL_MAX = 8_000
 const INPUTS_MAX = 128 * 1024
@@ -65,7 +65,7 @@ export async function startAgent(user: User, options: AgentOptions): Promise<str
   const key = options.key ?? Buffer.from(node.random.bytes(16)).toString('hex')
   const id = `agent_${hashOf(['agent', key]).slice('sha256-'.length, 'sha256-'.length + 26)}`
   const input = { goal: goal.toWellFormed(), accept: accept ?? null, inputs, terms }
-  const known = node.host.context<AgentContext>(`agent/${id}`)
+  const known = await node.host.look<AgentContext>(`agent/${id}`)
   if (known) {
     const same = canonicalText({ goal: known.goal, accept: known.accept, inputs: known.inputs, terms: known.terms }) === canonicalText(input)
     if (!same) throw new AigenError('run.conflict', 'another goal, policy or other inputs')
@@ -76,15 +76,14 @@ export async function startAgent(user: User, options: AgentOptions): Promise<str
 }
 
 /** The report as it stands. Error `agent.unknown`. */
-export function agentReport(user: Hosting, id: string): AgentReport {
+export function agentReport(user: Hosting, id: string): Promise<AgentReport> {
   return reportOf(user.node.host, id)
 }
 
 /** Resolves with the report when the agent has ended. Errors `agent.unknown`; `network.timeout` after `timeoutMs`. */
 export async function finishAgent(user: Hosting, id: string, timeoutMs: number, signal?: AbortSignal): Promise<AgentReport> {
-  known(user.node.host, id)
-  await user.node.host.until(`agent/${id}`, ({ status }) => status === 'done', timeoutMs, signal)
-  return agentReport(user, id)
+  await known(user.node.host, id)
+  return reportFrom(await user.node.host.until(`agent/${id}`, ({ status }) => status === 'done', timeoutMs, signal))
 }
 
 /**
@@ -102,23 +101,24 @@ export function rejectAgent(user: Hosting, id: string, reason = 'no reason given
 
 /** Ends the agent; a paid call under way is cancelled, what it delivered is paid. Error `agent.unknown`. */
 export async function cancelAgent(user: Hosting, id: string): Promise<void> {
-  known(user.node.host, id)
+  await known(user.node.host, id)
   await user.node.host.send(`agent/${id}`, { type: 'cancel' })
 }
 
 /** Every agent of the user, oldest first. */
-export function listAgents(actors: Pick<Actors, 'list' | 'peek' | 'context'>): AgentReport[] {
-  return [...actors.list('agent')].map(({ id }) => reportOf(actors, id.slice('agent/'.length)))
+export async function listAgents(actors: Pick<Actors, 'all'>): Promise<AgentReport[]> {
+  const reports: AgentReport[] = []
+  for await (const actor of actors.all('agent')) reports.push(reportFrom(actor))
+  return reports.sort((one, other) => one.startedAt - other.startedAt)
 }
 
 async function answer(user: Hosting, id: string, question: number | undefined, event: { type: string; reason?: string }): Promise<void> {
   const { host } = user.node
-  known(host, id)
-  const { asking } = reportOf(host, id)
+  const { asking } = await reportOf(host, id)
   if (!asking || (question !== undefined && question !== asking.question)) throw new AigenError('agent.moved-on', asking ? `it asks question ${asking.question}` : 'it asks nothing')
   await host.send(`agent/${id}`, { ...event, question: asking.question })
 }
 
-function known(actors: Pick<Actors, 'peek'>, id: string): void {
-  if (!actors.peek(`agent/${id}`)) throw new AigenError('agent.unknown', id)
+async function known(actors: Pick<Actors, 'load'>, id: string): Promise<void> {
+  if (!(await actors.load(`agent/${id}`))) throw new AigenError('agent.unknown', id)
 }

@@ -8,7 +8,7 @@ import { virtualClock } from '../../runtime/memory/clock.ts'
 import { participantId } from '../../schemas/id.ts'
 import { evaluateHere, keysOf, MemoryWorld } from '../memory-network.fixture.ts'
 import { agentRooms } from './agent-effects.ts'
-import { scriptedModel, shop, shoutPlan, YES } from './agent.fixture.ts'
+import { isAsking, scriptedModel, shop, shoutPlan, YES } from './agent.fixture.ts'
 import { agentReport, finishAgent, startAgent } from './pursue.ts'
 import { serveSteering, steerFrom } from './steer.ts'
 
@@ -29,12 +29,12 @@ it('is heard from the same participant only', async () => {
   await world.drive(world.provider(shop()))
   const user = await world.drive(world.user('alice', { rooms: agentRooms({ evaluate: evaluateHere }), prepare: serveSteering }))
   const id = await world.drive(startAgent(user, { goal: 'Say hi', budget: '0.50' }))
-  await world.drive(user.node.host.until(`agent/${id}`, () => agentReport(user, id).asking !== null, 60_000))
+  await world.drive(user.node.host.until(`agent/${id}`, isAsking, 60_000))
 
   const mallory = elsewhere('mallory')
   const stolen = mallory.call(participantId(user.node.participant), 'steer', { id, want: 'approve' }, { callId: 's-1', timeoutMs: 5_000, validate: (value) => value })
   await expect(world.drive(stolen)).rejects.toMatchObject({ code: 'auth.unauthorised' })
-  expect(agentReport(user, id)).toMatchObject({ state: 'asking', attempts: [] })
+  expect(await agentReport(user, id)).toMatchObject({ state: 'asking', attempts: [] })
 
   const alice = elsewhere('alice')
   await expect(world.drive(steerFrom(alice, { id, want: 'approve', question: 7 }, new Uint8Array([1])))).rejects.toMatchObject({ code: 'agent.moved-on' })

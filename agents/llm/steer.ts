@@ -31,12 +31,12 @@ export async function steer(user: Host, { id, want, question, reason }: SteerReq
   const { host } = user.node
   if (want === 'stop') {
     await stopWatcher(user, id)
-    return watcherReport(host, id).state
+    return (await watcherReport(host, id)).state
   }
   if (want === 'approve') await approveAgent(user, id, question)
   else if (want === 'reject') await rejectAgent(user, id, reason, question)
   else await cancelAgent(user, id)
-  return agentReport(user, id).state
+  return (await agentReport(user, id)).state
 }
 
 /** The same through the participant's running node. Errors `network.no-responders` when none runs; those of `steer`. */

@@ -27,7 +27,7 @@ describe('the network as tools', () => {
   it('hires what it is called with and says what it cost', async () => {
     await world.drive(world.provider(shouter('p1', '0.01', 90)))
     await world.drive(world.provider(chatProvider('talker', ['x'])))
-    const allowance = openAllowance(user, { limit: '0.1' })
+    const allowance = await openAllowance(user, { limit: '0.1' })
     const [tool, ...others] = networkTools({ user, allowance })
     expect(others).toEqual([])
     expect(tool).toMatchObject({ name: 'text_shout_1', description: 'Shout. Gives the text in capitals. (Each call costs money, at most 0.05.)', schema: SHOUT.input })
@@ -39,7 +39,7 @@ describe('the network as tools', () => {
 
   it('tells the model what went wrong', async () => {
     await world.drive(world.provider(shouter('p1', '0.01', 90, { handler: async () => { throw new Error('no voice') } })))
-    const allowance = openAllowance(user, { limit: '0.05' })
+    const allowance = await openAllowance(user, { limit: '0.05' })
     const [tool] = networkTools({ user, allowance })
     const failed: ToolMessage = await world.drive(tool!.invoke(call({ text: 'hi' })))
     expect(failed).toMatchObject({ status: 'error', tool_call_id: 'c1' })
@@ -53,7 +53,7 @@ describe('the network as tools', () => {
   it('arguments that only the whole schema refuses cost nothing, and a stranger\'s pattern stalls nobody', async () => {
     const capability: Capability = { ...SHOUT, input: { type: 'object', required: ['text'], properties: { text: { type: 'string', pattern: '^(a+)+$' } } } }
     await world.drive(world.provider(shouter('p1', '0.01', 90, { capability })))
-    const [tool] = networkTools({ user, allowance: openAllowance(user, { limit: '0.1' }) })
+    const [tool] = networkTools({ user, allowance: await openAllowance(user, { limit: '0.1' }) })
     expect(tool!.schema).toEqual({ type: 'object', required: ['text'], properties: { text: { type: 'string', description: 'must match ^(a+)+$' } } })
     const refused: ToolMessage = await world.drive(tool!.invoke(call({ text: `${'a'.repeat(40)}!` })))
     expect(JSON.parse(refused.content as string)).toMatchObject({ error: { code: 'step.input', issues: [{ path: 'text' }] } })
@@ -67,7 +67,7 @@ describe('the network as tools', () => {
     }
     await world.drive(world.provider(shouter('scales', '0.01', 90, { capability, handler: async ({ file }, { load }) => ({ output: { bytes: (await load(file)).length }, units: { call: 1 } }) })))
     const bytes = Buffer.from('a picture')
-    const [tool] = networkTools({ user, allowance: openAllowance(user, { limit: '0.1' }), blobs: [{ bytes, mediaType: 'image/png' }] })
+    const [tool] = networkTools({ user, allowance: await openAllowance(user, { limit: '0.1' }), blobs: [{ bytes, mediaType: 'image/png' }] })
     expect(tool!.schema).toMatchObject({ properties: { file: { required: ['$blob', 'size', 'mediaType'], description: expect.stringContaining('to weigh; reference to a image') } } })
     expect(await world.drive(tool!.invoke({ file: blobRef(bytes, 'image/png') }))).toContain('"bytes":9')
     const made = blobRef(Buffer.from('unknown'), 'image/png')
@@ -81,7 +81,7 @@ describe('the network as tools', () => {
     await world.drive(gone.stop(0))
     const out: [string, string][] = []
     const onLeftOut = (id: string, reason: string): void => void out.push([id, reason])
-    const allowance = openAllowance(user, { limit: '0.1' })
+    const allowance = await openAllowance(user, { limit: '0.1' })
     expect(networkTools({ user, allowance, onLeftOut }).map(({ name }) => name)).toEqual(['text_shout-1_1'])
     expect(out).toEqual([['text.shout@1', 'nobody sells it now']])
     expect(networkTools({ user, allowance, capabilities: ['data.query@1'] })).toEqual([])
@@ -90,7 +90,7 @@ describe('the network as tools', () => {
   it('fifty calls of tools and model at once stay within one allowance (I4)', async () => {
     await world.drive(world.provider(shouter('p1', '0.01', 90, { concurrency: 64, queue: 64 })))
     await world.drive(world.provider(chatProvider('talker', ['one two three'])))
-    const allowance = openAllowance(user, { limit: '0.2' })
+    const allowance = await openAllowance(user, { limit: '0.2' })
     const [tool] = networkTools({ user, allowance, maxPrice: '0.02' })
     const model = new NetworkChatModel({ user, allowance, maxPrice: '0.01', attempts: 2, maxTokens: 10 })
     const before = left()
@@ -116,7 +116,7 @@ describe('the network as tools', () => {
     })
     await world.drive(world.provider(provider))
     const ask = async (limit: string): Promise<BaseMessage[]> => {
-      const allowance = openAllowance(user, { limit })
+      const allowance = await openAllowance(user, { limit })
       const agent = createReactAgent({ llm: new NetworkChatModel({ user, allowance, maxPrice: '0.005', attempts: 1, maxTokens: 100 }), tools: networkTools({ user, allowance, maxPrice: '0.02' }) })
       const { messages } = await world.drive(agent.invoke({ messages: [{ role: 'user', content: 'Shout hello.' }] }))
       expect(Number(allowance.state().spent)).toBeLessThanOrEqual(Number(limit))

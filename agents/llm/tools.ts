@@ -48,7 +48,7 @@ export interface NetworkToolsOptions {
  * trusted or whose name is taken is left out.
  *
  * @example
- * const allowance = openAllowance(user, { limit: '0.25' })
+ * const allowance = await openAllowance(user, { limit: '0.25' })
  * const agent = createReactAgent({ llm: new NetworkChatModel({ user, allowance }), tools: networkTools({ user, allowance }) })
  */
 export function networkTools(options: NetworkToolsOptions): DynamicStructuredTool[] {

@@ -22,7 +22,7 @@ describe('in escrow, whoever dies at whichever append, nothing is lost and nothi
   afterEach(() => world.close())
 
   const settled = async (user: User, { how, spent, seller: due }: Outcome, where: string, nth: number): Promise<void> => {
-    const bill = billNow(user, keyedRun('one'))
+    const bill = await billNow(user, keyedRun('one'))
     expect(bill.steps[0], where).toMatchObject({ escrow: { state: how } })
     const wallet = user.node.host.context<WalletContext>('wallet')!
     expect(wallet.holds, where).toEqual({})

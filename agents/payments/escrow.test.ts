@@ -31,13 +31,13 @@ describe('a call settled in escrow', () => {
     return { safe, provider, alice }
   }
   /** Every payment has a receipt that verifies, every cent is accounted for (I2, I3). */
-  const balanced = (user: User, spent: bigint): void => {
+  const balanced = async (user: User, spent: bigint): Promise<void> => {
     expect(world.rail.imbalance()).toBe(0n)
     const wallet = user.node.host.context<WalletContext>('wallet')!
     expect(wallet.holds).toEqual({})
     expect(available(wallet)).toBe(10_000_000n - spent)
     for (const run of user.node.host.list('run')) {
-      for (const { receipt } of paidCalls(user.node.host, run.snapshot.context as RunContext, user.node.wire.credentials.verifier)) verifyReceipt(receipt)
+      for (const { receipt } of await paidCalls(user.node.host, run.snapshot.context as RunContext, user.node.wire.credentials.verifier)) verifyReceipt(receipt)
     }
   }
 
@@ -53,7 +53,7 @@ describe('a call settled in escrow', () => {
     expect(world.clock.now() - before).toBeLessThan(30_000)
     expect(await world.rail.balance(seller)).toBe(10_000n)
     expect(await world.rail.balance(agent)).toBe(1_000n)
-    balanced(alice, 11_000n)
+    await balanced(alice, 11_000n)
     await world.drive(world.clock.sleep(200_000), 300_000)
     expect(await world.rail.balance(seller)).toBe(10_000n)
     const [till] = [...provider.node.host.list('till')].map((one) => one.snapshot.context as TillContext)
@@ -81,7 +81,7 @@ describe('a call settled in escrow', () => {
   const failed = async (user: User, options: Partial<HireOptions> = {}): Promise<BillStep> => {
     const key = `k${Math.floor(world.clock.now())}`
     await world.drive(expect(hire(user, { ...call, ...options, key })).rejects.toMatchObject({ code: expect.stringMatching(/^step\./) }), 600_000)
-    return billNow(user, keyedRun(key)).steps[0]!
+    return (await billNow(user, keyedRun(key))).steps[0]!
   }
 
   it('a bad output: the agent rules that nothing is due, the provider gets nothing, the lane goes on', async () => {
@@ -97,7 +97,7 @@ describe('a call settled in escrow', () => {
     await world.drive(world.clock.sleep(200_000), 300_000)
     expect(await claim(escrow!)).toBe('nothing-new')
     expect(await world.rail.balance(seller)).toBe(0n)
-    balanced(alice, 1_000n)
+    await balanced(alice, 1_000n)
     expect([...safe.user.node.host.list('case')].map((one) => one.snapshot.value)).toEqual(['ruled'])
     await failed(alice)
     const lanes = Object.values(alice.node.host.context<PurseContext>('purse')!.lanes).filter((one) => one.provider === seller)
@@ -109,7 +109,7 @@ describe('a call settled in escrow', () => {
     const step = await failed(alice)
     expect(step).toMatchObject({ charged: '0.001', escrow: { state: 'ruled', paid: '0', reason: expect.stringMatching(/does not answer/) } })
     expect(await claim(liar.escrows[0]!)).toBe('nothing-new')
-    balanced(alice, 1_000n)
+    await balanced(alice, 1_000n)
   })
 
   it('a provider that says it failed, and keeps the escrow, gets nothing', async () => {
@@ -117,7 +117,7 @@ describe('a call settled in escrow', () => {
     expect(await failed(alice)).toMatchObject({ charged: '0.001', escrow: { state: 'ruled', paid: '0', reason: 'The provider has delivered nothing.' } })
     expect(liar.asked['evidence']).toBe(1)
     expect(await claim(liar.escrows[0]!)).toBe('nothing-new')
-    balanced(alice, 1_000n)
+    await balanced(alice, 1_000n)
   })
 
   it('a delivery that never reached the payer is paid, and the payer has it from the agent', async () => {
@@ -129,7 +129,7 @@ describe('a call settled in escrow', () => {
     expect(disputes(alice)[0]!.said?.outcome?.output).toEqual({ text: 'HI', quality: 90 })
     expect(await claim(liar.escrows[0]!)).toBe('paid')
     expect(await world.rail.balance(seller)).toBe(10_000n)
-    balanced(alice, 11_000n)
+    await balanced(alice, 11_000n)
   })
 
   it('a delivery after its time is not paid', async () => {
@@ -144,7 +144,7 @@ describe('a call settled in escrow', () => {
     deaths.push(async () => (await safe.kill(), expect(await claim(liar.escrows[0]!)).toBe('too-early')))
     expect(await failed(alice)).toMatchObject({ charged: '0.011', escrow: { state: 'default', paid: '0.01' } })
     expect(await claim(liar.escrows[0]!)).toBe('paid')
-    balanced(alice, 11_000n)
+    await balanced(alice, 11_000n)
   })
 
   it('without an agent nothing is hired and nothing spent', async () => {
@@ -152,11 +152,11 @@ describe('a call settled in escrow', () => {
     await world.drive(world.provider(shouter('p1', '0.01', 90)))
     const alice = await world.drive(world.user('alice'))
     await world.drive(expect(hire(alice, call)).rejects.toMatchObject({ code: 'escrow.no-agent' }))
-    balanced(alice, 0n)
+    await balanced(alice, 0n)
     const dear = await world.drive(world.payments('safe', { fee: '0.02' }))
     await world.drive(expect(hire(alice, call)).rejects.toMatchObject({ code: 'escrow.no-agent' }))
     expect(await world.drive(hire(alice, { ...call, escrow: { agent: dear.user.node.participant, maxFee: '0.02' } }))).toMatchObject({ charged: '0.03' })
-    balanced(alice, 30_000n)
+    await balanced(alice, 30_000n)
   })
 
   it('an agent that takes no case: nothing is at stake with it', async () => {
@@ -165,7 +165,7 @@ describe('a call settled in escrow', () => {
     await world.drive(expect(hire(alice, { ...call, deadlineMs: 1_000 })).rejects.toThrow(), 200_000)
     expect(await world.rail.balance(seller)).toBe(0n)
     expect([...provider.node.host.list('till')].every((one) => (one.snapshot.context as TillContext).escrow == null)).toBe(true)
-    balanced(alice, 0n)
+    await balanced(alice, 0n)
   })
 
   it('elsewhere again: the first provider gets nothing, the second is paid', async () => {
@@ -177,6 +177,6 @@ describe('a call settled in escrow', () => {
     expect(bill.settled).toBe('0.022')
     expect(bill.steps[0]!.attempts).toMatchObject([{ charged: '0', escrow: { state: 'ruled', paid: '0' } }, { charged: '0.02', escrow: { state: 'accepted' } }])
     expect(await world.rail.balance(seller)).toBe(0n)
-    balanced(alice, 22_000n)
+    await balanced(alice, 22_000n)
   })
 })

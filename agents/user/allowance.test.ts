@@ -16,7 +16,7 @@ describe('an allowance', () => {
   it('fifty calls at once never spend more than it (I4), and what they set aside comes back', async () => {
     await world.drive(world.provider(shouter('p1', '0.004', 90, { concurrency: 64, queue: 64 })))
     const user = await world.drive(world.user('alice'))
-    const allowance = openAllowance(user, { limit: '0.1' })
+    const allowance = await openAllowance(user, { limit: '0.1' })
     // A hundredth each at worst: ten fit, though fifty of what they cost in the end would cost two tenths.
     let most = 0
     const calls = Array.from({ length: 50 }, () => allowance.hire(ask).then(() => 'served', (error) => error.code as string))
@@ -38,7 +38,7 @@ describe('an allowance', () => {
   it('counts every attempt that may stay owed', async () => {
     await world.drive(world.provider(shouter('p1', '0.004', 90)))
     const user = await world.drive(world.user('alice'))
-    const allowance = openAllowance(user, { limit: '0.02' })
+    const allowance = await openAllowance(user, { limit: '0.02' })
     await expect(world.drive(allowance.hire({ ...ask, attempts: 3 }))).rejects.toMatchObject({ code: 'budget.exhausted', message: expect.stringContaining('0.03') })
     await world.drive(allowance.hire({ ...ask, attempts: 2 }))
     expect(allowance.state().spent).toBe('0.004')
@@ -47,7 +47,7 @@ describe('an allowance', () => {
   it('a call that failed or never started costs nothing', async () => {
     await world.drive(world.provider(shouter('p1', '0.004', 90, { handler: async () => { throw new Error('down') } })))
     const user = await world.drive(world.user('alice'))
-    const allowance = openAllowance(user, { limit: '0.02', name: 'a' })
+    const allowance = await openAllowance(user, { limit: '0.02', name: 'a' })
     await expect(world.drive(allowance.hire(ask))).rejects.toMatchObject({ code: 'step.failed' })
     await expect(world.drive(allowance.hire({ ...ask, input: {} }))).rejects.toMatchObject({ code: 'pipeline.invalid' })
     expect(allowance.state()).toEqual({ limit: '0.02', spent: '0', reserved: '0', left: '0.02' })
@@ -59,7 +59,7 @@ describe('an allowance', () => {
       return { output: { text: 'HI', quality: 90 }, units: { call: 1 } }
     } })))
     const user = await world.drive(world.user('alice'))
-    const allowance = openAllowance(user, { limit: '0.02' })
+    const allowance = await openAllowance(user, { limit: '0.02' })
     await expect(world.drive(allowance.hire({ ...ask, timeoutMs: 1_000 }))).rejects.toMatchObject({ code: 'network.timeout' })
     expect(allowance.state()).toMatchObject({ spent: '0', reserved: '0.01' })
     const [run] = user.node.host.list('run')
@@ -74,8 +74,8 @@ describe('an allowance', () => {
       return { output: { text, quality: 90 }, units: { call: 1 } }
     } })))
     const user = await world.drive(world.user('alice'))
-    const first = openAllowance(user, { limit: '0.05', name: 'research' })
-    expect(openAllowance(user, { limit: '0.05', name: 'research' }).state()).toEqual(first.state())
+    const first = await openAllowance(user, { limit: '0.05', name: 'research' })
+    expect((await openAllowance(user, { limit: '0.05', name: 'research' })).state()).toEqual(first.state())
     await world.drive(first.hire(ask))
     void first.hire({ ...ask, input: { text: 'slow' } }).catch(() => undefined)
     await world.drive(world.clock.sleep(500))
@@ -83,9 +83,9 @@ describe('an allowance', () => {
     await user.kill()
 
     const again = await world.drive(world.user('alice'))
-    const second = openAllowance(again, { limit: '0.05', name: 'research' })
+    const second = await openAllowance(again, { limit: '0.05', name: 'research' })
     expect(second.state()).toMatchObject({ spent: '0.004', reserved: '0.01', left: '0.036' })
-    expect(openAllowance(again, { limit: '0.05', name: 'other' }).state().left).toBe('0.05')
+    expect((await openAllowance(again, { limit: '0.05', name: 'other' })).state().left).toBe('0.05')
     hold = false
     await world.drive(world.clock.sleep(10_000))
     expect(second.state()).toMatchObject({ spent: '0.008', reserved: '0', left: '0.042' })

@@ -7,6 +7,7 @@
  * journal again, and a run that is still open stays set aside until it is closed.
  */
 import { AigenError } from '../../schemas/error.ts'
+import type { LiveActor } from '../../runtime/actors/fold.ts'
 import { formatMoney, parseMoney } from '../../schemas/money.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
 import { hire, hireDocument, type Hired, type HireOptions } from './hire.ts'
@@ -53,60 +54,62 @@ interface Book {
 }
 
 /** One book a user and name, however often it is opened. */
-const books = new WeakMap<User, Map<string, Book>>()
+const books = new WeakMap<User, Map<string, Promise<Book>>>()
 
 /**
  * Opens an allowance of the user's wallet. Opening one that is open already gives the same one, with
- * the new limit.
+ * the new limit. Errors: `journal.*`, `network.*`.
  *
  * @example
- * const allowance = openAllowance(user, { limit: '0.50', name: 'research' })
+ * const allowance = await openAllowance(user, { limit: '0.50', name: 'research' })
  * await allowance.hire({ capability: 'text.shout@1', input: { text: 'hi' }, maxPrice: '0.01' })
  */
-export function openAllowance(user: User, { limit, name }: AllowanceOptions): Allowance {
+export async function openAllowance(user: User, { limit, name }: AllowanceOptions): Promise<Allowance> {
   const { host, random } = user.node
-  const known = books.get(user) ?? new Map<string, Book>()
+  const most = parseMoney(limit)
+  const known = books.get(user) ?? new Map<string, Promise<Book>>()
   books.set(user, known)
   const label = name ?? Buffer.from(random.bytes(16)).toString('hex')
   const runOf = (number: number): string => `run/${keyedRun(`allowance ${label} ${number}`)}`
-  const contextOf = (number: number): RunContext | undefined => host.context<RunContext>(runOf(number))
 
   /** The call's amount is known, or will be when its run is closed. */
-  const settle = (number: number): void => {
-    const context = contextOf(number)
-    if (context === undefined) {
-      // Never started: the number is free again.
-      book.open.delete(number)
-      book.free.push(number)
-      return
-    }
-    const close = (): void => {
+  const settle = async (book: Book, number: number): Promise<void> => {
+    const close = ({ snapshot }: LiveActor): void => {
       if (!book.open.delete(number)) return
-      book.spent += BigInt(contextOf(number)!.spent)
+      book.spent += BigInt((snapshot.context as RunContext).spent)
     }
-    if (host.peek(runOf(number))?.snapshot.status === 'done') return close()
     // Every run ends (I5); a node that closes first leaves the amount set aside, and the next one looks again.
     const unwatch = host.watch((actor) => {
       if (actor.id !== runOf(number) || actor.snapshot.status !== 'done') return
       unwatch()
-      close()
+      close(actor)
     })
+    const run = await host.load(runOf(number))
+    if (run && run.snapshot.status !== 'done') return
+    unwatch()
+    if (run) return close(run)
+    // Never started: the number is free again.
+    book.open.delete(number)
+    book.free.push(number)
   }
 
-  const found = known.get(label)
-  const book: Book = found ?? { limit: 0n, spent: 0n, open: new Map(), free: [], next: 0 }
-  book.limit = parseMoney(limit)
-  if (!found) {
-    known.set(label, book)
+  const read = async (): Promise<Book> => {
+    const book: Book = { limit: most, spent: 0n, open: new Map(), free: [], next: 0 }
     for (let number = 0; name !== undefined && number < book.next + OPEN_MAX; number++) {
-      const context = contextOf(number)
+      const context = await host.look<RunContext>(runOf(number))
       if (!context) continue
       for (let gap = book.next; gap < number; gap++) book.free.push(gap)
       book.next = number + 1
       book.open.set(number, BigInt(context.hold))
-      settle(number)
+      await settle(book, number)
     }
+    return book
   }
+  const reading = known.get(label) ?? read()
+  known.set(label, reading)
+  reading.catch(() => known.delete(label))
+  const book = await reading
+  book.limit = most
   const reserved = (): bigint => [...book.open.values()].reduce((sum, one) => sum + one, 0n)
 
   const reserve = (worst: bigint): number => {
@@ -130,7 +133,8 @@ export function openAllowance(user: User, { limit, name }: AllowanceOptions): Al
       try {
         return await hire(user, { ...options, key: `allowance ${label} ${number}` })
       } finally {
-        settle(number)
+        // Where its journal cannot be read now, the amount stays set aside until it says what it cost.
+        await settle(book, number).catch(() => undefined)
       }
     },
   }

@@ -53,10 +53,10 @@ describe('on a real NATS server', () => {
     const { wire, ports } = await asker('alice')
     const read = await readRuns(ports)
     const rows: StepRow[] = []
-    const followed = followRun(read, run, (row) => void rows.push(row))
+    const followed = await followRun(read, run, (row) => void rows.push(row))
     const until = async (state: string): Promise<void> => {
-      for (let look = 0; runLine(read, run).state !== state; look++) {
-        expect(look, `${state}, at last; it is ${runLine(read, run).state}`).toBeLessThan(300)
+      for (let look = 0; (await runLine(read, run)).state !== state; look++) {
+        expect(look, `${state}, at last; it is ${(await runLine(read, run)).state}`).toBeLessThan(300)
         await ports.clock.sleep(100)
         await read.refresh()
       }
@@ -72,8 +72,8 @@ describe('on a real NATS server', () => {
     await say('signal', { name: 'note', data: { by: 'ann' } })
     expect(await say('query', { name: 'steps.a.output.text' })).toEqual({ state: 'paused', value: 'A' })
     await read.refresh()
-    expect(runReport(read, run)).toEqual(runReport(user.node.host, run))
-    expect(runReport(read, run)).toMatchObject({ state: 'paused', spent: '0.01', signals: [{ name: 'note', data: { by: 'ann' } }], steps: [{ step: 'a', state: 'done', provider: 'one', attempts: [{ charged: '0.01' }] }, { state: 'waiting' }, { state: 'waiting' }] })
+    expect(await runReport(read, run)).toEqual(await runReport(user.node.host, run))
+    expect(await runReport(read, run)).toMatchObject({ state: 'paused', spent: '0.01', signals: [{ name: 'note', data: { by: 'ann' } }], steps: [{ step: 'a', state: 'done', provider: 'one', attempts: [{ charged: '0.01' }] }, { state: 'waiting' }, { state: 'waiting' }] })
     expect(worked).toEqual(['a'])
 
     expect(await say('resume')).toEqual({ state: 'running' })

@@ -38,19 +38,19 @@ export async function controlRun({ node }: { readonly node: Pick<Node, 'host' | 
   const { host } = node
   const { run, want, name } = validate('ControlRequest', request)
   const actor = `run/${run}`
-  const line = runLine(host, run)
-  if (want === 'query') return { state: line.state, value: queryRun(host, run, name) }
-  const context = host.context<RunContext>(actor)!
+  const line = await runLine(host, run)
+  if (want === 'query') return { state: line.state, value: await queryRun(host, run, name) }
+  const context = (await host.look<RunContext>(actor))!
   if (hasEnded(line)) {
     if (want === 'cancel' && context.cancelled) return { state: line.state }
     throw new AigenError('run.ended', `${run}: ${line.state}`)
   }
   if (want === 'resume') await unpark(host, run)
-  else if (line.state === 'parked') throw new AigenError('run.parked', host.peek(actor)!.parked)
+  else if (line.state === 'parked') throw new AigenError('run.parked', (await host.load(actor))!.parked)
   if (want === 'signal') await signal(host, request, id)
   // Said twice is said once.
   else if (want === 'cancel' ? !context.cancelled : context.paused !== (want === 'pause')) await host.send(actor, { type: want })
-  return { state: runLine(host, run).state }
+  return { state: (await runLine(host, run)).state }
 }
 
 /** Mends all that can be; the error of the first that cannot. */

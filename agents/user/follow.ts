@@ -2,14 +2,15 @@
  * What a run's actors say about its steps, as rows for people and programs: read from the host after
  * each durable event. Used by the live table, the plain lines, the --json events and the gateway.
  */
-import { stepsOf } from '../../pipelines/bill.ts'
 import { parseItemId } from '../../pipelines/plan.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
 import { stepId, type StepContext } from '../../pipelines/step.ts'
+import type { LiveActor } from '../../runtime/actors/fold.ts'
 import type { Host } from '../../runtime/actors/host.ts'
 import type { NegotiationContext } from '../../runtime/market/negotiation.machine.ts'
+import { AigenError } from '../../schemas/error.ts'
 import { formatMoney } from '../../schemas/money.ts'
-import { runLine, type RunLine } from './run-line.ts'
+import { lineOf, type RunLine } from './run-line.ts'
 
 export type StepWord =
   | 'waiting' | 'preparing' | 'asking' | 'bargaining' | 'reserving' | 'agreeing' | 'working' | 'paying' | 'retrying'
@@ -49,47 +50,77 @@ const HIRING: Readonly<Record<string, StepWord>> = { asking: 'asking', bargainin
 const money = (atomic: string): string => formatMoney(BigInt(atomic))
 
 /** What is followed: a node's host, or the actors of a journal that is read on. */
-export type Source = Pick<Host, 'peek' | 'context' | 'watch'>
+export type Source = Pick<Host, 'load' | 'watch'>
 
-/** Follows `run`; `changed` is called with each row that is new, and must not throw. */
-export function followRun(host: Source, run: string, changed: (row: StepRow) => void): Followed {
+/**
+ * Follows `run`; `changed` is called with each row that is new, and must not throw. Of steps that have
+ * ended only the row is kept. Error `run.unknown`.
+ */
+export async function followRun(host: Source, run: string, changed: (row: StepRow) => void): Promise<Followed> {
+  const found = await host.load(`run/${run}`)
+  if (!found) throw new AigenError('run.unknown', run)
+  let actor = found
+  const { plan } = actor.snapshot.context as RunContext
+  const context = (): RunContext => actor.snapshot.context as RunContext
   const known = new Map<string, string>()
   const begun = new Map<string, number>()
   const ended = new Map<string, number>()
-  const context = (): RunContext => host.context<RunContext>(`run/${run}`)!
+  /** Steps under way, the hiring of each, and the rows of those that are over. */
+  const steps = new Map<string, LiveActor>()
+  const hirings = new Map<string, LiveActor>()
+  const over = new Map<string, StepRow>()
 
+  const rowNow = (step: string): StepRow => over.get(step) ?? rowOf(context(), step, steps.get(step), hirings.get(step), begun, ended)
   const look = (step: string): void => {
-    const row = rowOf(host, context(), step, begun, ended)
+    const row = rowNow(step)
+    if (steps.get(step)?.snapshot.status === 'done') {
+      over.set(step, row)
+      steps.delete(step)
+      hirings.delete(step)
+    }
     const text = JSON.stringify(row)
     if (known.get(step) === text) return
     known.set(step, text)
     if (row.state !== 'waiting') changed(row)
   }
-  const stop = host.watch((actor, entry) => {
-    const [kind, of, step] = actor.id.split('/')
+  const stop = host.watch((moved, entry) => {
+    if (moved.id === actor.id) {
+      actor = moved
+      return
+    }
+    const [kind, of, step] = moved.id.split('/')
     if (of !== run || step === undefined || (kind !== 'step' && kind !== 'negotiation')) return
-    const name = step.replace(/\[\d+\]$/, '')
+    const { step: name } = parseItemId(step)
     const at = entry.event.at ?? 0
-    if (actor.id === stepId(run, name, null)) {
+    if (moved.id === stepId(run, name, null)) {
+      steps.set(name, moved)
       // Of what had begun before it was followed nobody here knows when.
       if (entry.number === 1) begun.set(name, at)
-      if (actor.snapshot.status === 'done') ended.set(name, at)
-    }
+      if (moved.snapshot.status === 'done') ended.set(name, at)
+    } else if (kind === 'negotiation' && name === step) hirings.set(name, moved)
     look(name)
   })
-  // The first steps begin in the record that begins their run, before anybody follows it.
-  for (const { name, dependsOn } of Object.values(context().plan.steps)) {
-    if (dependsOn.length === 0 && host.peek(stepId(run, name, null))?.number === 1) begun.set(name, context().startedAt)
+  for (const name of plan.order) {
+    const step = await host.load(stepId(run, name, null))
+    if (!step) continue
+    const hiring = await hiringOf(host, step)
+    // What happened meanwhile is newer.
+    if (!steps.has(name) && !over.has(name)) {
+      steps.set(name, step)
+      if (hiring) hirings.set(name, hiring)
+      // The first steps begin in the record that begins their run, before anybody follows it.
+      if (plan.steps[name]!.dependsOn.length === 0 && step.number === 1) begun.set(name, context().startedAt)
+    }
+    look(name)
   }
-  for (const { name } of stepsOf(host, context())) look(name.replace(/\[\d+\]$/, ''))
   return {
-    rows: () => context().plan.order.map((step) => rowOf(host, context(), step, begun, ended)),
-    run: () => runLine(host, run),
+    rows: () => plan.order.map(rowNow),
+    run: () => lineOf(actor, (name) => steps.get(name)?.snapshot.context as StepContext | undefined),
     begun: (step) => begun.get(step),
     stop: () => {
       stop()
       // what was skipped or never begun has no event of its own
-      for (const step of context().plan.order) look(step)
+      for (const step of plan.order) look(step)
     },
   }
 }
@@ -97,18 +128,24 @@ export function followRun(host: Source, run: string, changed: (row: StepRow) => 
 const NEVER: ReadonlyMap<string, number> = new Map()
 
 /** Where a step stands, or an item of one, `rows[3]`; without its time, which only who follows it knows. */
-export function stepRow(host: Pick<Host, 'peek' | 'context'>, run: RunContext, step: string): StepRow {
-  return rowOf(host, run, step, NEVER, NEVER)
+export async function stepRow(host: Pick<Host, 'load'>, run: RunContext, step: string): Promise<StepRow> {
+  const actor = await host.load(stepId(run.run, step, null))
+  return rowOf(run, step, actor, actor && await hiringOf(host, actor), NEVER, NEVER)
 }
 
-function rowOf(host: Pick<Host, 'peek' | 'context'>, run: RunContext, step: string, begun: ReadonlyMap<string, number>, ended: ReadonlyMap<string, number>): StepRow {
+/** The negotiation of a step that is hiring. */
+async function hiringOf(host: Pick<Host, 'load'>, { snapshot }: LiveActor): Promise<LiveActor | undefined> {
+  const { self, agreement, attempts } = snapshot.context as StepContext
+  return agreement ? undefined : host.load(`negotiation/${self.slice('step/'.length)}/${attempts.length}`)
+}
+
+function rowOf(run: RunContext, step: string, actor: LiveActor | undefined, hiredBy: LiveActor | undefined, begun: ReadonlyMap<string, number>, ended: ReadonlyMap<string, number>): StepRow {
   const plan = run.plan.steps[parseItemId(step).step]!
   const base = { step, capability: plan.uses }
-  const actor = host.peek(stepId(run.run, step, null))
   if (!actor) return { ...base, state: run.endedAt === 0 ? 'waiting' : run.error ? 'cancelled' : 'skipped' }
   const context = actor.snapshot.context as StepContext
   const { agreement, offer, delivery, voucher, attempts } = context
-  const negotiation = agreement ? undefined : host.peek(`negotiation/${run.run}/${step}/${attempts.length}`)
+  const negotiation = !agreement && hiredBy?.id.endsWith(`/${attempts.length}`) ? hiredBy : undefined
   const hiring = negotiation?.snapshot.context as NegotiationContext | undefined
   const best = offer ?? hiring?.chosen ?? hiring?.offers[0]
   const failed = attempts.filter((one) => one.state !== 'done')

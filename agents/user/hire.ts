@@ -88,7 +88,7 @@ export async function hire(user: User, options: HireOptions): Promise<Hired> {
   const finished = finishRun(user, run, timeoutMs).finally(() => options.signal?.removeEventListener('abort', cancel))
   const { output, error, bill } = await finished
   const [step] = bill.steps
-  const partial = error?.code === 'step.cancelled' ? paidInquiry(user, run) : undefined
+  const partial = error?.code === 'step.cancelled' ? await paidInquiry(user, run) : undefined
   if (partial) return { output: partial.output, charged: step!.charged, provider: partial.offer.name, bill, cancelled: true }
   if (error) throw fromBody(error)
   if (!step?.providerName) throw new AigenError('internal', `run ${run} has no step`)
@@ -96,10 +96,10 @@ export async function hire(user: User, options: HireOptions): Promise<Hired> {
 }
 
 /** What was delivered to a call that had been given up, when it was paid. */
-function paidInquiry({ node: { host } }: User, run: string): InquiryContext | undefined {
-  const { attempts } = host.context<StepContext>(stepId(run, 'call', null)) ?? { attempts: [] }
+async function paidInquiry({ node: { host } }: User, run: string): Promise<InquiryContext | undefined> {
+  const { attempts } = (await host.look<StepContext>(stepId(run, 'call', null))) ?? { attempts: [] }
   for (let attempt = 0; attempt <= attempts.length; attempt++) {
-    const inquiry = host.context<InquiryContext>(inquiryId(`negotiation/${run}/call/${attempt}`))
+    const inquiry = await host.look<InquiryContext>(inquiryId(`negotiation/${run}/call/${attempt}`))
     if (inquiry?.voucher) return inquiry
   }
   return undefined

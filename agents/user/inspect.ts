@@ -5,7 +5,7 @@
  */
 import { stepsOf } from '../../pipelines/bill.ts'
 import type { RunContext, RunSignal } from '../../pipelines/run.machine.ts'
-import type { Attempt } from '../../pipelines/step.ts'
+import type { Attempt, StepContext } from '../../pipelines/step.ts'
 import type { Actors } from '../../runtime/actors/read-actors.ts'
 import type { ParkedActor } from '../../runtime/actors/fold.ts'
 import { AigenError, type ErrorBody } from '../../schemas/error.ts'
@@ -31,16 +31,17 @@ export interface RunReport extends RunLine {
 }
 
 /** What a report needs of actors. */
-export type Inspected = Pick<Actors, 'peek' | 'context' | 'parked'>
+export type Inspected = Pick<Actors, 'load' | 'look' | 'lookEach' | 'parked'>
 
 /** The run as of the last event. Error `run.unknown`. */
-export function runReport(actors: Inspected, run: string): RunReport {
-  const line = runLine(actors, run)
-  const context = actors.context<RunContext>(`run/${run}`)!
+export async function runReport(actors: Inspected, run: string): Promise<RunReport> {
+  const line = await runLine(actors, run)
+  const context = (await actors.look<RunContext>(`run/${run}`))!
+  const steps: StepReport[] = []
+  for await (const { name, context: step } of stepsOf(actors, context)) steps.push({ ...await stepRow(actors, context, name), attempts: (step?.attempts ?? []).map(inMoney) })
   return {
     ...line, budget: formatMoney(BigInt(context.budget)), endedAt: context.endedAt || null,
-    steps: [...stepsOf(actors, context)].map(({ name, context: step }) => ({ ...stepRow(actors, context, name), attempts: (step?.attempts ?? []).map(inMoney) })),
-    signals: context.signals, parked: parkedOf(actors, run), error: context.error,
+    steps, signals: context.signals, parked: parkedOf(actors, run), error: context.error,
   }
 }
 
@@ -57,11 +58,12 @@ export function parkedOf(actors: Pick<Actors, 'parked'>, run: string): ParkedAct
  *
  * @example queryRun(host, run, 'steps.read.output.text')
  */
-export function queryRun(actors: Inspected, run: string, path?: string): unknown {
-  const report = runReport(actors, run)
+export async function queryRun(actors: Inspected, run: string, path?: string): Promise<unknown> {
+  const report = await runReport(actors, run)
   if (path === undefined) return report
-  const context = actors.context<RunContext>(`run/${run}`)!
-  const contexts = new Map([...stepsOf(actors, context)].map(({ name, context: step }) => [name, step]))
+  const context = (await actors.look<RunContext>(`run/${run}`))!
+  const contexts = new Map<string, StepContext | undefined>()
+  for await (const { name, context: step } of stepsOf(actors, context)) contexts.set(name, step)
   const steps = Object.fromEntries(report.steps.map((step) => [step.step, { ...step, input: contexts.get(step.step)?.input ?? null, output: contexts.get(step.step)?.output ?? null }]))
   let value: unknown = { ...report, inputs: context.inputs, output: context.output, steps }
   const passed: string[] = []

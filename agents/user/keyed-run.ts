@@ -59,11 +59,12 @@ export async function runOnce(user: User, { key, payer, stopping, options }: Key
   const { host } = user.node
   const id = keyedRun(key)
   const actor = `run/${id}`
+  /** An effect of the payer runs this, so it has not ended. */
   const wantsStop = (): boolean => {
     const live = host.peek(payer)
     return live !== undefined && stopping(live)
   }
-  if (!host.peek(actor)) {
+  if (!(await host.load(actor))) {
     if (wantsStop()) return nothing(new AigenError('agent.cancelled').toJSON())
     try {
       await startRun(user, { ...options(), key })
@@ -74,7 +75,7 @@ export async function runOnce(user: User, { key, payer, stopping, options }: Key
     }
   }
   let asked = false
-  /** A run takes `cancel` once it runs; before that it is asked again when it does. */
+  /** A run takes `cancel` once it runs; before that it is asked again when it does. One that runs has not ended. */
   const cancel = (): void => {
     const live = host.peek(actor)
     if (asked || live?.snapshot.value !== 'running') return
@@ -89,14 +90,15 @@ export async function runOnce(user: User, { key, payer, stopping, options }: Key
   })
   try {
     look()
-    const ended = (): Promise<LiveActor> => host.until(actor, ({ status }) => status === 'done', host.context<RunContext>(actor)!.plan.timeMs + SLACK_MS, signal)
+    const { plan } = (await host.look<RunContext>(actor))!
+    const ended = (): Promise<LiveActor> => host.until(actor, ({ status }) => status === 'done', plan.timeMs + SLACK_MS, signal)
     const { snapshot } = await ended().catch((thrown: unknown) => {
       if (asError(thrown).code !== 'network.timeout') throw thrown
       cancel()
       return ended()
     })
     const context = snapshot.context as RunContext
-    return { run: id, output: context.output, error: context.error, charged: context.spent, providers: providersOf(user, context) }
+    return { run: id, output: context.output, error: context.error, charged: context.spent, providers: await providersOf(user, context) }
   } finally {
     unwatch()
   }
@@ -106,9 +108,9 @@ function nothing(error: ErrorBody): Settled {
   return { run: null, output: null, error, charged: '0', providers: [] }
 }
 
-function providersOf(user: User, run: RunContext): Settled['providers'] {
+async function providersOf(user: User, run: RunContext): Promise<Settled['providers']> {
   const found = new Map<Address, string>()
-  for (const { context } of stepsOf(user.node.host, run)) {
+  for await (const { context } of stepsOf(user.node.host, run)) {
     for (const { provider, providerName } of context?.attempts ?? []) found.set(provider, providerName)
     if (context?.agreement && context.offer) found.set(context.agreement.terms.provider, context.offer.name)
   }

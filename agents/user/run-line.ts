@@ -23,15 +23,25 @@ export interface RunLine {
 }
 
 /** Every run, oldest first, of any actors, live or read. */
-export function runsIn(actors: Pick<Actors, 'list' | 'context'>): RunLine[] {
-  return [...actors.list('run')].map((actor) => lineOf(actors, actor))
+export async function runsIn(actors: Pick<Actors, 'all' | 'look'>): Promise<RunLine[]> {
+  const lines: RunLine[] = []
+  for await (const actor of actors.all('run')) lines.push(await lineIn(actors, actor))
+  return lines.sort((one, other) => one.startedAt - other.startedAt || (one.run < other.run ? -1 : 1))
 }
 
 /** One of them. Error `run.unknown`. */
-export function runLine(actors: Pick<Actors, 'peek' | 'context'>, run: string): RunLine {
-  const actor = actors.peek(`run/${run}`)
+export async function runLine(actors: Pick<Actors, 'load' | 'look'>, run: string): Promise<RunLine> {
+  const actor = await actors.load(`run/${run}`)
   if (!actor) throw new AigenError('run.unknown', run)
-  return lineOf(actors, actor)
+  return lineIn(actors, actor)
+}
+
+async function lineIn(actors: Pick<Actors, 'look'>, actor: LiveActor): Promise<RunLine> {
+  const { run, paused, running } = actor.snapshot.context as RunContext
+  const steps = new Map<string, StepContext | undefined>()
+  // Only of a paused run they decide what it is called.
+  if (paused) for (const name of running) steps.set(name, await actors.look<StepContext>(stepId(run, name, null)))
+  return lineOf(actor, (name) => steps.get(name))
 }
 
 const ENDED: readonly string[] = ['done', 'failed', 'cancelled']
@@ -46,10 +56,11 @@ export function hasEnded({ state }: RunLine): boolean {
   return ENDED.includes(state)
 }
 
-function lineOf(actors: Pick<Actors, 'context'>, { snapshot, parked }: LiveActor): RunLine {
+/** The line of a run's actor; `stepOf` finds those of its steps that run. */
+export function lineOf({ snapshot, parked }: LiveActor, stepOf: (name: string) => StepContext | undefined): RunLine {
   const context = snapshot.context as RunContext
   const { run, pipeline, spent, startedAt } = context
-  const state = snapshot.status === 'done' ? endOf(context) : parked !== undefined ? 'parked' : stateOf(actors, String(snapshot.value), context)
+  const state = snapshot.status === 'done' ? endOf(context) : parked !== undefined ? 'parked' : stateOf(String(snapshot.value), context, stepOf)
   return { run, pipeline, state, spent: formatMoney(BigInt(spent)), startedAt }
 }
 
@@ -57,11 +68,11 @@ function endOf({ cancelled, error }: RunContext): string {
   return cancelled ? 'cancelled' : error ? 'failed' : 'done'
 }
 
-function stateOf(actors: Pick<Actors, 'context'>, value: string, { run, paused, running }: RunContext): string {
+function stateOf(value: string, { paused, running }: RunContext, stepOf: (name: string) => StepContext | undefined): string {
   // Once it answers there is nothing left to pause.
   if (!paused || (value !== 'holding' && value !== 'running')) return value
   const moves = (name: string): boolean => {
-    const step = actors.context<StepContext>(stepId(run, name, null))
+    const step = stepOf(name)
     // A forEach between two items is still running, and nothing of it is under way.
     return !step?.paused || step.items === 0 || step.started > step.ended
   }

@@ -57,7 +57,7 @@ export interface Finished {
  */
 export async function startRun(user: User, options: StartOptions): Promise<string> {
   const { node } = user
-  const known = options.key === undefined ? undefined : node.host.context<RunContext>(`run/${keyedRun(options.key)}`)
+  const known = options.key === undefined ? undefined : await node.host.look<RunContext>(`run/${keyedRun(options.key)}`)
   if (known) {
     checkSame(known, options)
     if (options.onPiece && known.flow !== undefined && known.endedAt === 0) user.listeners.set(known.run, options.onPiece)
@@ -83,13 +83,13 @@ export async function startRun(user: User, options: StartOptions): Promise<strin
   }
   const run = options.key === undefined ? newId('run', node.clock.now(), node.random.bytes(10)) : keyedRun(options.key)
   if (options.onPiece) user.listeners.set(run, options.onPiece)
-  await node.host.start(`run/${run}`, {
+  const { snapshot } = await node.host.start(`run/${run}`, {
     run, pipeline: plan.pipeline, document: pipeline, plan, inputs,
     budget: (budget ?? BigInt(plan.worst)).toString(), hold: plan.worst, ...(options.trace === undefined ? {} : { trace: options.trace }),
     ...(options.onPiece ? { flow: toText(node.random.bytes(32)) } : {}),
   })
   // Of two that used one key at once, one began it.
-  if (options.key !== undefined) checkSame(node.host.context<RunContext>(`run/${run}`)!, options)
+  if (options.key !== undefined) checkSame(snapshot.context as RunContext, options)
   return run
 }
 
@@ -109,20 +109,20 @@ export function keyedRun(key: string): string {
 /** Resolves when the run is closed: answer, error and final bill. Error `network.timeout` after `timeoutMs`. */
 export async function finishRun(user: User, run: string, timeoutMs: number, signal?: AbortSignal): Promise<Finished> {
   const { host } = user.node
-  if (!host.peek(`run/${run}`)) throw new AigenError('run.unknown', run)
+  if (!(await host.load(`run/${run}`))) throw new AigenError('run.unknown', run)
   const actor = await host.until(`run/${run}`, ({ status }) => status === 'done', timeoutMs, signal)
   user.listeners.delete(run)
   const context = actor.snapshot.context as RunContext
-  return { run, output: context.output, error: context.error, bill: billNow(user, run) }
+  return { run, output: context.output, error: context.error, bill: await billNow(user, run) }
 }
 
-/** The bill of a run as it stands. Error `run.unknown`. */
-export function billNow(user: User, run: string): Bill {
+/** The bill of a run as it stands. Errors: `run.unknown`, `journal.*`. */
+export function billNow(user: User, run: string): Promise<Bill> {
   const { host, wire, rail } = user.node
   return billOf(run, { host, verifier: wire.credentials.verifier, asset: rail.terms.asset, decimals: rail.terms.decimals })
 }
 
 /** Every run of the user's journal, oldest first, with where it stands. */
-export function listRuns(user: User): RunLine[] {
+export function listRuns(user: User): Promise<RunLine[]> {
   return runsIn(user.node.host)
 }

@@ -20,7 +20,7 @@ const TOLD_MAX = 4_096
 
 /** Starts to share; returns how to stop. */
 export function shareEvidence({ host, bus, wire, clock, participant }: Node): () => void {
-  const waiting: (() => Evidence[])[] = []
+  const waiting: (() => Evidence[] | Promise<Evidence[]>)[] = []
   const told = new Set<string>()
   let pumping = false
   const pump = async (): Promise<void> => {
@@ -30,7 +30,7 @@ export function shareEvidence({ host, bus, wire, clock, participant }: Node): ()
       // One a turn: calls under way come first.
       await new Promise<void>((resolve) => setImmediate(resolve))
       try {
-        for (const evidence of next()) {
+        for (const evidence of await next()) {
           const bytes = canonicalBytes(evidence)
           if (bytes.length <= BYTES_MAX) bus.publish(`aigen.v1.evidence.${participant}`, bytes)
         }
@@ -40,7 +40,7 @@ export function shareEvidence({ host, bus, wire, clock, participant }: Node): ()
     }
     pumping = false
   }
-  const queue = (key: string, make: () => Evidence[]): void => {
+  const queue = (key: string, make: () => Evidence[] | Promise<Evidence[]>): void => {
     if (told.has(key) || waiting.length >= WAITING_MAX) return
     if (told.size >= TOLD_MAX) told.delete(told.values().next().value!)
     told.add(key)
@@ -58,7 +58,7 @@ export function shareEvidence({ host, bus, wire, clock, participant }: Node): ()
     const { value, status } = actor.snapshot
     if (actor.kind.name === 'run' && status === 'done') {
       const run = actor.snapshot.context as RunContext
-      queue(actor.id, () => paidCalls(host, run, wire.credentials.verifier).map(({ receipt }) => ({ receipt })))
+      queue(actor.id, async () => (await paidCalls(host, run, wire.credentials.verifier)).map(({ receipt }) => ({ receipt })))
     } else if (actor.kind.name === 'step' && (value === 'pausing' || status === 'done')) {
       const { agreement, agreementId, error, attempts } = actor.snapshot.context as StepContext
       const last = attempts.at(-1)

@@ -6,6 +6,7 @@ import { check } from '../../pipelines/check.ts'
 import { parseDuration } from '../../pipelines/duration.ts'
 import { planOf } from '../../pipelines/plan.ts'
 import { compileTemplate, type Template } from '../../pipelines/template.ts'
+import type { LiveActor } from '../../runtime/actors/fold.ts'
 import type { Actors } from '../../runtime/actors/read-actors.ts'
 import { nextTime } from '../../runtime/actors/schedule.ts'
 import type { Node } from '../../runtime/node/node.ts'
@@ -58,7 +59,7 @@ export async function startWatcher(user: User, document: Watcher, { key }: { rea
   const { host, random } = user.node
   const seed = key ?? Buffer.from(random.bytes(16)).toString('hex')
   const id = `watcher_${hashOf(['watcher', seed]).slice('sha256-'.length, 'sha256-'.length + 26)}`
-  const known = host.context<WatcherContext>(`watcher/${id}`)
+  const known = await host.look<WatcherContext>(`watcher/${id}`)
   if (known) {
     if (canonicalText(known.document) !== canonicalText(document)) throw new AigenError('run.conflict', 'another document')
     return id
@@ -70,10 +71,14 @@ export async function startWatcher(user: User, document: Watcher, { key }: { rea
 }
 
 /** The report as it stands. Error `watcher.unknown`. */
-export function watcherReport(actors: Pick<Actors, 'peek'>, id: string): WatcherReport {
-  const actor = actors.peek(`watcher/${id}`)
+export async function watcherReport(actors: Pick<Actors, 'load'>, id: string): Promise<WatcherReport> {
+  const actor = await actors.load(`watcher/${id}`)
   if (!actor) throw new AigenError('watcher.unknown', id)
-  const { snapshot } = actor
+  return watcherReportFrom(id, actor.snapshot)
+}
+
+/** The report of a watcher's actor as it is. */
+export function watcherReportFrom(id: string, snapshot: LiveActor['snapshot']): WatcherReport {
   const { document, ended, terms, spent, open, looks, fires, nextAt, seen, fired, problem, startedAt, endedAt } = snapshot.context as WatcherContext
   const inner = typeof snapshot.value === 'object' ? String(snapshot.value['watching']) : 'ended'
   return {
@@ -84,22 +89,24 @@ export function watcherReport(actors: Pick<Actors, 'peek'>, id: string): Watcher
 }
 
 /** Every watcher of the user, oldest first. */
-export function listWatchers(actors: Pick<Actors, 'list' | 'peek'>): WatcherReport[] {
-  return [...actors.list('watcher')].map(({ id }) => watcherReport(actors, id.slice('watcher/'.length)))
+export async function listWatchers(actors: Pick<Actors, 'all'>): Promise<WatcherReport[]> {
+  const reports: WatcherReport[] = []
+  for await (const { id, snapshot } of actors.all('watcher')) reports.push(watcherReportFrom(id.slice('watcher/'.length), snapshot))
+  return reports.sort((one, other) => one.startedAt - other.startedAt)
 }
 
 /** Ends the watcher; a paid call under way is cancelled, what it delivered is paid. Error `watcher.unknown`. */
 export async function stopWatcher(user: { readonly node: Pick<Node, 'host'> }, id: string): Promise<void> {
-  watcherReport(user.node.host, id)
+  await watcherReport(user.node.host, id)
   await user.node.host.send(`watcher/${id}`, { type: 'stop' })
 }
 
 /** Resolves with the report when `holds` for it, now or later, or when the watcher has ended. Error `network.timeout`. */
 export async function untilWatcher(user: User, id: string, holds: (report: WatcherReport) => boolean, timeoutMs: number, signal?: AbortSignal): Promise<WatcherReport> {
   const { host } = user.node
-  watcherReport(host, id)
-  await host.until(`watcher/${id}`, ({ status }) => status === 'done' || holds(watcherReport(host, id)), timeoutMs, signal)
-  return watcherReport(host, id)
+  await watcherReport(host, id)
+  const { snapshot } = await host.until(`watcher/${id}`, (now) => now.status === 'done' || holds(watcherReportFrom(id, now)), timeoutMs, signal)
+  return watcherReportFrom(id, snapshot)
 }
 
 function money(atomic: string): string {

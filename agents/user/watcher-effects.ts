@@ -30,6 +30,7 @@ export function watcherRooms(options: WatcherRoomOptions): Room[] {
 }
 
 function watcherEffects(parts: NodeParts, { evaluate, standard = new Map() }: WatcherRoomOptions): Record<string, EffectKind> {
+  /** Of one whose effect runs: it has not ended. */
   const contextOf = (actor: string): WatcherContext => {
     const context = parts.host().context<WatcherContext>(actor)
     if (!context) throw new AigenError('watcher.unknown', actor)

@@ -140,4 +140,4 @@ const machine = createMachine({
   },
 })
 
-export const watcher = defineActor('watcher', '2', machine, { pays: [], holds: [{ what: 'worst case', taken: ['do watcher.call'], returned: ['on watcher.call.done', 'on watcher.call.failed'] }] })
+export const watcher = defineActor('watcher', '2', machine, { pays: [], holds: [{ what: 'worst case', taken: ['do watcher.call'], returned: ['on watcher.call.done', 'on watcher.call.failed'] }] }, { passivates: 'ended' })

@@ -68,7 +68,7 @@ describe('a watcher', () => {
     await open([20])
     const { every: _every, ...rest } = document
     const id = await world.drive(startWatcher(user, { ...rest, at: '*/10 * * * *', timeZone: 'Europe/Berlin', trigger: 'level' } as Watcher))
-    const { startedAt, nextAt } = watcherReport(user.node.host, id)
+    const { startedAt, nextAt } = await watcherReport(user.node.host, id)
     expect([asked.length, nextAt % 600_000, nextAt > startedAt, nextAt - startedAt <= 600_000]).toEqual([0, 0, true, true])
     await pass(nextAt - startedAt - 100)
     expect(asked).toHaveLength(0)
@@ -79,7 +79,7 @@ describe('a watcher', () => {
     user = await world.drive(owner())
     await pass(60_000)
     expect(asked, 'three times had passed while nobody was there: one look').toHaveLength(2)
-    expect(watcherReport(user.node.host, id).nextAt % 600_000).toBe(0)
+    expect((await watcherReport(user.node.host, id)).nextAt % 600_000).toBe(0)
     await pass(600_000)
     expect([asked.length, shouted.length]).toEqual([3, 3])
   })
@@ -90,14 +90,14 @@ describe('a watcher', () => {
     await pass(9_600)
     expect(shouted).toEqual(['now 20, before 1', 'now 40, before 5'])
     expect(asked).toEqual(Array.from({ length: 5 }, () => 'x ${literal}'))
-    expect(watcherReport(user.node.host, id)).toMatchObject({ state: 'waiting', looks: 5, fires: 2, spent: '0.025', reserved: '0', fired: [{ state: 'done', charged: '0.01', worst: '0.02' }, { state: 'done' }], problem: null, ended: null })
-    expect(watcherReport(user.node.host, id).nextAt).toBe(watcherReport(user.node.host, id).startedAt + 10_000)
+    expect(await watcherReport(user.node.host, id)).toMatchObject({ state: 'waiting', looks: 5, fires: 2, spent: '0.025', reserved: '0', fired: [{ state: 'done', charged: '0.01', worst: '0.02' }, { state: 'done' }], problem: null, ended: null })
+    expect((await watcherReport(user.node.host, id)).nextAt).toBe((await watcherReport(user.node.host, id)).startedAt + 10_000)
     balanced(25_000n)
     await world.drive(stopWatcher(user, id))
-    expect(watcherReport(user.node.host, id)).toMatchObject({ state: 'ended', ended: 'stopped' })
+    expect(await watcherReport(user.node.host, id)).toMatchObject({ state: 'ended', ended: 'stopped' })
     await pass(5_000)
     expect(asked).toHaveLength(5)
-    expect(listWatchers(user.node.host)).toHaveLength(1)
+    expect(await listWatchers(user.node.host)).toHaveLength(1)
   })
 
   it('by the level, with a cooldown', async () => {
@@ -113,7 +113,7 @@ describe('a watcher', () => {
     const id = await watch({ cooldown: '7s' })
     await pass(10_400)
     expect(shouted).toHaveLength(2)
-    const [one, other] = watcherReport(user.node.host, id).fired
+    const [one, other] = (await watcherReport(user.node.host, id)).fired
     expect(Math.round((other!.at - one!.at) / 2_000)).toBe(4)
   })
 
@@ -145,16 +145,16 @@ describe('a watcher', () => {
     } })
     const id = await watch()
     await pass(2_400)
-    expect(watcherReport(user.node.host, id)).toMatchObject({ fires: 0, spent: '0', problem: { error: { code: 'step.failed' } } })
+    expect(await watcherReport(user.node.host, id)).toMatchObject({ fires: 0, spent: '0', problem: { error: { code: 'step.failed' } } })
     await pass(2_000)
-    expect(watcherReport(user.node.host, id)).toMatchObject({ looks: 3, fires: 1, spent: '0.011' })
+    expect(await watcherReport(user.node.host, id)).toMatchObject({ looks: 3, fires: 1, spent: '0.011' })
   })
 
   it('a condition that cannot be evaluated does not fire, and says why', async () => {
     await open([20])
     const id = await watch({ when: '${steps.last.n > 1.0}' })
     await pass(1_000)
-    expect(watcherReport(user.node.host, id)).toMatchObject({ fires: 0, problem: { error: { code: 'step.expression', message: expect.stringContaining('when: ') } } })
+    expect(await watcherReport(user.node.host, id)).toMatchObject({ fires: 0, problem: { error: { code: 'step.expression', message: expect.stringContaining('when: ') } } })
     await pass(2_000)
     expect(shouted).toHaveLength(1)
   })
@@ -174,21 +174,21 @@ describe('a watcher', () => {
     const id = await world.drive(startWatcher(user, document, { key: 'k' }))
     expect(await startWatcher(user, document, { key: 'k' })).toBe(id)
     await expect(startWatcher(user, { ...document, every: '11s' }, { key: 'k' })).rejects.toMatchObject({ code: 'run.conflict' })
-    expect(() => watcherReport(user.node.host, 'w')).toThrow('no such watcher')
+    await expect(watcherReport(user.node.host, 'w')).rejects.toThrow('no such watcher')
   })
 
   it('a time that nobody was there for is one look, not many, and the edge is not forgotten', async () => {
     await open([20, 20, 20])
     const id = await watch()
     await pass(1_000)
-    const { startedAt } = watcherReport(user.node.host, id)
+    const { startedAt } = await watcherReport(user.node.host, id)
     await user.close()
     await world.drive(world.clock.sleep(startedAt + 20_300 - world.clock.now()))
     user = await world.drive(owner())
     await pass(700)
     expect([asked.length, shouted.length]).toEqual([2, 1])
     await pass(1_800)
-    expect(watcherReport(user.node.host, id)).toMatchObject({ looks: 3, fires: 1, spent: '0.013' })
+    expect(await watcherReport(user.node.host, id)).toMatchObject({ looks: 3, fires: 1, spent: '0.013' })
   })
 
   it.each(['before', 'after'] as const)('killed %s each append, it looks and pays once for each time', async (when) => {

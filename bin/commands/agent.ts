@@ -49,7 +49,7 @@ export async function run(goal: string, options: AgentRunOptions, output: Output
 export async function resume(agent: string | undefined, options: ReadOptions, output: Output): Promise<boolean> {
   return withSession(options, async (session, stop) => {
     const { host } = session.user.node
-    const all = agent === undefined ? listAgents(host) : [reportOf(host, agent)]
+    const all = agent === undefined ? await listAgents(host) : [await reportOf(host, agent)]
     const open = all.filter(({ endedAt }) => endedAt === null)
     if (open.length === 0) output.print('Nothing was left open.')
     let good = true

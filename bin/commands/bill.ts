@@ -16,7 +16,7 @@ export interface ReadOptions {
 export async function bill(run: string, options: ReadOptions, output: Output): Promise<boolean> {
   const session = await openReadSession(dataFolder(options.data), options.as)
   try {
-    const found = readBill(session, run)
+    const found = await readBill(session, run)
     output.print(billText(found, output.ink))
     output.emit(found)
     return true
@@ -26,7 +26,7 @@ export async function bill(run: string, options: ReadOptions, output: Output): P
 }
 
 /** The bill from the journal alone. Error `run.unknown`. */
-export function readBill({ actors, ports }: ReadSession, run: string): Bill {
+export function readBill({ actors, ports }: ReadSession, run: string): Promise<Bill> {
   const { asset, decimals } = ports.rail.terms
   return billOf(run, { host: actors, verifier: createVerifier(createAuthorisations()), asset, decimals })
 }

@@ -3,9 +3,9 @@
  * participant ran, where it stands, and the owner's word on it, whoever runs it now.
  */
 import Table from 'cli-table3'
-import { runReport } from '../../agents/user/inspect.ts'
+import { runReport, type RunReport } from '../../agents/user/inspect.ts'
 import { listRuns } from '../../agents/user/run.ts'
-import { hasEnded, runsIn } from '../../agents/user/run-line.ts'
+import { hasEnded, runLine, runsIn } from '../../agents/user/run-line.ts'
 import { controlRun } from '../../agents/user/control.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
 import { holderOf } from '../../runtime/node/lock.ts'
@@ -26,7 +26,7 @@ import { readBill, type ReadOptions } from './bill.ts'
 
 export function list(options: ReadOptions, output: Output): Promise<boolean> {
   return reading(options, async ({ actors }) => {
-    const runs = runsIn(actors)
+    const runs = await runsIn(actors)
     const table = new Table({ head: ['run', 'pipeline', 'state', 'spent', 'started'].map((text) => output.ink.dim(text)), chars: BARE, style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 } })
     for (const one of runs) {
       output.emit({ type: 'run', ...one })
@@ -39,10 +39,10 @@ export function list(options: ReadOptions, output: Output): Promise<boolean> {
 
 export function show(run: string, options: ReadOptions, output: Output): Promise<boolean> {
   return reading(options, async (session) => {
-    const report = runReport(session.actors, run)
-    const { inputs, output: answer } = session.actors.context<RunContext>(`run/${run}`)!
+    const report = await runReport(session.actors, run)
+    const { inputs, output: answer } = (await session.actors.look<RunContext>(`run/${run}`))!
     const { error } = report
-    const bill = readBill(session, run)
+    const bill = await readBill(session, run)
     output.emit({ type: 'run', ...report, inputs, output: answer, bill })
     const { ink } = output
     output.print(reportText(report, ink))
@@ -59,7 +59,7 @@ export function watch(run: string, options: ReadOptions, output: Output): Promis
   return reading(options, async (session) => {
     const interrupt = onInterrupt()
     try {
-      if (!runsIn(session.actors).some((one) => one.run === run && hasEnded(one)) && (await holderOf(session.home)) === undefined) {
+      if (!hasEnded(await runLine(session.actors, run)) && (await holderOf(session.home)) === undefined) {
         output.say(`no process runs this participant: "aigen runs resume ${run}" goes on with it`)
       }
       return await watchRun(session, run, output, interrupt.signal)
@@ -74,7 +74,7 @@ export async function query(run: string, path: string | undefined, options: Read
   await runningNetwork(data)
   const { value } = await controlAnywhere(data, options.as, { run, want: 'query', ...(path === undefined ? {} : { name: path }) })
   output.emit({ type: 'query', run, path: path ?? null, value })
-  output.print(path === undefined ? reportText(value as ReturnType<typeof runReport>, output.ink) : typeof value === 'string' ? value : JSON.stringify(value, null, 2))
+  output.print(path === undefined ? reportText(value as RunReport, output.ink) : typeof value === 'string' ? value : JSON.stringify(value, null, 2))
   return true
 }
 
@@ -113,11 +113,9 @@ export function cancel(run: string, options: ReadOptions, output: Output): Promi
 export function resume(run: string | undefined, options: ReadOptions, output: Output): Promise<boolean> {
   return hereOrThere(options, output, run === undefined ? undefined : { run, want: 'resume' }, async (session, stop) => {
     if (run !== undefined) {
-      const line = listRuns(session.user).find((one) => one.run === run)
-      if (!line) throw new AigenError('run.unknown', run)
-      if (!hasEnded(line)) await controlRun(session.user, { run, want: 'resume' })
+      if (!hasEnded(await runLine(session.user.node.host, run))) await controlRun(session.user, { run, want: 'resume' })
     }
-    if (!listRuns(session.user).some((one) => !hasEnded(one) && (run === undefined || one.run === run))) output.print('Nothing was left open.')
+    if (!(await listRuns(session.user)).some((one) => !hasEnded(one) && (run === undefined || one.run === run))) output.print('Nothing was left open.')
     return finishOpenRuns(session, output, stop, run)
   })
 }

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import Table from 'cli-table3'
-import { listWatchers, startWatcher, untilWatcher, watcherReport, type WatcherReport } from '../../agents/user/watch.ts'
+import { listWatchers, startWatcher, untilWatcher, watcherReport, watcherReportFrom, type WatcherReport } from '../../agents/user/watch.ts'
 import { AigenError } from '../../schemas/error.ts'
 import { validate } from '../../schemas/validate.ts'
 import { openAgentSession, readAgents, steerAgents } from '../agent-session.ts'
@@ -33,7 +33,7 @@ export async function watch(file: string, options: ReadOptions, output: Output):
 /** Goes on with every watcher that was left open. */
 export async function resume(options: ReadOptions, output: Output): Promise<boolean> {
   return withSession(options, async (session, stop) => {
-    const open = listWatchers(session.user.node.host).filter(({ endedAt }) => endedAt === null)
+    const open = (await listWatchers(session.user.node.host)).filter(({ endedAt }) => endedAt === null)
     if (open.length === 0) output.print('Nothing was left open.')
     else await follow(session, open.map(({ watcher }) => watcher), output, stop)
     return true
@@ -77,8 +77,8 @@ async function follow({ user, lost }: UserSession, ids: readonly string[], outpu
   const said = new Map<string, string>()
   let ended: () => void = () => undefined
   const all = new Promise<void>((resolve) => (ended = resolve))
-  const look = (id: string): void => {
-    const report = watcherReport(host, id)
+  const look = (report: WatcherReport): void => {
+    const id = report.watcher
     const line = lineOf(report)
     if (said.get(id) !== line) {
       said.set(id, line)
@@ -89,11 +89,11 @@ async function follow({ user, lost }: UserSession, ids: readonly string[], outpu
     if (report.endedAt !== null) open.delete(id)
     if (open.size === 0) ended()
   }
-  const unwatch = host.watch(({ id }) => {
+  const unwatch = host.watch(({ id, snapshot }) => {
     const watcher = id.startsWith('watcher/') ? id.slice('watcher/'.length) : ''
-    if (open.has(watcher)) look(watcher)
+    if (open.has(watcher)) look(watcherReportFrom(watcher, snapshot))
   })
-  for (const id of ids) look(id)
+  for (const id of ids) look(await watcherReport(host, id))
   await Promise.race([all, aborted(stop), aborted(lost)])
   unwatch()
   if (lost.aborted) throw lost.reason as AigenError

@@ -62,8 +62,9 @@ export async function audit({ seed, workers, sellers, deposit }: AuditOptions): 
       let own = 0n
       for (const [index, key] of keys) {
         const id = keyedRun(key)
-        const context = actors.context<RunContext>(`run/${id}`)
-        if (!context || actors.peek(`run/${id}`)!.snapshot.status !== 'done') {
+        const run = await actors.load(`run/${id}`)
+        const context = run?.snapshot.context as RunContext | undefined
+        if (!context || run!.snapshot.status !== 'done') {
           violations.push(`pipeline ${index} has not ended`)
           continue
         }
@@ -71,7 +72,7 @@ export async function audit({ seed, workers, sellers, deposit }: AuditOptions): 
         if (context.error) failed.push(`pipeline ${index}: ${context.error.code} ${context.error.message} (${context.error.path ?? ''})`)
         else if ((context.output as { text?: string } | null)?.text === answerOf(seed, index)) done++
         else violations.push(`pipeline ${index} answers ${JSON.stringify(context.output)}`)
-        const calls = paidCalls(actors, context, createVerifier(createAuthorisations()))
+        const calls = await paidCalls(actors, context, createVerifier(createAuthorisations()))
         same(`receipts of pipeline ${index} against what it spent`, sum(calls.map(({ amount }) => amount)), BigInt(context.spent))
         for (const { receipt, delivery, amount } of calls) {
           receipts++
@@ -86,11 +87,11 @@ export async function audit({ seed, workers, sellers, deposit }: AuditOptions): 
           }
         }
       }
-      for (const actor of actors.list('step')) retries += Math.max(0, (actor.snapshot.context as { attempts: unknown[] }).attempts.length - 1)
-      const { holds: held, spent: counted } = actors.context<WalletContext>('wallet')!
+      for await (const actor of actors.all('step')) retries += Math.max(0, (actor.snapshot.context as { attempts: unknown[] }).attempts.length - 1)
+      const { holds: held, spent: counted } = (await actors.look<WalletContext>('wallet'))!
       holds(`${name} holds ${JSON.stringify(held)}`, Object.keys(held).length === 0)
       same(`the wallet of ${name} against its runs`, BigInt(counted), own)
-      const { lanes, vault } = actors.context<PurseContext>('purse')!
+      const { lanes, vault } = (await actors.look<PurseContext>('purse'))!
       same(`the lanes of ${name} against its runs`, sum(Object.values(lanes).map(({ cumulative }) => BigInt(cumulative))), own)
       for (const lane of Object.values(lanes)) {
         const state = await rail.lane(lane.id)
@@ -113,13 +114,13 @@ export async function audit({ seed, workers, sellers, deposit }: AuditOptions): 
 
   for (const seat of sellers) {
     await withActors(seat, async (actors, rail) => {
-      const tills = [...actors.list('till')].map(({ snapshot }) => snapshot.context as TillContext)
+      const tills = (await listOf(actors.all('till'))).map(({ snapshot }) => snapshot.context as TillContext)
       for (const one of tills) {
         same(`lane ${one.lane}, received against signed`, BigInt(one.cumulative), signed.get(one.lane) ?? 0n)
         holds(`lane ${one.lane}, ${one.claimed} seen claimed of ${one.cumulative}: not on the chain`, (await rail.lane(one.lane))?.claimed === BigInt(one.cumulative) || one.cumulative === '0')
         holds(`lane ${one.lane} is owed ${JSON.stringify(one.owed)}`, one.owed === null)
       }
-      const paid = [...actors.list('call')].filter(({ snapshot }) => snapshot.value === 'paid').map(({ snapshot }) => snapshot.context as CallContext)
+      const paid = (await listOf(actors.all('call'))).filter(({ snapshot }) => snapshot.value === 'paid').map(({ snapshot }) => snapshot.context as CallContext)
       same(`calls of ${seat.participant} that are paid, against its tills`, sum(paid.map(({ delivery }) => BigInt(delivery!.body.amount))), sum(tills.map(({ cumulative }) => BigInt(cumulative))))
       for (const { agreement, call: number } of paid) holds(`call ${agreement}/${number} is paid, and the payer has no receipt of it`, delivered.has(`${agreement}/${number}`))
       same(`what the chain gave ${seat.participant}, against its tills`, await rail.balance(seat.participant) + await rail.credit(seat.participant), sum(tills.map(({ cumulative }) => BigInt(cumulative))))
@@ -141,7 +142,7 @@ export async function outstanding(seats: readonly Seat[]): Promise<bigint> {
   let sum = 0n
   for (const seat of seats) {
     await withActors(seat, async (actors, rail) => {
-      for (const { id, cumulative } of Object.values(actors.context<PurseContext>('purse')!.lanes)) sum += BigInt(cumulative) - ((await rail.lane(id))?.claimed ?? 0n)
+      for (const { id, cumulative } of Object.values((await actors.look<PurseContext>('purse'))!.lanes)) sum += BigInt(cumulative) - ((await rail.lane(id))?.claimed ?? 0n)
     })
   }
   return sum
@@ -152,6 +153,12 @@ function* parkedIn(actors: Actors): Iterable<{ readonly id: string; readonly par
 }
 
 /** The journal of `seat` folded as it stands, and the chain. */
+async function listOf<T>(all: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = []
+  for await (const one of all) list.push(one)
+  return list
+}
+
 async function withActors(seat: Seat, look: (actors: Actors, rail: Rail) => Promise<void>): Promise<void> {
   const ports = await connectPorts(seat.connections, seat.participant)
   try {

@@ -24,8 +24,8 @@ export interface ActorKind {
   readonly hash: string
   /** What `explore` holds it to; every shipped kind has them. */
   readonly promises?: Promises
-  /** Whether it may leave memory while nothing is under way on it; it comes back when an event for it does. */
-  readonly passivates: boolean
+  /** Whether its actors may leave memory while nothing is under way on them, all or those that have ended; one comes back when an event for it does. */
+  readonly passivates: boolean | 'ended'
   /** Actors of one key share a partition. */
   readonly key: (id: ActorId) => string
   readonly migrate?: Migrate
@@ -38,8 +38,8 @@ export interface ActorKind {
 export type Migrate = (state: any, machine: string) => object | undefined
 
 export interface KindOptions {
-  /** Default false. Only for kinds that nobody peeks at without `load`. */
-  readonly passivates?: boolean
+  /** Default false. With `ended` whoever knows that one has not ended may `peek` at it; all else is for kinds that nobody looks at without `load`. */
+  readonly passivates?: boolean | 'ended'
   /** Pure; default what stands between the first slash and the next, so that a run and all its steps share one. */
   readonly key?: (id: ActorId) => string
   readonly migrate?: Migrate

@@ -199,9 +199,8 @@ export class Fold {
   #put(actor: LiveActor): void {
     this.actors.set(actor.id, actor)
     this.changed.add(actor.id)
-    if (!actor.kind.passivates) return
     this.passive.delete(actor.id)
-    this.passive.add(actor.id)
+    if (mayLeave(actor)) this.passive.add(actor.id)
   }
 
   #open(effect: OpenEffect, changes: Changes): void {
@@ -253,6 +252,11 @@ function drop(index: Map<ActorId, Set<string>>, actor: ActorId, key: string): vo
   const keys = index.get(actor)
   keys?.delete(key)
   if (keys?.size === 0) index.delete(actor)
+}
+
+/** Whether an actor may leave memory when it is quiet. */
+export function mayLeave({ kind: { passivates }, snapshot }: LiveActor): boolean {
+  return passivates === 'ended' ? snapshot.status === 'done' : passivates
 }
 
 /** @example timerKey('step/r_1/read', 'deadline') // 'step/r_1/read!deadline' */

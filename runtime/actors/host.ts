@@ -9,9 +9,8 @@ import type { Bus } from '../ports/bus.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Journal } from '../ports/journal.ts'
 import type { Random } from '../ports/random.ts'
-import { kindOf, type ActorEvent, type ActorId, type ActorKind } from './actor.ts'
+import { kindOf, type ActorEvent, type ActorId } from './actor.ts'
 import { Courier } from './courier.ts'
-import type { EffectKind } from './effects.ts'
 import { Fleet } from './fleet.ts'
 import type { LiveActor, ParkedActor } from './fold.ts'
 import type { Limits } from './keeper.ts'
@@ -20,18 +19,14 @@ import type { Partition } from './partition.ts'
 import { partitionsOf } from './partition-reader.ts'
 import { partitionName, PARTITIONS_MAX, Placement } from './placement.ts'
 import type { Entry } from './record.ts'
+import type { Registry } from './registry.ts'
 import { Share, type Holding } from './share.ts'
 import { Siblings } from './siblings.ts'
 import { snapshotsOf } from './snapshot-log.ts'
 import { Tenure } from './tenure.ts'
 import { until } from './until.ts'
 import { Waiters } from './waiters.ts'
-
-/** What a room brings to a node: its actor kinds and the effects they ask for. */
-export interface Registry {
-  readonly actors: readonly ActorKind[]
-  readonly effects: Readonly<Record<string, EffectKind>>
-}
+import type { Watcher } from './watcher.ts'
 
 export interface HostOptions {
   readonly journal: Journal
@@ -50,9 +45,6 @@ export interface HostOptions {
   /** Called once when this process no longer owns the partition, or cannot write it. */
   readonly onLost?: (error: AigenError) => void
 }
-
-/** Called after each durable event; must not throw and must not block. */
-export type Watcher = (actor: LiveActor, entry: Entry) => void
 
 export class Host {
   readonly #options: HostOptions
@@ -147,7 +139,19 @@ export class Host {
     return this.#of(id)?.keeper.fetch(id) ?? this.#elsewhere().load(this.#placement.of(id), id)
   }
 
-  /** Every actor of a kind, in memory or not, and without keeping it there. */
+  /** Its context, brought into memory if it is not there, or undefined; the caller knows its kind. Errors: `journal.*`, `network.*`. */
+  async look<C>(id: ActorId): Promise<C | undefined> {
+    return (await this.load(id))?.snapshot.context as C | undefined
+  }
+
+  /** The same of many, in their order, read together and without keeping them in memory: for a pass over all of something. */
+  async lookEach<C>(ids: readonly ActorId[]): Promise<(C | undefined)[]> {
+    const found = new Map<ActorId, C>()
+    for (const { keeper } of this.#share.partitions) for await (const { id, snapshot } of keeper.read(ids)) found.set(id, snapshot.context as C)
+    return Promise.all(ids.map(async (id) => found.get(id) ?? (this.holds(id) ? undefined : this.look<C>(id))))
+  }
+
+  /** Every actor of a kind, in memory or not, in no order and without keeping it there; in a fleet those of this node. */
   async *all(kind: string): AsyncGenerator<LiveActor> {
     for (const partition of this.#share.partitions) yield* partition.keeper.all((id) => kindOf(id) === kind)
   }
@@ -211,9 +215,8 @@ export class Host {
   }
 
   #waits(id: ActorId, holds: (snapshot: AnyMachineSnapshot) => boolean, timeoutMs: number, signal?: AbortSignal): Promise<LiveActor> {
-    const now = this.peek(id)
-    if (now && holds(now.snapshot)) return Promise.resolve(now)
-    return this.#lost ? Promise.reject(this.#lost) : this.#waiters.wait(id, holds, timeoutMs, signal)
+    const sight = { now: () => this.peek(id), wake: () => this.#of(id)?.keeper.wake(id), lost: () => this.#lost }
+    return this.#waiters.until(id, sight, holds, timeoutMs, signal)
   }
 
   /** Resolves once this process was the owner of what it holds within the last second. Rejects when it is not, or cannot know. */

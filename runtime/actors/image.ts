@@ -4,12 +4,13 @@
  * `partition` and `snapshot-log`.
  */
 import { Packr } from 'msgpackr'
-import { AigenError } from '../../schemas/error.ts'
+import { AigenError, asError } from '../../schemas/error.ts'
 import { kindOf, type ActorId } from './actor.ts'
 import type { Fold, LiveActor, OpenEffect, PendingTimer } from './fold.ts'
 import type { Kinds } from './kinds.ts'
 import type { Large, Path } from './large.ts'
 import { persist, restore } from './transition.ts'
+import type { ValueShelf } from './value-shelf.ts'
 
 export interface Image {
   readonly actor: ActorId
@@ -63,4 +64,16 @@ export function revive(kinds: Kinds, { actor, machine, number, born, state, park
   const migrated = same ? state : kind.migrate?.(state, machine)
   if (!migrated) throw new AigenError('journal.machine-changed', `${machine} wrote its snapshot, this is ${kind.hash}, which does not say how to go on from it`)
   return { id: actor, kind, number, born, snapshot: restore(kind, migrated), ...(parked === undefined ? {} : { parked }) }
+}
+
+/** Puts the large values of an image back; what is the matter with one when that cannot be. Errors: `network.*`. */
+export async function fillImage(values: ValueShelf, image: Image): Promise<AigenError | undefined> {
+  for (const { key, size } of image.large!) values.noted(key, size)
+  try {
+    await values.fill(image, image.large!)
+  } catch (thrown) {
+    const error = asError(thrown)
+    if (error.code !== 'journal.value') throw error
+    return error
+  }
 }

@@ -8,11 +8,12 @@ import { asError, type AigenError } from '../../schemas/error.ts'
 import type { Log } from '../ports/journal.ts'
 import type { ActorId } from './actor.ts'
 import type { Fold, LiveActor } from './fold.ts'
-import { readImage, revive, type Image } from './image.ts'
+import { fillImage, readImage, revive, type Image } from './image.ts'
 import type { Kinds } from './kinds.ts'
 import { LARGE_BYTES, type Path } from './large.ts'
-import type { Fresh, SnapshotLog } from './snapshot-log.ts'
-import type { Checkpoint } from './snapshot-record.ts'
+import { passOver, passOverAll } from './pass-over.ts'
+import type { SnapshotLog } from './snapshot-log.ts'
+import type { Checkpoint, Fresh } from './snapshot-record.ts'
 import { shelved, take, type Taken } from './take.ts'
 import type { ValueShelf } from './value-shelf.ts'
 
@@ -121,37 +122,43 @@ export class Keeper {
 
   /** Brings actors into memory; those that are there or nowhere are passed over. Errors: `journal.*`, `network.*`. */
   async load(ids: readonly ActorId[]): Promise<void> {
-    const { fold, snapshots } = this.#options
+    const { fold, snapshots, values } = this.#options
     for (let cold = ids.filter((id) => this.cold(id)); cold.length > 0; cold = cold.filter((id) => this.cold(id))) {
       const places = new Map(cold.map((id) => [id, snapshots.at(id)]))
       for await (const data of snapshots.load(cold)) {
         const image = readImage(data)
-        const lost = image.large ? await this.#fill(image) : undefined
+        const lost = image.large ? await fillImage(values, image) : undefined
         // Meanwhile it may have been loaded, changed and put out again: then this image is old.
         if (this.cold(image.actor) && snapshots.at(image.actor) === places.get(image.actor)) this.#restore(image, lost)
       }
     }
-    for (const id of ids) {
-      const live = fold.actors.get(id)
-      if (live?.kind.passivates) fold.use(id)
-    }
+    for (const id of ids) fold.use(id)
+  }
+
+  /** Brings one in that is out of memory; nothing where it is there, or nowhere. */
+  wake(id: ActorId): Promise<void> | undefined {
+    return this.cold(id) ? this.load([id]) : undefined
   }
 
   /** Brings in what must be in memory. */
   async loadHot(): Promise<void> {
-    for await (const data of this.#options.snapshots.hot()) {
+    const { snapshots, values } = this.#options
+    for await (const data of snapshots.hot()) {
       const image = readImage(data)
-      this.#restore(image, image.large ? await this.#fill(image) : undefined)
+      this.#restore(image, image.large ? await fillImage(values, image) : undefined)
     }
   }
 
   /** Brings an actor into memory; undefined when there is none. Errors: `journal.*`, `network.*`. */
   async fetch(id: ActorId): Promise<LiveActor | undefined> {
-    if (!this.cold(id)) return this.#options.fold.actors.get(id)
-    await this.load([id])
-    // Whoever is only looked at makes room for the next, too; what was just brought in goes last.
-    this.#begin()
-    return this.#options.fold.actors.get(id)
+    const { fold } = this.#options
+    while (this.cold(id)) {
+      await this.load([id])
+      // Whoever is only looked at makes room for the next, too; with little room it may be put out again at once.
+      if (fold.actors.has(id)) this.#begin()
+    }
+    fold.use(id)
+    return fold.actors.get(id)
   }
 
   /** Brings every actor into memory, for whoever only reads. */
@@ -161,45 +168,14 @@ export class Keeper {
     fold.sort()
   }
 
-  /** Every actor that `wanted` names, in memory or not, without keeping the others there. */
-  async *all(wanted: (id: ActorId) => boolean): AsyncGenerator<LiveActor> {
-    const { fold, snapshots } = this.#options
-    const cold = [...snapshots.ids()].filter((id) => this.cold(id))
-    for (const id of [...fold.actors.keys(), ...cold]) {
-      const actor = wanted(id) ? await this.read(id) : undefined
-      if (actor) yield actor
-    }
+  /** Every actor that `wanted` names now, without keeping those in memory that are not there. */
+  all(wanted: (id: ActorId) => boolean): AsyncGenerator<LiveActor> {
+    return passOverAll(this.#options, wanted)
   }
 
-  /** An actor as it is, without keeping it in memory. */
-  async read(id: ActorId): Promise<LiveActor | undefined> {
-    const { fold, kinds, snapshots } = this.#options
-    for (;;) {
-      const live = fold.actors.get(id)
-      const at = snapshots.at(id)
-      if (live || at === undefined) return live
-      for await (const data of snapshots.load([id])) {
-        const image = readImage(data)
-        const lost = image.large ? await this.#fill(image) : undefined
-        if (fold.actors.has(id) || snapshots.at(id) !== at) continue
-        if (!lost) return revive(kinds, image)
-        fold.lose(id, lost.message)
-        return undefined
-      }
-    }
-  }
-
-  /** Puts the large values of an image back; what is the matter with one when that cannot be. Errors: `network.*`. */
-  async #fill(image: Image): Promise<AigenError | undefined> {
-    const { values } = this.#options
-    for (const { key, size } of image.large!) values.noted(key, size)
-    try {
-      await values.fill(image, image.large!)
-    } catch (thrown) {
-      const error = asError(thrown)
-      if (error.code !== 'journal.value') throw error
-      return error
-    }
+  /** Actors as they are, in no order and without keeping them in memory; those that are nowhere are passed over. */
+  read(ids: readonly ActorId[]): AsyncGenerator<LiveActor> {
+    return passOver(this.#options, ids)
   }
 
   /** Waits for what is under way and begins nothing more. */

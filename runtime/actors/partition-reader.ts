@@ -64,6 +64,10 @@ export class PartitionReader {
     this.#clear()
   }
 
+  get index(): number {
+    return this.options.index
+  }
+
   /** Folds the journal from the last checkpoint on and writes nothing: who owns it goes on owning it. */
   async open(): Promise<void> {
     const { log } = this.options

@@ -9,27 +9,34 @@ import type { Clock } from '../ports/clock.ts'
 import type { Journal, Log } from '../ports/journal.ts'
 import type { ActorId, ActorKind } from './actor.ts'
 import type { LiveActor, ParkedActor } from './fold.ts'
-import type { Watcher } from './host.ts'
 import type { Image } from './image.ts'
 import { Kinds } from './kinds.ts'
 import { PartitionReader } from './partition-reader.ts'
 import { partitionName, Placement } from './placement.ts'
 import type { Entry } from './record.ts'
 import { snapshotsOf } from './snapshot-log.ts'
+import type { Watcher } from './watcher.ts'
 
 /** Times a journal is read anew because its owner compacts it. */
 const READINGS = 5
 
 /** What can be asked of actors, live or read; a `Host` has it too. */
 export interface Actors {
-  peek(id: ActorId): LiveActor | undefined
-  context<C>(id: ActorId): C | undefined
-  list(kind: string): Iterable<LiveActor>
+  load(id: ActorId): Promise<LiveActor | undefined>
+  /** Context of an actor, or undefined; the caller knows its kind. */
+  look<C>(id: ActorId): Promise<C | undefined>
+  /** The same of many, in their order. */
+  lookEach<C>(ids: readonly ActorId[]): Promise<(C | undefined)[]>
+  /** Every actor of a kind, in no order. */
+  all(kind: string): AsyncIterable<LiveActor>
   /** Actors that take no more events, and why. */
   parked(): Iterable<ParkedActor>
 }
 
 export interface ReadActors extends Actors {
+  peek(id: ActorId): LiveActor | undefined
+  context<C>(id: ActorId): C | undefined
+  list(kind: string): Iterable<LiveActor>
   /** Reads on to what is the last record now. Errors: `journal.*`, `network.*`. */
   refresh(): Promise<void>
   /** Calls `watcher` after each event that `refresh` reads; returns how to stop. */
@@ -85,6 +92,12 @@ export async function readActors({ journal, blobs, prefix = 'p', clock, kinds, o
   const placement = new Placement(count, known)
   const actorsOf = (id: ActorId): ReadonlyMap<ActorId, LiveActor> => readings[placement.of(id)]!.reader.fold.actors
   return {
+    load: async (id) => actorsOf(id).get(id),
+    look: async <C>(id: ActorId) => actorsOf(id).get(id)?.snapshot.context as C | undefined,
+    lookEach: async <C>(ids: readonly ActorId[]) => ids.map((id) => actorsOf(id).get(id)?.snapshot.context as C | undefined),
+    all: async function* (kind) {
+      for (const { reader } of readings) for (const actor of [...reader.fold.actors.values()]) if (actor.kind.name === kind) yield actor
+    },
     peek: (id) => actorsOf(id).get(id),
     context: <C>(id: ActorId) => actorsOf(id).get(id)?.snapshot.context as C | undefined,
     list: function* (kind) {

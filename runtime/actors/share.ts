@@ -10,7 +10,9 @@ import type { Tenure } from './tenure.ts'
 
 /** What is held, in figures. */
 export interface Holding {
+  /** Actors there are, in memory or not, and those in memory. */
   readonly actors: number
+  readonly resident: number
   readonly openEffects: number
   readonly timers: number
   readonly last: number
@@ -104,7 +106,7 @@ export class Share {
     const all = this.partitions
     const sum = (count: (partition: Partition) => number): number => all.reduce((total, partition) => total + count(partition), 0)
     return {
-      actors: sum(({ keeper }) => keeper.size), openEffects: sum(({ fold }) => fold.open.size), timers: sum(({ fold }) => fold.timers.size),
+      actors: sum(({ keeper }) => keeper.size), resident: sum(({ fold }) => fold.actors.size), openEffects: sum(({ fold }) => fold.open.size), timers: sum(({ fold }) => fold.timers.size),
       last: sum(({ last }) => last), epoch: all[0]?.epoch ?? 0, owned: this.indexes,
     }
   }

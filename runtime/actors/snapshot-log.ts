@@ -14,7 +14,7 @@ import type { Log } from '../ports/journal.ts'
 import type { ActorId } from './actor.ts'
 import { appendSurely } from './append.ts'
 import { readImage } from './image.ts'
-import { decodeSnapshots, encodeSnapshots, type Batch, type Checkpoint, type Common, type Place, type SnapshotRecord } from './snapshot-record.ts'
+import { decodeSnapshots, encodeSnapshots, type Batch, type Checkpoint, type Common, type Fresh, type Place, type SnapshotRecord } from './snapshot-record.ts'
 
 /** Bytes of one record of images, about: bringing one actor back reads all of its record. */
 const BATCH_BYTES = 16_000
@@ -28,15 +28,6 @@ const SLACK = 1_000
 const COPY = 200
 /** Records read at once when many actors are loaded. */
 const PARALLEL = 32
-
-/** An image to be written. `hot`: needed in memory at recovery. */
-export interface Fresh {
-  readonly actor: ActorId
-  readonly hot: boolean
-  readonly data: Uint8Array
-  /** Names of the large values that it names. */
-  readonly values?: readonly string[]
-}
 
 /** The log that holds the snapshots of a partition. */
 export const snapshotsOf = (partition: string): string => `${partition}-snapshots`
@@ -146,8 +137,14 @@ export class SnapshotLog {
     for (let start = 0; start < records.length; start += PARALLEL) {
       const group = await Promise.all(records.slice(start, start + PARALLEL).map(async ([at, actors]) => ({ at, actors, record: await this.#read(at) })))
       for (const { at, actors, record } of group) {
-        if (record?.type !== 'batch') throw new AigenError('journal.corrupt', `${this.#log.partition}: record ${at} is gone`)
-        for (const [place, id] of record.ids.entries()) if (actors.has(id)) yield record.pieces ? await this.#join(record.pieces) : record.images[place]!
+        const batch = record?.type === 'batch' ? record : undefined
+        const images = batch?.pieces ? await this.#join(batch.pieces) : batch?.images
+        if (!batch || !images) {
+          // Compaction gives up a record when what was live in it stands elsewhere.
+          const moved = [...actors].filter((id) => this.at(id) !== undefined && this.at(id) !== at)
+          if (moved.length < actors.size) throw new AigenError('journal.corrupt', `${this.#log.partition}: record ${at} is gone`)
+          yield* this.load(moved)
+        } else for (const [place, id] of batch.ids.entries()) if (actors.has(id)) yield images[place]!
       }
     }
   }
@@ -217,14 +214,15 @@ export class SnapshotLog {
     return pieces
   }
 
-  async #join(pieces: readonly number[]): Promise<Uint8Array> {
+  /** The one image of a batch that was stored in pieces; undefined when they are gone. */
+  async #join(pieces: readonly number[]): Promise<Uint8Array[] | undefined> {
     const parts: Uint8Array[] = []
     for (const at of pieces) {
       const record = await this.#read(at)
-      if (record?.type !== 'piece') throw new AigenError('journal.corrupt', `${this.#log.partition}: record ${at} is gone`)
+      if (record?.type !== 'piece') return undefined
       parts.push(record.data)
     }
-    return Buffer.concat(parts)
+    return [Buffer.concat(parts)]
   }
 
   /** Copies what is live in the older half of the records forward, when most of what is stored is old. */

@@ -36,6 +36,15 @@ export interface Place {
   readonly values?: readonly string[]
 }
 
+/** An image to be written. `hot`: needed in memory at recovery. */
+export interface Fresh {
+  readonly actor: ActorId
+  readonly hot: boolean
+  readonly data: Uint8Array
+  /** Names of the large values that it names. */
+  readonly values?: readonly string[]
+}
+
 export interface Common {
   readonly version: 1
   readonly epoch: number

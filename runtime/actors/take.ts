@@ -4,10 +4,10 @@
  */
 import { asError } from '../../schemas/error.ts'
 import type { ActorId } from './actor.ts'
-import type { Fold } from './fold.ts'
+import { mayLeave, type Fold } from './fold.ts'
 import { encodeImage, imageOf, imageRoots, type Image } from './image.ts'
 import { LARGE_BYTES } from './large.ts'
-import type { Fresh } from './snapshot-log.ts'
+import type { Fresh } from './snapshot-record.ts'
 import type { ValueShelf } from './value-shelf.ts'
 
 export interface Taken extends Fresh {
@@ -23,7 +23,7 @@ export function take(fold: Fold, ids: readonly ActorId[]): Taken[] {
     fold.changed.delete(id)
     const actor = fold.actors.get(id)
     if (!actor) return []
-    const hot = !actor.kind.passivates || !fold.quiet(id) || fold.timersOf(id).length > 0
+    const hot = !mayLeave(actor) || !fold.quiet(id) || fold.timersOf(id).length > 0
     const image = imageOf(fold, actor)
     return [{ actor: id, hot, image, data: encodeImage(image) }]
   })

@@ -13,12 +13,35 @@ interface Waiter {
   readonly fail: (error: AigenError) => void
 }
 
+/** How an actor is looked at: in memory; brought there, nothing where that is not needed; and why none can be any more. */
+export interface Sight {
+  readonly now: () => LiveActor | undefined
+  readonly wake: () => Promise<void> | undefined
+  readonly lost: () => AigenError | undefined
+}
+
 export class Waiters {
   readonly #clock: Clock
   readonly #waiting = new Map<ActorId, Set<Waiter>>()
 
   constructor(clock: Clock) {
     this.#clock = clock
+  }
+
+  /**
+   * Resolves with the actor when `holds` for it, now or later. `wake` brings one into memory that is there and not
+   * in memory: it may be in that state already, and must be looked at before anything can happen to it unseen.
+   */
+  async until(id: ActorId, { now, wake, lost }: Sight, holds: (snapshot: AnyMachineSnapshot) => boolean, timeoutMs: number, signal?: AbortSignal): Promise<LiveActor> {
+    for (;;) {
+      const actor = now()
+      if (actor && holds(actor.snapshot)) return actor
+      const error = lost()
+      if (error) throw error
+      const waking = actor ? undefined : wake()
+      if (!waking) return this.wait(id, holds, timeoutMs, signal)
+      await waking
+    }
   }
 
   /** Resolves with the actor once `see` brings it in a state that `holds`. Errors: `network.timeout`, `step.cancelled`, that of `fail`. */

@@ -50,6 +50,11 @@ export function keptKey(host: Pick<Host, 'context'>, hash: string): NodeAuthoris
   return host.context<KeyringContext>(ID)?.keys[hash]
 }
 
+/** All of them by hash, wherever the keyring is read from. */
+export async function keptKeys(host: Pick<Host, 'look'>): Promise<KeyringContext['keys']> {
+  return (await host.look<KeyringContext>(ID))?.keys ?? {}
+}
+
 /** Keeps the authorisations named by `hashes`; resolves when they are durable, at once when they are kept already. */
 export async function keepKeys(host: Pick<Host, 'context' | 'start' | 'send'>, hashes: readonly string[], known: Authorisations): Promise<void> {
   const keys: Record<string, NodeAuthorisation> = {}

@@ -5,7 +5,7 @@
  */
 import type { ActorKind } from '../actors/actor.ts'
 import type { LiveActor } from '../actors/fold.ts'
-import { readActors, type Actors } from '../actors/read-actors.ts'
+import { readActors, type ReadActors } from '../actors/read-actors.ts'
 import { snapshotsOf } from '../actors/snapshot-log.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Hex } from '../ports/signer.ts'
@@ -133,7 +133,7 @@ export class Folds {
   }
 
   /** Compares every actor of a host that was just opened with what was seen of it; those that may leave memory only when they are `all` there. */
-  opened(actors: Pick<Actors, 'peek'>, all = false): Finding {
+  opened(actors: Pick<ReadActors, 'peek'>, all = false): Finding {
     for (const [id, before] of this.#seen) {
       const { number } = before
       const actor = actors.peek(id)
@@ -158,7 +158,7 @@ export class Folds {
 }
 
 /** I7: every actor of `live`, of the kinds named, is what a replay of its disk makes of it, and so is every one that was `seen`. */
-export async function sameAsReplay(live: Pick<Actors, 'list'>, disk: MemoryDisk, names: readonly string[], clock: Clock, seen: Folds): Promise<Finding> {
+export async function sameAsReplay(live: Pick<ReadActors, 'list'>, disk: MemoryDisk, names: readonly string[], clock: Clock, seen: Folds): Promise<Finding> {
   const kinds = [...new Set([...seen.kinds(), ...names.flatMap((name) => [...live.list(name)].map(({ kind }) => kind))])]
   const replayed = await readActors({ journal: memoryJournal(disk), clock, kinds })
   for (const { name } of kinds) {

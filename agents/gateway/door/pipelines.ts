@@ -34,7 +34,7 @@ export function servePipelines(app: Hono, door: Door): void {
     return hold
   }
   const shown = async (run: string): Promise<object> => {
-    const state = runState(gateway, run)
+    const state = await runState(gateway, run)
     return { object: 'pipeline.run', id: run, ...state, ...(state.output === undefined ? {} : { blobs: await showBlobs(state.output, blobs) }) }
   }
   /** Progress, then the answer and the bill. */
@@ -46,7 +46,7 @@ export function servePipelines(app: Hono, door: Door): void {
     for (let row = await rows.next(); row; row = await rows.next()) await write({ type: 'step', ...row }, 'step')
     if (gone.aborted) return
     await watched
-    const state = runState(gateway, hold.run)
+    const state = await runState(gateway, hold.run)
     if (state.error) await write({ type: 'error', ...refusal(fromBody(state.error), clock.now()).body }, 'error')
     else await write({ type: 'answer', ...(await shown(hold.run)) }, 'answer')
     await write(await billOfRun(gateway, hold), 'bill')
@@ -71,7 +71,7 @@ export function servePipelines(app: Hono, door: Door): void {
     if (accepts(context)) return live(door, context, new AbortController(), (stream) => tell(hold, stream))
     if (context.req.header('prefer')?.includes('respond-async')) return context.json(await shown(run), 202)
     await watchRun(gateway, hold, () => {}, context.req.raw.signal)
-    const state = runState(gateway, run)
+    const state = await runState(gateway, run)
     if (state.error) throw fromBody(state.error)
     const { account } = await billOfRun(gateway, hold)
     context.header('x-aigen-price', account.network)
