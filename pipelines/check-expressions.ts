@@ -6,8 +6,8 @@ import type { Capability, Pipeline, PipelineStep } from '../schemas/documents.ge
 import { META_FIELDS, RUN_FIELDS } from './environment.ts'
 import type { Reference } from './expression.ts'
 import { didYouMean, pathText, type Findings, type Path } from './findings.ts'
-import type { Graph } from './graph.ts'
-import { expectFault } from './prepare.ts'
+import { chunksOf, type Graph, type Judged } from './graph.ts'
+import { expectFault, ruleFault } from './prepare.ts'
 import { arrayOf, itemsOf, shapeAt, shapeOf, typesOf, type Shape } from './schema-path.ts'
 import type { Template } from './template.ts'
 
@@ -17,6 +17,8 @@ interface Place {
   readonly path: Path
   /** The step it belongs to; undefined for the output. */
   readonly step: string | undefined
+  /** Whether it may name that step: what undoes a step reads its output. */
+  readonly own?: boolean
   /** Roots it may use. */
   readonly roots: readonly string[]
   /** Why a root is not among them, for those worth a word. */
@@ -38,7 +40,7 @@ export function shapesOf(pipeline: Pipeline, capabilities: ReadonlyMap<string, C
     const [first, ...rest] = reference.path
     if (reference.root === 'input') return shapeAt(input, reference.path)
     if (reference.root === 'steps' && typeof first === 'string') return shapeAt(outputs.get(first) ?? unknown, rest)
-    if (reference.root === 'output' && step !== undefined) return shapeAt(elementOf(pipeline.steps[step]!, capabilities), reference.path)
+    if (['output', 'a', 'b'].includes(reference.root) && step !== undefined) return shapeAt(elementOf(pipeline.steps[step]!, capabilities), reference.path)
     if (reference.root === 'item' && step !== undefined) {
       const list = graph.nodes.get(step)?.templates.fields.get('forEach')?.single?.plain
       // a list that is itself made of `item` would be a mistake reported elsewhere
@@ -65,13 +67,15 @@ export function checkExpressions(pipeline: Pipeline, graph: Graph, shapes: Shape
     const step = pipeline.steps[id]!
     for (const [field, template] of templates.fields) {
       const item = step.forEach !== undefined && field !== 'if' && field !== 'forEach'
-      const roots = ['input', 'steps', 'meta', ...(item ? ['item', 'index'] : []), ...(step.needs?.length ? ['run'] : [])]
-      const place: Place = { path: ['steps', id, field], step: id, roots, because: reasons(step, field) }
+      const chunks = field === 'forEach' && chunksOf(step) !== undefined
+      const roots = ['input', 'steps', 'meta', ...(item ? ['item', 'index'] : []), ...(step.needs?.length ? ['run'] : []), ...(chunks ? ['chunks'] : [])]
+      const place: Place = { path: ['steps', id, field], step: id, own: field === 'compensate', roots, because: reasons(step, field) }
       checkTemplate(template, place, pipeline, shapes, findings)
     }
     checkKind(templates.fields.get('if'), ['steps', id, 'if'], 'boolean', 'bool', id, shapes, findings)
     checkKind(templates.fields.get('forEach'), ['steps', id, 'forEach'], 'array', 'list', id, shapes, findings)
     for (const { path, template } of templates.accepts) checkExpect(template, id, path, pipeline, shapes, findings)
+    if (templates.rule) checkRule(templates.rule, id, pipeline, shapes, findings)
   }
   const because = { item: 'item exists inside a step with forEach only' }
   const place: Place = { path: ['output'], step: undefined, roots: ['input', 'steps', 'meta', 'run'], because }
@@ -85,6 +89,9 @@ function reasons(step: PipelineStep, field: string): Record<string, string> {
     index: `index cannot be read here: ${outside}`,
     run: 'run.* is read at the step\'s start, so the step must say what it waits for: add needs',
     output: 'output is what expect judges; elsewhere name the step: steps.<id>',
+    chunks: 'the pieces of a stream can only be gone over as a whole: "forEach": "${chunks.<step>}"',
+    a: 'a and b are what the rule of a quorum compares',
+    b: 'a and b are what the rule of a quorum compares',
   }
 }
 
@@ -94,7 +101,7 @@ function checkTemplate(template: Template, place: Place, pipeline: Pipeline, sha
     const path = [...place.path, ...reference.at]
     const say = (message: string, hint?: string): void => findings.error(path, message, hint, reference.start)
     if (!place.roots.includes(reference.root)) say(place.because[reference.root] ?? `${reference.root} cannot be read here`)
-    else if (reference.root === 'steps' || reference.root === 'meta') checkStepName(reference, place, pipeline, say)
+    else if (reference.root === 'steps' || reference.root === 'meta' || reference.root === 'chunks') checkStepName(reference, place, pipeline, say)
     else if (reference.root === 'run') checkField(reference.path[0], RUN_FIELDS, 'run', say)
     if (!reference.guarded) checkKnown(reference, place.step, pipeline, shapes, say)
   }
@@ -105,7 +112,7 @@ type Say = (message: string, hint?: string) => void
 function checkStepName(reference: Reference, place: Place, pipeline: Pipeline, say: Say): void {
   const [name, field] = reference.path
   if (typeof name !== 'string') say(`${reference.root} must be followed by the name of a step, as ${reference.root}.<id>`)
-  else if (name === place.step) say('a step cannot name itself')
+  else if (name === place.step && !place.own) say('a step cannot name itself')
   else if (!Object.hasOwn(pipeline.steps, name)) {
     say(`there is no step ${name}`, didYouMean(name, Object.keys(pipeline.steps), (id) => `${reference.root}.${id}`))
   } else if (reference.root === 'meta') checkField(field, META_FIELDS, `meta.${name}`, say)
@@ -149,4 +156,14 @@ function checkExpect(template: Template, id: string, inside: Path, pipeline: Pip
     if (fault !== undefined) return findings.error(path, fault)
   }
   checkTemplate(template, { path, step: id, roots: ['output'], because: {} }, pipeline, shapes, findings)
+}
+
+function checkRule({ path: inside, template }: Judged, id: string, pipeline: Pipeline, shapes: Shapes, findings: Findings): void {
+  const path = ['steps', id, ...inside]
+  if (template.faults.length === 0) {
+    if (!template.single) return findings.error(path, 'must be one ${…} and nothing else')
+    const fault = ruleFault(template.single.source)
+    if (fault !== undefined) return findings.error(path, fault)
+  }
+  checkTemplate(template, { path, step: id, roots: ['a', 'b'], because: {} }, pipeline, shapes, findings)
 }

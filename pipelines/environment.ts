@@ -11,14 +11,17 @@ import { RE2JS } from 're2js'
 import { formatMoney, parseMoney } from '../schemas/money.ts'
 import { toJson } from './json-value.ts'
 
-/** The names an expression can start from. */
-export const ROOTS = ['input', 'steps', 'meta', 'item', 'index', 'run', 'output'] as const
+/**
+ * The names an expression can start from. `chunks.<step>` stands for the pieces of a step's stream and is a whole
+ * forEach or nothing; `a` and `b` are the two outputs that a quorum's rule compares.
+ */
+export const ROOTS = ['input', 'steps', 'meta', 'item', 'index', 'run', 'output', 'chunks', 'a', 'b'] as const
 export type Root = (typeof ROOTS)[number]
 
 /** Fields of `run`; the three amounts compare with `money('…')`. */
 export const RUN_FIELDS = ['id', 'spent', 'budget', 'left', 'startedAt'] as const
 /** Fields of `meta.<step>`; `price` compares with `money('…')`. */
-export const META_FIELDS = ['state', 'provider', 'providerName', 'price', 'attempts', 'error'] as const
+export const META_FIELDS = ['state', 'provider', 'providerName', 'price', 'attempts', 'error', 'fallback', 'failed'] as const
 
 /** An amount inside an expression. It leaves as a decimal string of the dollar. */
 export class MoneyValue {

@@ -56,6 +56,11 @@ export interface Context {
   readonly run?: RunFacts
   /** The delivery that `expect` judges. */
   readonly output?: unknown
+  /** The two outputs that a quorum's `rule` compares. */
+  readonly a?: unknown
+  readonly b?: unknown
+  /** Never there: pieces come one by one, as items. */
+  readonly chunks?: undefined
 }
 
 /** `meta.<step>`; price is a decimal string of the dollar, of all items together under forEach. */
@@ -68,6 +73,10 @@ export interface StepMeta {
   readonly attempts: number
   /** Code of the error table, null where there is none. */
   readonly error?: string | null
+  /** Whether its fallback stood in. */
+  readonly fallback?: boolean
+  /** Items of a forEach that failed and were tolerated. */
+  readonly failed?: number
 }
 
 /** `run`; amounts are decimal strings of the dollar, startedAt in ms. */
@@ -192,7 +201,8 @@ function inspectAll(nodes: readonly ASTNode[], scope: Inspection): ExpressionFau
 function inspectBody(receiver: ASTNode, args: readonly ASTNode[], binds: boolean, scope: Inspection): ExpressionFault | undefined {
   const [variable, ...rest] = args
   if (variable?.op !== 'id') return { message: 'the first argument must be a name for the item', offset: receiver.start }
-  if ((ROOTS as readonly string[]).includes(variable.args)) {
+  // a and b are roots in a quorum's rule only: everybody may use them for items
+  if (variable.args !== 'a' && variable.args !== 'b' && (ROOTS as readonly string[]).includes(variable.args)) {
     return { message: `${variable.args} already has a meaning: use another name for the item`, offset: variable.start }
   }
   const inner = { ...scope, variables: [...scope.variables, variable.args] }

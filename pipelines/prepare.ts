@@ -71,13 +71,22 @@ export async function accepts(expect: string | null, output: unknown, evaluate: 
  * asks this before it quotes.
  */
 export function expectFault(source: string): string | undefined {
+  return judgeFault(source, ['output'])
+}
+
+/** Why a source cannot be the rule of a quorum, or `undefined`: as of an acceptance, over `a` and `b`. */
+export function ruleFault(source: string): string | undefined {
+  return judgeFault(source, ['a', 'b'])
+}
+
+function judgeFault(source: string, roots: readonly string[]): string | undefined {
   const compiled = compileExpression(source)
   if ('fault' in compiled) return compiled.fault.message
   const { references, bound, type } = compiled.expression
   const [piece, ...more] = parsePieces(`\${${source}}`)
   if (more.length > 0 || !piece || !('source' in piece) || piece.source !== source) return 'it is not one expression'
-  const foreign = references.find((reference) => reference.root !== 'output')
-  if (foreign) return `it may read output only, not ${foreign.root}`
+  const foreign = references.find((reference) => !roots.includes(reference.root))
+  if (foreign) return `it may read ${roots.join(' and ')} only, not ${foreign.root}`
   if (bound.kind === 'none') return `it has no static bound, so two sides could disagree: ${bound.why}`
   return type === 'bool' || type === 'dyn' ? undefined : `it gives ${type}, not bool`
 }
