@@ -8,7 +8,8 @@ import type { Pipeline } from '../schemas/documents.gen.ts'
 import { AigenError, type Issue } from '../schemas/error.ts'
 import { joinPath } from '../schemas/explain.ts'
 import { issuesOf } from '../schemas/validate.ts'
-import { positionOf, positionsOf, type Position, type Positions } from './positions.ts'
+import { positionOf, positionsOf, splitPath, type Position, type Positions } from './positions.ts'
+import { readYaml } from './yaml.ts'
 
 /** Bounds of a document. */
 export const DOCUMENT_MAX = { characters: 4_194_304, depth: 64, steps: 10_000 } as const
@@ -28,12 +29,16 @@ export interface Document {
   place(issue: Issue, letter?: number): PlacedIssue
 }
 
-/** The document of a JSON text, or of a value that was parsed elsewhere. Never throws for its content. */
+/**
+ * The document of a text, or of a value that was parsed elsewhere. A text that begins with a brace or a
+ * bracket is JSON, any other YAML. Never throws for its content.
+ */
 export function parseDocument(source: string | object): Document {
   if (typeof source !== 'string') return fromValue(source, (issue) => issue)
   if (source.length > DOCUMENT_MAX.characters) {
     return refused({ path: '', message: `the document has ${source.length} characters, ${DOCUMENT_MAX.characters} are allowed` })
   }
+  if (!/^\s*(?:[{[]|$)/.test(source)) return fromYaml(source)
   const deep = tooDeep(source)
   if (deep !== undefined) {
     return refused(withPosition({ path: '', message: `nested deeper than ${DOCUMENT_MAX.depth} levels` }, positionOf(source, deep)))
@@ -53,6 +58,26 @@ export function parseDocument(source: string | object): Document {
   const twice = known().duplicates.map((path) => place({ path, message: 'this key stands twice', hint: 'Remove one of them.' }))
   const document = fromValue(value, place)
   return twice.length === 0 ? document : { ...document, pipeline: undefined, issues: [...twice.slice(0, 100), ...document.issues] }
+}
+
+function fromYaml(text: string): Document {
+  const read = readYaml(text, DOCUMENT_MAX.depth)
+  if ('faults' in read) {
+    const issues = read.faults.map(({ at, ...said }) => withPosition({ path: '', ...said }, positionOf(text, at)))
+    return { pipeline: undefined, issues, place: (other) => other }
+  }
+  const { value, positions } = read
+  const place = (issue: Issue, letter?: number): PlacedIssue => withPosition(issue, positions.at(issue.path, letter))
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return refused({ path: '', message: 'expected an object', line: 1, column: 1 })
+  const document = fromValue(value, place)
+  return { ...document, issues: document.issues.map((issue) => quoted(issue, value)) }
+}
+
+/** What YAML takes for a number or a truth value is often meant as text: said where text was expected. */
+function quoted(issue: PlacedIssue, document: object): PlacedIssue {
+  const found = splitPath(issue.path).reduce<unknown>((value, key) => (typeof value === 'object' && value !== null ? (value as Record<string | number, unknown>)[key] : undefined), document)
+  const text = issue.hint === undefined && /^expected string\b/.test(issue.message) && ['number', 'boolean'].includes(typeof found)
+  return text ? { ...issue, hint: `Write it in quotes: "${String(found)}".` } : issue
 }
 
 /** The pipeline of a text or value. Error `pipeline.invalid` with every issue of its shape; meaning is judged by `check.ts`. */

@@ -1,7 +1,7 @@
 /**
- * Where each value of a JSON text stands, so that an error can name line and column. Used by
- * `document.ts`. Reads a text that `JSON.parse` has accepted, so it checks nothing but what that
- * keeps silent about: a key written twice.
+ * Where each value of a text stands, so that an error can name line and column. Used by `document.ts`
+ * and, for YAML, by `yaml.ts`. Of JSON it reads a text that `JSON.parse` has accepted, so it checks
+ * nothing but what that keeps silent about: a key written twice.
  */
 /** Counted from 1, in characters. */
 export interface Position {
@@ -31,9 +31,9 @@ export function positionOf(text: string, offset: number): Position {
 }
 
 /** A value of the text: where it starts, and what is in it. */
-interface Value {
+export interface Placed {
   readonly start: number
-  readonly members: Map<string, Value> | Value[] | undefined
+  readonly members: Map<string, Placed> | Placed[] | undefined
 }
 
 const QUOTE = 34
@@ -41,8 +41,8 @@ const BACKSLASH = 92
 
 /** Walks the text once, without recursion. */
 export function positionsOf(text: string): Positions {
-  const top: Value[] = []
-  const open: { readonly members: Map<string, Value> | Value[]; readonly name: string }[] = [{ members: top, name: '' }]
+  const top: Placed[] = []
+  const open: { readonly members: Map<string, Placed> | Placed[]; readonly name: string }[] = [{ members: top, name: '' }]
   const duplicates: string[] = []
   let key: string | undefined
   for (let at = 0; at < text.length; at++) {
@@ -58,7 +58,7 @@ export function positionsOf(text: string): Positions {
       key = unescaped(text, at, end)
       if (members.has(key)) duplicates.push(open.slice(1).map(({ name }) => name).concat(key).filter((name) => name !== '').join('.'))
     } else {
-      const value: Value = { start: at, members: code === 123 ? new Map() : code === 91 ? [] : undefined }
+      const value: Placed = { start: at, members: code === 123 ? new Map() : code === 91 ? [] : undefined }
       if (members instanceof Map) members.set(key!, value)
       else members.push(value)
       if (value.members) open.push({ members: value.members, name: key ?? '' })
@@ -66,7 +66,18 @@ export function positionsOf(text: string): Positions {
     }
     at = end - 1
   }
-  return { duplicates, at: (path, letter) => positionOf(text, find(text, top[0], path, letter)) }
+  return positionsIn(text, top[0], duplicates, (start, letter) => letterIn(text, start, letter))
+}
+
+/** The positions of a text whose values are known; `letterAt` says where a letter of the string at `start` stands. */
+export function positionsIn(text: string, document: Placed | undefined, duplicates: readonly string[], letterAt: (start: number, letter: number) => number): Positions {
+  return {
+    duplicates,
+    at: (path, letter) => {
+      const { start, whole } = find(document, path)
+      return positionOf(text, letter === undefined || !whole ? start : letterAt(start, letter))
+    },
+  }
 }
 
 /** Offset behind the string, number or word that starts at `from`. */
@@ -85,19 +96,20 @@ function unescaped(text: string, from: number, end: number): string {
   return raw.includes('\\') ? (JSON.parse(`"${raw}"`) as string) : raw
 }
 
-function find(text: string, document: Value | undefined, path: string, letter: number | undefined): number {
+/** Where the value at a path starts, or the nearest around it. */
+function find(document: Placed | undefined, path: string): { readonly start: number; readonly whole: boolean } {
   let value = document
-  let whole = true
   for (const key of splitPath(path)) {
-    const next: Value | undefined = value?.members instanceof Map ? value.members.get(String(key)) : value?.members?.[Number(key)]
-    if (!next) {
-      whole = false
-      break
-    }
+    const next: Placed | undefined = value?.members instanceof Map ? value.members.get(String(key)) : value?.members?.[Number(key)]
+    if (!next) return { start: value?.start ?? 0, whole: false }
     value = next
   }
-  const start = value?.start ?? 0
-  if (letter === undefined || !whole || text[start] !== '"') return start
+  return { start: value?.start ?? 0, whole: true }
+}
+
+/** Where a letter of the JSON string at `start` stands, escapes counted. */
+function letterIn(text: string, start: number, letter: number): number {
+  if (text[start] !== '"') return start
   let at = start + 1
   for (let left = letter; left > 0 && text[at] !== '"'; left--) at += text[at] !== '\\' ? 1 : text[at + 1] === 'u' ? 6 : 2
   return at
