@@ -75,6 +75,11 @@ export class Fleet {
     this.#tick()
   }
 
+  /** Those that are there, this one included. */
+  get nodes(): readonly string[] {
+    return [this.node, ...this.#live().filter(({ leaving }) => !leaving).map(({ node }) => node)]
+  }
+
   /** The node that says it holds the partition; this one included. */
   holderOf(partition: number): string | undefined {
     if (this.#options.holds().includes(partition)) return this.node

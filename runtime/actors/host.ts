@@ -204,6 +204,9 @@ export class Host {
     throw new AigenError('network.moved', undefined, { node: this.#fleet?.holderOf(this.#placement.of(id)) })
   }
 
+  /** Names of the participant's nodes that are there, this one included; nothing where it can only be this one. */
+  get nodes(): readonly string[] | undefined { return this.#fleet?.nodes }
+
   /** Names of the partitions that this node holds, now. */
   get partitions(): string[] {
     return this.#share.names
