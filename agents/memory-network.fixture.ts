@@ -34,9 +34,10 @@ import { openUser, type User, type UserOptions } from './user/user.ts'
 /** Evaluates in this thread only: tests of killable workers are in `pipelines/`. */
 export const evaluateHere = evaluateWith({ evaluate: () => Promise.resolve({ ok: false, message: 'needs a worker' }) as never })
 
-export function keysOf(name: string): Keys {
+/** Keys of a participant; `other` gives another node of it. */
+export function keysOf(name: string, other = ''): Keys {
   const wallet = memoryWallet(`${name} wallet`)
-  const node = nodeSigner(createHash('sha256').update(`${name} node`).digest())
+  const node = nodeSigner(createHash('sha256').update(`${name} node${other}`).digest())
   return { participant: participantId(wallet.address), nodeId: nodeId(toText(node.publicKey)), wallet, voucher: memoryWallet(`${name} voucher`), node }
 }
 

@@ -112,7 +112,7 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
   }
 
   /** Repeats `verb` until it is answered with more than `pending`, or it is too late. */
-  const ask = async (verb: 'invoke' | 'cancel', params: CallParams, body: object, signal: AbortSignal, trace: string | undefined): Promise<Answer> => {
+  const ask = async (verb: 'invoke' | 'cancel', params: CallParams, body: object, signal: AbortSignal, lane: string, trace?: string): Promise<Answer> => {
     const started = clock.monotonic()
     const until = Math.max(params.until, clock.now() + LAST_CHANCE_MS)
     let goneSince: number | undefined
@@ -123,6 +123,7 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
       try {
         const answer = await wire.call(participantId(params.to), verb, body, {
           callId: `${verb[0]}-${params.agreement.slice(7, 39)}-${params.call}`,
+          route: lane,
           timeoutMs: Math.max(200, Math.min(ATTEMPT_MS, until - clock.now())),
           expiresAt: until,
           signal,
@@ -165,7 +166,7 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
       // A step whose pieces were passed on is never done elsewhere: nobody can take them back.
       const streamed = (): { streamed?: true } => (listening?.passed() ? { streamed: true } : {})
       try {
-        const answer = await ask('invoke', params, body, signal, trace)
+        const answer = await ask('invoke', params, body, signal, step.agreement!.lane, trace)
         if (answer.state === 'delivered') {
           const verdict = await verdictOn(answer, params, step.agreement!)
           if (verdict.ok) await listening?.last()
@@ -188,7 +189,7 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
     concurrency: 256,
     run: async (params: CallParams, { actor, signal }): Promise<ActorEvent> => {
       const inquiry = host().context<InquiryContext>(actor)!
-      const answer = await ask('cancel', params, { agreement: params.agreement, call: params.call }, signal, undefined)
+      const answer = await ask('cancel', params, { agreement: params.agreement, call: params.call }, signal, inquiry.agreement.lane)
       if (answer.state !== 'delivered') return { type: 'call.cancel.done' }
       return { type: 'call.cancel.done', delivery: answer.delivery, output: answer.output, verdict: await verdictOn(answer, params, inquiry.agreement) }
     },

@@ -72,7 +72,7 @@ export function hearingEffects(options: HearingOptions): Record<string, EffectKi
     for (;;) {
       try {
         return await wire.call(participantId(agreement.terms.provider), 'evidence', { agreement: agreementId(agreement), call: 0 }, {
-          callId: `e-${agreementId(agreement).slice(7, 39)}`, timeoutMs: ATTEMPT_MS, signal, validate: (value) => validate('EvidenceAnswer', value),
+          callId: `e-${agreementId(agreement).slice(7, 39)}`, route: agreement.lane, timeoutMs: ATTEMPT_MS, signal, validate: (value) => validate('EvidenceAnswer', value),
         })
       } catch (thrown) {
         if (signal.aborted) throw thrown

@@ -53,10 +53,17 @@ export function openAdmission({ host, clock }: { host: Host; clock: Pick<Clock, 
     if (state === 'working' || state === 'stopping' || state === 'claiming') those?.add(id)
     else those?.delete(id)
   }
-  for (const { id, snapshot } of host.list('call')) {
-    calls++
-    note(id, snapshot.value, snapshot.context as CallContext)
+  const count = (): void => {
+    calls = 0
+    for (const those of under.values()) those.clear()
+    for (const { id, snapshot } of host.list('call')) {
+      calls++
+      note(id, snapshot.value, snapshot.context as CallContext)
+    }
   }
+  count()
+  // Where several nodes share the work, each counts its own.
+  const unshare = host.onShare(count)
   const unwatch = host.watch(({ id, kind, snapshot }, { number }) => {
     if (kind.name !== 'call') return
     if (number === 1) calls++
@@ -101,6 +108,9 @@ export function openAdmission({ host, clock }: { host: Host; clock: Pick<Clock, 
     drain: () => { draining = true },
     setWell: (capability, well) => void (well ? unwell.delete(capability) : unwell.add(capability)),
     stats: () => ({ working: [...under.values()].reduce((sum, { size }) => sum + size, 0), calls }),
-    close: unwatch,
+    close: () => {
+      unshare()
+      unwatch()
+    },
   }
 }

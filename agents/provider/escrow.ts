@@ -69,6 +69,7 @@ export async function acceptLate({ rail, host }: Pick<NodeParts, 'rail' | 'host'
 /** Registers `evidence`: to the agent of the agreement, and nobody else, the call's outcome is shown. */
 export function serveEvidence({ wire, host }: Pick<NodeParts, 'wire' | 'host'>): void {
   wire.serve('evidence', (body) => validate('EvidenceRequest', body), async ({ agreement, call }, { caller }) => {
+    host().mustHold(callActor(agreement, call))
     const actor = host().peek(callActor(agreement, call))
     const context = actor?.snapshot.context as CallContext | undefined
     if (!actor || !context) return { state: 'unknown' }

@@ -102,7 +102,11 @@ export function openPassDesk(parts: NodeParts, definitions: readonly ProviderDef
     if (state === 'failed' || state === 'cancelled') calls.delete(id)
     else calls.add(id)
   }
-  if (sold.size > 0) for (const { id, snapshot } of host().list('call')) note(id, snapshot.value, snapshot.context as CallContext)
+  const count = (): void => {
+    if (sold.size > 0) for (const { id, snapshot } of host().list('call')) note(id, snapshot.value, snapshot.context as CallContext)
+  }
+  count()
+  const unshare = host().onShare(count)
   const unwatch = sold.size === 0 ? () => undefined : host().watch(({ id, kind, snapshot }) => {
     if (kind.name === 'call') note(id, snapshot.value, snapshot.context as CallContext)
   })
@@ -140,6 +144,9 @@ export function openPassDesk(parts: NodeParts, definitions: readonly ProviderDef
       // Now, and not when its actor is journaled: many may be accepted at once.
       counted(dayOf(terms), terms.capability, terms.payer).add(callActor(agreement, 0))
     },
-    close: () => unwatch(),
+    close: () => {
+      unshare()
+      unwatch()
+    },
   }
 }

@@ -36,6 +36,7 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
   const settled = (state: string): boolean => state === 'delivered' || state === 'paid' || state === 'unpaid' || state === 'failed' || state === 'cancelled'
 
   const till = (lane: Hex32, caller: string): TillContext => {
+    parts.host().mustHold(`till/${lane}`)
     const context = parts.host().context<TillContext>(`till/${lane}`)
     if (!context) throw new AigenError('voucher.lane', 'no agreement was made on this lane', { path: 'lane' })
     if (context.payer !== caller) throw new AigenError('auth.unauthorised', 'the lane is of another payer', { path: 'lane' })
@@ -45,6 +46,7 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
   /** The call's actor, for its own payer only. */
   const callOf = (agreement: Hash, call: number, caller: string): { id: string; state: string; context: CallContext } | undefined => {
     const id = callActor(agreement, call)
+    parts.host().mustHold(id)
     const actor = parts.host().peek(id)
     if (!actor) return undefined
     const context = actor.snapshot.context as CallContext
@@ -73,6 +75,7 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
       verifySide(body, 'payer', body.payer, verifier, clock.now())
       await checkLane(parts, readLane, body, caller)
       const host = parts.host()
+      host.mustHold(`till/${lane}`)
       // Asking for one that is there would still wait for the append under way.
       if (!host.peek(`till/${lane}`)) await host.start(`till/${lane}`, { lane, payer: caller, payee: terms.payee, voucherKey: body.proof.voucherKey })
       const before = await decidedTill(parts, till(lane, caller))

@@ -130,7 +130,7 @@ async function fund(node: Node, { deposit, faucet = false }: UserOptions): Promi
   await host.start('purse', { vault, voucherKey: terms.voucherKey })
   await host.start('wallet', {})
   await host.start('experience', {})
-  const context = host.context<{ deposits: Record<string, string> }>('wallet')!
+  const context = (await host.load('wallet'))!.snapshot.context as { deposits: Record<string, string> }
   const given = Object.values(context.deposits).reduce((sum, one) => sum + BigInt(one), 0n)
   if (given >= deposit) return
   const amount = deposit - given

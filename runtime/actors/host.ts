@@ -193,9 +193,7 @@ export class Host {
   }
 
   /** Whether this node holds the partition that the actor lives in, now. */
-  holds(id: ActorId): boolean {
-    return this.#of(id) !== undefined
-  }
+  holds(id: ActorId): boolean { return this.#of(id) !== undefined }
 
   /** Error `network.moved`, with the node to ask where one is known, unless this node holds what the actor lives in. */
   mustHold(id: ActorId): void {
@@ -208,9 +206,7 @@ export class Host {
   get nodes(): readonly string[] | undefined { return this.#fleet?.nodes }
 
   /** Names of the partitions that this node holds, now. */
-  get partitions(): string[] {
-    return this.#share.names
-  }
+  get partitions(): string[] { return this.#share.names }
 
   /** Calls `changed` after this node has come to hold other partitions than before; returns how to stop. */
   onShare(changed: () => void): () => void {

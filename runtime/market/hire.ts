@@ -4,7 +4,7 @@
  * the provider knows a repeated accept by its agreement.
  */
 import { hashOf } from '../../schemas/canonical.ts'
-import type { Address, CallForQuotesBody, Hash, Quote, Settle, Signature, Terms } from '../../schemas/documents.gen.ts'
+import type { AcceptAnswer, Address, CallForQuotesBody, Hash, Quote, Settle, Signature, Terms } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
 import { hashOfFixed } from '../../schemas/fixed.ts'
 import { participantId } from '../../schemas/id.ts'
@@ -35,6 +35,9 @@ const QUOTES_MAX = 64
 const SURE_MS = 3_000
 const SURE_LOOK_MS = 100
 const CALL_TIMEOUT_MS = 5_000
+/** A lane whose node has died is another's within this, in ms; it is asked for so often. */
+const MOVE_MS = 8_000
+const MOVE_PAUSE_MS = 250
 
 export interface HireOptions {
   readonly wire: Wire
@@ -177,6 +180,18 @@ export function hireEffects({ wire, clock, directory, reputation, terms: rail, h
     },
   }
 
+  /** Repeats `ask` while the provider's nodes are there and none of them has the lane: another is about to take it. */
+  const throughMove = async <T>(ask: () => Promise<T>, signal: AbortSignal): Promise<T> => {
+    for (const until = clock.monotonic() + MOVE_MS; ;) {
+      try {
+        return await ask()
+      } catch (thrown) {
+        if (!(thrown instanceof AigenError) || thrown.code !== 'network.moved' || clock.monotonic() >= until) throw thrown
+      }
+      await clock.sleep(MOVE_PAUSE_MS, signal)
+    }
+  }
+
   const accept: EffectKind = {
     mode: 'idempotent',
     attempts: 3,
@@ -187,11 +202,12 @@ export function hireEffects({ wire, clock, directory, reputation, terms: rail, h
       const { vault, number, voucherKey } = lane
       // That of the node which signed: the same bytes from whichever of ours says them again.
       const authorisation = credentials.verifier.authorisations.get(payer.auth) ?? keptKey(host(), payer.auth) ?? credentials.authorisation
-      const answer = await wire.call(
+      const ask = (): Promise<AcceptAnswer> => wire.call(
         participantId(quote.terms.provider), 'accept',
         { ...agreed, payer, quote: quote.signature, proof: { vault, number, voucherKey }, authorisation },
-        { callId: `a-${id.slice(7, 39)}`, timeoutMs: CALL_TIMEOUT_MS, signal, ...within(trace), validate: (value) => validate('AcceptAnswer', value) },
+        { callId: `a-${id.slice(7, 39)}`, route: lane.id, timeoutMs: CALL_TIMEOUT_MS, signal, ...within(trace), validate: (value) => validate('AcceptAnswer', value) },
       )
+      const answer = await throughMove(ask, signal)
       verifySide(agreed, 'provider', answer.provider, credentials.verifier, clock.now())
       await keep([answer.provider.auth])
       return { type: 'market.accept.done', agreement: id, provider: answer.provider }

@@ -64,7 +64,7 @@ export function payEffects({ wire, rail, voucherKey, wallet, host }: PayOptions)
     concurrency: 256,
     run: async ({ lane, to, voucher, deliveries }: { lane: string; to: Address; voucher: PlainVoucher; deliveries: Hash[] }, { signal }) => {
       await wire.call(participantId(to), 'pay', { lane: voucher.lane, voucher, deliveries }, {
-        callId: `p-${voucher.ref.slice(2, 34)}`, timeoutMs: 5_000, signal, validate: (value) => validate('PayAnswer', value),
+        callId: `p-${voucher.ref.slice(2, 34)}`, route: voucher.lane, timeoutMs: 5_000, signal, validate: (value) => validate('PayAnswer', value),
       })
       return { type: 'voucher.pay.done', lane }
     },
