@@ -44,14 +44,14 @@ export function encodeFrame(kind: FrameKind, sequence: number, ...parts: readonl
   return frame
 }
 
-/** Frames from `from` on, until `until` or the first that is not whole; payloads are copies. */
-export async function* readFrames(file: FileHandle, from: number, until = Number.MAX_SAFE_INTEGER): AsyncGenerator<Frame> {
+/** Frames from `from` on, until `until` or the first that is not whole; payloads are copies. `step`: bytes read at once. */
+export async function* readFrames(file: FileHandle, from: number, until = Number.MAX_SAFE_INTEGER, step = READ_BYTES): AsyncGenerator<Frame> {
   let buffer = Buffer.alloc(0)
   let start = from
   for (;;) {
     let frame = parse(buffer, start)
     if (frame === 'more') {
-      const more = await readSome(file, start + buffer.length, Math.max(READ_BYTES, wanted(buffer) - buffer.length))
+      const more = await readSome(file, start + buffer.length, Math.max(step, wanted(buffer) - buffer.length))
       if (more.length === 0) return
       buffer = Buffer.concat([buffer, more])
       frame = parse(buffer, start)

@@ -11,7 +11,7 @@ import { AigenError, asError } from '../../schemas/error.ts'
 import { validPartition } from '../ports/journal.ts'
 import type { Journal, Log, LogEntry } from '../ports/journal.ts'
 import { dataOf, encodeAppend, encodeFrame, FRAME_MAX } from './frame.ts'
-import { giveUp, listSegments, makeSegment, readChain, readStretch, segmentName, type Base, type Chain } from './segment.ts'
+import { giveUp, listSegments, makeSegment, readChain, readRecord, readStretch, segmentName, type Base, type Chain } from './segment.ts'
 import { syncFile, syncFolder, writeAll } from './sync.ts'
 
 /** Own ids that are remembered, for appends that are sent again. */
@@ -93,7 +93,7 @@ class FileLog implements Log {
       if (!/^[!-~]{1,200}$/.test(id)) throw new AigenError('input.invalid', `record id ${JSON.stringify(id)}`)
       if (data.length + 1_024 > FRAME_MAX) throw new AigenError('input.too-large', `a record of ${data.length} bytes`)
       this.#queue.push({ data: data.slice(), expectedLast, id, resolve, reject })
-      this.#working ??= this.#work().finally(() => { this.#working = undefined })
+      this.#working ??= this.#work()
     })
   }
 
@@ -105,7 +105,7 @@ class FileLog implements Log {
 
   async at(sequence: number): Promise<LogEntry | undefined> {
     this.#check()
-    const payload = await this.#record(sequence, await this.#look())
+    const payload = await this.#known(sequence) ?? await readRecord(this.#folder, await this.#look(), sequence)
     return payload && { sequence, data: dataOf(payload) }
   }
 
@@ -114,7 +114,7 @@ class FileLog implements Log {
     return new Promise((resolve, reject) => {
       this.#check()
       this.#purges.push({ before, resolve, reject })
-      this.#working ??= this.#work().finally(() => { this.#working = undefined })
+      this.#working ??= this.#work()
     })
   }
 
@@ -147,6 +147,8 @@ class FileLog implements Log {
         for (const one of group) one.reject(asError(thrown, 'journal.unknown'))
       })
     }
+    // At once: whoever asks for something between this and the promise's end would wait for ever.
+    this.#working = undefined
   }
 
   /** One group: written together, synced once, acknowledged when no later owner has begun. */
@@ -186,7 +188,7 @@ class FileLog implements Log {
     } catch (cause) {
       throw this.#break(cause)
     }
-    if (await this.#isLatest(own.segment)) {
+    if ((await listSegments(this.#folder)).at(-1) === own.segment) {
       for (const [place, one] of written.entries()) {
         this.#remember(one.id, own.last + place + 1)
         one.resolve(own.last + place + 1)
@@ -221,7 +223,7 @@ class FileLog implements Log {
       this.#own = await this.#claim()
       chain = await this.#settle()
     }
-    const record = await this.#record(sequence, chain)
+    const record = await readRecord(this.#folder, chain, sequence)
     const ours = record !== undefined && this.#frame(one, sequence).equals(encodeFrame('record', sequence, record))
     if (!ours || sequence !== one.expectedLast + 1) return one.reject(this.#conflict(chain.last))
     this.#remember(one.id, sequence)
@@ -237,11 +239,11 @@ class FileLog implements Log {
     }
   }
 
-  async #record(sequence: number, { stretches }: Chain): Promise<Uint8Array | undefined> {
-    const stretch = stretches.find((one) => one.after < sequence && sequence <= one.last)
-    if (!stretch) return undefined
-    for await (const frame of readStretch(this.#folder, stretch)) if (frame.sequence === sequence) return frame.payload
-    return undefined
+  /** A record that counts for certain, because this owner wrote it or follows it, and that was there at the last look. */
+  async #known(sequence: number): Promise<Uint8Array | undefined> {
+    if (!this.#own || !this.#chain?.settled || sequence > Math.min(this.#own.last, this.#chain.last)) return undefined
+    // It may have been given up since.
+    return readRecord(this.#folder, this.#chain, sequence).catch(() => undefined)
   }
 
   /**
@@ -265,10 +267,6 @@ class FileLog implements Log {
       throw this.#break(cause)
     }
     return { segment, file, at: frame.length, last: chain.last }
-  }
-
-  async #isLatest(segment: number): Promise<boolean> {
-    return (await listSegments(this.#folder)).at(-1) === segment
   }
 
   async #look(): Promise<Chain> {

@@ -44,6 +44,49 @@ async function contents(log: Log): Promise<string[]> {
   return out
 }
 
+describe('a long journal', () => {
+  it('finds each record wherever it is, of whichever owner, without reading those before it', async () => {
+    const folder = await temporary()
+    const record = (sequence: number): Uint8Array => new Uint8Array(1_000 + sequence * 37 % 5_000).fill(sequence)
+    let last = 0
+    for (const owner of ['one', 'two', 'three']) {
+      const journal = fileJournal(folder)
+      const log = await journal.open('p')
+      for (const until = last + 100; last < until; last++) await log.append(record(last + 1), last, `${owner}.${last}`)
+      for (let sequence = 1; sequence <= last; sequence += 13) expect(Buffer.compare((await log.at(sequence))!.data, record(sequence))).toBe(0)
+      expect(await log.at(last + 1)).toBeUndefined()
+      await journal.close()
+    }
+    const journal = fileJournal(folder)
+    const reader = await journal.open('p')
+    for (const sequence of [1, 99, 100, 101, 200, 201, 300]) expect(Buffer.compare((await reader.at(sequence))!.data, record(sequence))).toBe(0)
+    // Damage before a record is none of its business.
+    const file = join(folder, 'p', (await readdir(join(folder, 'p'))).sort()[0]!)
+    await reader.append(bytes('last'), last, 'four')
+    const damaged = await readFile(file)
+    damaged[500] = damaged[500]! ^ 1
+    await writeFile(file, damaged)
+    expect((await reader.at(100))!.data).toHaveLength(record(100).length)
+    await journal.close()
+    await rm(folder, { recursive: true })
+  })
+
+  it('does what it is asked for whenever that comes, also in the moment at which it has nothing more to do', async () => {
+    const folder = await temporary()
+    const journal = fileJournal(folder)
+    const log = await journal.open('p')
+    for (let last = 0, turns = 0; turns < 30; last++, turns++) {
+      await log.append(bytes('x'), last, `append.${last}`)
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+      await log.purge(0)
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+    }
+    expect(await log.last()).toBe(30)
+    await journal.close()
+    await rm(folder, { recursive: true })
+  })
+})
+
 describe('a journal whose owner died', () => {
   let folder: string
   beforeAll(async () => { folder = await temporary() })

@@ -28,6 +28,13 @@ export interface Stretch {
   /** Sequences of its records: `after` + 1 … `last`. */
   readonly after: number
   readonly last: number
+  /** Where some of its records begin, in their order, so that one is found without reading all before it. */
+  readonly marks: readonly Mark[]
+}
+
+interface Mark {
+  readonly sequence: number
+  readonly at: number
 }
 
 export interface Chain {
@@ -41,6 +48,10 @@ export interface Chain {
 }
 
 const NAME = /^(\d{8})\.log$/
+/** Bytes between two marks, and about as many are read to find one record. */
+const MARK_BYTES = 2 ** 16
+/** Bytes that a file's first frame fits into. */
+const BASE_BYTES = 4_096
 /** Owners that may begin at the same moment. */
 const TRIES_MAX = 100
 /** Owners of one partition, over its life. */
@@ -157,20 +168,23 @@ async function follow(file: FileHandle, segment: number, base: Base & { end: num
   const from = base.end
   if (known && known.until === until?.length) return known
   // Only the newest file still grows: what was read of it stays as it is.
-  let [at, last] = known && (!until || known.until <= until.length) ? [known.until, known.last] : [from, base.after]
+  const grows = known && (!until || known.until <= until.length)
+  let [at, last] = grows ? [known.until, known.last] : [from, base.after]
+  const marks: Mark[] = grows ? [...known.marks] : []
   for await (const frame of readFrames(file, at, until?.length)) {
     if (frame.kind !== 'record' || frame.sequence !== last + 1) throw damaged(segment, at)
+    if (at >= (marks.at(-1)?.at ?? -MARK_BYTES) + MARK_BYTES) marks.push({ sequence: frame.sequence, at })
     at = frame.end
     last = frame.sequence
   }
   if (until && (at !== until.length || last !== until.after)) throw damaged(segment, at)
   if (!until && await framesBehind(file, at)) throw damaged(segment, at)
-  return { segment, from, until: at, after: base.after, last }
+  return { segment, from, until: at, after: base.after, last, marks }
 }
 
 /** Where the file's records follow, and where they begin; undefined while that is not written. */
 async function readBase(file: FileHandle): Promise<(Base & { end: number }) | undefined> {
-  for await (const frame of readFrames(file, 0)) {
+  for await (const frame of readFrames(file, 0, undefined, BASE_BYTES)) {
     if (frame.kind !== 'base') return undefined
     return { ...JSON.parse(new TextDecoder().decode(frame.payload)) as Base, end: frame.end }
   }
@@ -190,6 +204,34 @@ export async function* readStretch(folder: string, stretch: Stretch): AsyncGener
   } finally {
     await file.close()
   }
+}
+
+/** The record `sequence` of a chain; nothing when it has none. Error `journal.corrupt`. */
+export async function readRecord(folder: string, { stretches }: Chain, sequence: number): Promise<Uint8Array | undefined> {
+  const stretch = stretches.find(({ after, last }) => after < sequence && sequence <= last)
+  const mark = stretch?.marks[lastUpTo(stretch.marks, sequence)]
+  if (!stretch || !mark) return undefined
+  const file = await openSegment(folder, stretch.segment)
+  try {
+    for await (const frame of readFrames(file, mark.at, stretch.until, MARK_BYTES)) {
+      if (frame.sequence === sequence) return frame.payload
+      if (frame.sequence > sequence) break
+    }
+    return undefined
+  } finally {
+    await file.close()
+  }
+}
+
+/** Place of the last mark at or before `sequence`, -1 for none. */
+function lastUpTo(marks: readonly Mark[], sequence: number): number {
+  let [low, high] = [0, marks.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (marks[middle]!.sequence <= sequence) low = middle + 1
+    else high = middle
+  }
+  return low - 1
 }
 
 async function openSegment(folder: string, segment: number): Promise<FileHandle> {
