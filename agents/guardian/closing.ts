@@ -111,7 +111,7 @@ export function serveEpochs({ wire, host, clock, participant }: Node, set: Guard
   const { verifier } = wire.credentials
   wire.serve('epoch', (body) => admitMessage(body, set, verifier), async (told) => {
     const id = epochActor(told.epoch)
-    const actor = host.peek(id)
+    const actor = await host.load(id)
     if (actor?.snapshot.status === 'done') return {}
     if (!actor) {
       // One that was down joins the epoch that just ended; one whose clock is behind is asked again.
@@ -124,7 +124,7 @@ export function serveEpochs({ wire, host, clock, participant }: Node, set: Guard
     return {}
   })
   wire.serve('epoch-proposal', (body) => validate('EpochFetch', body), async ({ epoch, header }) => {
-    const proposal = host.context<EpochContext>(epochActor(epoch))?.known[header]
+    const proposal = (await host.look<EpochContext>(epochActor(epoch)))?.known[header]
     if (!proposal) throw new AigenError('epoch.unknown', `${epoch}`)
     return proposal
   })

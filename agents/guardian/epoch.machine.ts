@@ -141,4 +141,4 @@ function left({ epoch, set }: EpochContext, event: { at?: number; input?: { at: 
   return Math.max(0, (epoch + 1) * set.epochMs + phases * phaseMs(set) - now)
 }
 
-export const epoch = defineActor('epoch', '1', machine, { pays: [], holds: [], quiet: ['epoch.send', 'epoch.say', 'epoch.fetch'] })
+export const epoch = defineActor('epoch', '1', machine, { pays: [], holds: [], quiet: ['epoch.send', 'epoch.say', 'epoch.fetch'] }, { passivates: 'ended' })

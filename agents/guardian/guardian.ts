@@ -89,10 +89,11 @@ export async function openGuardian(options: GuardianOptions): Promise<Guardian> 
     if (restores.size > 64) restores.delete(restores.keys().next().value!)
     void node.bus.keep(reputationSubject(number), canonicalBytes(registry)).catch(() => undefined)
   }
-  reputation.watch((registry: Registry) => {
-    const actor = node.host.peek(epochActor(registry.header.epoch))
-    if (actor && actor.snapshot.status !== 'done') void node.host.send(actor.id, { type: 'registry', registry }).catch(() => undefined)
-  }, restore)
+  const show = async (registry: Registry): Promise<void> => {
+    const actor = await node.host.load(epochActor(registry.header.epoch))
+    if (actor && actor.snapshot.status !== 'done') await node.host.send(actor.id, { type: 'registry', registry })
+  }
+  reputation.watch((registry: Registry) => void show(registry).catch(() => undefined), restore)
   await node.host.start(GUARDIAN, { self, set })
   if (JSON.stringify(node.host.context<GuardianContext>(GUARDIAN)!.set) !== JSON.stringify(set)) await node.host.send(GUARDIAN, { type: 'set', set })
   const doors = (await options.open?.(node)) ?? []

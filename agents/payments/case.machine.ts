@@ -85,7 +85,7 @@ const machine = createMachine({
   },
 }, { delays: { lapse: ({ context }) => Math.max(0, context.until - context.openedAt) } })
 
-export const escrowCase = defineActor('case', '1', machine, { pays: [], holds: [] })
+export const escrowCase = defineActor('case', '1', machine, { pays: [], holds: [] }, { passivates: 'ended' })
 
 /** Where the case stands, as the wire says it. */
 export function stateOf(state: string, { payeeAmount, reason, outcome }: CaseContext): CaseState {

@@ -69,10 +69,10 @@ export async function watchDeposits(host: Host): Promise<void> {
     if (host.context<CreditsContext>('credits')!.posted[id]) return
     void host.send('credits', { type: 'deposit', id, account: caller, amount: delivery.body.amount }).catch(() => undefined)
   }
-  for (const actor of host.list('call')) take(actor)
   host.watch((actor) => {
     if (actor.kind.name === 'call') take(actor)
   })
+  for await (const actor of host.all('call')) take(actor)
 }
 
 /** Registers `buy` and `balance`. */
@@ -89,11 +89,11 @@ export function serveCredit({ wire, host }: Pick<Node, 'wire' | 'host'>): void {
     if (typeof request.input !== 'object' || request.input === null || Array.isArray(request.input)) throw new AigenError('input.invalid', 'an object', { path: 'input' })
     const self = purchaseActor(caller, request.key)
     const most = parseMoney(request.maxPrice)
-    if (!host.peek(self)) await host.start(self, { self, account: caller, request, worst: (most + feeOn(most)).toString() })
+    if (!(await host.load(self))) await host.start(self, { self, account: caller, request, worst: (most + feeOn(most)).toString() })
     // Asked once it is there: of two that came at once, one began it.
-    if (canonicalText(host.context<PurchaseContext>(self)!.request) !== canonicalText(request)) throw new AigenError('run.conflict', 'another call')
+    if (canonicalText((await host.look<PurchaseContext>(self))!.request) !== canonicalText(request)) throw new AigenError('run.conflict', 'another call')
     await host.until(self, ({ value }) => isOver(value), HOLD_MS).catch(() => undefined)
-    const actor = host.peek(self)!
+    const actor = (await host.load(self))!
     return answerOf(String(actor.snapshot.value), actor.snapshot.context as PurchaseContext)
   })
 }

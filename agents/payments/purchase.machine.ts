@@ -72,4 +72,4 @@ export const purchase = defineActor('purchase', '1', machine, {
   pays: [{ by: ['do credit.hire'], after: ['on held'] }],
   holds: [{ what: 'credit', taken: ['on held'], returned: ['tell credits settle'] }],
   waits: { holding: [{ event: 'held', from: 'credits' }, { event: 'short', from: 'credits' }] },
-})
+}, { passivates: 'ended' })

@@ -21,15 +21,15 @@ const LATE_MS = 300_000
 /** Registers the verbs of an escrow agent whose rulings `arbiter` signs. */
 export function serveCases(parts: Pick<NodeParts, 'wire' | 'host' | 'rail' | 'clock'>, arbiter: Address): void {
   const { wire, host, clock } = parts
-  const known = (agreement: Hash): CaseState | undefined => {
-    const actor = host().peek(caseActor(agreement))
+  const known = async (agreement: Hash): Promise<CaseState | undefined> => {
+    const actor = await host().load(caseActor(agreement))
     return actor && stateOf(String(actor.snapshot.value), actor.snapshot.context as CaseContext)
   }
 
   wire.serve('complain', (body) => validate('ComplainRequest', body), async (complaint, { caller }) => {
     const agreement = agreementId(complaint.agreement)
     if (complaint.agreement.terms.payer !== caller) throw new AigenError('auth.unauthorised', 'the agreement is of another payer')
-    const before = known(agreement)
+    const before = await known(agreement)
     if (!before) throw new AigenError('escrow.unknown-case', agreement)
     if (before.state !== 'open') return before
     await check(parts, arbiter, complaint, agreement)
@@ -37,14 +37,14 @@ export function serveCases(parts: Pick<NodeParts, 'wire' | 'host' | 'rail' | 'cl
     const id = caseActor(agreement)
     await host().send(id, { type: 'complain', complaint })
     await host().until(id, ({ value }) => value !== 'hearing', HOLD_MS).catch(() => undefined)
-    return known(agreement)!
+    return (await known(agreement))!
   }, { lateMs: LATE_MS })
 
   wire.serve('case', (body) => validate('CaseRequest', body), async ({ agreement }, { caller }) => {
-    const context = host().context<CaseContext>(caseActor(agreement))
+    const context = await host().look<CaseContext>(caseActor(agreement))
     // Until somebody complains nobody has shown whose case it is, and there is nothing to tell.
     if (context?.payer && caller !== context.payer && caller !== context.provider) throw new AigenError('auth.unauthorised', 'the case is of others')
-    const state = known(agreement)
+    const state = await known(agreement)
     if (!state) return { state: 'unknown' }
     const { outcome: _shown, ...rest } = state
     return caller === context!.payer ? state : rest

@@ -50,7 +50,7 @@ export interface Access {
   /** From the next request on nothing is served; repeating changes nothing. */
   revoke(id: string): Promise<void>
   /** Every call served, with its signed delivery. */
-  invoice(id: string): AccessInvoice
+  invoice(id: string): Promise<AccessInvoice>
 }
 
 /** `root` (32 bytes) makes and checks this provider's keys; it never leaves it. */
@@ -99,10 +99,10 @@ export function openAccess(node: Node, definitions: readonly ProviderDefinition[
       contextOf(id)
       await host.send(accessKeyActor(id), { type: 'revoke' })
     },
-    invoice: (id) => {
+    invoice: async (id) => {
       const { charged } = contextOf(id)
       const lines: AccessInvoiceLine[] = []
-      for (const { snapshot } of host.list('keyed-call')) {
+      for await (const { snapshot } of host.all('keyed-call')) {
         const { key, delivery, number, capability } = snapshot.context as KeyedCallContext
         if (key === id && delivery) lines.push({ call: number, capability: capability as AccessInvoiceLine['capability'], delivery })
       }

@@ -1,7 +1,8 @@
 /**
  * What a provider takes in: calls at work, calls that wait, calls begun within a minute, in all and
  * by caller; nothing while it drains or is unwell. Asked before each quote and each accept. Counted
- * from the journal once, then by watching: a scan of all calls a quote would grow without end.
+ * from what the journal left open, which is in memory, then by watching: a scan of all calls would grow
+ * without end.
  */
 import { AigenError } from '../../schemas/error.ts'
 import type { Host } from '../../runtime/actors/host.ts'
@@ -29,6 +30,7 @@ export interface Admission {
   drain(): void
   /** Takes nothing of a capability while it is unwell. */
   setWell(capability: string, well: boolean): void
+  /** Calls at work, and those that were agreed since this was opened. */
   stats(): { readonly working: number; readonly calls: number }
   close(): void
 }
@@ -54,12 +56,8 @@ export function openAdmission({ host, clock }: { host: Host; clock: Pick<Clock, 
     else those?.delete(id)
   }
   const count = (): void => {
-    calls = 0
     for (const those of under.values()) those.clear()
-    for (const { id, snapshot } of host.list('call')) {
-      calls++
-      note(id, snapshot.value, snapshot.context as CallContext)
-    }
+    for (const { id, snapshot } of host.list('call')) note(id, snapshot.value, snapshot.context as CallContext)
   }
   count()
   // Where several nodes share the work, each counts its own.

@@ -150,4 +150,4 @@ export const call = defineActor('call', '4', machine, {
   holds: [{ what: 'lane', taken: ['tell till take'], returned: ['tell till free', 'tell till owe'] }],
   waits: { claiming: [{ event: 'lane.held', from: 'till' }, { event: 'lane.lost', from: 'till' }], delivered: [{ event: 'paid', from: 'till' }, { event: 'ruled', from: 'till' }] },
   quiet: ['service.stop'],
-})
+}, { passivates: 'ended' })

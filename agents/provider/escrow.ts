@@ -69,8 +69,9 @@ export async function acceptLate({ rail, host }: Pick<NodeParts, 'rail' | 'host'
 /** Registers `evidence`: to the agent of the agreement, and nobody else, the call's outcome is shown. */
 export function serveEvidence({ wire, host }: Pick<NodeParts, 'wire' | 'host'>): void {
   wire.serve('evidence', (body) => validate('EvidenceRequest', body), async ({ agreement, call }, { caller }) => {
-    host().mustHold(callActor(agreement, call))
-    const actor = host().peek(callActor(agreement, call))
+    const id = callActor(agreement, call)
+    host().mustHold(id)
+    const actor = await host().load(id)
     const context = actor?.snapshot.context as CallContext | undefined
     if (!actor || !context) return { state: 'unknown' }
     if (context.terms.escrow?.agent !== caller) throw new AigenError('auth.unauthorised', 'the agreement names another agent')

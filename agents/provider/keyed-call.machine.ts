@@ -79,4 +79,4 @@ const machine = createMachine({
   },
 }, { delays: { late: ({ context }) => context.deadlineMs } })
 
-export const keyedCall = defineActor('keyed-call', '1', machine, { pays: [], holds: [{ what: 'use of its key', taken: ['on key.granted'], returned: ['tell access-key settle', 'tell access-key free'] }] })
+export const keyedCall = defineActor('keyed-call', '1', machine, { pays: [], holds: [{ what: 'use of its key', taken: ['on key.granted'], returned: ['tell access-key settle', 'tell access-key free'] }] }, { passivates: 'ended' })

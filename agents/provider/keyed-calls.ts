@@ -97,9 +97,9 @@ export function openKeyedCalls({ node, definitions, evaluate, root, listeners, b
       if (listens) listeners.set(id, request.onChunk!)
       const cancel = (): void => void host.send(id, { type: 'cancel' }).catch(() => undefined)
       try {
-        if (!host.peek(id)) await start(id, request, key)
+        if (!(await host.load(id))) await start(id, request, key)
         // Asked once it is there: of two that came at once, one began it.
-        const begun = host.context<KeyedCallContext>(id)!
+        const begun = (await host.look<KeyedCallContext>(id))!
         if (begun.capability !== request.capability || begun.inputHash !== hashOf(request.input)) throw new AigenError('market.conflict')
         request.signal?.addEventListener('abort', cancel, { once: true })
         if (request.signal?.aborted) cancel()

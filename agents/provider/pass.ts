@@ -51,7 +51,8 @@ export function checkPass({ number, price, periodDays, quotaPerDay }: PassDefini
   if (parseMoney(validate('Money', price)) <= 0n) throw new AigenError('input.invalid', 'a pass has a price', { path: 'pass.price' })
 }
 
-export function openPassDesk(parts: NodeParts, definitions: readonly ProviderDefinition[]): PassDesk {
+/** Counts first what was used of daily quotas before this process. Errors: `journal.*`, `network.*`. */
+export async function openPassDesk(parts: NodeParts, definitions: readonly ProviderDefinition[]): Promise<PassDesk> {
   const { rail, clock, participant, host } = parts
   const { passes } = rail
   const sold = new Map<string, { readonly id: Hex32; readonly pass: PassDefinition }>()
@@ -102,14 +103,16 @@ export function openPassDesk(parts: NodeParts, definitions: readonly ProviderDef
     if (state === 'failed' || state === 'cancelled') calls.delete(id)
     else calls.add(id)
   }
-  const count = (): void => {
-    if (sold.size > 0) for (const { id, snapshot } of host().list('call')) note(id, snapshot.value, snapshot.context as CallContext)
+  /** Calls that have ended count too, and only the calls say which: where there is a quota, one look at each. */
+  const limited = [...sold.values()].some(({ pass }) => pass.quotaPerDay !== undefined)
+  const count = async (): Promise<void> => {
+    if (limited) for await (const { id, snapshot } of host().all('call')) note(id, snapshot.value, snapshot.context as CallContext)
   }
-  count()
-  const unshare = host().onShare(count)
+  const unshare = host().onShare(() => void count().catch(() => undefined))
   const unwatch = sold.size === 0 ? () => undefined : host().watch(({ id, kind, snapshot }) => {
     if (kind.name === 'call') note(id, snapshot.value, snapshot.context as CallContext)
   })
+  await count()
   const hasQuota = (day: number, capability: string, holder: string): boolean => {
     const most = sold.get(capability)!.pass.quotaPerDay
     return most === undefined || counted(day, capability, holder).size < most

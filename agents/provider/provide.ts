@@ -96,7 +96,7 @@ export async function prepareShop(node: Node, selling: Selling, doors: () => Non
   await host.start('settler', {})
   const admission = openAdmission(node, definitions)
   const parts = { ...node, host: () => host }
-  const desk = openPassDesk(parts, definitions)
+  const desk = await openPassDesk(parts, definitions)
   const quotings = new Map<string, Quoting>()
   for (const one of definitions) quotings.set(one.capability.id, await openQuoting(parts, one, (caller) => admission.busy(one.capability.id, caller), desk))
   serveVerbs(parts, definitions, quotings, admission, desk)

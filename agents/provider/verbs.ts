@@ -44,10 +44,10 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
   }
 
   /** The call's actor, for its own payer only. */
-  const callOf = (agreement: Hash, call: number, caller: string): { id: string; state: string; context: CallContext } | undefined => {
+  const callOf = async (agreement: Hash, call: number, caller: string): Promise<{ id: string; state: string; context: CallContext } | undefined> => {
     const id = callActor(agreement, call)
     parts.host().mustHold(id)
-    const actor = parts.host().peek(id)
+    const actor = await parts.host().load(id)
     if (!actor) return undefined
     const context = actor.snapshot.context as CallContext
     if (context.caller !== caller) throw new AigenError('auth.unauthorised', 'the agreement is of another payer')
@@ -63,7 +63,7 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
   wire.serve('accept', (body) => validate('AcceptRequest', body), async (body, { caller }) => {
     const { terms, lane } = body
     const agreement = agreementId(body)
-    const known = callOf(agreement, 0, caller)
+    const known = await callOf(agreement, 0, caller)
     if (!known) {
       if (terms.payer !== caller) throw new AigenError('auth.unauthorised', 'the quote is for another payer')
       // Work on another's quote would be paid to that other, if at all.
@@ -89,7 +89,7 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
   }, { lateMs: LATE_MS })
 
   wire.serve('invoke', (body) => validate('InvokeRequest', body), async (body: InvokeRequest, { caller, trace }) => {
-    const call = callOf(body.agreement, body.call, caller)
+    const call = await callOf(body.agreement, body.call, caller)
     if (!call) throw new AigenError('market.unknown-agreement')
     if (hashOf(body.input) !== body.inputHash) throw new AigenError('input.invalid', 'inputHash is not of this input', { path: 'inputHash' })
     if (call.context.inputHash !== null && call.context.inputHash !== body.inputHash) throw new AigenError('market.conflict')
@@ -117,12 +117,12 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
   }, { lateMs: LATE_MS })
 
   wire.serve('status', (body) => validate('StatusRequest', body), async ({ agreement, call }, { caller }) => {
-    const known = callOf(agreement, call, caller)
+    const known = await callOf(agreement, call, caller)
     return known ? outcomeOf(known.state, known.context) : { state: 'unknown' }
   }, { lateMs: LATE_MS })
 
   wire.serve('cancel', (body) => validate('CancelRequest', body), async ({ agreement, call }, { caller }) => {
-    const known = callOf(agreement, call, caller)
+    const known = await callOf(agreement, call, caller)
     if (!known) return { state: 'unknown' }
     if (!settled(known.state)) await parts.host().send(known.id, { type: 'cancel' })
     const actor = await parts.host().until(known.id, ({ value }) => settled(String(value)), HOLD_MS)

@@ -42,7 +42,7 @@ describe('a provider\'s door', () => {
     const access = await issue(one, { calls: 5 })
     const answer = await callWithKey({ access, capability: SHOUT.id, input: { text: 'hi' } })
     expect(answer).toMatchObject({ output: { text: 'HI', quality: 90 }, price: '0.01', units: { call: 1 } })
-    const { body } = one.access.invoice(access.grant.body.id)
+    const { body } = await one.access.invoice(access.grant.body.id)
     expect(body).toMatchObject({ total: '10000', lines: [{ call: 0, capability: SHOUT.id, delivery: { body: { agreement: hashOf(access.grant.body), outputHash: hashOf(answer.output) } } }] })
     const status = await fetch(`${one.url}/v1/key`, { headers: { authorization: `Bearer ${access.key}` } })
     expect(await status.json()).toMatchObject({ limits: [{ calls: 5, used: { calls: 1, amount: '10000' } }] })
@@ -113,7 +113,7 @@ describe('a provider\'s door', () => {
     expect(await shout(child)).toBe('HI')
     await one.access.revoke(access.grant.body.id)
     expect([await shout(access), await shout(child)]).toEqual(['key.revoked', 'key.revoked'])
-    expect(one.access.invoice(access.grant.body.id).body.total).toBe('10000')
+    expect((await one.access.invoice(access.grant.body.id)).body.total).toBe('10000')
   })
 
   it('the same idempotency key is the same call: done once, counted once; another body is refused', async () => {

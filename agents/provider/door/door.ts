@@ -103,7 +103,7 @@ export function providerDoor({ node, definitions, calls, access, adminToken, doo
     await access.revoke(context.req.param('id'))
     return context.json(access.show(context.req.param('id')))
   })
-  app.get('/admin/keys/:id/invoice', (context) => context.json(access.invoice(context.req.param('id'))))
+  app.get('/admin/keys/:id/invoice', async (context) => context.json(await access.invoice(context.req.param('id'))))
   return app
 }
 
