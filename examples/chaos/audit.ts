@@ -24,8 +24,8 @@ import { answerOf } from './work.ts'
 
 export interface AuditOptions {
   readonly seed: number
-  /** Each worker's seat, and the keys of its runs by their number. */
-  readonly workers: readonly { readonly seat: Seat; readonly keys: ReadonlyMap<number, string> }[]
+  /** Each payer's seat, and the keys of its runs by their number. */
+  readonly payers: readonly { readonly seat: Seat; readonly keys: ReadonlyMap<number, string> }[]
   readonly sellers: readonly Seat[]
   readonly deposit: bigint
 }
@@ -45,7 +45,7 @@ export interface Audit {
 const sum = (amounts: Iterable<bigint>): bigint => [...amounts].reduce((total, one) => total + one, 0n)
 
 /** Reads everything; each violation is a sentence. Errors: `journal.*`, `network.*`, `chain.*`. */
-export async function audit({ seed, workers, sellers, deposit }: AuditOptions): Promise<Audit> {
+export async function audit({ seed, payers, sellers, deposit }: AuditOptions): Promise<Audit> {
   const violations: string[] = []
   const holds = (what: string, ok: boolean): void => void (ok || violations.push(what))
   const same = (what: string, one: bigint, other: bigint): void => holds(`${what}: ${one} is not ${other}`, one === other)
@@ -56,7 +56,7 @@ export async function audit({ seed, workers, sellers, deposit }: AuditOptions): 
   const signed = new Map<string, bigint>()
   const delivered = new Map<string, bigint>()
 
-  for (const { seat, keys } of workers) {
+  for (const { seat, keys } of payers) {
     await withActors(seat, async (actors, rail) => {
       const name = seat.participant
       let own = 0n
@@ -128,10 +128,10 @@ export async function audit({ seed, workers, sellers, deposit }: AuditOptions): 
     })
   }
 
-  await withActors(workers[0]!.seat, async (_actors, rail) => {
+  await withActors(payers[0]!.seat, async (_actors, rail) => {
     const credits = sum(await Promise.all(sellers.map(({ participant }) => rail.credit(participant))))
     same('the vault contract\'s balance against its lanes, vaults and credits', await rail.balance(rail.terms.contract), reserved + free + credits)
-    same('what was deposited against what is there and what was paid', deposit * BigInt(workers.length), reserved + free + settled)
+    same('what was deposited against what is there and what was paid', deposit * BigInt(payers.length), reserved + free + settled)
   })
   same('settled against spent', settled, spent)
   return { done, failed, spent, settled, receipts, retries, violations }

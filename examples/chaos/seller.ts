@@ -22,10 +22,12 @@ export interface SellerTold {
   readonly seat: Seat
   readonly name: string
   readonly list: string
+  /** Name of this node's key, where the provider has several. */
+  readonly node?: string
 }
 
-runMortal(async ({ seat, name, list }: SellerTold) => {
-  const keys = await openKeys({ home: seat.home, random: systemRandom })
+runMortal(async ({ seat, name, list, node }: SellerTold) => {
+  const keys = await openKeys({ home: seat.home, random: systemRandom, ...(node === undefined ? {} : { nodeName: node }) })
   const ports = await connectPorts(seat.connections, seat.participant)
   // The contract has no expression, so no thread is needed for one.
   const evaluate = evaluateWith({ evaluate: () => Promise.reject(new Error('relay needs no thread')) })
@@ -37,7 +39,7 @@ runMortal(async ({ seat, name, list }: SellerTold) => {
       return { output: { text: relay(text) }, units: { call: 1 } }
     },
   }, {
-    ports, keys,
+    ports, keys, fleet: node !== undefined,
     onLost: (error) => {
       process.stderr.write(`${error.message}\n`)
       process.exit(1)

@@ -1,5 +1,5 @@
 /**
- * The chaos run: workers, providers, NATS and the chain as processes of their own, killed and paused
+ * The chaos run: two nodes of a user, two of a provider, more providers, NATS and the chain as processes, killed and paused
  * as the faults say while paid pipelines run; then all is stopped and audited. Used by `chaos`.
  */
 import { setTimeout as pause } from 'node:timers/promises'
@@ -79,14 +79,14 @@ export async function storm({ seed, pipelines, servers, minutes, atOnce, once = 
       targets.set(name, () => mortal.pid)
       return mortal
     }
-    const sellers = await Promise.all(SELLERS.map(async (list, at) => ({ name: `seller ${at}`, list, seat: await ground.seat(`seller-${at}`) })))
-    const selling = sellers.map((told) => begin(told.name, 'seller', told))
+    const sellers = await Promise.all(SELLERS.map(async ({ list, nodes }, at) => ({ name: `seller ${at}`, list, nodes, seat: await ground.seat(`seller-${at}`) })))
+    const selling = sellers.flatMap(({ nodes, ...told }) => (nodes === 1
+      ? [begin(told.name, 'seller', told)]
+      : Array.from({ length: nodes }, (_, node) => begin(`${told.name} node ${node}`, 'seller', { ...told, node: `node-${node}` }))))
     await Promise.all(selling.map(({ ready }) => ready))
-    const workers = await Promise.all(Array.from({ length: WORKERS }, async (_, at) => {
-      const indexes = Array.from({ length: pipelines }, (_one, index) => index).filter((index) => index % WORKERS === at)
-      return { seat: await ground.seat(`worker-${at}`), keys: new Map(indexes.map((index) => [index, keyOf(seed, index)])), indexes }
-    }))
-    const working = workers.map(({ seat, indexes }, at) => begin(`worker ${at}`, 'worker', { seat, seed, indexes, atOnce }))
+    const indexes = Array.from({ length: pipelines }, (_, index) => index)
+    const user = { seat: await ground.seat('user'), keys: new Map(indexes.map((index) => [index, keyOf(seed, index)])) }
+    const working = Array.from({ length: WORKERS }, (_, at) => begin(`worker ${at}`, 'worker', { seat: user.seat, node: `node-${at}`, seed, atOnce, indexes: indexes.filter((index) => index % WORKERS === at) }))
     await Promise.race([Promise.all(working.map(({ ready }) => ready)), pause(60_000, undefined, { signal: over.signal, ref: false })])
     say(`all are there after ${((performance.now() - from) / 1_000).toFixed(1)} s`)
 
@@ -99,10 +99,10 @@ export async function storm({ seed, pipelines, servers, minutes, atOnce, once = 
     if (ended.size < pipelines) violations.push(`${pipelines - ended.size} pipelines have not ended in ${minutes} minutes`)
 
     // Workers and sellers live on until all is claimed: what a chain has lost is found by who wrote it.
-    for (const from = performance.now(); performance.now() - from < (once ? CLAIMED_SHORT_MS : CLAIMED_MS) && (await outstanding(workers.map(({ seat }) => seat)).catch(() => 1n)) > 0n;) await pause(LOOK_MS)
+    for (const from = performance.now(); performance.now() - from < (once ? CLAIMED_SHORT_MS : CLAIMED_MS) && (await outstanding([user.seat]).catch(() => 1n)) > 0n;) await pause(LOOK_MS)
     for (const worker of working) await worker.stop()
     await Promise.all(selling.map((seller) => seller.stop()))
-    const result = await audit({ seed, workers, sellers: sellers.map(({ seat }) => seat), deposit: DEPOSIT })
+    const result = await audit({ seed, payers: [user], sellers: sellers.map(({ seat }) => seat), deposit: DEPOSIT })
     violations.push(...result.violations)
     for (const line of [...result.failed, ...violations]) say(line)
     return {

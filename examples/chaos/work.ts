@@ -53,10 +53,11 @@ export function answerOf(seed: number, index: number): string {
   return text
 }
 
-/** Who sells, dearest last, so that all get work while the cheapest is away. */
-export const SELLERS = ['0.01', '0.0105', '0.011'] as const
+/** Who sells, dearest last, so that all get work while the cheapest is away; and how many nodes each has. */
+export const SELLERS = [{ list: '0.01', nodes: 2 }, { list: '0.0105', nodes: 1 }, { list: '0.011', nodes: 1 }] as const
+/** Nodes of the one user who pays. */
 export const WORKERS = 2
-/** Of each worker, atomic: ten thousand test dollars. */
+/** Of the user, atomic: ten thousand test dollars. */
 export const DEPOSIT = 10_000_000_000n
 
 /** The key that makes pipeline `index` one run, however often it is started. */

@@ -1,6 +1,7 @@
 /**
- * A worker of the chaos run: a user's node that runs its share of the pipelines, some at once, each
- * under a key of its own, so that a worker that was killed goes on with the runs its journal has.
+ * A worker of the chaos run: one of a user's nodes. It asks for its share of the pipelines, some at
+ * once, each under a key of its own, so that one that was killed finds its runs again, wherever they
+ * live: what it had under way its sibling goes on with meanwhile.
  */
 import { openUser } from '../../agents/user/user.ts'
 import { finishRun, startRun } from '../../agents/user/run.ts'
@@ -19,17 +20,19 @@ const PAUSE_MS = 500
 
 export interface WorkerTold {
   readonly seat: Seat
+  /** Name of this node's key. */
+  readonly node: string
   readonly seed: number
   readonly indexes: readonly number[]
   readonly atOnce: number
 }
 
-runMortal(async ({ seat, seed, indexes, atOnce }: WorkerTold, say) => {
-  const keys = await openKeys({ home: seat.home, random: systemRandom })
+runMortal(async ({ seat, node, seed, indexes, atOnce }: WorkerTold, say) => {
+  const keys = await openKeys({ home: seat.home, random: systemRandom, nodeName: node })
   const ports = await connectPorts(seat.connections, seat.participant)
   const evaluator = makeBoundedEvaluator()
   const user = await openUser({
-    ports, keys, evaluate: evaluateWith(evaluator), deposit: DEPOSIT, faucet: true, standard: new Map([[RELAY.id, RELAY]]),
+    ports, keys, fleet: true, evaluate: evaluateWith(evaluator), deposit: DEPOSIT, faucet: true, standard: new Map([[RELAY.id, RELAY]]),
     // Its journal is another's, or gone: what is left to do is done by the process that comes next.
     onLost: (error) => {
       process.stderr.write(`${error.message}\n`)

@@ -189,7 +189,7 @@ export class Host {
   until(id: ActorId, holds: (snapshot: AnyMachineSnapshot) => boolean, timeoutMs: number, signal?: AbortSignal): Promise<LiveActor> {
     const waits = (ms: number): Promise<LiveActor> => this.#waits(id, holds, ms, signal)
     if (!this.#siblings) return waits(timeoutMs)
-    return until({ clock: this.#options.clock, here: (left) => (this.holds(id) ? waits(left) : undefined), elsewhere: () => this.load(id) }, holds, timeoutMs, signal)
+    return until({ clock: this.#options.clock, here: () => this.holds(id), load: () => this.load(id), waits }, holds, timeoutMs, signal)
   }
 
   /** Whether this node holds the partition that the actor lives in, now. */

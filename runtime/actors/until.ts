@@ -14,21 +14,23 @@ const PASSING: readonly string[] = ['network.moved', 'network.timeout']
 
 export interface Look {
   readonly clock: Clock
-  /** Resolves with the actor once it is in the state; nothing where it does not live here. */
-  readonly here: (timeoutMs: number) => Promise<LiveActor> | undefined
-  /** The actor as it is, at whichever node. */
-  readonly elsewhere: () => Promise<LiveActor | undefined>
+  /** Whether it lives at this node, now. */
+  readonly here: () => boolean
+  /** The actor as it is, at whichever node; where that is this one, in memory. */
+  readonly load: () => Promise<LiveActor | undefined>
+  /** Resolves with the actor, of this node, once it is in the state. */
+  readonly waits: (timeoutMs: number) => Promise<LiveActor>
 }
 
 /** Errors: `network.timeout` after `timeoutMs`, those of both ways to look. */
-export async function until({ clock, here, elsewhere }: Look, holds: (snapshot: AnyMachineSnapshot) => boolean, timeoutMs: number, signal?: AbortSignal): Promise<LiveActor> {
+export async function until({ clock, here, load, waits }: Look, holds: (snapshot: AnyMachineSnapshot) => boolean, timeoutMs: number, signal?: AbortSignal): Promise<LiveActor> {
   const end = clock.monotonic() + timeoutMs
   const left = (): number => end - clock.monotonic()
   for (let pause: number = LOOK_MS[0]; ; pause = Math.min(LOOK_MS[1], pause * 2)) {
     try {
-      const waits = here(left())
-      if (waits) return await waits
-      const actor = await elsewhere()
+      // It may have come with its partition and have left memory: it is loaded before it is waited for.
+      const actor = await load()
+      if (here()) return await waits(left())
       if (actor && holds(actor.snapshot)) return actor
     } catch (thrown) {
       if (!PASSING.includes(asError(thrown).code)) throw thrown
