@@ -46,12 +46,11 @@ export async function announcePresence(node: Node, describe: () => Description):
     const body: CardBody = { ...describe(), participant, payee: participant, authorisations: authorisations(now), asset: rail.terms.asset, issuedAt, expiresAt: now + CARD_MS }
     await bus.keep(cardSubject(participant), canonicalBytes(signCard(body, wire.credentials)))
   }
-  let said = 0
-  const beat = (partitions: string[] = host.partitions): void => {
-    // One of several that holds nothing is not leaving: it says so once, when it has given up its last.
-    if (host.nodes && partitions.length === 0 && said === 0) return
-    said = partitions.length
-    bus.publish(aliveSubject(participant), canonicalBytes({ node: wire.node, partitions } satisfies Alive))
+  const say = (partitions: string[]): void => bus.publish(aliveSubject(participant), canonicalBytes({ node: wire.node, partitions } satisfies Alive))
+  const beat = (): void => {
+    const { partitions } = host
+    // Of several one may hold nothing for a while: that is no goodbye.
+    if (partitions.length > 0 || !host.nodes) say(partitions)
   }
   await renew()
   beat()
@@ -82,7 +81,7 @@ export async function announcePresence(node: Node, describe: () => Description):
   return {
     renew,
     pause: () => {
-      if (!away) beat([])
+      if (!away) say([])
       away = true
     },
     stay: () => {
@@ -92,7 +91,7 @@ export async function announcePresence(node: Node, describe: () => Description):
     leave: () => {
       stopped.abort()
       unwatch()
-      beat([])
+      say([])
     },
   }
 }

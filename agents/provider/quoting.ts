@@ -14,6 +14,7 @@ import { verifyQuote } from '../../runtime/market/agreement.ts'
 import { marketSubject } from '../../runtime/market/hire.ts'
 import { priceOf } from '../../runtime/payments/meter.ts'
 import { answerCounter } from '../../runtime/market/strategy.ts'
+import { choices } from '../../runtime/actors/fleet.ts'
 import type { NodeParts } from '../../runtime/node/node.ts'
 import type { Subscription } from '../../runtime/ports/bus.ts'
 import type { ProviderDefinition } from './define.ts'
@@ -25,6 +26,8 @@ const QUOTE_MS = 60_000
 /** Shortest deadline taken: the promised latency. Longest: an hour. */
 const DEADLINE_MS_MAX = 3_600_000
 const UNITS_MAX = 1_000_000
+/** Of a provider's nodes so many answer a call for quotes: one may be standing still without the others knowing. */
+const ANSWER_MAX = 2
 
 export interface Quoting {
   /** The provider's next offer in a bargain. Errors: `auth.*`, `market.*`. */
@@ -73,8 +76,10 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
   const subscription: Subscription = await wire.serveSigned(marketSubject(capability.id), {
     kind: 'call-for-quotes',
     validate: (body) => validate('CallForQuotesBody', body),
-    queue: wire.participant,
+    ...(parts.host().nodes ? {} : { queue: wire.participant }),
     handler: async ({ body, by }): Promise<SignedMessage | undefined> => {
+      const nodes = parts.host().nodes
+      if (nodes && !choices(body.id, nodes).slice(0, ANSWER_MAX).includes(wire.node)) return undefined
       const takes =
         body.payer === by && by !== wire.participant && body.capability === capability.id && settles(body) && body.units <= UNITS_MAX &&
         body.deadlineMs >= definition.latencyMs && body.deadlineMs + body.graceMs <= DEADLINE_MS_MAX && !busy(by) &&

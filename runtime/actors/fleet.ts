@@ -162,6 +162,11 @@ export class Fleet {
 
 /** The node that should hold a partition: whose hash with it is the highest. A node that comes or goes moves only its own share. */
 export function firstChoice(partition: number, nodes: readonly string[]): string {
-  const weight = (node: string): number => createHash('sha256').update(`${partition} ${node}`).digest().readUInt32BE()
-  return nodes.reduce((best, node) => (weight(node) > weight(best) || (weight(node) === weight(best) && node > best) ? node : best))
+  return choices(String(partition), nodes)[0]!
+}
+
+/** All of `nodes`, in the order in which they should do what `key` stands for: the same whoever asks. */
+export function choices(key: string, nodes: readonly string[]): string[] {
+  const weight = (node: string): number => createHash('sha256').update(`${key} ${node}`).digest().readUInt32BE()
+  return nodes.map((node) => ({ node, at: weight(node) })).sort((one, other) => other.at - one.at || (other.node > one.node ? 1 : -1)).map(({ node }) => node)
 }
