@@ -6,7 +6,7 @@ import { expect, it } from 'vitest'
 
 const PROGRAM = fileURLToPath(new URL('../../dist/examples/chaos/chaos.js', import.meta.url))
 
-it('two workers, three sellers, NATS and the chain are killed once each: every run answers, every book balances', async () => {
+it('two nodes of a user, two of a seller and one of two more, NATS and the chain are killed once each: every run answers, every book balances', async () => {
   const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, '--pipelines', '20', '--at-once', '4', '--minutes', '2', '--once'], { timeout: 180_000 })
   const { chaos } = JSON.parse(stdout)
   expect(chaos).toMatchObject({ pipelines: 20, done: 20, failed: 0, pauses: 0, violations: 0 })
