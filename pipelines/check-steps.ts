@@ -7,6 +7,7 @@ import { AigenError } from '../schemas/error.ts'
 import { parseMoney } from '../schemas/money.ts'
 import { checkConstructs, checkOffered, type Checked } from './check-constructs.ts'
 import { didYouMean, type Findings, type Path } from './findings.ts'
+import { providersOf } from './providers.ts'
 
 /** Whether every amount can be counted in the dollar's smallest unit; without that there is no worst case. */
 export function checkAmounts(pipeline: Pipeline, findings: Findings): boolean {
@@ -36,15 +37,15 @@ function isTaken(id: string): boolean {
 
 export function checkSteps(checked: Checked): void {
   const { pipeline, findings } = checked
-  for (const field of ['providers', 'labels'] as const) {
-    if (pipeline[field] !== undefined) findings.error([field], `${field} is not run by this version`, 'Leave it out, or upgrade.')
-  }
+  if (pipeline.labels !== undefined) findings.error(['labels'], 'labels is not run by this version', 'Leave it out, or upgrade.')
+  if (pipeline.providers?.differ !== undefined) findings.error(['providers', 'differ'], 'differ belongs to a step')
   for (const [id, step] of Object.entries(pipeline.steps)) {
     const path = ['steps', id]
     if (isTaken(id)) findings.error(path, `${id} cannot be the name of a step`, 'Choose another name.')
     checkNeeds(id, step, pipeline, findings)
     checkForEach(step, path, findings)
     checkSupport(step, path, findings)
+    checkProviders(id, checked)
     if (step.uses !== undefined) checkOffered(step.uses, [...path, 'uses'], checked)
     checkConstructs(id, step, checked)
   }
@@ -70,6 +71,20 @@ function checkForEach(step: PipelineStep, path: readonly string[], findings: Fin
   }
 }
 
+/** Whether anybody is left of those who may do it, and whose providers it must not share. */
+function checkProviders(id: string, { pipeline, findings }: Checked): void {
+  const { only, not } = providersOf(pipeline.providers, pipeline.steps[id]!.providers)
+  const path = ['steps', id, 'providers']
+  if (only?.every((one) => not.includes(one))) findings.error(path, 'nobody may do it: everyone in only is in not')
+  for (const [index, other] of (pipeline.steps[id]!.providers?.differ ?? []).entries()) {
+    const at = [...path, 'differ', index]
+    const step = Object.hasOwn(pipeline.steps, other) ? pipeline.steps[other]! : undefined
+    if (other === id) findings.error(at, 'a step cannot differ from itself')
+    else if (!step) findings.error(at, `there is no step ${other}`, didYouMean(other, Object.keys(pipeline.steps)))
+    else if (step.uses === undefined && step.switch === undefined) findings.error(at, `nobody is hired for ${other}`)
+  }
+}
+
 const REFUSED = ['pipeline', 'switch', 'tolerate', 'race', 'quorum', 'timeout', 'cache', 'fallback', 'compensate', 'approve', 'wait'] as const
 
 /** Constructs of the language that are checked but not run yet: said, never ignored. */
@@ -80,8 +95,6 @@ function checkSupport(step: PipelineStep, path: readonly string[], findings: Fin
   if (step.settle !== undefined && step.settle !== 'postpaid' && step.settle !== 'escrow') {
     findings.error([...path, 'settle'], `the settlement ${step.settle} is not run by this version`, 'Use postpaid or escrow.')
   }
-  for (const field of ['choose', 'differ'] as const) {
-    if (step.providers?.[field] !== undefined) findings.error([...path, 'providers', field], `${field} is not run by this version`, 'Leave it out, or upgrade.')
-  }
+  if (step.providers?.differ !== undefined) findings.error([...path, 'providers', 'differ'], 'differ is not run by this version', 'Leave it out, or upgrade.')
   if (step.escrow !== undefined && step.settle !== 'escrow') findings.error([...path, 'escrow'], 'escrow belongs to a step that settles in escrow', 'Add "settle": "escrow".')
 }

@@ -69,6 +69,10 @@ describe('broken documents', () => {
     ['bad input schema', ['input', 'properties', 'scan'], { $ref: 'https://example.org/x' }, /^input\.properties\.scan/],
     ['fallback', ['steps', 'read', 'fallback'], { value: 1 }, /^steps\.read\.fallback: fallback is not run by this version/],
     ['compensate', ['steps', 'read', 'compensate'], { uses: 'vision.ocr@1' }, /^steps\.read\.compensate: compensate is not run/],
+    ['nobody is left', ['steps', 'read', 'providers'], { only: [`0x${'a'.repeat(40)}`], not: [`0x${'a'.repeat(40)}`] }, /^steps\.read\.providers: nobody may do it/],
+    ['differs from nothing', ['steps', 'facts', 'providers'], { differ: ['raed'] }, /^steps\.facts\.providers\.differ\[0\]: there is no step raed/],
+    ['differs from itself', ['steps', 'facts', 'providers'], { differ: ['facts'] }, /cannot differ from itself/],
+    ['a document differs', ['providers'], { differ: ['read'] }, /^providers\.differ: differ belongs to a step/],
     ['streamed', ['steps', 'read', 'settle'], 'streamed', /^steps\.read\.settle: the settlement streamed is not run/],
     ['escrow', ['steps', 'read', 'escrow'], { fee: { max: '0.01' } }, /^steps\.read\.escrow: escrow belongs to a step that settles in escrow/],
   ])('%s', (_name, path, value, ...errors) => {

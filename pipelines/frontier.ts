@@ -15,7 +15,12 @@ export function ready(plan: RunPlan, ended: Readonly<Record<string, StepState>>,
 
 /** Whether a step whose dependencies have ended is skipped, whatever its `if` says. */
 export function mustSkip(step: StepPlan, ended: Readonly<Record<string, StepState>>): boolean {
-  return step.dependsOn.some((other) => ended[other] !== 'done' && !step.tests.includes(other))
+  return step.dependsOn.some((other) => ended[other] !== 'done' && !goesWithout(step, other))
+}
+
+/** Whether a step runs although the one it waits for was skipped or failed. */
+function goesWithout({ tests, apart = [] }: StepPlan, other: string): boolean {
+  return tests.includes(other) || apart.includes(other)
 }
 
 /**
@@ -47,7 +52,7 @@ export function begin(plan: RunPlan): Advance {
  */
 export function advance(plan: RunPlan, frontier: Frontier, name: string, state: StepState, begun = true): Advance {
   const { dependents, feeds = [] } = plan.steps[name]!
-  const waiting = [...dependents, ...(begun ? [] : feeds)].map((other) => ({ other, skip: state !== 'done' && !plan.steps[other]!.tests.includes(name) }))
+  const waiting = [...dependents, ...(begun ? [] : feeds)].map((other) => ({ other, skip: state !== 'done' && !goesWithout(plan.steps[other]!, name) }))
   return release(plan, { ...frontier, running: frontier.running - 1, ended: frontier.ended + 1 }, [], waiting)
 }
 

@@ -1,6 +1,6 @@
 /**
  * Who waits for whom: a step depends on the steps in `needs` and on every step that any expression
- * of it names (D8: data flow decides the order). Used by the checker, the plan and drawings.
+ * of it names (D8: data flow decides the order), and on those whose providers it must not share. Used by the checker, the plan and drawings.
  * Nothing here recurses over steps: a chain of 10,000 is walked, not called.
  */
 import type { Pipeline, PipelineStep } from '../schemas/documents.gen.ts'
@@ -48,6 +48,8 @@ export interface GraphNode {
   readonly dependsOn: readonly string[]
   /** Those of them whose `meta` it tests: it runs although they were skipped or failed. */
   readonly tests: readonly string[]
+  /** Those of them that it names in `differ` only: it waits for them, however they end. */
+  readonly apart: readonly string[]
   /** The one of them whose pieces it takes as they come: it starts when that one has begun. */
   readonly chunksOf: string | undefined
 }
@@ -100,8 +102,9 @@ function nodeOf(id: string, step: PipelineStep, pipeline: Pipeline): GraphNode {
   const exists = (name: string): boolean => Object.hasOwn(pipeline.steps, name)
   const chunks = chunksOf(step)
   const source = chunks !== undefined && exists(chunks) ? chunks : undefined
-  const dependsOn = [...new Set([...(step.needs ?? []), ...stepsNamed(references), ...(source === undefined ? [] : [source])])].filter(exists)
-  return { id, templates, dependsOn, tests: stepsNamed(references, 'meta').filter(exists), chunksOf: source }
+  const named = new Set([...(step.needs ?? []), ...stepsNamed(references), ...(source === undefined ? [] : [source])].filter(exists))
+  const apart = (step.providers?.differ ?? []).filter((name) => exists(name) && !named.has(name))
+  return { id, templates, dependsOn: [...named, ...apart], tests: stepsNamed(references, 'meta').filter(exists), apart, chunksOf: source }
 }
 
 /** The steps that depend on each step. */

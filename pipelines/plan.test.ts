@@ -48,6 +48,30 @@ test('what depends on a skipped step is skipped, unless it tests meta of it', ()
   expect(advance(branch, second.frontier, 'b', 'skipped', false)).toMatchObject({ start: [], skip: ['c'] })
 })
 
+test('who may do a step is said by the step, else by the documents around it; who is in any not is never asked', () => {
+  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((letter) => `0x${letter.repeat(40)}` as const)
+  const inner: Pipeline = { name: 'inner', version: '1.0.0', providers: { not: [c!] }, steps: { x: { uses: 'x@1', price: { max: '0.1' } } }, output: {} }
+  const { steps } = planOf({
+    ...branching, providers: { only: [a!, b!], not: [d!], choose: 'trusted' }, pipelines: { inner },
+    steps: {
+      plain: { uses: 'x@1' }, own: { uses: 'x@1', providers: { only: [b!], choose: { price: 1 } }, compensate: { uses: 'y@1' } }, below: { pipeline: 'inner' },
+    },
+    output: {},
+  })
+  expect(steps['plain']).toMatchObject({ only: [a, b], not: [d], choose: 'trusted' })
+  expect(steps['own']).toMatchObject({ only: [b], not: [d], choose: { price: 1 }, compensate: { uses: 'y@1', only: [b], not: [d] } })
+  expect(steps['below']!.nested!.plan.steps['x']).toMatchObject({ only: [a, b], not: [d, c], choose: 'trusted' })
+})
+
+test('a step waits for those whose providers it must not share, and goes without those that were skipped', () => {
+  const differing = planOf({ ...branching, steps: { a: { uses: 'x@1', if: '${input.go}' }, e: { uses: 'x@1', providers: { differ: ['a'] } }, f: { uses: 'x@1', needs: ['a'], providers: { differ: ['a'] } } }, output: {} })
+  expect(differing.steps['e']).toMatchObject({ dependsOn: ['a'], apart: ['a'], differ: ['a'] })
+  const first = begin(differing)
+  expect(first.start).toEqual(['a'])
+  expect(advance(differing, first.frontier, 'a', 'skipped')).toMatchObject({ start: ['e'], skip: ['f'] })
+  expect(['e', 'f'].map((name) => mustSkip(differing.steps[name]!, { a: 'failed' }))).toEqual([false, true])
+})
+
 test('the frontier of any graph starts each step once, after its dependencies, and agrees with ready', () => {
   const states: StepState[] = ['done', 'skipped', 'failed']
   fc.assert(fc.property(fc.array(fc.array(fc.nat(), { maxLength: 4 }), { minLength: 1, maxLength: 25 }), fc.infiniteStream(fc.nat()), (edges, choices) => {

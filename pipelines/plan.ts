@@ -5,12 +5,14 @@
  * A step starts when all it depends on has ended. A false `if` gives null and the state `skipped`;
  * what depends on a skipped step is skipped too unless it tests `meta` of it.
  */
-import type { Address, Pipeline, PipelineRetryReason, PipelineStep, Settle } from '../schemas/documents.gen.ts'
+import type { Address, Pipeline, PipelineProviders, PipelineRetryReason, PipelineStep, Settle } from '../schemas/documents.gen.ts'
 import { AigenError } from '../schemas/error.ts'
 import { parseDuration } from './duration.ts'
 import { dependentsOf, graphOf, stepsNamed, type Graph } from './graph.ts'
 import { nested, nestingFault, scopeOf, type Scope } from './nested.ts'
 import { DEFAULTS, limitsOf, slaOf, worstCaseOf, type StepWorst, type WorstCase } from './price.ts'
+import { providersOf } from './providers.ts'
+import type { Choice } from '../runtime/market/strategy.ts'
 import { compileTemplate, type Template } from './template.ts'
 
 export type StepState = 'done' | 'skipped' | 'failed' | 'cancelled'
@@ -81,6 +83,8 @@ export interface StepPlan {
   readonly dependsOn: readonly string[]
   /** Those of `dependsOn` that may have been skipped without this step being skipped. */
   readonly tests: readonly string[]
+  /** Those of `dependsOn` that only their providers are asked of: however they end, it runs. */
+  readonly apart?: readonly string[]
   /** Steps that wait for the end of this one. */
   readonly dependents: readonly string[]
   /** Steps that wait for its beginning, since they take its pieces as they come. */
@@ -103,6 +107,10 @@ export interface StepPlan {
   /** Who may do it; null for anybody. And who is never asked. */
   readonly only: readonly Address[] | null
   readonly not: readonly Address[]
+  /** Who is preferred of those that offer it; the cheapest without it. */
+  readonly choose?: Choice
+  /** Those of `dependsOn` whose providers are not asked. */
+  readonly differ?: readonly string[]
   readonly settle: Settle
   /** Where it settles in escrow: the agent, null for the cheapest, and the most that its fee may be, atomic. */
   readonly escrow: { readonly agent: Address | null; readonly fee: string } | null
@@ -162,10 +170,11 @@ export function planOf(pipeline: Pipeline, budget?: bigint): RunPlan {
   return runPlan(pipeline, graph, worstCaseOf(pipeline, graph, budget), scopeOf(pipeline))
 }
 
-function runPlan(pipeline: Pipeline, graph: Graph, worst: WorstCase, scope: Scope): RunPlan {
+/** `around`: what the documents around it say of providers. */
+function runPlan(pipeline: Pipeline, graph: Graph, worst: WorstCase, scope: Scope, around: Around = []): RunPlan {
   if (graph.cycles.length > 0) throw new AigenError('pipeline.invalid', `${graph.cycles[0]!.join(' → ')}.`)
   const dependents = dependentsOf(graph.nodes)
-  const steps = Object.fromEntries(graph.order.map((name) => [name, stepPlan({ name, step: pipeline.steps[name]!, graph, dependents: dependents.get(name)!, worst: worst.steps.get(name)!, scope })]))
+  const steps = Object.fromEntries(graph.order.map((name) => [name, stepPlan({ name, step: pipeline.steps[name]!, graph, dependents: dependents.get(name)!, worst: worst.steps.get(name)!, scope, around: [...around, pipeline.providers] })]))
   return {
     pipeline: `${pipeline.name}@${pipeline.version}`,
     steps,
@@ -177,6 +186,8 @@ function runPlan(pipeline: Pipeline, graph: Graph, worst: WorstCase, scope: Scop
   }
 }
 
+type Around = readonly (PipelineProviders | undefined)[]
+
 interface Planned {
   readonly name: string
   readonly step: PipelineStep
@@ -184,33 +195,35 @@ interface Planned {
   readonly dependents: readonly string[]
   readonly worst: StepWorst
   readonly scope: Scope
+  /** What the documents around it say of providers, the outermost first. */
+  readonly around: Around
 }
 
-function stepPlan({ name, step, graph, dependents, worst, scope }: Planned): StepPlan {
-  const { dependsOn, tests, templates, chunksOf } = graph.nodes.get(name)!
+function stepPlan({ name, step, graph, dependents, worst, scope, around }: Planned): StepPlan {
+  const { dependsOn, tests, apart, templates, chunksOf } = graph.nodes.get(name)!
   const limits = limitsOf(step)
   const feeds = dependents.filter((other) => graph.nodes.get(other)!.chunksOf === name)
   const own = [...templates.fields].filter(([field]) => field !== 'compensate').map(([, template]) => template)
   return {
     name, uses: step.uses ?? step.pipeline ?? (step.switch ? 'switch' : step.wait ? 'wait' : 'approve'),
     dependsOn, tests, dependents: dependents.filter((other) => !feeds.includes(other)),
-    ...(feeds.length > 0 ? { feeds } : {}), ...(chunksOf === undefined ? {} : { chunksOf }),
+    ...(apart.length > 0 ? { apart } : {}), ...(feeds.length > 0 ? { feeds } : {}), ...(chunksOf === undefined ? {} : { chunksOf }),
     maxPrice: worst.cap.toString(), worst: worst.price.toString(),
     deadlineMs: limits.deadlineMs, graceMs: limits.graceMs, attempts: limits.attempts, retryOn: limits.retryOn, backoffMs: limits.backoffMs,
     elsewhere: step.retry?.elsewhere ?? true,
-    only: step.providers?.only ?? null, not: step.providers?.not ?? [],
+    ...providersOf(...around, step.providers), ...(step.providers?.differ ? { differ: step.providers.differ } : {}),
     settle: step.settle ?? 'postpaid',
     escrow: step.settle === 'escrow' ? { agent: step.escrow?.agent ?? null, fee: limits.fee.toString() } : null,
     expect: acceptance(step.expect, name),
     if: step.if ?? null, forEach: step.forEach ?? null, with: step.with ?? {},
     maxItems: limits.items, parallel: step.forEach === undefined ? 1 : step.parallel ?? DEFAULTS.parallel,
-    ...constructsOf(name, step, worst, scope), ...(step.compensate ? { compensate: undoPlan(name, step, graph, worst) } : {}),
+    ...constructsOf(name, step, worst, scope, around), ...(step.compensate ? { compensate: undoPlan(name, step, graph, worst, around) } : {}),
     reads: readsOf(own),
   }
 }
 
 /** What only some steps have. */
-function constructsOf(name: string, step: PipelineStep, worst: StepWorst, scope: Scope): Partial<StepPlan> {
+function constructsOf(name: string, step: PipelineStep, worst: StepWorst, scope: Scope, around: Around): Partial<StepPlan> {
   const { wait, approve, fallback, race, quorum } = step
   const below = step.pipeline === undefined ? undefined : nested(step.pipeline, scope)
   return {
@@ -226,7 +239,7 @@ function constructsOf(name: string, step: PipelineStep, worst: StepWorst, scope:
     } } : {}),
     ...(approve ? { approve: { by: approve.by, message: approve.message ?? null, timeoutMs: parseDuration(approve.timeout), late: approve.then ?? 'reject' } } : {}),
     ...(below ? { nested: {
-      plan: runPlan(below.pipeline, graphOf(below.pipeline), worst.nested!.worst, below.scope), input: below.pipeline.input ?? null,
+      plan: runPlan(below.pipeline, graphOf(below.pipeline), worst.nested!.worst, below.scope, around), input: below.pipeline.input ?? null,
       budget: (worst.nested!.budget ?? worst.nested!.worst.price).toString(),
     } } : {}),
   }
@@ -244,10 +257,10 @@ export function callPlan(change: Pick<StepPlan, 'name' | 'uses' | 'maxPrice' | '
   }
 }
 
-function undoPlan(name: string, step: PipelineStep, graph: Graph, worst: StepWorst): StepPlan {
+function undoPlan(name: string, step: PipelineStep, graph: Graph, worst: StepWorst, around: Around): StepPlan {
   const { uses, with: given, sla } = step.compensate!
   const { fields } = graph.nodes.get(name)!.templates
-  return callPlan({ name, uses, maxPrice: worst.compensate.toString(), ...slaOf(sla), with: given ?? {}, reads: readsOf([fields.get('compensate')!]) })
+  return callPlan({ name, uses, maxPrice: worst.compensate.toString(), ...slaOf(sla), ...providersOf(...around, step.providers), with: given ?? {}, reads: readsOf([fields.get('compensate')!]) })
 }
 
 /** The CEL source of an acceptance, null for none. */

@@ -151,6 +151,7 @@ const machine = createMachine({
           escrow: plan.escrow,
           trace: context.trace,
           only: plan.only,
+          ...(plan.choose === undefined ? {} : { choose: plan.choose }),
           exclude: [...plan.not, ...(plan.elsewhere ? attempts.map((one) => one.provider) : [])],
         }
         enqueue({ type: 'tell', params: { to: input.self, event: { type: 'start', input } } } as any)

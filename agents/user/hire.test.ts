@@ -81,6 +81,19 @@ describe('hiring one call', () => {
     await expect(world.drive(hire(user, { ...options, only: [user.node.participant] }))).rejects.toMatchObject({ code: 'market.no-provider' })
   })
 
+  it('prefers whom it was told to prefer, in real hiring', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    await world.drive(world.provider(shouter('cheap', '0.01', 90, { latencyMs: 9_000 })))
+    await world.drive(world.provider(shouter('fast', '0.015', 90, { latencyMs: 50 })))
+    const user = await world.drive(world.user('alice'))
+    const options = { capability: SHOUT.id, input: { text: 'hi' }, maxPrice: '0.02' }
+    expect(await world.drive(hire(user, options))).toMatchObject({ provider: 'cheap' })
+    expect(await world.drive(hire(user, { ...options, choose: 'cheapest' }))).toMatchObject({ provider: 'cheap' })
+    expect(await world.drive(hire(user, { ...options, choose: 'fastest' }))).toMatchObject({ provider: 'fast' })
+    expect(await world.drive(hire(user, { ...options, choose: { latency: 5, price: 1 } }))).toMatchObject({ provider: 'fast' })
+    expect(await world.drive(hire(user, { ...options, choose: { price: 50, latency: 1 } }))).toMatchObject({ provider: 'cheap' })
+  })
+
   it('a price for a thousand units is charged by the unit, rounded up once', async () => {
     world = new MemoryWorld({ clock: virtualClock() })
     const capability = { ...SHOUT, unit: 'token', per: 1000, estimate: { expression: '10.0 * input.text.size()' } }

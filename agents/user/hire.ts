@@ -9,6 +9,7 @@ import { DEFAULTS } from '../../pipelines/price.ts'
 import { inquiryId, type InquiryContext } from '../../pipelines/inquiry.machine.ts'
 import type { Piece } from '../../pipelines/listen.ts'
 import { stepId, type StepContext } from '../../pipelines/step.ts'
+import type { Choice } from '../../runtime/market/strategy.ts'
 import { finishRun, startRun, type StartOptions } from './run.ts'
 import type { User } from './user.ts'
 
@@ -28,6 +29,8 @@ export interface HireOptions {
   readonly only?: readonly Address[]
   /** Participants that are never asked. */
   readonly not?: readonly Address[]
+  /** Who is preferred of those that offer it (default `cheapest`). */
+  readonly choose?: Choice
   /**
    * `escrow` secures both sides: the provider before it works, the payer by an agent that rules on a
    * delivery that fails what was agreed (default `postpaid`). The agent's fee comes on top of `maxPrice`.
@@ -106,8 +109,9 @@ async function paidInquiry({ node: { host } }: User, run: string): Promise<Inqui
 }
 
 /** The pipeline of one call: what `hire` runs, for callers that follow the run themselves. */
-export function hireDocument(options: Pick<HireOptions, 'capability' | 'input' | 'maxPrice' | 'deadlineMs' | 'expect' | 'attempts' | 'only' | 'not' | 'settle' | 'escrow'>): object {
-  const { capability, input, maxPrice, deadlineMs = 60_000, expect, attempts = 2, only, not = [], settle, escrow } = options
+export function hireDocument(options: Pick<HireOptions, 'capability' | 'input' | 'maxPrice' | 'deadlineMs' | 'expect' | 'attempts' | 'only' | 'not' | 'choose' | 'settle' | 'escrow'>): object {
+  const { capability, input, maxPrice, deadlineMs = 60_000, expect, attempts = 2, only, not = [], choose, settle, escrow } = options
+  const providers = { ...(only === undefined ? {} : { only }), ...(not.length === 0 ? {} : { not }), ...(choose === undefined ? {} : { choose }) }
   return {
     name: 'hire',
     version: '1.0.0',
@@ -122,7 +126,7 @@ export function hireDocument(options: Pick<HireOptions, 'capability' | 'input' |
         retry: { attempts, elsewhere: true },
         ...(settle === undefined ? {} : { settle }),
         ...(settle === 'escrow' && escrow ? { escrow: { ...(escrow.agent ? { agent: escrow.agent } : {}), ...(escrow.maxFee ? { fee: { max: escrow.maxFee } } : {}) } } : {}),
-        ...(only === undefined && not.length === 0 ? {} : { providers: { ...(only === undefined ? {} : { only }), ...(not.length === 0 ? {} : { not }) } }),
+        ...(Object.keys(providers).length === 0 ? {} : { providers }),
       },
     },
     output: '${steps.call}',

@@ -9,7 +9,7 @@ import type { Address, Agreement, Hash, Hex32, Settle, Signature } from '../../s
 import { ERRORS, type ErrorBody } from '../../schemas/error.ts'
 import { defineActor, effect, tell } from '../actors/actor.ts'
 import type { EscrowWish } from './escrow-agent.ts'
-import { BARGAIN_WITH, counterPrice, latestOf, rank, type Offer } from './strategy.ts'
+import { BARGAIN_WITH, counterPrice, latestOf, rank, type Choice, type Offer } from './strategy.ts'
 
 /** Reserved for a call under a pass: it costs nothing, and is agreed, delivered and signed for on a lane all the same. */
 const LEAST = '1'
@@ -47,6 +47,8 @@ export interface NegotiationInput {
   readonly only: readonly Address[] | null
   /** Providers not to ask: those that failed at this step. */
   readonly exclude: readonly Address[]
+  /** Who is preferred of those that offer it; the cheapest without it. */
+  readonly choose?: Choice
 }
 
 export interface Lane {
@@ -142,7 +144,7 @@ const machine = createMachine({
             target: 'resting', actions: assign({ silences: ({ context }) => (context.silences ?? 0) + 1 }),
           },
           { guard: ({ event }) => event.offers.length === 0, target: 'refused' },
-          { target: 'bargaining', actions: assign({ offers: ({ event }) => rank(event.offers), asked: ({ event }) => event.offers.length }) },
+          { target: 'bargaining', actions: assign({ offers: ({ context, event }) => rank(event.offers, context.choose), asked: ({ event }) => event.offers.length }) },
         ],
         'market.ask.failed': { target: 'refused', actions: assign({ error: ({ event }) => event.error }) },
       },
@@ -162,7 +164,7 @@ const machine = createMachine({
         for (const { quote } of best) enqueue({ type: 'market.counter', params: { quote, want: counterPrice(quote, quotes), trace: context.trace } } as any)
       }),
       on: {
-        'market.counter.done': { actions: assign(({ context, event }) => ({ waiting: context.waiting - 1, offers: rank(latestOf(context.offers, event.offer)) })) },
+        'market.counter.done': { actions: assign(({ context, event }) => ({ waiting: context.waiting - 1, offers: rank(latestOf(context.offers, event.offer), context.choose) })) },
         'market.counter.failed': { actions: assign({ waiting: ({ context }) => context.waiting - 1 }) },
       },
       always: { guard: ({ context }) => context.waiting === 0, target: 'securing' },

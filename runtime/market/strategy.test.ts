@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Quote } from '../../schemas/documents.gen.ts'
-import { answerCounter, counterPrice, latestOf, rank, score, type Offer } from './strategy.ts'
+import { answerCounter, counterPrice, latestOf, rank, score, trustIn, type Choice, type Offer } from './strategy.ts'
 
 const quote = (provider: string, unitPrice: bigint | number): Quote => ({ terms: { provider, unitPrice: `${unitPrice}`, units: 1, deadlineMs: 10_000 } } as unknown as Quote)
 const offer = (provider: string, price: bigint | number, change: Partial<Offer> = {}): Offer => ({ quote: quote(provider, price), name: provider, list: `${price}`, latencyMs: 100, history: { delivered: 0, failed: 0 }, ...change })
@@ -22,7 +22,45 @@ describe('choosing', () => {
     fc.assert(fc.property(fc.uniqueArray(fc.record({ name: fc.string({ minLength: 1 }), price: money }), { selector: (one) => one.name, maxLength: 10 }), (all) => {
       const offers = all.map((one) => offer(one.name, one.price))
       expect(rank([...offers].reverse())).toEqual(rank(offers))
-      expect(rank(offers).map(score)).toEqual(offers.map(score).toSorted((one, other) => one - other))
+      expect(rank(offers).map((one) => score(one))).toEqual(offers.map((one) => score(one)).toSorted((one, other) => one - other))
+    }))
+  })
+})
+
+describe('policies', () => {
+  const dear = offer('dear', 200, { latencyMs: 10, reputation: { success: 9_900, uptime: 10_000, p95Ms: 20 } })
+  const slow = offer('slow', 100, { latencyMs: 5_000, reputation: { success: 9_990, uptime: 10_000, p95Ms: 4_000 } })
+  const poor = offer('poor', 50, { latencyMs: 100, reputation: { success: 9_000, uptime: 10_000, p95Ms: 100 } })
+  it.each<[Choice, readonly string[]]>([
+    ['cheapest', ['poor', 'slow', 'dear']],
+    ['fastest', ['dear', 'poor', 'slow']],
+    ['trusted', ['slow', 'dear', 'poor']],
+    [{ price: 1 }, ['poor', 'slow', 'dear']],
+    [{ latency: 1 }, ['dear', 'poor', 'slow']],
+    [{ reputation: 7 }, ['slow', 'dear', 'poor']],
+    [{ price: 60, latency: 40 }, ['poor', 'dear', 'slow']],
+    [{ price: 0 }, ['poor', 'slow', 'dear']],
+  ])('%j ranks', (choice, names) => {
+    expect(rank([dear, slow, poor], choice).map((one) => one.name)).toEqual(names)
+  })
+  it('a promise that guardians measured otherwise does not count', () => {
+    const boast = offer('boast', 100, { latencyMs: 1, reputation: { success: 9_900, uptime: 10_000, p95Ms: 9_000 } })
+    expect(rank([boast, slow], 'fastest').map((one) => one.name)).toEqual(['slow', 'boast'])
+  })
+  it('a provider that failed the payer is trusted less, one that delivered more, and a newcomer between them', () => {
+    const known = (delivered: number, failed: number): number => trustIn(offer('a', 1, { history: { delivered, failed } }))
+    expect([known(20, 0), known(0, 0), known(0, 5)]).toEqual([known(20, 0), known(0, 0), known(0, 5)].toSorted((one, other) => other - one))
+  })
+  it('keep a total order, whoever else offers', () => {
+    const offers = fc.array(fc.record({ price: fc.integer({ min: 0, max: 1e9 }), latencyMs: fc.integer({ min: 0, max: 60_000 }), delivered: fc.nat(100), failed: fc.nat(100) }), { minLength: 2, maxLength: 8 })
+    const choice = fc.oneof(fc.constantFrom<Choice>('cheapest', 'fastest', 'trusted'), fc.record({ price: fc.nat(100), latency: fc.nat(100), reputation: fc.nat(100) }))
+    fc.assert(fc.property(offers, choice, (all, how) => {
+      const made = all.map(({ price, latencyMs, ...history }, index) => offer(`p${index}`, price, { latencyMs, history }))
+      const ranked = rank(made, how)
+      expect(rank([...made].reverse(), how)).toEqual(ranked)
+      // without any one of them the others stand in the same order
+      expect(rank(made.slice(1), how)).toEqual(ranked.filter((one) => one !== made[0]))
+      for (const one of made) expect(Number.isFinite(score(one, how))).toBe(true)
     }))
   })
 })

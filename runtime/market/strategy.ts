@@ -2,7 +2,7 @@
  * How both sides bargain and how a payer chooses (the thin market: price, promised latency and past
  * deliveries, one counter-offer). Pure; used by `negotiation` and by the provider's quoting.
  */
-import type { Address, Quote, ReputationFigures } from '../../schemas/documents.gen.ts'
+import type { Address, PipelineProviders, Quote, ReputationFigures } from '../../schemas/documents.gen.ts'
 
 /** What a payer remembers of a provider and capability. */
 export interface History {
@@ -45,23 +45,59 @@ export function reputationFactor(reputation: Offer['reputation']): number {
   return Math.min(FACTOR_MAX, Math.max(FACTOR_MIN, NEUTRAL / Math.max(right * there, 0.01)))
 }
 
-/**
- * What an offer is worth comparing by, lower is better: its price, dearer by the chance that it
- * fails (rule of succession with a mild prior), by the part of the deadline it takes, measured or
- * promised, whichever is longer, and by its reputation.
- */
-export function score(offer: Offer): number {
-  const { terms } = offer.quote
-  const price = (Number(terms.unitPrice) * terms.units) / (terms.per ?? 1)
-  const { delivered, failed } = offer.history
-  const success = (delivered + 9) / (delivered + failed + 10)
-  const latencyMs = Math.max(offer.latencyMs, offer.reputation?.p95Ms ?? 0)
-  return (price / success) * (1 + LATENCY_WEIGHT * Math.min(1, latencyMs / terms.deadlineMs)) * reputationFactor(offer.reputation)
+/** Who is preferred: the cheapest where nothing is said. */
+export type Choice = NonNullable<PipelineProviders['choose']>
+
+/** What an offer costs, atomic: its asked price for the units expected. */
+function priceFor({ quote: { terms } }: Offer): number {
+  return (Number(terms.unitPrice) * terms.units) / (terms.per ?? 1)
 }
 
-/** Best offer first, ties by provider address so that the order never depends on arrival. */
-export function rank(offers: readonly Offer[]): Offer[] {
-  return [...offers].sort((one, other) => score(one) - score(other) || (one.quote.terms.provider < other.quote.terms.provider ? -1 : 1))
+/** Share of calls that go right by what the payer itself saw: the rule of succession with a mild prior. */
+function ownShare({ history: { delivered, failed } }: Offer): number {
+  return (delivered + 9) / (delivered + failed + 10)
+}
+
+/** Time to expect, in ms: promised or measured, whichever is longer. */
+function latencyOf({ latencyMs, reputation }: Offer): number {
+  return Math.max(latencyMs, reputation?.p95Ms ?? 0)
+}
+
+/** Share of calls that should go right, by what the payer saw and what guardians agree on; above 0, below 1. */
+export function trustIn(offer: Offer): number {
+  const { reputation } = offer
+  const agreed = reputation ? ((reputation.success ?? NEUTRAL * 10_000) / 10_000) * ((reputation.uptime ?? 10_000) / 10_000) : NEUTRAL
+  return ownShare(offer) * Math.max(agreed, 0.01)
+}
+
+/**
+ * What an offer is worth comparing by, lower is better.
+ *
+ * - `cheapest`: its price, dearer by the chance that it fails, by the part of the deadline it takes,
+ *   and by its reputation: the cheapest that is likely to deliver.
+ * - `fastest`: its latency, longer by the chance that it fails.
+ * - `trusted`: the chance that it fails.
+ * - weights: price, latency and that chance, each to the power of its share of the weights. So what
+ *   counts is how many times better an offer is, and others that come or go change no order.
+ */
+export function score(offer: Offer, choice: Choice = 'cheapest'): number {
+  const price = priceFor(offer)
+  const latencyMs = latencyOf(offer)
+  const doubt = 1 - trustIn(offer)
+  if (choice === 'fastest') return latencyMs / trustIn(offer)
+  if (choice === 'trusted') return doubt
+  if (choice === 'cheapest') return (price / ownShare(offer)) * (1 + LATENCY_WEIGHT * Math.min(1, latencyMs / offer.quote.terms.deadlineMs)) * reputationFactor(offer.reputation)
+  const weights = [choice.price ?? 0, choice.latency ?? 0, choice.reputation ?? 0]
+  const all = weights.reduce((sum, weight) => sum + weight, 0)
+  // Nothing is free of doubt or takes no time, and a price of 0 must not make the rest meaningless.
+  return [price + 1, latencyMs + 1, doubt].reduce((product, figure, index) => product * figure ** (all === 0 ? 0 : weights[index]! / all), 1)
+}
+
+/** Best offer first, what is equally good by price, then by provider address, so that the order never depends on arrival. */
+export function rank(offers: readonly Offer[], choice: Choice = 'cheapest'): Offer[] {
+  const order = (one: Offer, other: Offer): number =>
+    score(one, choice) - score(other, choice) || (choice === 'cheapest' ? 0 : score(one) - score(other)) || (one.quote.terms.provider < other.quote.terms.provider ? -1 : 1)
+  return [...offers].sort(order)
 }
 
 /** The unit price a payer names against `asked`: the best rival's, or nine tenths of the asking one. */
