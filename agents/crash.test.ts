@@ -57,7 +57,7 @@ describe('whoever dies, at whichever append, nothing is lost and nothing paid tw
       expect(bill.settled).toBe('0.02')
       balance(again, again.node.host.context<RunContext>(`run/${run}`)!)
       expect(await world.rail.balance(keysOf('p1').participant)).toBe(20_000n)
-      const purse = again.node.host.context<PurseContext>('purse')!
+      const purse = again.node.host.context<PurseContext>('purse/0')!
       const tills = [...provider.node.host.list('till')].map((actor) => actor.snapshot.context as TillContext)
       for (const lane of Object.values(purse.lanes)) expect(tills.find((till) => till.lane === lane.id)?.cumulative ?? '0').toBe(lane.cumulative)
       expect(worked).toBe(2)

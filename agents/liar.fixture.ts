@@ -165,6 +165,8 @@ export class Payer {
   readonly keys: Keys
   readonly #ports: NodePorts
   #calls = 0
+  /** By agreement. */
+  readonly #lanes = new Map<string, Hex32>()
 
   constructor(world: MemoryWorld, name: string) {
     this.keys = keysOf(name)
@@ -223,12 +225,13 @@ export class Payer {
     const agreed = { terms: change.terms ?? quote.terms, lane }
     const proof = { vault: this.#ports.rail.vaultId(this.vaultTerms(delay)), number, voucherKey: this.keys.voucher.address.toLowerCase() as `0x${string}` }
     const body = { ...agreed, payer: signAgreement(agreed, this.wire.credentials.sign), quote: quote.signature, proof, authorisation: this.wire.credentials.authorisation, ...change }
+    this.#lanes.set(agreementId(agreed), lane)
     return { id: agreementId(agreed), ...agreed, answer: await this.call(to, 'accept', body) }
   }
 
   invoke(to: ParticipantId, agreement: Hash, text = 'hi', change: object = {}): Promise<any> {
     const input = { text }
-    return this.call(to, 'invoke', { agreement, call: 0, input, inputHash: hashOf(input), ...change })
+    return this.call(to, 'invoke', { lane: this.#lanes.get(agreement) ?? NO_REF, agreement, call: 0, input, inputHash: hashOf(input), ...change })
   }
 
   /** The voucher due for `delivery` as the first payment of `lane`, before `change` bends it. */

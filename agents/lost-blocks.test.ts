@@ -70,7 +70,7 @@ describe('when the chain loses blocks', () => {
     expect(error).toBeNull()
     expect(bill.steps.map(({ state }) => state)).toEqual(['done'])
     await until(20_000n)
-    const lanes = Object.values(user.node.host.context<PurseContext>('purse')!.lanes)
+    const lanes = Object.values(user.node.host.context<PurseContext>('purse/0')!.lanes)
     expect(lanes.map(({ cumulative }) => cumulative)).toEqual(['20000'])
     expect((await world.rail.lane(lanes[0]!.id))?.claimed).toBe(20_000n)
     expect(world.rail.imbalance()).toBe(0n)

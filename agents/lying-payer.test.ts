@@ -315,9 +315,9 @@ describe('a payer that lies gets no work that it does not pay for', () => {
 
     it('sends an input that does not fit, and may send a fitting one after it', async () => {
       const { mallory } = await open()
-      const { id } = await agreed(mallory)
+      const { id, lane } = await agreed(mallory)
       const input = { text: 7 }
-      await refused(mallory.call(provider, 'invoke', { agreement: id, call: 0, input, inputHash: hashOf(input) }), 'step.input')
+      await refused(mallory.call(provider, 'invoke', { lane, agreement: id, call: 0, input, inputHash: hashOf(input) }), 'step.input')
       expect((await world.drive(mallory.invoke(provider, id))).state).toBe('delivered')
     })
 
@@ -329,9 +329,9 @@ describe('a payer that lies gets no work that it does not pay for', () => {
 
     it('uses one call id for two bodies', async () => {
       const { mallory } = await open()
-      const { id } = await agreed(mallory)
-      const one = mallory.call(provider, 'invoke', { agreement: id, call: 0, input: { text: 'a' }, inputHash: hashOf({ text: 'a' }) }, 'same')
-      await refused(mallory.call(provider, 'invoke', { agreement: id, call: 0, input: { text: 'b' }, inputHash: hashOf({ text: 'b' }) }, 'same'), 'market.conflict')
+      const { id, lane } = await agreed(mallory)
+      const one = mallory.call(provider, 'invoke', { lane, agreement: id, call: 0, input: { text: 'a' }, inputHash: hashOf({ text: 'a' }) }, 'same')
+      await refused(mallory.call(provider, 'invoke', { lane, agreement: id, call: 0, input: { text: 'b' }, inputHash: hashOf({ text: 'b' }) }, 'same'), 'market.conflict')
       await world.drive(one)
     })
 
@@ -356,9 +356,9 @@ describe('a payer that lies gets no work that it does not pay for', () => {
 
     it('cancels after the delivery: it is delivered all the same', async () => {
       const { mallory } = await open()
-      const { id } = await agreed(mallory)
+      const { id, lane } = await agreed(mallory)
       await world.drive(mallory.invoke(provider, id))
-      expect((await world.drive(mallory.call(provider, 'cancel', { agreement: id, call: 0 }))).state).toBe('delivered')
+      expect((await world.drive(mallory.call(provider, 'cancel', { lane, agreement: id, call: 0 }))).state).toBe('delivered')
     })
   })
 

@@ -14,6 +14,7 @@ import { claimEffects } from '../runtime/payments/claim.ts'
 import { foldRef } from '../runtime/payments/fold.ts'
 import type { PurseContext } from '../runtime/payments/lane.ts'
 import { payEffects } from '../runtime/payments/pay.ts'
+import { purseActor } from '../runtime/payments/purse.machine.ts'
 import { till } from '../runtime/payments/till.machine.ts'
 import { signPlainVoucher } from '../runtime/payments/voucher.ts'
 import type { Log } from '../runtime/ports/journal.ts'
@@ -23,7 +24,7 @@ import type { LifePorts } from '../runtime/simulation/process.ts'
 import { run } from '../pipelines/run.machine.ts'
 import type { StepContext } from '../pipelines/step.ts'
 import type { Mutation } from './network.scenario.ts'
-import type { CallContext } from './provider/call.machine.ts'
+import { callActor, type CallContext } from './provider/call.machine.ts'
 import { wallet } from './user/wallet.machine.ts'
 
 interface Change {
@@ -73,8 +74,9 @@ const payAtOnce: Mutation['room'] = (process) => at(process, 'alice') ? (parts) 
   wire.call = async (to, verb, body, options) => {
     const answer = await ask(to, verb, body, options) as any
     if (verb === 'invoke' && answer.state === 'delivered') {
-      const step = [...parts.host().list('step')].map((actor) => actor.snapshot.context as StepContext).find(({ agreementId }) => agreementId === (body as any).agreement)
-      const lane = step?.lane ? parts.host().context<PurseContext>('purse')!.lanes[step.lane.key] : undefined
+      const actor = [...parts.host().list('step')].find(({ snapshot }) => (snapshot.context as StepContext).agreementId === (body as any).agreement)
+      const step = actor?.snapshot.context as StepContext | undefined
+      const lane = step?.lane ? parts.host().context<PurseContext>(purseActor(parts.host().partitionOf(actor!.id)))!.lanes[step.lane.key] : undefined
       if (lane && !lane.payment) {
         const { amount } = answer.delivery.body
         const hash = deliveryHash(answer.delivery)
@@ -143,7 +145,7 @@ export const MUTATIONS: readonly (Mutation & { readonly foundBy: readonly Invari
   {
     name: 'a callee that works on what it said it had cancelled', foundBy: ['I1'],
     node: answers('cancel', (handler, node) => async (body, from) => {
-      const known = node.host.peek(`call/${body.agreement}/${body.call}`)
+      const known = node.host.peek(callActor(body.lane, body.agreement, body.call))
       return known && (known.snapshot.context as CallContext).delivery === null && known.snapshot.value === 'working' ? { state: 'cancelled' } : handler(body, from)
     }),
   },

@@ -14,6 +14,7 @@ import { readParcel } from '../runtime/memory/transaction-pool.ts'
 import type { Node } from '../runtime/node/node.ts'
 import { deliveryHash } from '../runtime/payments/delivery.ts'
 import type { PurseContext } from '../runtime/payments/lane.ts'
+import { purseActor } from '../runtime/payments/purse.machine.ts'
 import { verifyReceipt } from '../runtime/payments/receipt.ts'
 import type { TillContext } from '../runtime/payments/till.machine.ts'
 import { broken, ChainBooks, Envelopes, Folds, Owners, sameAsReplay, withoutSnapshots, Writes, type Finding, type Violation } from '../runtime/simulation/invariants.ts'
@@ -121,10 +122,10 @@ export class NetworkBooks {
       if (till.owed) this.found(this.#words.owed(`${till.owed.agreement} 0`))
     }
     if (kind.name === 'purse' || kind.name === 'wallet') {
-      const purse = host.context<PurseContext>('purse')
+      const purses = Array.from({ length: host.width }, (_, partition) => host.context<PurseContext>(purseActor(partition)) ?? []).flat()
       const wallet = host.context<WalletContext>('wallet')
-      if (purse) this.found(this.#lanes.purse(purse))
-      if (purse && wallet && this.#options.payers.has(name)) this.found(withinHolds(purse, wallet))
+      for (const purse of purses) this.found(this.#lanes.purse(purse))
+      if (wallet && this.#options.payers.has(name)) this.found(withinHolds(purses, wallet))
     }
     if (kind.name === 'run') {
       const { spent, hold, budget } = snapshot.context as RunContext

@@ -54,7 +54,7 @@ describe('a subscription', () => {
       expect(paid!.receipt.agreement.terms).toMatchObject({ pass: bought.pass, unitPrice: '0', cap: '0' })
     }
     // One lane, with the least reserved, did for all of them.
-    expect(Object.values(user.node.host.context<PurseContext>('purse')!.lanes)).toMatchObject([{ cumulative: '0', reserved: '4' }])
+    expect(Object.values(user.node.host.context<PurseContext>('purse/0')!.lanes)).toMatchObject([{ cumulative: '0', reserved: '4' }])
     expect(available(user.node.host.context<WalletContext>('wallet')!)).toBe(10_000_000n)
     expect(await world.rail.balance(seller)).toBe(1_000_000n)
     expect(world.rail.imbalance()).toBe(0n)
@@ -153,7 +153,7 @@ describe('a subscription', () => {
     return { died, arm: () => (armed = true), hooks: { afterAppend: () => (armed && ++count >= nth ? (die('died'), never) : undefined) } }
   }
   const even = (user: User): void => {
-    const tills = Object.values(user.node.host.context<PurseContext>('purse')!.lanes)
+    const tills = Object.values(user.node.host.context<PurseContext>('purse/0')!.lanes)
     expect(tills.every(({ cumulative, payment, use }) => cumulative === '0' && payment === null && use === null)).toBe(true)
     expect(user.node.host.context<WalletContext>('wallet')!.holds).toEqual({})
     expect(world.rail.imbalance()).toBe(0n)

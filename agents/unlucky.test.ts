@@ -113,7 +113,7 @@ describe('bad luck costs nothing but what was delivered', () => {
       await world.drive(world.provider(shouter('p1', '0.01', 90)))
       await world.drive(world.clock.sleep(110_000))
       expect(await world.rail.balance(keysOf('p1').participant)).toBe(10_000n)
-      expect(Object.values(user.node.host.context<PurseContext>('purse')!.lanes)).toMatchObject([{ use: null, payment: null }])
+      expect(Object.values(user.node.host.context<PurseContext>('purse/0')!.lanes)).toMatchObject([{ use: null, payment: null }])
       await balanced(user, finished)
     })
 
@@ -317,7 +317,7 @@ describe('bad luck costs nothing but what was delivered', () => {
       const finished = await run(user, pipeline({ a: step('a'), b: step('b'), c: step('c') }, ['${steps.a.text}', '${steps.b.text}', '${steps.c.text}']))
       expect(finished).toMatchObject({ error: null, output: ['a', 'b', 'c'], bill: { spent: '0.03', settled: '0.03' } })
       expect(most).toBe(3)
-      expect(Object.keys(user.node.host.context<PurseContext>('purse')!.lanes)).toHaveLength(3)
+      expect(Object.keys(user.node.host.context<PurseContext>('purse/0')!.lanes)).toHaveLength(3)
       await balanced(user, finished)
     })
   })

@@ -62,7 +62,7 @@ const machine = createMachine({
   states: {
     born: { always: [{ guard: ({ context }) => context.asks, target: 'asking' }, { target: 'complaining' }] },
     asking: {
-      entry: effect<DisputeContext, any>('call.cancel', ({ context: { agreement, id, inputHash, until } }) => ({ to: agreement.terms.provider, agreement: id, call: 0, inputHash, until })),
+      entry: effect<DisputeContext, any>('call.cancel', ({ context: { agreement, id, lane, inputHash, until } }) => ({ to: agreement.terms.provider, lane: lane.id, agreement: id, call: 0, inputHash, until })),
       on: {
         'call.cancel.done': [
           { guard: ({ event }) => event.delivery !== undefined && event.verdict?.ok === true, target: 'paying', actions: assign({ delivery: ({ event }) => event.delivery! }) },
@@ -117,7 +117,7 @@ const machine = createMachine({
   },
 })
 
-export const dispute = defineActor('dispute', '1', machine, {
+export const dispute = defineActor('dispute', '2', machine, {
   pays: [{ by: ['tell purse pay'], after: ['on call.cancel.done'] }],
   holds: [{ what: 'lane', taken: ['on start'], returned: ['tell purse decided', 'on paid'] }],
   waits: { paying: [{ event: 'paid', from: 'purse' }] },

@@ -50,7 +50,7 @@ const machine = createMachine({
   states: {
     asking: {
       // Bounded by `until`: the handler gives up when no delivery can count any more.
-      entry: effect<InquiryContext, any>('call.cancel', ({ context: { agreement, id, inputHash, until } }) => ({ to: agreement.terms.provider as Address, agreement: id, call: 0, inputHash, until })),
+      entry: effect<InquiryContext, any>('call.cancel', ({ context: { agreement, id, lane, inputHash, until } }) => ({ to: agreement.terms.provider as Address, lane: lane.id, agreement: id, call: 0, inputHash, until })),
       on: {
         'call.cancel.done': [
           { guard: ({ event }) => event.delivery !== undefined && event.verdict?.ok === true, target: 'paying', actions: assign({ delivery: ({ event }) => event.delivery!, output: ({ event }) => event.output ?? null, outcome: 'delivered' }) },
@@ -90,7 +90,7 @@ function giveBack(): any {
   return { type: 'tell', params: ({ context }: any) => ({ to: 'purse', event: { type: 'release', for: context.holder } }) }
 }
 
-export const inquiry = defineActor('inquiry', '2', machine, {
+export const inquiry = defineActor('inquiry', '3', machine, {
   pays: [{ by: ['tell purse pay'], after: ['on call.cancel.done'] }],
   holds: [{
     what: 'lane', taken: ['on start'], returned: ['tell purse release', 'on paid'],

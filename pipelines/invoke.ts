@@ -4,7 +4,7 @@
  * under the same call id until answered or too late, and both judge a delivery by the signed clauses
  * before a cent moves (I8).
  */
-import type { Address, Agreement, BlobRef, Capability, Delivery, Hash, Parcel } from '../schemas/documents.gen.ts'
+import type { Address, Agreement, BlobRef, Capability, Delivery, Hash, Hex32, Parcel } from '../schemas/documents.gen.ts'
 import { AigenError, asError, fromBody, type ErrorBody } from '../schemas/error.ts'
 import { hashOfFixed } from '../schemas/fixed.ts'
 import { participantId } from '../schemas/id.ts'
@@ -55,6 +55,7 @@ export interface InvokeOptions {
 
 interface CallParams {
   readonly to: Address
+  readonly lane: Hex32
   readonly agreement: Hash
   readonly call: number
   readonly inputHash: Hash
@@ -154,14 +155,14 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
       const { run } = step
       const { trace, flow: secret } = host().context<RunContext>(`run/${run}`) ?? {}
       const parcels = await parcelsFor(step.input)
-      const { agreement, call, inputHash } = params
+      const { lane, agreement, call, inputHash } = params
       const contract = capability(step.agreement!.terms.provider, step.agreement!.terms.capability)
       const hears = listeners.get(run)
       const listening = secret === undefined || !contract ? undefined : await listen({
         bus, clock, secret, agreement, call, contract, take: hears && ((chunk) => hears({ step: step.plan.name, index: step.index, chunk })),
       })
       const body = {
-        agreement, call, input: step.input, inputHash, ...(parcels.length > 0 ? { parcels } : {}), ...(step.staked ? { escrow: step.staked } : {}), ...(listening ? { flow: listening.flow } : {}),
+        lane, agreement, call, input: step.input, inputHash, ...(parcels.length > 0 ? { parcels } : {}), ...(step.staked ? { escrow: step.staked } : {}), ...(listening ? { flow: listening.flow } : {}),
       }
       // A step whose pieces were passed on is never done elsewhere: nobody can take them back.
       const streamed = (): { streamed?: true } => (listening?.passed() ? { streamed: true } : {})
@@ -189,7 +190,7 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
     concurrency: 256,
     run: async (params: CallParams, { actor, signal }): Promise<ActorEvent> => {
       const inquiry = host().context<InquiryContext>(actor)!
-      const answer = await ask('cancel', params, { agreement: params.agreement, call: params.call }, signal, inquiry.agreement.lane)
+      const answer = await ask('cancel', params, { lane: params.lane, agreement: params.agreement, call: params.call }, signal, inquiry.agreement.lane)
       if (answer.state !== 'delivered') return { type: 'call.cancel.done' }
       return { type: 'call.cancel.done', delivery: answer.delivery, output: answer.output, verdict: await verdictOn(answer, params, inquiry.agreement) }
     },

@@ -215,7 +215,7 @@ const machine = createMachine({
       },
     },
     invoking: {
-      entry: effect<StepContext, any>('call.invoke', ({ context }) => ({ to: context.agreement!.terms.provider, agreement: context.agreementId, call: 0, inputHash: context.inputHash, until: context.until })),
+      entry: effect<StepContext, any>('call.invoke', ({ context }) => ({ to: context.agreement!.terms.provider, lane: context.lane!.id, agreement: context.agreementId, call: 0, inputHash: context.inputHash, until: context.until })),
       on: {
         'call.invoke.done': [
           {
@@ -288,4 +288,4 @@ function fan(): any {
   })
 }
 
-export const step = defineActor('step', '3', machine, stepPromises, { passivates: 'ended' })
+export const step = defineActor('step', '4', machine, stepPromises, { passivates: 'ended' })

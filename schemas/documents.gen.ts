@@ -1907,6 +1907,10 @@ export interface BuyAnswer {
 export interface CancelRequest {
   agreement: Hash
   call: CallNumber
+  /**
+   * that pays the call: it says which of the provider's nodes knows it
+   */
+  lane: Hex32
 }
 
 /**
@@ -2020,6 +2024,10 @@ export interface ControlAnswer {
 export interface EvidenceRequest {
   agreement: Hash
   call: CallNumber
+  /**
+   * that pays the call: it says which of the provider's nodes knows it
+   */
+  lane: Hex32
 }
 
 /**
@@ -2033,6 +2041,10 @@ export type EvidenceAnswer = CallOutcome
 export interface InvokeRequest {
   agreement: Hash
   call: CallNumber
+  /**
+   * that pays the call: it says which of the provider's nodes knows it
+   */
+  lane: Hex32
   /**
    * any JSON value that fits the capability's input schema
    */
@@ -2391,6 +2403,10 @@ export interface LaneClaim {
 export interface StatusRequest {
   agreement: Hash
   call: CallNumber
+  /**
+   * that pays the call: it says which of the provider's nodes knows it
+   */
+  lane: Hex32
 }
 
 /**

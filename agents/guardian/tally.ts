@@ -47,10 +47,11 @@ export function openTally({ clock, random, directory, wire }: Node, set: Guardia
   }
   const ask = async (provider: string): Promise<void> => {
     const from = clock.monotonic()
-    const agreement = hashOf(Buffer.from(random.bytes(16)).toString('hex'))
+    const nonce = Buffer.from(random.bytes(32)).toString('hex')
+    const agreement = hashOf(nonce)
     let answered = true
     try {
-      await wire.call(participantId(provider), 'status', { agreement, call: 0 }, { callId: `s-${agreement.slice(7, 39)}`, timeoutMs: CALL_MS, signal: stopped.signal })
+      await wire.call(participantId(provider), 'status', { lane: `0x${nonce}`, agreement, call: 0 }, { callId: `s-${agreement.slice(7, 39)}`, timeoutMs: CALL_MS, signal: stopped.signal })
     } catch (thrown) {
       // A refusal is a sign of life too.
       answered = asError(thrown).rule.fault !== 'network'

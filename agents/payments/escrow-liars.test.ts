@@ -240,7 +240,7 @@ describe('an escrow in which somebody lies', () => {
       await take(safe, made)
       const bob = new Payer(world, 'bob')
       await refused(bob.call(agent, 'complain', complaint(mallory, made, escrow)), 'auth.unauthorised')
-      await refused(bob.call(seller, 'evidence', { agreement: made.id, call: 0 }), 'auth.unauthorised')
+      await refused(bob.call(seller, 'evidence', { lane: made.lane, agreement: made.id, call: 0 }), 'auth.unauthorised')
       await pass(80_000)
       await refused(mallory.call(agent, 'complain', complaint(mallory, made, escrow)), 'escrow.too-late')
       await pass(60_000)

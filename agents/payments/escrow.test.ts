@@ -58,7 +58,7 @@ describe('a call settled in escrow', () => {
     expect(await world.rail.balance(seller)).toBe(10_000n)
     const [till] = [...provider.node.host.list('till')].map((one) => one.snapshot.context as TillContext)
     expect(till).toMatchObject({ cumulative: '10000', claimed: '10000', escrow: null, owed: null, open: null })
-    const lane = Object.values(alice.node.host.context<PurseContext>('purse')!.lanes).find((one) => one.provider === seller)
+    const lane = Object.values(alice.node.host.context<PurseContext>('purse/0')!.lanes).find((one) => one.provider === seller)
     expect(lane).toMatchObject({ use: null, payment: null, escrow: null, cumulative: '10000', ref: till!.ref })
   })
 
@@ -100,7 +100,7 @@ describe('a call settled in escrow', () => {
     await balanced(alice, 1_000n)
     expect([...safe.user.node.host.list('case')].map((one) => one.snapshot.value)).toEqual(['ruled'])
     await failed(alice)
-    const lanes = Object.values(alice.node.host.context<PurseContext>('purse')!.lanes).filter((one) => one.provider === seller)
+    const lanes = Object.values(alice.node.host.context<PurseContext>('purse/0')!.lanes).filter((one) => one.provider === seller)
     expect(lanes).toMatchObject([{ number: 0, cumulative: '0', use: null, escrow: null }])
   })
 

@@ -68,11 +68,11 @@ export function hearingEffects(options: HearingOptions): Record<string, EffectKi
   }
 
   /** What the provider has to show; undefined where it did not answer before `until`. */
-  const ask = async ({ agreement }: ComplainRequest, until: number, signal: AbortSignal): Promise<CallOutcome | undefined> => {
+  const ask = async ({ agreement, voucher: { lane } }: ComplainRequest, until: number, signal: AbortSignal): Promise<CallOutcome | undefined> => {
     for (;;) {
       try {
-        return await wire.call(participantId(agreement.terms.provider), 'evidence', { agreement: agreementId(agreement), call: 0 }, {
-          callId: `e-${agreementId(agreement).slice(7, 39)}`, route: agreement.lane, timeoutMs: ATTEMPT_MS, signal, validate: (value) => validate('EvidenceAnswer', value),
+        return await wire.call(participantId(agreement.terms.provider), 'evidence', { lane, agreement: agreementId(agreement), call: 0 }, {
+          callId: `e-${agreementId(agreement).slice(7, 39)}`, route: lane, timeoutMs: ATTEMPT_MS, signal, validate: (value) => validate('EvidenceAnswer', value),
         })
       } catch (thrown) {
         if (signal.aborted) throw thrown

@@ -45,9 +45,9 @@ export type CallEvent = { at: number } & (
   | { type: 'ruled' }
 )
 
-/** @example callId('sha256-ab…', 0) // 'call/sha256-ab…/0' */
-export function callActor(agreement: Hash, call: number): string {
-  return `call/${agreement}/${call}`
+/** Beside its lane's till (D2). @example callActor('0xcd…', 'sha256-ab…', 0) // 'call/0xcd…/sha256-ab…/0' */
+export function callActor(lane: Hex32, agreement: Hash, call: number): string {
+  return `call/${lane}/${agreement}/${call}`
 }
 
 const tillOf = (context: CallContext): string => `till/${context.lane}`
@@ -80,7 +80,7 @@ const machine = createMachine({
     claiming: {
       entry: {
         type: 'tell',
-        params: ({ context }: any) => ({ to: tillOf(context), event: { type: 'invoked', agreement: context.agreement, call: callActor(context.agreement, context.call), escrow: context.escrow } }),
+        params: ({ context }: any) => ({ to: tillOf(context), event: { type: 'invoked', agreement: context.agreement, call: callActor(context.lane, context.agreement, context.call), escrow: context.escrow } }),
       } as any,
       on: {
         'lane.held': 'working',
@@ -145,7 +145,7 @@ const machine = createMachine({
   },
 })
 
-export const call = defineActor('call', '4', machine, {
+export const call = defineActor('call', '5', machine, {
   pays: [],
   holds: [{ what: 'lane', taken: ['tell till take'], returned: ['tell till free', 'tell till owe'] }],
   waits: { claiming: [{ event: 'lane.held', from: 'till' }, { event: 'lane.lost', from: 'till' }], delivered: [{ event: 'paid', from: 'till' }, { event: 'ruled', from: 'till' }] },

@@ -3,7 +3,7 @@
  * claimed, as far as the time goes. Whatever is left stands in the journal for the next start.
  */
 import type { Node } from '../../runtime/node/node.ts'
-import type { SettlerContext } from '../../runtime/payments/settler.machine.ts'
+import { settlerActor, type SettlerContext } from '../../runtime/payments/settler.machine.ts'
 import type { TillContext } from '../../runtime/payments/till.machine.ts'
 import type { Admission } from './admission.ts'
 
@@ -20,10 +20,13 @@ export async function drain({ host, clock }: Pick<Node, 'host' | 'clock'>, admis
   const unclaimed = (): TillContext[] => tills().filter(({ voucher, claimed }) => voucher?.kind === 'plain' && BigInt(voucher.cumulative) > BigInt(claimed))
   // A chain that is away for a moment fails a batch: the next is asked for while there is time.
   while (left() > 0 && unclaimed().length > 0) {
-    const { batches } = host.context<SettlerContext>('settler')!
-    await host.send('settler', { type: 'settle', lanes: unclaimed().map(({ lane }) => lane) })
-    const ended = await host.until('settler', ({ context, value }) => value === 'idle' && (context as SettlerContext).batches > batches, left()).catch(() => undefined)
-    if (ended && (ended.snapshot.context as SettlerContext).error === null) return
+    const settlerOf = ({ lane }: TillContext): string => settlerActor(host.partitionOf(`till/${lane}`))
+    const ends = await Promise.all([...new Set(unclaimed().map(settlerOf))].map(async (settler) => {
+      const { batches } = host.context<SettlerContext>(settler)!
+      await host.send(settler, { type: 'settle', lanes: unclaimed().filter((till) => settlerOf(till) === settler).map(({ lane }) => lane) })
+      return host.until(settler, ({ context, value }) => value === 'idle' && (context as SettlerContext).batches > batches, left()).catch(() => undefined)
+    }))
+    if (ends.every((end) => end && (end.snapshot.context as SettlerContext).error === null)) return
     await clock.sleep(Math.max(1, Math.min(AGAIN_MS, left())))
   }
 }

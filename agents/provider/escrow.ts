@@ -68,8 +68,8 @@ export async function acceptLate({ rail, host }: Pick<NodeParts, 'rail' | 'host'
 
 /** Registers `evidence`: to the agent of the agreement, and nobody else, the call's outcome is shown. */
 export function serveEvidence({ wire, host }: Pick<NodeParts, 'wire' | 'host'>): void {
-  wire.serve('evidence', (body) => validate('EvidenceRequest', body), async ({ agreement, call }, { caller }) => {
-    const id = callActor(agreement, call)
+  wire.serve('evidence', (body) => validate('EvidenceRequest', body), async ({ lane, agreement, call }, { caller }) => {
+    const id = callActor(lane, agreement, call)
     host().mustHold(id)
     const actor = await host().load(id)
     const context = actor?.snapshot.context as CallContext | undefined

@@ -6,14 +6,15 @@
  * The chain is asked at most once a minute for each caller, and never waited for long: while it does
  * not answer, the last word counts until its own expiry, and who is not known pays as they go.
  */
-import type { Hash, Hex32, Offer, Terms } from '../../schemas/documents.gen.ts'
+import type { Hex32, Offer, Terms } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
 import { parseMoney } from '../../schemas/money.ts'
 import { validate } from '../../schemas/validate.ts'
+import type { ActorId } from '../../runtime/actors/actor.ts'
 import type { NodeParts } from '../../runtime/node/node.ts'
 import { writeThrough } from '../../runtime/payments/write.ts'
 import { encodeWrite } from '../../runtime/ports/rail-json.ts'
-import { callActor, type CallContext } from './call.machine.ts'
+import type { CallContext } from './call.machine.ts'
 import type { PassDefinition, ProviderDefinition } from './define.ts'
 
 const LOOK_MS = 60_000
@@ -36,7 +37,7 @@ export interface PassDesk {
   /** The pass by which the caller would be served now; undefined where it pays as it goes. */
   passOf(capability: string, caller: string): Promise<Hex32 | undefined>
   /** Checks that the pass which the terms name still counts, and counts the call. Error `market.expired`. */
-  admit(terms: Terms, agreement: Hash): Promise<void>
+  admit(terms: Terms, call: ActorId): Promise<void>
   close(): void
 }
 
@@ -139,13 +140,13 @@ export async function openPassDesk(parts: NodeParts, definitions: readonly Provi
       if (!one || !hasQuota(today(), capability, caller)) return undefined
       return (await until(one.id, caller)) > clock.now() ? one.id : undefined
     },
-    admit: async (terms, agreement) => {
+    admit: async (terms, call) => {
       if (terms.pass === undefined) return
       const one = sold.get(terms.capability)
       if (!one || one.id !== terms.pass || (await until(one.id, terms.payer)) <= clock.now()) throw new AigenError('market.expired', 'the pass does not count any more', { path: 'terms.pass' })
       if (!hasQuota(dayOf(terms), terms.capability, terms.payer)) throw new AigenError('market.expired', 'the quota of the pass is used up for today', { path: 'terms.pass' })
       // Now, and not when its actor is journaled: many may be accepted at once.
-      counted(dayOf(terms), terms.capability, terms.payer).add(callActor(agreement, 0))
+      counted(dayOf(terms), terms.capability, terms.payer).add(call)
     },
     close: () => {
       unshare()

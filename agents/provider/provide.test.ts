@@ -115,7 +115,7 @@ describe('a provider', () => {
     one.go()
     expect(await world.drive(working)).toBe('p1')
     await world.drive(stopped)
-    const { claims } = provider.node.host.context<SettlerContext>('settler')!
+    const { claims } = provider.node.host.context<SettlerContext>('settler/0')!
     expect(Object.values(claims)).toMatchObject([{ claimed: '10000' }])
   })
 
@@ -134,7 +134,7 @@ describe('a provider', () => {
       return lane(...asked)
     }
     expect(await world.drive(call(user))).toBe('p1')
-    const claims = (): object[] => Object.values(provider.node.host.context<SettlerContext>('settler')!.claims)
+    const claims = (): object[] => Object.values(provider.node.host.context<SettlerContext>('settler/0')!.claims)
     expect(claims()).toEqual([])
     back = clock.now() + 6_000
     await world.drive(provider.stop(10_000))

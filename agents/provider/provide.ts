@@ -9,7 +9,7 @@ import type { Evaluate } from '../../pipelines/prepare.ts'
 import { experience } from '../../runtime/market/experience.machine.ts'
 import { openNode, type Node, type NodeOptions, type Room } from '../../runtime/node/node.ts'
 import { claimEffects } from '../../runtime/payments/claim.ts'
-import { settler } from '../../runtime/payments/settler.machine.ts'
+import { settler, settlerActor } from '../../runtime/payments/settler.machine.ts'
 import { till } from '../../runtime/payments/till.machine.ts'
 import { verdict } from '../../runtime/payments/verdict.machine.ts'
 import { verdictEffects } from '../../runtime/payments/verdict.ts'
@@ -93,7 +93,7 @@ export interface Shop {
 export async function prepareShop(node: Node, selling: Selling, doors: () => NonNullable<CardBody['doors']> = () => []): Promise<Shop> {
   const { clock, host } = node
   const definitions = listOf(selling)
-  await host.start('settler', {})
+  for (let partition = 0; partition < host.width; partition++) await host.start(settlerActor(partition), {})
   const admission = openAdmission(node, definitions)
   const parts = { ...node, host: () => host }
   const desk = await openPassDesk(parts, definitions)

@@ -10,8 +10,9 @@ import { validate } from '../../schemas/validate.ts'
 import { compileFixed } from '../../schemas/fixed.ts'
 import { agreementId, signAgreement, verifyQuote, verifySide } from '../../runtime/market/agreement.ts'
 import type { LaneState } from '../../runtime/ports/rail.ts'
+import type { Host } from '../../runtime/actors/host.ts'
 import type { NodeParts } from '../../runtime/node/node.ts'
-import type { SettlerContext } from '../../runtime/payments/settler.machine.ts'
+import { settlerActor, type SettlerContext } from '../../runtime/payments/settler.machine.ts'
 import { expected, type TillContext } from '../../runtime/payments/till.machine.ts'
 import { verifyVoucher } from '../../runtime/payments/voucher.ts'
 import type { Admission } from './admission.ts'
@@ -44,8 +45,8 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
   }
 
   /** The call's actor, for its own payer only. */
-  const callOf = async (agreement: Hash, call: number, caller: string): Promise<{ id: string; state: string; context: CallContext } | undefined> => {
-    const id = callActor(agreement, call)
+  const callOf = async ({ lane, agreement, call }: { lane: Hex32; agreement: Hash; call: number }, caller: string): Promise<{ id: string; state: string; context: CallContext } | undefined> => {
+    const id = callActor(lane, agreement, call)
     parts.host().mustHold(id)
     const actor = await parts.host().load(id)
     if (!actor) return undefined
@@ -63,7 +64,8 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
   wire.serve('accept', (body) => validate('AcceptRequest', body), async (body, { caller }) => {
     const { terms, lane } = body
     const agreement = agreementId(body)
-    const known = await callOf(agreement, 0, caller)
+    const id = callActor(lane, agreement, 0)
+    const known = await callOf({ lane, agreement, call: 0 }, caller)
     if (!known) {
       if (terms.payer !== caller) throw new AigenError('auth.unauthorised', 'the quote is for another payer')
       // Work on another's quote would be paid to that other, if at all.
@@ -80,16 +82,16 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
       if (!host.peek(`till/${lane}`)) await host.start(`till/${lane}`, { lane, payer: caller, payee: terms.payee, voucherKey: body.proof.voucherKey })
       const before = await decidedTill(parts, till(lane, caller))
       if (before.owed || before.open?.invoked) throw new AigenError('lane.unpaid', `agreement ${(before.owed ?? before.open)!.agreement}`)
-      await desk.admit(terms, agreement)
-      admission.admit(terms.capability, caller, callActor(agreement, 0))
-      await host.start(callActor(agreement, 0), { agreement, call: 0, terms, lane, caller })
+      await desk.admit(terms, id)
+      admission.admit(terms.capability, caller, id)
+      await host.start(id, { agreement, call: 0, terms, lane, caller })
       if (till(lane, caller).open?.agreement !== agreement) throw new AigenError('lane.unpaid', 'another agreement took the lane')
     }
     return { provider: signAgreement(body, sign) }
   }, { lateMs: LATE_MS })
 
   wire.serve('invoke', (body) => validate('InvokeRequest', body), async (body: InvokeRequest, { caller, trace }) => {
-    const call = await callOf(body.agreement, body.call, caller)
+    const call = await callOf(body, caller)
     if (!call) throw new AigenError('market.unknown-agreement')
     if (hashOf(body.input) !== body.inputHash) throw new AigenError('input.invalid', 'inputHash is not of this input', { path: 'inputHash' })
     if (call.context.inputHash !== null && call.context.inputHash !== body.inputHash) throw new AigenError('market.conflict')
@@ -116,13 +118,13 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
     }
   }, { lateMs: LATE_MS })
 
-  wire.serve('status', (body) => validate('StatusRequest', body), async ({ agreement, call }, { caller }) => {
-    const known = await callOf(agreement, call, caller)
+  wire.serve('status', (body) => validate('StatusRequest', body), async (body, { caller }) => {
+    const known = await callOf(body, caller)
     return known ? outcomeOf(known.state, known.context) : { state: 'unknown' }
   }, { lateMs: LATE_MS })
 
-  wire.serve('cancel', (body) => validate('CancelRequest', body), async ({ agreement, call }, { caller }) => {
-    const known = await callOf(agreement, call, caller)
+  wire.serve('cancel', (body) => validate('CancelRequest', body), async (body, { caller }) => {
+    const known = await callOf(body, caller)
     if (!known) return { state: 'unknown' }
     if (!settled(known.state)) await parts.host().send(known.id, { type: 'cancel' })
     const actor = await parts.host().until(known.id, ({ value }) => settled(String(value)), HOLD_MS)
@@ -139,7 +141,7 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
     if (voucher.kind !== 'plain') throw new AigenError('voucher.key', 'this agreement is paid by plain vouchers', { path: 'voucher.kind' })
     if (deliveries.length !== 1 || deliveries[0] !== before.owed.delivery) throw new AigenError('voucher.ref', 'another delivery is owed', { path: 'deliveries' })
     verifyVoucher(rail, voucher, { lane, voucherKey: before.voucherKey, ...expected(before) })
-    const actor = await parts.host().send(`till/${lane}`, { type: 'pay', voucher, call: callActor(before.owed.agreement, 0) })
+    const actor = await parts.host().send(`till/${lane}`, { type: 'pay', voucher, call: callActor(lane, before.owed.agreement, 0) })
     const after = actor.snapshot.context as TillContext
     if (BigInt(after.cumulative) < BigInt(voucher.cumulative)) throw new AigenError('voucher.ref')
     return { cumulative: after.cumulative }
@@ -152,19 +154,23 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
     const host = parts.host()
     // What is due now: a lane that goes on working must not keep its payer waiting.
     const open = tills.filter((one) => BigInt(one.cumulative) > BigInt(one.claimed))
-    if (open.length > 0) {
-      const batches = host.context<SettlerContext>('settler')!.batches
-      await host.send('settler', { type: 'settle', lanes: open.map((one) => one.lane) })
-      await host.until('settler', ({ context, value }) => {
-        const settler = context as SettlerContext
-        const done = open.every(({ lane, cumulative }) => BigInt(host.context<TillContext>(`till/${lane}`)!.claimed) >= BigInt(cumulative))
-        return done || (value === 'idle' && settler.batches > batches && settler.next.length === 0)
+    const settlers = new Set(open.map(({ lane }) => settlerOf(host, lane)))
+    await Promise.all([...settlers].map(async (settler) => {
+      const those = open.filter(({ lane }) => settlerOf(host, lane) === settler)
+      const { batches } = host.context<SettlerContext>(settler)!
+      await host.send(settler, { type: 'settle', lanes: those.map((one) => one.lane) })
+      await host.until(settler, ({ context, value }) => {
+        const { batches: now, next } = context as SettlerContext
+        const done = those.every(({ lane, cumulative }) => BigInt(host.context<TillContext>(`till/${lane}`)!.claimed) >= BigInt(cumulative))
+        return done || (value === 'idle' && now > batches && next.length === 0)
       }, SETTLE_MS)
-    }
-    const { claims } = host.context<SettlerContext>('settler')!
-    return { transactions: lanes.map((lane) => claims[lane]).filter((claim) => claim !== undefined) }
+    }))
+    return { transactions: lanes.flatMap((lane) => host.context<SettlerContext>(settlerOf(host, lane))!.claims[lane] ?? []) }
   })
 }
+
+/** The settler beside a lane's till. */
+const settlerOf = (host: Host, lane: Hex32): string => settlerActor(host.partitionOf(`till/${lane}`))
 
 /** A lane's state is read again after this long, well within any vault's challenge delay; in ms. */
 const LANE_MS = 60_000

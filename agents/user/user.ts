@@ -22,7 +22,7 @@ import { keepKeys, keyring } from '../../runtime/market/keyring.machine.ts'
 import { negotiation } from '../../runtime/market/negotiation.machine.ts'
 import { openNode, type Node, type NodeOptions, type NodeParts, type Room } from '../../runtime/node/node.ts'
 import { payEffects } from '../../runtime/payments/pay.ts'
-import { purse } from '../../runtime/payments/purse.machine.ts'
+import { purse, purseActor } from '../../runtime/payments/purse.machine.ts'
 import { verdictEffects } from '../../runtime/payments/verdict.ts'
 import { writeThrough } from '../../runtime/payments/write.ts'
 import { encodeWrite } from '../../runtime/ports/rail-json.ts'
@@ -127,7 +127,7 @@ async function fund(node: Node, { deposit, faucet = false }: UserOptions): Promi
   const { host, rail, participant, keys } = node
   const terms = { owner: participant, voucherKey: keys.voucher.address.toLowerCase() as `0x${string}`, delay: CHALLENGE_DELAY, number: 0 }
   const vault = rail.vaultId(terms)
-  await host.start('purse', { vault, voucherKey: terms.voucherKey })
+  for (let partition = 0; partition < host.width; partition++) await host.start(purseActor(partition), { vault, voucherKey: terms.voucherKey, partition, partitions: host.width })
   await host.start('wallet', {})
   await host.start('experience', {})
   const context = (await host.load('wallet'))!.snapshot.context as { deposits: Record<string, string> }

@@ -91,9 +91,11 @@ export async function audit({ seed, payers, sellers, deposit }: AuditOptions): P
       const { holds: held, spent: counted } = (await actors.look<WalletContext>('wallet'))!
       holds(`${name} holds ${JSON.stringify(held)}`, Object.keys(held).length === 0)
       same(`the wallet of ${name} against its runs`, BigInt(counted), own)
-      const { lanes, vault } = (await actors.look<PurseContext>('purse'))!
-      same(`the lanes of ${name} against its runs`, sum(Object.values(lanes).map(({ cumulative }) => BigInt(cumulative))), own)
-      for (const lane of Object.values(lanes)) {
+      const purses: PurseContext[] = []
+      for await (const { snapshot } of actors.all('purse')) purses.push(snapshot.context as PurseContext)
+      const lanes = purses.flatMap((purse) => Object.values(purse.lanes))
+      same(`the lanes of ${name} against its runs`, sum(lanes.map(({ cumulative }) => BigInt(cumulative))), own)
+      for (const lane of lanes) {
         const state = await rail.lane(lane.id)
         signed.set(lane.id, BigInt(lane.cumulative))
         if (!state) {
@@ -105,7 +107,7 @@ export async function audit({ seed, payers, sellers, deposit }: AuditOptions): P
         settled += state.claimed
         reserved += state.reserved - state.claimed
       }
-      const vaultState = await rail.vault(vault)
+      const vaultState = await rail.vault(purses[0]!.vault)
       free += vaultState?.free ?? 0n
       for (const { id, parked } of parkedIn(actors)) violations.push(`${id} of ${name} is parked: ${parked}`)
       spent += own
@@ -142,7 +144,9 @@ export async function outstanding(seats: readonly Seat[]): Promise<bigint> {
   let sum = 0n
   for (const seat of seats) {
     await withActors(seat, async (actors, rail) => {
-      for (const { id, cumulative } of Object.values((await actors.look<PurseContext>('purse'))!.lanes)) sum += BigInt(cumulative) - ((await rail.lane(id))?.claimed ?? 0n)
+      for await (const { snapshot } of actors.all('purse')) {
+        for (const { id, cumulative } of Object.values((snapshot.context as PurseContext).lanes)) sum += BigInt(cumulative) - ((await rail.lane(id))?.claimed ?? 0n)
+      }
     })
   }
   return sum

@@ -28,6 +28,8 @@ export interface ActorKind {
   readonly passivates: boolean | 'ended'
   /** Actors of one key share a partition. */
   readonly key: (id: ActorId) => string
+  /** Whether there is one in each partition, with the partition's number as its id: `purse/0`. Told by its bare name, it is the teller's own. */
+  readonly perPartition: boolean
   readonly migrate?: Migrate
 }
 
@@ -42,6 +44,8 @@ export interface KindOptions {
   readonly passivates?: boolean | 'ended'
   /** Pure; default what stands between the first slash and the next, so that a run and all its steps share one. */
   readonly key?: (id: ActorId) => string
+  /** Default false. */
+  readonly perPartition?: boolean
   readonly migrate?: Migrate
 }
 
@@ -63,8 +67,8 @@ function topicOf(id: ActorId): string {
 export function defineActor(name: string, version: string, machine: AnyStateMachine, promises?: Promises, options: KindOptions = {}): ActorKind {
   const shape = JSON.stringify(machine.config, (key, value) => (key === 'types' ? undefined : typeof value === 'function' ? 'ƒ' : value))
   const digest = createHash('sha256').update(shape).digest('hex').slice(0, 16)
-  const { passivates = false, key = topicOf, migrate } = options
-  return { name, version, machine, hash: `${name}@${version}:${digest}`, passivates, key, ...(promises ? { promises } : {}), ...(migrate ? { migrate } : {}) }
+  const { passivates = false, key = topicOf, perPartition = false, migrate } = options
+  return { name, version, machine, hash: `${name}@${version}:${digest}`, passivates, key, perPartition, ...(promises ? { promises } : {}), ...(migrate ? { migrate } : {}) }
 }
 
 /** An action that asks the host for an effect of `kind`, its parameters computed in the transition. */

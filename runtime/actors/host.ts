@@ -167,14 +167,10 @@ export class Host {
   }
 
   /** The actors of a kind that are in memory, partition by partition, oldest first. */
-  list(kind: string): Iterable<LiveActor> {
-    return this.#share.list(kind)
-  }
+  list(kind: string): Iterable<LiveActor> { return this.#share.list(kind) }
 
   /** Actors that take no more events, and why. */
-  *parked(): Iterable<ParkedActor> {
-    for (const { fold } of this.#share.partitions) yield* fold.parked()
-  }
+  *parked(): Iterable<ParkedActor> { for (const { fold } of this.#share.partitions) yield* fold.parked() }
 
   /** Calls `watcher` after each durable event; returns how to stop. */
   watch(watcher: Watcher): () => void {
@@ -205,13 +201,17 @@ export class Host {
   /** Names of the participant's nodes that are there, this one included; nothing where it can only be this one. */
   get nodes(): readonly string[] | undefined { return this.#fleet?.nodes }
 
+  /** Partitions of the participant, whoever holds them. */
+  get width(): number { return this.#placement.partitions }
+
+  /** Index of the partition that the actor lives in. */
+  partitionOf(id: ActorId): number { return this.#placement.of(id) }
+
   /** Names of the partitions that this node holds, now. */
   get partitions(): string[] { return this.#share.names }
 
   /** Calls `changed` after this node has come to hold other partitions than before; returns how to stop. */
-  onShare(changed: () => void): () => void {
-    return this.#share.watch(changed)
-  }
+  onShare(changed: () => void): () => void { return this.#share.watch(changed) }
 
   #waits(id: ActorId, holds: (snapshot: AnyMachineSnapshot) => boolean, timeoutMs: number, signal?: AbortSignal): Promise<LiveActor> {
     const sight = { now: () => this.peek(id), wake: () => this.#of(id)?.keeper.wake(id), lost: () => this.#lost }

@@ -19,7 +19,14 @@ export class Placement {
   /** Index of the actor's partition, from 0. */
   of(id: ActorId): number {
     if (this.partitions === 1) return 0
-    return crc32(this.#kinds.current(kindOf(id))?.key(id) ?? id) % this.partitions
+    const kind = this.#kinds.current(kindOf(id))
+    if (kind?.perPartition) return Number(id.slice(kind.name.length + 1)) % this.partitions
+    return crc32(kind?.key(id) ?? id) % this.partitions
+  }
+
+  /** Who is meant by `to` in the partition `here`: of a kind that each partition has one of, its own. */
+  meant(to: ActorId, here: number): ActorId {
+    return this.#kinds.current(to)?.perPartition ? `${to}/${here}` : to
   }
 }
 

@@ -86,8 +86,9 @@ export function stage({ fold, kinds, cold, at, placement, here }: StageOptions, 
     const number = (live?.number ?? 0) + 1
     try {
       const outcome = advance(kind, live?.snapshot, event)
-      const told = outcome.tells.filter(({ to }) => placement.of(to) === here)
-      const sends = told.length === outcome.tells.length ? [] : outcome.tells.flatMap(({ to, event: said }): Send[] => {
+      const tells = outcome.tells.map(({ to, event: said }) => ({ to: placement.meant(to, here), event: said }))
+      const told = tells.filter(({ to }) => placement.of(to) === here)
+      const sends = told.length === tells.length ? [] : tells.flatMap(({ to, event: said }): Send[] => {
         const there = placement.of(to)
         if (there === here) return []
         const next = (last.get(there) ?? fold.channels.lastTo(there)) + 1

@@ -35,7 +35,7 @@ export function claimEffects({ wallet, host, rail }: ClaimOptions): Record<strin
   const claim: EffectKind = {
     mode: 'idempotent',
     attempts: 4,
-    run: async ({ key, lanes }: { key: string; lanes: readonly Hex32[] }, { signal }) => {
+    run: async ({ key, lanes }: { key: string; lanes: readonly Hex32[] }, { actor, signal }) => {
       const tills = lanes.map((lane) => host().context<TillContext>(`till/${lane}`)).filter((till) => till !== undefined)
       const wanted = tills.filter((till) => claimable(till) > BigInt(till.claimed))
       const time = wanted.some((till) => till.voucher?.kind === 'escrow') ? (await rail.head()).time : 0
@@ -49,18 +49,20 @@ export function claimEffects({ wallet, host, rail }: ClaimOptions): Record<strin
       if (open.length === 0) return { type: 'lanes.claim.done', key, claims: [], seen, refused: skipped }
       const claims = open.map(({ voucher }) => ({ voucher: toRail(voucher!), signature: voucher!.signature }))
       // The key names what is claimed, so that a repeated batch with more in it is another write.
-      const unique = `${key}.${open.map(claimable).join('.')}`.slice(0, 200)
-      const result = await writeThrough(host(), wallet, unique, 'settler', encodeWrite({ kind: 'claim', claims }), signal)
+      const unique = `${actor}.${key}.${open.map(claimable).join('.')}`.slice(0, 200)
+      const result = await writeThrough(host(), wallet, unique, actor, encodeWrite({ kind: 'claim', claims }), signal)
       const done: LaneClaim[] = result.paid.map((row) => ({ lane: row.lane, hash: result.hash, claimed: row.claimed }))
       return { type: 'lanes.claim.done', key, claims: done, seen, refused: [...skipped, ...result.refused] }
     },
   }
   const unclaimed: EffectKind = {
     mode: 'idempotent',
-    run: async () => {
+    run: async (_params: object, { actor }) => {
       const lanes: Hex32[] = []
-      for (const actor of host().list('till')) {
-        const till = actor.snapshot.context as TillContext
+      const here = host().partitionOf(actor)
+      for (const { id, snapshot } of host().list('till')) {
+        const till = snapshot.context as TillContext
+        if (host().partitionOf(id) !== here) continue
         if (claimable(till) > BigInt(till.claimed)) lanes.push(till.lane)
       }
       return { type: 'lanes.unclaimed.done', lanes }

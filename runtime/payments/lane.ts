@@ -13,7 +13,7 @@ import type { Stake } from './escrow.ts'
  */
 const AHEAD_MIN = 4n
 const AHEAD_MAX = 256n
-/** Lanes one payee can have: parallel calls beyond it wait. */
+/** Lanes one payee can have in a partition: parallel calls beyond it wait. */
 const LANES_PER_PAYEE_MAX = 64
 /** Lanes of one reservation. */
 const RESERVES_MAX = 100
@@ -72,6 +72,9 @@ export interface LaneRequest {
 export interface PurseContext {
   readonly vault: Hex32
   readonly voucherKey: Address
+  /** Its lanes have the numbers that give `partition` when divided by `partitions`: no two purses of a participant have one together. */
+  readonly partition: number
+  readonly partitions: number
   readonly lanes: Readonly<Record<string, PurseLane>>
   readonly waiting: readonly LaneRequest[]
   /** Lanes to widen before they run out, while they work, and what a step on them costs at most. */
@@ -117,7 +120,8 @@ function placeFor(context: PurseContext, request: LaneRequest, taken: ReadonlySe
   const own = Object.values(context.lanes).filter((lane) => lane.payee === request.payee)
   const idle = own.find((lane) => lane.use === null && lane.payment === null && !lane.reserving && !taken.has(laneKey(lane.payee, lane.number)))
   if (idle) return { number: idle.number, base: BigInt(idle.cumulative) }
-  for (let number = 0; number < LANES_PER_PAYEE_MAX; number++) {
+  for (let count = 0; count < LANES_PER_PAYEE_MAX; count++) {
+    const number = context.partition + count * context.partitions
     const key = laneKey(request.payee, number)
     if (!context.lanes[key] && !taken.has(key)) return { number, base: 0n }
   }
@@ -148,7 +152,7 @@ export function serveWaiting(context: PurseContext, enqueue: Enqueue): PurseCont
 }
 
 function reserve(state: PurseContext, enqueue: Enqueue): PurseContext {
-  const write = `reserve.${state.writes}`
+  const write = `reserve.${state.partition}.${state.writes}`
   const taken = new Set<string>()
   const reserving: { key: string; payee: Address; number: number; total: string }[] = []
   const lanes: Record<string, PurseLane> = { ...state.lanes }

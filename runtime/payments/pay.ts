@@ -36,8 +36,8 @@ export function payEffects({ wire, rail, voucherKey, wallet, host }: PayOptions)
   const reserve: EffectKind = {
     mode: 'idempotent',
     attempts: 4,
-    run: async ({ key, vault, reserves }: ReserveParams, { signal }) => {
-      await writeThrough(host(), wallet, key, 'purse', { kind: 'reserve', vault, reserves: [...reserves] }, signal)
+    run: async ({ key, vault, reserves }: ReserveParams, { actor, signal }) => {
+      await writeThrough(host(), wallet, key, actor, { kind: 'reserve', vault, reserves: [...reserves] }, signal)
       return {
         type: 'lanes.reserve.done',
         key,

@@ -42,6 +42,14 @@ export type PurseEvent =
 export interface PurseInput {
   readonly vault: Hex32
   readonly voucherKey: Address
+  /** Which of how many partitions it is of: lane numbers are shared out among them. */
+  readonly partition: number
+  readonly partitions: number
+}
+
+/** The purse of a partition. @example purseActor(0) // 'purse/0' */
+export function purseActor(partition: number): string {
+  return `purse/${partition}`
 }
 
 /** The signed voucher on its way to the payee, under the lane's key. */
@@ -57,7 +65,7 @@ const handOver = {
 const machine = createMachine({
   id: 'purse',
   types: {} as { context: PurseContext; events: PurseEvent; input: PurseInput },
-  context: ({ input }) => ({ vault: input.vault, voucherKey: input.voucherKey, lanes: {}, waiting: [], low: [], doubted: [], reserving: [], writes: 0 }),
+  context: ({ input }) => ({ vault: input.vault, voucherKey: input.voucherKey, partition: input.partition, partitions: input.partitions, lanes: {}, waiting: [], low: [], doubted: [], reserving: [], writes: 0 }),
   initial: 'open',
   states: {
     open: {
@@ -243,8 +251,8 @@ function unsigned(context: PurseContext, key: string): object {
   return { lane: key, id, ...staked({ cumulative, ref }, stake), stake }
 }
 
-export const purse = defineActor('purse', '4', machine, {
+export const purse = defineActor('purse', '5', machine, {
   pays: [{ by: ['do voucher.sign'], after: ['tell negotiation lane.ready'] }, { by: ['do lanes.reserve'], after: ['on acquire'] }],
   holds: [],
   rests: { open: 'asked by negotiations, steps, inquiries and disputes' },
-})
+}, { perPartition: true })

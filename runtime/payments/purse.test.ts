@@ -11,7 +11,7 @@ const delivery = `sha256-${'a'.repeat(64)}`
 
 /** A purse whose chain and payees a test answers for. */
 function open() {
-  let last: Outcome = advance(purse, undefined, { type: 'start', at: 1, input: { vault: id, voucherKey: payee } })
+  let last: Outcome = advance(purse, undefined, { type: 'start', at: 1, input: { vault: id, voucherKey: payee, partition: 0, partitions: 1 } })
   const send = (event: ActorEvent): Outcome => (last = advance(purse, last.snapshot, { ...event, at: 1 }))
   const context = (): PurseContext => last.snapshot.context as PurseContext
   const reserves = (outcome: Outcome): { key: string; total: string }[] =>
@@ -34,7 +34,7 @@ describe('reserving ahead', () => {
   it('widens a lane while it works, ever less often, and never locks more than was spent on it', () => {
     const { context, reserves, reserved, acquire, pay } = open()
     const first = reserves(acquire('s0'))
-    expect(first).toEqual([{ key: 'reserve.0', total: '400' }])
+    expect(first).toEqual([{ key: 'reserve.0.0', total: '400' }])
     expect(ready(reserved(first[0]!))).toEqual(['s0'])
     pay('s0')
     let writes = 1
@@ -69,11 +69,11 @@ describe('reserving ahead', () => {
     const { context, reserves, reserved, reverted, acquire, pay } = open()
     const again = reverted(reserves(acquire('s0'))[0]!)
     expect(refused(again)).toEqual([])
-    expect(reserves(again)).toEqual([{ key: 'reserve.1', total: '100' }])
+    expect(reserves(again)).toEqual([{ key: 'reserve.0.1', total: '100' }])
     expect(ready(reserved(reserves(again)[0]!))).toEqual(['s0'])
     pay('s0')
     const second = acquire('s1')
-    expect(reserves(second)).toEqual([{ key: 'reserve.2', total: '200' }])
+    expect(reserves(second)).toEqual([{ key: 'reserve.0.2', total: '200' }])
     const failed = reverted(reserves(second)[0]!)
     expect(refused(failed)).toEqual(['s1'])
     expect(reserves(failed)).toEqual([])
@@ -96,7 +96,7 @@ describe('a lane that its payee finds too narrow', () => {
   it('is reserved again when the chain has forgotten it, and no other is opened meanwhile', () => {
     const { send, reserves, reserved } = doubted()
     const [again] = reserves(send({ type: 'lanes.look.done', lane: key, reserved: '0' }))
-    expect(again).toEqual({ key: 'reserve.1', total: '400' })
+    expect(again).toEqual({ key: 'reserve.0.1', total: '400' })
     expect(ready(reserved(again!))).toEqual(['s0'])
   })
 

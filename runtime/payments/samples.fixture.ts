@@ -12,7 +12,7 @@ const request = (holder: string, spare = false): object => ({ for: holder, payee
 const lanesOf = (context: PurseContext): string[] => Object.keys(context.lanes)
 
 const purse: Samples = {
-  inputs: [{ vault: hex('a'), voucherKey: '0xbb' }],
+  inputs: [{ vault: hex('a'), voucherKey: '0xbb', partition: 0, partitions: 1 }],
   depth: 7,
   bounds: { 'open → acquire [0]': 'a thousand hires that wait for a lane' },
   tells: (context: PurseContext) => [

@@ -1,5 +1,5 @@
 /**
- * The settler: a payee's claims on the chain, batched (payments.md). Asked by payers at the end of
+ * The settler: a payee's claims on the chain, batched (payments.md), one for the lanes of each partition. Asked by payers at the end of
  * a run and by its own clock, so that a payer who never asks costs the provider nothing. What is
  * asked while a batch is under way goes into the next one. Claiming again pays nothing twice (I1), so
  * what a chain that lost blocks has forgotten is claimed again.
@@ -96,4 +96,9 @@ function merge(next: readonly Hex32[], lanes: readonly Hex32[]): Hex32[] {
   return [...new Set([...next, ...lanes])]
 }
 
-export const settler = defineActor('settler', '3', machine, { pays: [], holds: [] })
+/** The settler of a partition. @example settlerActor(0) // 'settler/0' */
+export function settlerActor(partition: number): string {
+  return `settler/${partition}`
+}
+
+export const settler = defineActor('settler', '4', machine, { pays: [], holds: [] }, { perPartition: true })

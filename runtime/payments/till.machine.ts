@@ -70,7 +70,7 @@ export function lateAcceptance({ cumulative, decided }: Pick<TillContext, 'cumul
 }
 
 const endWatch: any = enqueueActions(({ context, enqueue }: any) => {
-  if (context.escrow) enqueue({ type: 'tell', params: { to: verdictActor(context.open.agreement), event: { type: 'close' } } })
+  if (context.escrow) enqueue({ type: 'tell', params: { to: verdictActor(context.lane, context.open.agreement), event: { type: 'close' } } })
 })
 
 /** The chain has decided the escrow: what the payee gets is due at once, and the lane is free again. */
@@ -122,7 +122,7 @@ const machine = createMachine({
               assign({ open: ({ context, event }) => ({ ...context.open!, invoked: true, call: event.call }), escrow: ({ event }) => event.escrow ?? null }),
               answer('lane.held'),
               enqueueActions(({ context: { lane }, event: { agreement, escrow }, enqueue }) => {
-                if (escrow) enqueue({ type: 'tell', params: { to: verdictActor(agreement), event: { type: 'start', input: { till: `till/${lane}`, agreement, voucher: escrow } } } } as any)
+                if (escrow) enqueue({ type: 'tell', params: { to: verdictActor(lane, agreement), event: { type: 'start', input: { till: `till/${lane}`, agreement, voucher: escrow } } } } as any)
               }),
             ],
           },
@@ -165,4 +165,4 @@ const machine = createMachine({
   },
 })
 
-export const till = defineActor('till', '3', machine, { pays: [], holds: [], rests: { open: 'told by its calls, its verdicts, the settler, and the payer by the verb pay' } })
+export const till = defineActor('till', '4', machine, { pays: [], holds: [], rests: { open: 'told by its calls, its verdicts, the settler, and the payer by the verb pay' } })

@@ -4,7 +4,7 @@
  * accepts. Waits at most until the voucher's challenge is over (I5).
  */
 import { createMachine } from 'xstate'
-import type { EscrowVoucher, Hash } from '../../schemas/documents.gen.ts'
+import type { EscrowVoucher, Hash, Hex32 } from '../../schemas/documents.gen.ts'
 import { defineActor, effect } from '../actors/actor.ts'
 import type { Verdict } from './verdict.ts'
 
@@ -16,9 +16,9 @@ export interface VerdictInput {
 
 export type VerdictEvent = Verdict | { type: 'verdict.look.failed' } | { type: 'close' }
 
-/** @example verdictActor('sha256-ab…') // 'verdict/sha256-ab…' */
-export function verdictActor(agreement: Hash): string {
-  return `verdict/${agreement}`
+/** Beside its lane's till. @example verdictActor('0xcd…', 'sha256-ab…') // 'verdict/0xcd…/sha256-ab…' */
+export function verdictActor(lane: Hex32, agreement: Hash): string {
+  return `verdict/${lane}/${agreement}`
 }
 
 /** Pause after a look that failed for good, in ms. */
@@ -46,4 +46,4 @@ const machine = createMachine({
   },
 })
 
-export const verdict = defineActor('verdict', '1', machine, { pays: [], holds: [] }, { passivates: true })
+export const verdict = defineActor('verdict', '2', machine, { pays: [], holds: [] }, { passivates: true })

@@ -51,10 +51,10 @@ describe('lanes (I1, I4)', () => {
 
   it('hold no more than runs spend and hold; a stake counts once', () => {
     const money = { spent: '10', holds: { r: '20' } }
-    expect(withinHolds(lane({ cumulative: '30' }), money)).toBeUndefined()
-    expect(withinHolds(lane({ cumulative: '31' }), money)).toMatchObject({ invariant: 'I4' })
-    expect(withinHolds(lane({ cumulative: '25', escrow: { amount: '6' } as never }), money)).toMatchObject({ invariant: 'I4' })
-    expect(withinHolds(lane({ cumulative: '25', escrow: { amount: '6' } as never, payment: {} as never }), money)).toBeUndefined()
+    expect(withinHolds([lane({ cumulative: '30' })], money)).toBeUndefined()
+    expect(withinHolds([lane({ cumulative: '31' })], money)).toMatchObject({ invariant: 'I4' })
+    expect(withinHolds([lane({ cumulative: '25', escrow: { amount: '6' } as never })], money)).toMatchObject({ invariant: 'I4' })
+    expect(withinHolds([lane({ cumulative: '25', escrow: { amount: '6' } as never, payment: {} as never })], money)).toBeUndefined()
   })
 })
 

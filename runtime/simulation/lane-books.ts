@@ -111,9 +111,9 @@ export class Words {
 }
 
 /** I4: what a payer has signed away, or staked, never exceeds what its closed runs have spent and its open ones hold. */
-export function withinHolds({ lanes }: PurseContext, { spent, holds }: { readonly spent: string; readonly holds: Readonly<Record<string, string>> }): Finding {
+export function withinHolds(purses: readonly PurseContext[], { spent, holds }: { readonly spent: string; readonly holds: Readonly<Record<string, string>> }): Finding {
   let signed = 0n
-  for (const lane of Object.values(lanes)) signed += signedOn(lane)
+  for (const { lanes } of purses) for (const lane of Object.values(lanes)) signed += signedOn(lane)
   const allowed = Object.values(holds).reduce((sum, one) => sum + BigInt(one), BigInt(spent))
   return signed > allowed ? broken('I4', `vouchers for ${signed} are signed, ${allowed} are spent or held`) : undefined
 }
