@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import type { Capability, GuardianSet } from '../schemas/documents.gen.ts'
 import { evaluateWith } from '../pipelines/prepare.ts'
+import type { Limits } from '../runtime/actors/keeper.ts'
 import { nodeSigner } from '../runtime/identity/ed25519.ts'
 import type { Keys } from '../runtime/identity/keys.ts'
 import { toText } from '../runtime/identity/text-bytes.ts'
@@ -54,7 +55,11 @@ export class MemoryWorld {
   readonly #open = new Set<() => Promise<void>>()
   #opened = 0
 
-  constructor(options: { clock?: Clock; network?: Partial<MemoryNetworkOptions> } = {}) {
+  /** Of every node that is opened, how much it keeps in memory. */
+  readonly #limits: { readonly limits?: Limits }
+
+  constructor(options: { clock?: Clock; network?: Partial<MemoryNetworkOptions>; limits?: Limits } = {}) {
+    this.#limits = options.limits ? { limits: options.limits } : {}
     this.clock = options.clock ?? systemClock
     this.rail = new MemoryRail({ clock: this.clock })
     this.#network = memoryNetwork({ clock: this.clock, ...options.network })
@@ -93,7 +98,7 @@ export class MemoryWorld {
 
   async provider(definition: ProviderDefinition, hooks: MemoryJournalHooks = {}, telemetry: Telemetry = noTelemetry): Promise<Provider & { kill(): Promise<void> }> {
     const ports = this.ports(definition.name, hooks)
-    const provider = await provide(definition, { ports, keys: keysOf(definition.name), telemetry }, evaluateHere)
+    const provider = await provide(definition, { ports, keys: keysOf(definition.name), telemetry, ...this.#limits }, evaluateHere)
     const close = (): Promise<void> => provider.stop(0).catch(() => undefined)
     this.#open.add(close)
     return { ...provider, kill: () => this.#kill(close, ports.bus) }
@@ -101,7 +106,7 @@ export class MemoryWorld {
 
   async user(name: string, options: Partial<UserOptions> = {}, hooks: MemoryJournalHooks = {}): Promise<User & { kill(): Promise<void> }> {
     const ports = this.ports(name, hooks)
-    const user = await openUser({ ports, keys: keysOf(name), evaluate: evaluateHere, deposit: 10_000_000n, faucet: true, ...options })
+    const user = await openUser({ ports, keys: keysOf(name), evaluate: evaluateHere, deposit: 10_000_000n, faucet: true, ...this.#limits, ...options })
     const close = (): Promise<void> => user.close().catch(() => undefined)
     this.#open.add(close)
     return { ...user, kill: () => this.#kill(close, ports.bus) }
@@ -109,7 +114,7 @@ export class MemoryWorld {
 
   async payments(name: string, options: Partial<PaymentsOptions> = {}, hooks: MemoryJournalHooks = {}): Promise<Payments & { kill(): Promise<void> }> {
     const ports = this.ports(name, hooks)
-    const payments = await openPayments({ name, ports, keys: keysOf(name), evaluate: evaluateHere, deposit: 10_000_000n, faucet: true, ...options })
+    const payments = await openPayments({ name, ports, keys: keysOf(name), evaluate: evaluateHere, deposit: 10_000_000n, faucet: true, ...this.#limits, ...options })
     const close = (): Promise<void> => payments.stop(0).catch(() => undefined)
     this.#open.add(close)
     return { ...payments, kill: () => this.#kill(close, ports.bus) }

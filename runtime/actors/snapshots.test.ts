@@ -100,6 +100,31 @@ describe('passivation (D2)', () => {
     expect(await everything(again)).toEqual(await told(world))
   })
 
+  it('of a kind that leaves when it has ended keeps all that have not, across a restart, and finds what waits for those that have', async () => {
+    const world = tight()
+    const kinds = [counterKind({ options: { passivates: 'ended' } })]
+    const host = await world.open({}, {}, kinds)
+    for (let at = 0; at < 30; at++) {
+      await host.start(`counter/${at}`, { sum: at })
+      if (at % 3 > 0) await host.send(`counter/${at}`, { type: 'end' })
+    }
+    await world.settle()
+    const open = Array.from({ length: 10 }, (_, at) => `counter/${at * 3}`)
+    const among = (one: Host): string[] => [...one.list('counter')].filter(({ snapshot }) => snapshot.status === 'active').map(({ id }) => id)
+    expect(among(host)).toEqual(open)
+    expect(host.stats()).toMatchObject({ actors: 30 })
+    expect(host.stats().resident).toBeLessThanOrEqual(10 + 4)
+    expect(host.peek('counter/1')).toBeUndefined()
+    expect((await host.until('counter/1', ({ status }) => status === 'done', 1_000)).snapshot.context).toMatchObject({ sum: 1 })
+    expect((await host.lookEach<CounterContext>(['counter/29', 'counter/nobody', 'counter/0', 'counter/4'])).map((one) => one?.sum)).toEqual([29, undefined, 0, 4])
+    await host.close()
+    const again = await world.open({}, {}, kinds)
+    expect(among(again).sort()).toEqual([...open].sort())
+    expect(again.stats().resident).toBeLessThan(20)
+    expect((await everything(again)).length).toBe(30)
+    expect(await everything(again)).toEqual(await told(world, kinds))
+  })
+
   it('an actor too large for one record is stored in pieces', async () => {
     const world = tight()
     const host = await world.open({}, {}, [PASSIVE])
