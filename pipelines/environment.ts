@@ -2,14 +2,17 @@
  * The CEL environment of pipelines: the variables, the functions and the operators that an
  * expression may use (D8). Used by `expression.ts` only.
  *
- * Functions are an allow-list: what is not in `FUNCTIONS` does not compile, so a library upgrade
- * cannot add one behind our back. Each says what it can cost, which `cost.ts` adds up. Nothing here
+ * Functions are an allow-list: what is not in `functions.ts` does not compile, so a library upgrade
+ * cannot add one behind our back. Nothing here
  * reads a clock, a time zone or a random number: both sides of an agreement must see one verdict.
  */
 import { Environment } from '@marcbachmann/cel-js'
-import { RE2JS } from 're2js'
 import { formatMoney, parseMoney } from '../schemas/money.ts'
-import { toJson } from './json-value.ts'
+import { DECLARED, NAMESPACES } from './functions.ts'
+import type { Declared } from './functions/declared.ts'
+import { groupedBy, sortedBy } from './functions/list.ts'
+import { matcher } from './functions/pattern.ts'
+import { overloadsOf } from './functions/signature.ts'
 
 /**
  * The names an expression can start from. `chunks.<step>` stands for the pieces of a step's stream and is a whole
@@ -36,43 +39,22 @@ export class MoneyValue {
   }
 }
 
-/**
- * What a function can cost, in terms of the size of what it is given:
- * constant · linear · search (linear when what is searched for is a short literal) ·
- * list (runs its body once an item) · regex · unbounded (only in a killable worker).
- */
-export type Cost = 'constant' | 'linear' | 'search' | 'list' | 'regex' | 'unbounded'
-
-/** Every function by name, whether called as `f(x)` or `x.f()`. */
-export const FUNCTIONS: ReadonlyMap<string, Cost> = new Map<string, Cost>([
-  ...(['has', 'type', 'dyn', 'bool', 'double', 'int', 'money', 'round', 'floor', 'ceil', 'abs', 'startsWith', 'endsWith', 'timestamp',
-    'duration', 'getFullYear', 'getMonth', 'getDate', 'getDayOfMonth', 'getDayOfWeek', 'getHours', 'getMinutes', 'getSeconds',
-    'getMilliseconds'] as const).map((name) => [name, 'constant'] as const),
-  ...(['size', 'string', 'lower', 'upper', 'lowerAscii', 'upperAscii', 'trim', 'substring', 'min', 'max', 'sum', 'json'] as const)
-    .map((name) => [name, 'linear'] as const),
-  ...(['contains', 'indexOf', 'lastIndexOf', 'split', 'join', 'replace'] as const).map((name) => [name, 'search'] as const),
-  ...(['all', 'exists', 'exists_one', 'map', 'filter'] as const).map((name) => [name, 'list'] as const),
-  ['matches', 'regex'],
-  ['bind', 'unbounded'],
-])
-
 /** Name that `matches` gets in the tree before it is checked: the library's own runs JavaScript's RegExp. */
 export const SAFE_MATCHES = 'matchesInLinearTime'
-
-/** Longest pattern that is compiled at all. */
-export const PATTERN_MAX = 512
-const PATTERNS_KEPT = 256
 
 const LIMITS = { maxAstNodes: 2_000, maxDepth: 64, maxListElements: 500, maxMapEntries: 500, maxCallArguments: 16 }
 
 /** A fresh environment; making one takes about a millisecond, so there is one a thread. */
 export function makeEnvironment(): Environment {
-  const environment = new Environment({ homogeneousAggregateLiterals: false, limits: LIMITS })
+  const environment = new Environment({ homogeneousAggregateLiterals: false, enableOptionalTypes: true, limits: LIMITS })
   for (const root of ROOTS) environment.registerVariable(root, 'dyn')
   registerMoney(environment)
   registerMixedNumbers(environment)
-  registerStrings(environment)
-  registerNumbers(environment)
+  registerNamespaces(environment)
+  for (const one of DECLARED.values()) registerDeclared(environment, one)
+  registerConversions(environment)
+  registerKeyed(environment, 'sortBy', sortedBy)
+  registerKeyed(environment, 'groupBy', groupedBy)
   return environment
 }
 
@@ -83,7 +65,6 @@ function registerMoney(environment: Environment): void {
   environment.registerType('Money', { ctor: MoneyValue, fields: {} })
   environment.registerFunction('money(string): Money', (text: string) => new MoneyValue(parseMoney(text)), SYNC)
   environment.registerFunction('money(Money): Money', (amount: MoneyValue) => amount, SYNC)
-  environment.registerFunction('string(Money): string', (amount: MoneyValue) => amount.toString(), SYNC)
   const compare: Record<string, (a: bigint, b: bigint) => boolean> = {
     '<': (a, b) => a < b, '<=': (a, b) => a <= b, '>': (a, b) => a > b, '>=': (a, b) => a >= b, '==': (a, b) => a === b,
   }
@@ -109,75 +90,61 @@ function registerMixedNumbers(environment: Environment): void {
   environment.registerOperator('int == double: bool', (a: bigint, b: number) => Number(a) === b)
 }
 
-function registerStrings(environment: Environment): void {
-  environment.registerFunction('string.lower(): string', (text: string) => text.toLowerCase(), SYNC)
-  environment.registerFunction('string.upper(): string', (text: string) => text.toUpperCase(), SYNC)
-  environment.registerFunction('string.replace(string, string): string',
-    (text: string, from: string, to: string) => (from === '' ? text : text.split(from).join(to)), SYNC)
-  const patterns = new Map<string, RE2JS>()
-  const matches = (text: string, pattern: string): boolean => compiledPattern(patterns, pattern).matcher(text).find()
+/** `math` of `math.abs(x)`: a value of a type of its own, with nothing to read. */
+function registerNamespaces(environment: Environment): void {
+  for (const name of NAMESPACES) {
+    // the library brings these two
+    if (name === 'cel' || name === 'optional') continue
+    const type = namespaceType(name)
+    const Namespace = { [type]: class {} }[type]!
+    environment.registerType(type, { ctor: Namespace, fields: {} })
+    environment.registerConstant(name, type, new Namespace())
+  }
+}
+
+function namespaceType(name: string): string {
+  return `${name[0]!.toUpperCase()}${name.slice(1)}Functions`
+}
+
+function registerDeclared(environment: Environment, { name, signatures, run, native }: Declared): void {
+  if (run === undefined || name === 'optional.ofNonZeroValue') return
+  const dot = name.indexOf('.')
+  for (const { text, widened } of signatures.flatMap((one) => overloadsOf(one, name))) {
+    if (native && !widened) continue
+    if (dot < 0) environment.registerFunction(text, run, SYNC)
+    else environment.registerFunction(text.replace(`${name.slice(0, dot)}.`, `${namespaceType(name.slice(0, dot))}.`), (_namespace: unknown, ...args: unknown[]) => run(...args), SYNC)
+  }
+}
+
+/** What CEL's own conversions leave out. */
+function registerConversions(environment: Environment): void {
+  const matches = (text: string, pattern: string): boolean => matcher(pattern, text).find()
   environment.registerFunction(`string.${SAFE_MATCHES}(string): bool`, matches, SYNC)
   environment.registerFunction(`${SAFE_MATCHES}(string, string): bool`, matches, SYNC)
-  environment.registerFunction('json(dyn): string', (value: unknown) => JSON.stringify(toJson(value)), SYNC)
+  environment.registerFunction('string(Money): string', (amount: MoneyValue) => amount.toString(), SYNC)
+  environment.registerFunction('string(google.protobuf.Timestamp): string', (at: Date) => at.toISOString(), SYNC)
+  environment.registerFunction('string(google.protobuf.Duration): string', String, SYNC)
+  environment.registerFunction('int(google.protobuf.Timestamp): int', (at: Date) => BigInt(Math.floor(at.getTime() / 1_000)), SYNC)
+  environment.registerFunction('int(google.protobuf.Duration): int', (of: { seconds: bigint }) => of.seconds, SYNC)
+  environment.registerFunction('OptionalNamespace.ofNonZeroValue(dyn): optional<dyn>', (_namespace: unknown, value: unknown) => DECLARED.get('optional.ofNonZeroValue')!.run!(value), SYNC)
 }
 
-/** RE2 pattern from a bounded cache. Throws a plain Error, which becomes the expression's error. */
-function compiledPattern(patterns: Map<string, RE2JS>, pattern: string): RE2JS {
-  const known = patterns.get(pattern)
-  if (known !== undefined) return known
-  if (pattern.length > PATTERN_MAX) throw new Error(`a pattern may have ${PATTERN_MAX} characters, this has ${pattern.length}`)
-  const compiled = RE2JS.compile(pattern)
-  if (patterns.size >= PATTERNS_KEPT) patterns.delete(patterns.keys().next().value!)
-  patterns.set(pattern, compiled)
-  return compiled
-}
-
-/** What is wrong with a pattern, or `undefined`. */
-export function patternFault(pattern: string): string | undefined {
-  try {
-    compiledPattern(new Map(), pattern)
-    return undefined
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
-  }
-}
-
-/** States of a pattern's automaton, 0 for one that does not compile. */
-export function patternSize(pattern: string): number {
-  return patternFault(pattern) === undefined ? RE2JS.compile(pattern).programSize() : 0
-}
-
-function registerNumbers(environment: Environment): void {
-  const rounding: Record<string, (value: number) => number> = { round: Math.round, floor: Math.floor, ceil: Math.ceil, abs: Math.abs }
-  for (const [name, handler] of Object.entries(rounding)) {
-    environment.registerFunction(`${name}(double): double`, handler, SYNC)
-    environment.registerFunction(`${name}(int): int`, (value: bigint) => (name === 'abs' && value < 0n ? -value : value), SYNC)
-  }
-  environment.registerFunction('round(double, int): double', (value: number, digits: bigint) => {
-    const scale = 10 ** Math.min(12, Math.max(0, Number(digits)))
-    return Math.round(value * scale) / scale
-  }, SYNC)
-  environment.registerFunction('min(list): dyn', (list: unknown) => extreme(list, 'min', (a, b) => a < b), SYNC)
-  environment.registerFunction('max(list): dyn', (list: unknown) => extreme(list, 'max', (a, b) => a > b), SYNC)
-  environment.registerFunction('sum(list): dyn', (list: unknown) => {
-    const items = numbers(list, 'sum')
-    return items.every((item) => typeof item === 'bigint')
-      ? items.reduce((total, item) => total + item, 0n)
-      : items.reduce((total: number, item) => total + Number(item), 0)
-  }, SYNC)
-}
-
-type CelNumber = number | bigint
-
-function numbers(list: unknown, name: string): CelNumber[] {
-  if (!Array.isArray(list) || !list.every((item) => typeof item === 'number' || typeof item === 'bigint')) {
-    throw new Error(`${name}() takes a list of numbers`)
-  }
-  return list
-}
-
-function extreme(list: unknown, name: string, better: (a: CelNumber, b: CelNumber) => boolean): CelNumber {
-  const items = numbers(list, name)
-  if (items.length === 0) throw new Error(`${name}() of an empty list`)
-  return items.reduce((best, item) => (better(item, best) ? item : best))
+/** `list.sortBy(x, key)`: a macro, so that `key` is evaluated for each item x. */
+function registerKeyed(environment: Environment, name: string, by: (items: readonly unknown[], keys: readonly unknown[]) => unknown): void {
+  environment.registerFunction(`list.${name}(ast, ast): dyn`, ({ args, receiver }: any) => ({
+    async: false,
+    typeCheck(checker: any, macro: any, context: any) {
+      const list = checker.check(receiver, context)
+      if (list.kind !== 'list' && list.kind !== 'dyn') throw new Error(`${name}() takes a list`)
+      macro.scope = context.forkWithVariable(args[0].args, list.kind === 'list' ? list.valueType : checker.getType('dyn'))
+      checker.check(args[1], macro.scope)
+      return checker.getType('dyn')
+    },
+    evaluate(evaluator: any, macro: any, context: any) {
+      const items: unknown = evaluator.run(receiver, context)
+      if (!Array.isArray(items)) throw new Error(`${name}() takes a list`)
+      const scope = macro.scope.reuse(context)
+      return by(items, items.map((item) => evaluator.run(args[1], scope.setIterValue(item, evaluator))))
+    },
+  }), SYNC)
 }

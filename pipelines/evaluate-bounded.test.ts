@@ -12,12 +12,20 @@ afterAll(() => evaluator.close())
 
 const doubling = (times: number, end: string): string =>
   Array.from({ length: times }, (_, i) => `cel.bind(v${i + 1}, v${i} + v${i}, `).reduceRight((body, bind) => `${bind}${body})`, end)
+const lots = Array.from({ length: 5_000 }, (_, i) => i)
 const two = Array.from({ length: 200 }, (_, i) => i)
 
 const hostile: [name: string, source: string, context: object][] = [
   ['nested map over 200³', 'input.l.map(a, input.l.map(b, input.l.map(c, a + b + c)))', { input: { l: two } }],
   ['string doubling', `cel.bind(v0, "xxxxxxxx", ${doubling(26, 'size(v26)')})`, {}],
   ['list doubling', `cel.bind(v0, [1, 2, 3, 4], ${doubling(26, 'size(v26)')})`, {}],
+  ['ranges in ranges', 'lists.range(10000).map(a, lists.range(10000).map(b, a * b))', {}],
+  ['a memory of ranges', 'lists.range(10000).map(a, lists.range(10000))', {}],
+  ['sorting in a comprehension', 'lists.range(3000).map(a, lists.range(3000).sortBy(b, a - b))', {}],
+  ['a chain of replacements', `"aaaaaaaa"${'.replace("a", "aaaaaaaaaaaaaaaa")'.repeat(7)}.size()`, {}],
+  ['an equality bomb', `[1]${'.map(x, [x, x, x, x])'.repeat(14)} == [1]${'.map(x, [x, x, x, x])'.repeat(14)}`, {}],
+  ['a search of all in all', 'input.l.map(a, input.s.lastIndexOf(string(a) + input.s.substring(1)))', { input: { l: lots, s: 'x'.repeat(200_000) } }],
+  ['patterns over patterns', "input.l.map(a, input.s.matches('(x+x+)+y' + string(a)))", { input: { l: lots, s: 'x'.repeat(200_000) } }],
   ['quadratic join', 'input.l.map(a, input.s).join(",")', { input: { l: two, s: 'x'.repeat(1_000_000) } }],
 ]
 test.each(hostile)('%s is stopped', async (_name, source, context) => {

@@ -8,7 +8,9 @@
  */
 import type { ASTNode, Environment, ParseResult } from '@marcbachmann/cel-js'
 import { boundOf, childrenOf, type Bound } from './cost.ts'
-import { FUNCTIONS, makeEnvironment, MoneyValue, patternFault, ROOTS, SAFE_MATCHES, type Root } from './environment.ts'
+import { makeEnvironment, MoneyValue, ROOTS, SAFE_MATCHES, type Root } from './environment.ts'
+import { FUNCTIONS, NAMESPACES } from './functions.ts'
+import { patternFault } from './functions/pattern.ts'
 import { AigenError } from '../schemas/error.ts'
 import { parseMoney } from '../schemas/money.ts'
 import { nearest } from '../schemas/nearest.ts'
@@ -163,9 +165,9 @@ const LIST_FUNCTIONS = new Set([...FUNCTIONS].filter(([, cost]) => cost === 'lis
 
 /** Collects the references below `node`; returns the first thing that is not allowed. */
 function inspect(node: ASTNode, scope: Inspection): ExpressionFault | undefined {
-  if (node.op === '.' || node.op === '[]' || node.op === 'id') return inspectPath(node, scope)
+  if (isAccess(node) || node.op === 'id') return inspectPath(node, scope)
   if (node.op === 'call' || node.op === 'rcall') {
-    const name = node.args[0]
+    const name = nameOf(node, scope.variables)
     if (!FUNCTIONS.has(name)) {
       const close = nearest(name, FUNCTIONS.keys())
       return { message: `unknown function ${name}()`, offset: node.start, ...(close ? { hint: `Did you mean ${close}()?` } : {}) }
@@ -174,19 +176,36 @@ function inspect(node: ASTNode, scope: Inspection): ExpressionFault | undefined 
     if (name === 'has' && node.op === 'call') return inspectAll(node.args[1], { ...scope, guarded: true })
     if (node.op === 'rcall') {
       const [, receiver, args] = node.args
-      const binds = name === 'bind' && receiver.op === 'id' && receiver.args === 'cel'
+      const binds = name === 'cel.bind'
       if (LIST_FUNCTIONS.has(name) || binds) return inspectBody(receiver, args, binds, scope)
     }
-    if (name === 'matches') {
-      const pattern = node.op === 'rcall' ? node.args[2][0] : node.args[1][1]
+    if (FUNCTIONS.get(name) === 'regex') {
+      const pattern = node.op === 'call' || name !== 'matches' ? argumentsOf(node)[1] : node.args[2][0]
       const problem = pattern?.op === 'value' && typeof pattern.args === 'string' ? patternFault(pattern.args) : undefined
       if (problem !== undefined) return { message: problem, offset: pattern!.start }
     }
     if (name.startsWith('get') && (node.op === 'rcall' ? node.args[2] : node.args[1]).length > 0) {
       return { message: `${name}() takes no time zone here: times are UTC`, offset: node.start }
     }
+    if (name.includes('.')) return inspectAll(argumentsOf(node), scope)
   }
   return inspectAll(childrenOf(node), scope)
+}
+
+/** Of a call: what it is called by, `math.abs` where its receiver is a namespace. */
+function nameOf(node: ASTNode, variables: readonly string[]): string {
+  if (node.op !== 'rcall') return String((node.args as unknown[])[0])
+  const [name, receiver] = node.args
+  return receiver.op === 'id' && NAMESPACES.has(receiver.args) && !variables.includes(receiver.args) ? `${receiver.args}.${name}` : name
+}
+
+function argumentsOf(node: ASTNode): ASTNode[] {
+  return node.op === 'rcall' ? node.args[2] : (node.args as [string, ASTNode[]])[1]
+}
+
+/** A field or an index, optional ones included. */
+function isAccess(node: ASTNode): node is Extract<ASTNode, { op: '.' | '.?' | '[]' | '[?]' }> {
+  return node.op === '.' || node.op === '[]' || node.op === '.?' || node.op === '[?]'
 }
 
 function inspectAll(nodes: readonly ASTNode[], scope: Inspection): ExpressionFault | undefined {
@@ -214,9 +233,11 @@ function inspectPath(node: ASTNode, scope: Inspection): ExpressionFault | undefi
   const path: (string | number | null)[] = []
   const computed: ASTNode[] = []
   let base: ASTNode = node
-  while (base.op === '.' || base.op === '[]') {
+  let guarded = scope.guarded
+  while (isAccess(base)) {
     const key: string | ASTNode = base.args[1]
     const step = typeof key === 'string' ? key : literalKey(key)
+    if (base.op === '.?' || base.op === '[?]') guarded = true
     if (typeof step === 'string' && FORBIDDEN.has(step)) return { message: `${step} cannot be read`, offset: base.start }
     if (step === null && typeof key !== 'string') computed.push(key)
     path.unshift(step)
@@ -228,11 +249,11 @@ function inspectPath(node: ASTNode, scope: Inspection): ExpressionFault | undefi
   const name = base.args
   if (scope.variables.includes(name)) return undefined
   if ((ROOTS as readonly string[]).includes(name)) {
-    scope.references.push({ root: name as Root, path, start: node.start, guarded: scope.guarded })
+    scope.references.push({ root: name as Root, path, start: node.start, guarded })
     return undefined
   }
   // names of types, like int in `type(x) == int`
-  if (environment?.hasVariable(name) && name !== 'google' && name !== 'cel') return undefined
+  if (environment?.hasVariable(name) && name !== 'google' && !NAMESPACES.has(name)) return undefined
   const close = nearest(name, [...ROOTS, ...scope.variables])
   return { message: `unknown name ${name}`, offset: base.start, hint: close ? `Did you mean ${close}?` : `Names are ${ROOTS.join(', ')}.` }
 }

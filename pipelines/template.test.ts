@@ -149,18 +149,4 @@ describe('where it runs', () => {
     expect(runsInline(template, small)).toBe(inSmall)
     expect(runsInline(template, big)).toBe(inBig)
   })
-
-  test('what runs inline takes milliseconds at the edge of what is allowed', () => {
-    const list = Array.from({ length: 19_000 }, (_, i) => ({ p: i }))
-    const text = 'x'.repeat(30_000)
-    for (const [source, data] of [['input.v.map(x, x.p)', list.slice(0, 9_000)], ["input.v.matches('^(x+x+)+y$')", text], ['input.v.split("x")', text], ['(input.v + input.v + input.v).map(x, x.p)', list.slice(0, 600)]] as const) {
-      const template = compileTemplate(`\${${source}}`)
-      const inputs = { input: { v: data } }
-      expect(runsInline(template, inputs)).toBe(true)
-      const before = process.cpuUsage()
-      evaluateTemplate(template, inputs)
-      const { user, system } = process.cpuUsage(before)
-      expect((user + system) / 1_000).toBeLessThan(150)
-    }
-  })
 })

@@ -188,8 +188,10 @@ function compilePiece(piece: Source, path: readonly (string | number)[], buildin
 function together(expressions: readonly Expression[]): Bound {
   const unbounded = expressions.find((expression) => expression.bound.kind === 'none')
   if (unbounded) return unbounded.bound
-  const weight = expressions.reduce((sum, expression) => sum + expression.bound.weight, 0)
-  return { kind: weight === 0 ? 'constant' : 'linear', weight }
+  const sum = (of: (bound: Bound) => number): number => expressions.reduce((total, { bound }) => total + of(bound), 0)
+  const weight = sum((bound) => bound.weight)
+  const own = { characters: sum((bound) => bound.own.characters), values: sum((bound) => bound.own.values) }
+  return { kind: weight === 0 ? 'constant' : 'linear', weight, own, splits: expressions.some(({ bound }) => bound.splits) }
 }
 
 /**
@@ -256,9 +258,11 @@ export const INLINE_WORK = { values: 20_000, characters: 100_000 } as const
  * is small enough for its passes. Depends on its arguments only, so a replay decides the same.
  */
 export function runsInline(template: Template, context: Context): boolean {
-  const { kind, weight } = template.bound
+  const { kind, weight, own, splits } = template.bound
   if (kind !== 'linear') return kind === 'constant'
-  const room = { values: INLINE_WORK.values / weight, characters: INLINE_WORK.characters / weight }
+  const values = INLINE_WORK.values / weight - own.values
+  const room = { values, characters: Math.min(INLINE_WORK.characters / weight, splits ? values : Infinity) - own.characters }
+  if (room.values < 0 || room.characters < 0) return false
   const seen = new Set<string>()
   for (const { root, path } of template.references) {
     const end = path.indexOf(null)
