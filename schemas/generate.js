@@ -1,6 +1,7 @@
 /**
- * Makes documents.gen.ts (a type per schema) and registry.gen.ts (what validate.ts compiles) from
- * the *.schema.json files here. `npm run schemas` writes them; with --check nothing is written and
+ * Makes documents.gen.ts (a type per schema), registry.gen.ts (what validate.ts compiles) and
+ * pipeline.editor.json (the pipeline's schema with all that it refers to, for editors) from the
+ * *.schema.json files here. `npm run schemas` writes them; with --check nothing is written and
  * the exit code is 1 when a file is not what it would write (CI). Plain JavaScript, development only.
  *
  * Every `$ref` becomes the name of a type: the title of what it points to, or else file and key in
@@ -76,6 +77,34 @@ async function typeOf(name, schema) {
   return (await compile({ ...schema, title: name }, name, options)).trim()
 }
 
+/**
+ * The schema called `name` in one file: editors resolve no $ref to an address that nobody serves. What
+ * it refers to elsewhere becomes a part of it, under a name that holds where it came from; what has a
+ * description of its own is written out, since editors would show that of what it refers to.
+ */
+function bundled(files, name) {
+  const parts = new Map(files.flatMap(({ name: file, schema }) => Object.entries(schema.$defs ?? {}).map(([key, part]) => [`${schema.$id}#/$defs/${key}`, { key: file === name ? key : `${file}-${key}`, part, base: schema.$id }])))
+  const { schema } = files.find((one) => one.name === name)
+  const taken = {}
+  const rewrite = (node, base) => {
+    if (Array.isArray(node)) return node.map((item) => rewrite(item, base))
+    if (node === null || typeof node !== 'object') return node
+    const { $ref, ...rest } = node
+    if (typeof $ref !== 'string') return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, rewrite(value, base)]))
+    if ($ref === '#') return node
+    const found = parts.get(new URL($ref, base).href)
+    if (!found) throw new Error(`$ref ${$ref} in ${base} points to nothing that can be bundled`)
+    if (Object.keys(rest).length > 0) return { ...rewrite(found.part, found.base), ...rest }
+    if (!(found.key in taken)) {
+      taken[found.key] = {}
+      taken[found.key] = rewrite(found.part, found.base)
+    }
+    return { $ref: `#/$defs/${found.key}` }
+  }
+  const { $defs: _all, ...whole } = schema
+  return `${JSON.stringify({ ...rewrite(whole, schema.$id), $comment: 'Made by schemas/generate.js: run npm run schemas, do not edit.', $defs: taken }, null, 2)}\n`
+}
+
 async function generate() {
   const files = readAll()
   const names = nameAll(files)
@@ -107,7 +136,7 @@ async function generate() {
     '/** Name of a type → where its schema stands. */',
     'export const REFS = {', ...refs.map(([type, ref]) => `  ${type}: '${ref}',`), '} as const', '',
   ].join('\n')
-  return { 'documents.gen.ts': documents, 'registry.gen.ts': registry }
+  return { 'documents.gen.ts': documents, 'registry.gen.ts': registry, 'pipeline.editor.json': bundled(files, 'pipeline') }
 }
 
 const variable = (name) => `schema${pascal(name)}`
