@@ -259,7 +259,7 @@ describe('a payer that lies gets no work that it does not pay for', () => {
       const lane = await bob.reserve(provider, 100_000n)
       const made = await world.drive(bob.quote(provider).then((quote) => bob.accept(provider, quote, lane)))
       for (const verb of ['invoke', 'status', 'cancel']) {
-        const body = { agreement: made.id, call: 0, ...(verb === 'invoke' ? { input: { text: 'x' }, inputHash: hashOf({ text: 'x' }) } : {}) }
+        const body = { lane, agreement: made.id, call: 0, ...(verb === 'invoke' ? { input: { text: 'x' }, inputHash: hashOf({ text: 'x' }) } : {}) }
         await refused(mallory.call(provider, verb, body), 'auth.unauthorised')
       }
       await refused(mallory.call(provider, 'settle', { lanes: [lane] }), 'auth.unauthorised')
