@@ -26,8 +26,8 @@ async function run(user: User, ask: User = user, key = `k${worked.length}.${Math
   return actor.snapshot.context as RunContext
 }
 
-async function network(): Promise<{ readonly sellers: (Awaited<ReturnType<FleetWorld['seller']>>)[]; readonly users: (User & Mortal)[] }> {
-  world = new FleetWorld({ clock: virtualClock() })
+async function network(partitions = 1): Promise<{ readonly sellers: (Awaited<ReturnType<FleetWorld['seller']>>)[]; readonly users: (User & Mortal)[] }> {
+  world = new FleetWorld({ clock: virtualClock() }, partitions)
   worked.length = 0
   const sellers = []
   for (const node of ['a', 'b']) sellers.push(await world.drive(world.seller(shouter('p1', '0.01', 90, as(node)), node)))
@@ -95,3 +95,24 @@ describe('two nodes of a provider and two of a user', () => {
     expect(world.rail.imbalance()).toBe(0n)
   })
 })
+
+it.each(['kill', 'leave'] as const)('four partitions shared by two nodes each: runs at both, a node of each side goes (%s), every run ends and every book balances', async (how) => {
+  const { sellers, users } = await network(4)
+  expect([...sellers, ...users].every(({ node }) => node.host.partitions.length > 0)).toBe(true)
+  const keys = Array.from({ length: 8 }, (_, at) => `run ${at}`)
+  const started = keys.map((key, at) => startRun(users[at % 2]!, { document, inputs: {}, key }))
+  const ids = await world.drive(Promise.all(started))
+  await pass(1_000)
+  for (const one of [sellers[0]!, users[0]!]) {
+    if (how === 'kill') one.kill()
+    else await world.drive(one.leave())
+  }
+  const done = await world.drive(Promise.all(ids.map((id) => users[1]!.node.host.until(`run/${id}`, ({ status }) => status === 'done', 300_000))), 310_000)
+  const contexts = done.map(({ snapshot }) => snapshot.context as RunContext)
+  expect(contexts.map(({ error, spent, settled }) => [error, settled === spent])).toEqual(keys.map(() => [null, true]))
+  expect(new Set(worked)).toEqual(new Set(['a', 'b']))
+  const spent = contexts.reduce((sum, one) => sum + BigInt(one.spent), 0n)
+  expect((await world.drive(users[1]!.node.host.load('wallet')))!.snapshot.context).toMatchObject({ holds: {}, spent: spent.toString() })
+  expect(await world.rail.balance(keysOf('p1').participant)).toBe(spent)
+  expect(world.rail.imbalance()).toBe(0n)
+}, 60_000)

@@ -38,10 +38,7 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
 
   const till = (lane: Hex32, caller: string): TillContext => {
     parts.host().mustHold(`till/${lane}`)
-    const context = parts.host().context<TillContext>(`till/${lane}`)
-    if (!context) throw new AigenError('voucher.lane', 'no agreement was made on this lane', { path: 'lane' })
-    if (context.payer !== caller) throw new AigenError('auth.unauthorised', 'the lane is of another payer', { path: 'lane' })
-    return context
+    return ofPayer(parts.host().context<TillContext>(`till/${lane}`), caller)
   }
 
   /** The call's actor, for its own payer only. */
@@ -150,23 +147,31 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
   serveEvidence(parts)
 
   wire.serve('settle', (body) => validate('SettleRequest', body), async ({ lanes }, { caller }) => {
-    const tills = lanes.map((lane) => till(lane, caller))
     const host = parts.host()
+    // Any of the provider's nodes sees to it, whichever hold the lanes.
+    const tills = await Promise.all(lanes.map(async (lane) => ofPayer(await host.look<TillContext>(`till/${lane}`), caller)))
     // What is due now: a lane that goes on working must not keep its payer waiting.
     const open = tills.filter((one) => BigInt(one.cumulative) > BigInt(one.claimed))
     const settlers = new Set(open.map(({ lane }) => settlerOf(host, lane)))
     await Promise.all([...settlers].map(async (settler) => {
       const those = open.filter(({ lane }) => settlerOf(host, lane) === settler)
-      const { batches } = host.context<SettlerContext>(settler)!
+      const { batches } = (await host.look<SettlerContext>(settler))!
       await host.send(settler, { type: 'settle', lanes: those.map((one) => one.lane) })
       await host.until(settler, ({ context, value }) => {
         const { batches: now, next } = context as SettlerContext
-        const done = those.every(({ lane, cumulative }) => BigInt(host.context<TillContext>(`till/${lane}`)!.claimed) >= BigInt(cumulative))
+        const done = those.every(({ lane, cumulative }) => BigInt(host.context<TillContext>(`till/${lane}`)?.claimed ?? -1) >= BigInt(cumulative))
         return done || (value === 'idle' && now > batches && next.length === 0)
       }, SETTLE_MS)
     }))
-    return { transactions: lanes.flatMap((lane) => host.context<SettlerContext>(settlerOf(host, lane))!.claims[lane] ?? []) }
+    return { transactions: (await Promise.all(lanes.map(async (lane) => (await host.look<SettlerContext>(settlerOf(host, lane)))!.claims[lane] ?? []))).flat() }
   })
+}
+
+/** The till, where it is there and its lane is the caller's. Errors `voucher.lane`, `auth.unauthorised`. */
+function ofPayer(till: TillContext | undefined, caller: string): TillContext {
+  if (!till) throw new AigenError('voucher.lane', 'no agreement was made on this lane', { path: 'lane' })
+  if (till.payer !== caller) throw new AigenError('auth.unauthorised', 'the lane is of another payer', { path: 'lane' })
+  return till
 }
 
 /** The settler beside a lane's till. */

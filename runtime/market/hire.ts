@@ -21,7 +21,7 @@ import { agreementId, signAgreement, verifyQuote, verifySide } from './agreement
 import type { Directory } from './directory.ts'
 import { chooseAgent, type EscrowWish } from './escrow-agent.ts'
 import { historyOf, type ExperienceContext } from './experience.machine.ts'
-import { keptKey } from './keyring.machine.ts'
+import { keptKeys } from './keyring.machine.ts'
 import type { Lane } from './negotiation.machine.ts'
 import type { Reputation } from './reputation.ts'
 import type { Offer } from './strategy.ts'
@@ -46,7 +46,7 @@ export interface HireOptions {
   readonly reputation?: Pick<Reputation, 'of' | 'learn'>
   readonly terms: RailTerms
   /** Only what the payer remembers of providers is read from it. */
-  readonly host: () => Pick<Host, 'context'>
+  readonly host: () => Pick<Host, 'look'>
   /** Keeps the authorisations with these hashes, before a signature under one of them counts. */
   readonly keep: (hashes: readonly Hash[]) => Promise<void>
 }
@@ -113,7 +113,7 @@ export function hireEffects({ wire, clock, directory, reputation, terms: rail, h
       // Where nothing is known beforehand, guardians are asked while the quotes come in.
       const learned = reputation?.learn?.(live.map(({ participant }) => participant))
       const offers = new Map<string, Offer>()
-      const context = host().context<ExperienceContext>('experience')
+      const context = await host().look<ExperienceContext>('experience').catch(() => undefined)
       const answers = wire.gatherSigned(marketSubject(capability), wire.sign('call-for-quotes', body), {
         answerKind: 'quote',
         validate: (value) => validate('Terms', value),
@@ -201,7 +201,7 @@ export function hireEffects({ wire, clock, directory, reputation, terms: rail, h
       const id: Hash = agreementId(agreed)
       const { vault, number, voucherKey } = lane
       // That of the node which signed: the same bytes from whichever of ours says them again.
-      const authorisation = credentials.verifier.authorisations.get(payer.auth) ?? keptKey(host(), payer.auth) ?? credentials.authorisation
+      const authorisation = credentials.verifier.authorisations.get(payer.auth) ?? (await keptKeys(host()))[payer.auth] ?? credentials.authorisation
       const ask = (): Promise<AcceptAnswer> => wire.call(
         participantId(quote.terms.provider), 'accept',
         { ...agreed, payer, quote: quote.signature, proof: { vault, number, voucherKey }, authorisation },
