@@ -21,12 +21,15 @@ interface IPass is IERC1155 {
     /// @param period seconds of one period
     /// @param ahead most periods that a pass may reach ahead of now
     /// @param token what is paid with
+    /// @param quota most calls of one day (UTC) for one holder; 0 for any number. Counted by the provider; here
+    /// it stands where nobody can change it after the sale
     /// @param price of one period, in the token's smallest unit
     struct PassClass {
         address provider;
         uint48 period;
         uint32 ahead;
         address token;
+        uint64 quota;
         uint128 price;
     }
 
@@ -44,7 +47,9 @@ interface IPass is IERC1155 {
     error Soulbound();
 
     /// @notice Registers a class of the caller; the same terms again change nothing.
-    function register(uint64 number, address token, uint128 price, uint48 period, uint32 ahead) external returns (uint256 id);
+    function register(uint64 number, address token, uint128 price, uint48 period, uint32 ahead, uint64 quota)
+        external
+        returns (uint256 id);
 
     /// @notice Buys or renews `periods` for the caller, from now or from the end of what it has.
     /// Draws `price * periods` of the class's token from the caller, who has approved it.

@@ -18,9 +18,12 @@ pragma solidity 0.8.37;
 /// - Ruling(bytes32 voucherHash,uint128 payeeAmount)
 /// - Release(bytes32 laneId,uint128 finalClaimed)
 /// - Reserve(bytes32 vaultId,Reservation[] reservations,uint48 validBefore)Reservation(address payee,uint64 number,uint128 total)
+/// - Deposit(bytes32 vaultId,address from,uint128 amount,uint48 validBefore,bytes32 salt)
 ///
-/// Signatures are checked by ecrecover alone (65 bytes, low s, v 27 or 28): code at an address, as
-/// EIP-7702 allows, changes nothing about them.
+/// Signatures of keys (Voucher, LockedVoucher, EscrowVoucher, Ruling, Release) are checked by ecrecover
+/// alone (65 bytes, low s, v 27 or 28): code at an address, as EIP-7702 allows, changes nothing about
+/// them. Owners and depositors (Reserve, Deposit) may be contract wallets: their own signature counts
+/// first, then ERC-1271.
 interface IVault {
     /// @notice What a vault is made of; its id hashes these with chain id and contract.
     /// @param owner deposits, reserves, exits, withdraws
@@ -61,6 +64,16 @@ interface IVault {
         address payee;
         uint64 number;
         uint128 total;
+    }
+
+    /// @notice The depositor's word that `amount` may go from `from` into one vault, once.
+    /// @param validBefore second from which it no longer counts; the permit's deadline too
+    /// @param salt tells orders of the same vault apart
+    struct DepositOrder {
+        address from;
+        uint128 amount;
+        uint48 validBefore;
+        bytes32 salt;
     }
 
     /// @notice One voucher to be claimed. Fields that its kind does not have are not looked at.
@@ -161,6 +174,8 @@ interface IVault {
     error RulingTooHigh(uint128 payeeAmount, uint128 amount);
     /// @notice The signed word is no longer valid.
     error Late(uint48 validBefore);
+    /// @notice This order has brought its deposit already.
+    error OrderUsed(bytes32 orderHash);
     /// @notice Nothing is credited to the caller.
     error NothingToCollect();
 
@@ -173,7 +188,8 @@ interface IVault {
 
     /// @notice Opens the vault if needed and deposits by the EIP-3009 authorisation of `from`, relayed by anybody.
     /// The authorisation's nonce is `keccak256(abi.encode(vaultId, salt))`, so it serves this vault only.
-    /// @param signature 65 bytes of `from` over ReceiveWithAuthorization in the token's domain
+    /// @param signature of `from` over ReceiveWithAuthorization in the token's domain: 65 bytes of its key, or
+    /// what its contract wallet accepts where the token asks wallets (EIP-7598)
     function openWithAuthorization(
         Terms calldata terms,
         address from,
@@ -184,12 +200,25 @@ interface IVault {
         bytes calldata signature
     ) external returns (bytes32 vaultId);
 
+    /// @notice Opens the vault if needed and deposits by EIP-2612 permit, relayed by anybody. A permit names the
+    /// spender and no vault, so whoever saw one could bring the money into a vault of their own; the order, which
+    /// names the vault and is used once, is what lets the tokens move.
+    /// @param signature of `order.from` over Deposit in this contract's domain; a contract wallet's by ERC-1271
+    /// @param permitSignature 65 bytes over Permit(order.from, this contract, amount, nonce, validBefore) in the
+    /// token's domain; empty where an allowance is there already
+    function openWithPermit(
+        Terms calldata terms,
+        DepositOrder calldata order,
+        bytes calldata signature,
+        bytes calldata permitSignature
+    ) external returns (bytes32 vaultId);
+
     /// @notice Reserves for payees, by the owner. A total at or below what is reserved changes nothing.
     function reserve(bytes32 vaultId, Reservation[] calldata reservations) external;
 
     /// @notice Reserves for payees by the owner's signed Reserve, relayed by anybody. Totals are absolute, so a
     /// repetition changes nothing; `validBefore` keeps a relay from holding the word back for later.
-    /// @param signature 65 bytes of the vault's owner
+    /// @param signature of the vault's owner; a contract wallet's by ERC-1271
     function reserveBySignature(
         bytes32 vaultId,
         Reservation[] calldata reservations,
@@ -226,6 +255,8 @@ interface IVault {
     /// @return lane the lane and its vault, for one round trip
     function laneOf(bytes32 laneId) external view returns (Lane memory lane, VaultState memory vault);
     function creditOf(address token, address account) external view returns (uint128);
+    /// @return whether the deposit order of this digest has brought its deposit
+    function orderUsed(bytes32 orderHash) external view returns (bool);
     /// @return ruled whether the arbiter has ruled, and for how much
     function rulingOf(bytes32 voucherHash) external view returns (bool ruled, uint128 payeeAmount);
 }

@@ -22,12 +22,15 @@ contract Pass is IPass, ERC1155 {
     constructor() ERC1155("") {}
 
     /// @inheritdoc IPass
-    function register(uint64 number, address token, uint128 price, uint48 period, uint32 ahead) external returns (uint256 id) {
+    function register(uint64 number, address token, uint128 price, uint48 period, uint32 ahead, uint64 quota)
+        external
+        returns (uint256 id)
+    {
         if (token == address(0) || price == 0 || period == 0 || period > PERIOD_MAX || ahead == 0 || ahead > AHEAD_MAX) {
             revert BadClass();
         }
         id = idOf(msg.sender, number);
-        PassClass memory terms = PassClass(msg.sender, period, ahead, token, price);
+        PassClass memory terms = PassClass(msg.sender, period, ahead, token, quota, price);
         PassClass memory known = _classes[id];
         if (known.provider != address(0)) {
             if (keccak256(abi.encode(known)) != keccak256(abi.encode(terms))) revert OtherTerms(id);

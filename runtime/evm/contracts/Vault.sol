@@ -4,15 +4,17 @@ pragma solidity 0.8.37;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC3009} from "@openzeppelin/contracts/interfaces/draft-IERC3009.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
+import {LowLevelCall} from "@openzeppelin/contracts/utils/LowLevelCall.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {IERC3009Bytes} from "./IERC3009Bytes.sol";
 import {IVault} from "./IVault.sol";
+import {VaultDigests} from "./VaultDigests.sol";
 
 /// @title Vaults with reserved lanes, paid by vouchers
 /// @dev No owner, no proxy, no upgrade. State changes before tokens move, and the guard holds
 /// across every function that moves them.
-contract Vault is IVault, EIP712, ReentrancyGuardTransient {
+contract Vault is VaultDigests, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
     /// @notice Most rows of one batch.
@@ -20,40 +22,26 @@ contract Vault is IVault, EIP712, ReentrancyGuardTransient {
     /// @notice Longest delay, so that nobody locks a deposit away for ever by a slip.
     uint48 public constant DELAY_MAX = 365 days;
 
-    bytes32 private constant VOUCHER_TYPE = keccak256("Voucher(bytes32 laneId,uint128 cumulative,bytes32 ref)");
-    bytes32 private constant LOCKED_TYPE = keccak256(
-        "LockedVoucher(bytes32 laneId,uint128 cumulative,uint128 lockAmount,bytes32 lockHash,uint48 lockExpiry,bytes32 ref)"
-    );
-    bytes32 private constant ESCROW_TYPE = keccak256(
-        "EscrowVoucher(bytes32 laneId,uint128 cumulative,uint128 amount,address arbiter,uint48 challengeEnd,uint48 expiry,bytes32 ref)"
-    );
-    bytes32 private constant RULING_TYPE = keccak256("Ruling(bytes32 voucherHash,uint128 payeeAmount)");
-    bytes32 private constant RELEASE_TYPE = keccak256("Release(bytes32 laneId,uint128 finalClaimed)");
-    bytes32 private constant RESERVATION_TYPE = keccak256("Reservation(address payee,uint64 number,uint128 total)");
-    bytes32 private constant RESERVE_TYPE = keccak256(
-        "Reserve(bytes32 vaultId,Reservation[] reservations,uint48 validBefore)Reservation(address payee,uint64 number,uint128 total)"
-    );
-
     mapping(bytes32 vaultId => VaultState) private _vaults;
     mapping(bytes32 laneId => Lane) private _lanes;
     mapping(address token => mapping(address account => uint128)) private _credits;
     /// @dev payeeAmount + 1; zero where there is no ruling.
     mapping(bytes32 voucherHash => uint256) private _rulings;
-
-    constructor() EIP712("AIGEN Vault", "1") {}
+    /// @dev Deposit orders that were used, by their digest.
+    mapping(bytes32 orderHash => bool) private _orders;
 
     // ---------------------------------------------------------------- money in
 
     /// @inheritdoc IVault
     function open(Terms calldata terms, uint128 amount) external nonReentrant returns (bytes32 vaultId) {
         vaultId = _open(terms);
-        if (amount > 0) _deposit(vaultId, amount);
+        if (amount > 0) _deposit(vaultId, msg.sender, amount);
     }
 
     /// @inheritdoc IVault
     function deposit(bytes32 vaultId, uint128 amount) external nonReentrant {
         _known(vaultId);
-        _deposit(vaultId, amount);
+        _deposit(vaultId, msg.sender, amount);
     }
 
     /// @inheritdoc IVault
@@ -67,21 +55,65 @@ contract Vault is IVault, EIP712, ReentrancyGuardTransient {
         bytes calldata signature
     ) external nonReentrant returns (bytes32 vaultId) {
         vaultId = _open(terms);
-        if (signature.length != 65) revert BadSignature();
         uint256 before = IERC20(terms.token).balanceOf(address(this));
         // The nonce names the vault: who sees this in the mempool can only do the same thing earlier.
-        IERC3009(terms.token).receiveWithAuthorization(
-            from,
-            address(this),
-            amount,
-            validAfter,
-            validBefore,
-            keccak256(abi.encode(vaultId, salt)),
-            uint8(signature[64]),
-            bytes32(signature[0:32]),
-            bytes32(signature[32:64])
-        );
+        _receive(terms.token, from, amount, validAfter, validBefore, keccak256(abi.encode(vaultId, salt)), signature);
         _arrived(vaultId, from, terms.token, before, amount);
+    }
+
+    /// @dev 65 bytes are a plain signature, which every EIP-3009 token takes, whatever code `from` bears
+    /// (EIP-7702). What it will not have so, or is longer, goes where contract wallets are asked (ERC-1271).
+    function _receive(
+        address token,
+        address from,
+        uint128 amount,
+        uint256 validAfter,
+        uint256 validBefore,
+        bytes32 nonce,
+        bytes calldata signature
+    ) private {
+        bytes memory reason;
+        if (signature.length == 65) {
+            (uint8 v, bytes32 r, bytes32 s) = _parts(signature);
+            try IERC3009(token).receiveWithAuthorization(from, address(this), amount, validAfter, validBefore, nonce, v, r, s) {
+                return;
+            } catch (bytes memory data) {
+                if (from.code.length == 0) LowLevelCall.bubbleRevert(data);
+                reason = data;
+            }
+        } else if (from.code.length == 0) {
+            revert BadSignature();
+        }
+        try IERC3009Bytes(token).receiveWithAuthorization(
+            from, address(this), amount, validAfter, validBefore, nonce, signature
+        ) {} catch (bytes memory data) {
+            if (reason.length == 0) reason = data;
+            if (reason.length == 0) revert BadSignature();
+            LowLevelCall.bubbleRevert(reason);
+        }
+    }
+
+    /// @inheritdoc IVault
+    function openWithPermit(
+        Terms calldata terms,
+        DepositOrder calldata order,
+        bytes calldata signature,
+        bytes calldata permitSignature
+    ) external nonReentrant returns (bytes32 vaultId) {
+        vaultId = _open(terms);
+        if (block.timestamp >= order.validBefore) revert Late(order.validBefore);
+        bytes32 digest = _depositDigest(vaultId, order);
+        if (_orders[digest]) revert OrderUsed(digest);
+        if (!_signedByAccount(order.from, digest, signature)) revert BadSignature();
+        _orders[digest] = true;
+        if (permitSignature.length != 0) {
+            (uint8 v, bytes32 r, bytes32 s) = _parts(permitSignature);
+            // A permit that somebody has sent ahead has left the allowance; without one the transfer fails.
+            try IERC20Permit(terms.token).permit(
+                order.from, address(this), order.amount, order.validBefore, v, r, s
+            ) {} catch {}
+        }
+        _deposit(vaultId, order.from, order.amount);
     }
 
     function _open(Terms calldata terms) private returns (bytes32 vaultId) {
@@ -100,11 +132,12 @@ contract Vault is IVault, EIP712, ReentrancyGuardTransient {
         emit VaultOpened(vaultId, terms.owner, terms.token, terms.voucherKey, terms.delay, terms.number);
     }
 
-    function _deposit(bytes32 vaultId, uint128 amount) private {
+    /// @dev `from` is the caller, or has signed for this vault and amount.
+    function _deposit(bytes32 vaultId, address from, uint128 amount) private {
         address token = _vaults[vaultId].token;
         uint256 before = IERC20(token).balanceOf(address(this));
-        IERC20(token).safeTransferFrom(msg.sender, address(this), amount);
-        _arrived(vaultId, msg.sender, token, before, amount);
+        IERC20(token).safeTransferFrom(from, address(this), amount);
+        _arrived(vaultId, from, token, before, amount);
     }
 
     /// @dev A token that takes a fee, or lies about a transfer, is refused here (I2).
@@ -133,14 +166,8 @@ contract Vault is IVault, EIP712, ReentrancyGuardTransient {
         VaultState storage vault = _known(vaultId);
         if (block.timestamp >= validBefore) revert Late(validBefore);
         _rows(reservations.length);
-        bytes32[] memory rows = new bytes32[](reservations.length);
-        for (uint256 i = 0; i < reservations.length; ++i) {
-            rows[i] = keccak256(abi.encode(RESERVATION_TYPE, reservations[i]));
-        }
-        bytes32 digest = _hashTypedDataV4(
-            keccak256(abi.encode(RESERVE_TYPE, vaultId, keccak256(abi.encodePacked(rows)), validBefore))
-        );
-        if (!_signedBy(vault.owner, digest, signature)) revert BadSignature();
+        bytes32 digest = _reserveDigest(vaultId, reservations, validBefore);
+        if (!_signedByAccount(vault.owner, digest, signature)) revert BadSignature();
         _reserve(vaultId, vault, reservations);
     }
 
@@ -189,8 +216,7 @@ contract Vault is IVault, EIP712, ReentrancyGuardTransient {
     function release(bytes32 laneId, uint128 finalClaimed, bytes calldata signature) external {
         Lane storage lane = _lane(laneId);
         if (msg.sender != lane.payee || signature.length != 0) {
-            bytes32 digest = _hashTypedDataV4(keccak256(abi.encode(RELEASE_TYPE, laneId, finalClaimed)));
-            if (!_signedBy(lane.payee, digest, signature)) revert BadSignature();
+            if (!_signedBy(lane.payee, _releaseDigest(laneId, finalClaimed), signature)) revert BadSignature();
         }
         if (lane.claimed < finalClaimed) revert ClaimFirst(lane.claimed, finalClaimed);
         _close(laneId, lane);
@@ -215,15 +241,15 @@ contract Vault is IVault, EIP712, ReentrancyGuardTransient {
         uint128 due;
         for (uint256 i = 0; i < claims.length; ++i) {
             Lane storage lane = _lanes[claims[i].laneId];
-            (uint128 amount, Refusal reason) = _settle(claims[i], lane);
+            VaultState storage vault = _vaults[lane.vaultId];
+            (uint128 amount, Refusal reason) = _settle(claims[i], lane, vault);
             if (reason != Refusal.None) {
                 emit Refused(i, claims[i].laneId, reason);
                 continue;
             }
-            address rowToken = _vaults[lane.vaultId].token;
-            if (lane.payee != payee || rowToken != token) {
+            if (lane.payee != payee || vault.token != token) {
                 _pay(token, payee, due);
-                (token, payee, due) = (rowToken, lane.payee, 0);
+                (token, payee, due) = (vault.token, lane.payee, 0);
             }
             due += amount;
             paid += amount;
@@ -231,7 +257,10 @@ contract Vault is IVault, EIP712, ReentrancyGuardTransient {
         _pay(token, payee, due);
     }
 
-    function _settle(Claim calldata row, Lane storage lane) private returns (uint128 amount, Refusal) {
+    function _settle(Claim calldata row, Lane storage lane, VaultState storage vault)
+        private
+        returns (uint128 amount, Refusal)
+    {
         if (lane.vaultId == 0) return (0, Refusal.UnknownLane);
         if (lane.closed) return (0, Refusal.Closed);
         (uint128 total, bytes32 digest, Refusal reason) = _total(row);
@@ -239,9 +268,9 @@ contract Vault is IVault, EIP712, ReentrancyGuardTransient {
         uint128 claimed = lane.claimed;
         if (total <= claimed) return (0, Refusal.NothingNew);
         if (total > lane.reserved) return (0, Refusal.OverReserve);
-        if (!_signedBy(_vaults[lane.vaultId].voucherKey, digest, row.signature)) return (0, Refusal.Signature);
-        amount = total - claimed;
+        if (!_signedBy(vault.voucherKey, digest, row.signature)) return (0, Refusal.Signature);
         lane.claimed = total;
+        amount = total - claimed;
         emit Claimed(row.laneId, lane.payee, amount, total, row.ref);
         return (amount, Refusal.None);
     }
@@ -249,19 +278,13 @@ contract Vault is IVault, EIP712, ReentrancyGuardTransient {
     /// @dev The lane's total that the row entitles to now, and what must have been signed for it.
     function _total(Claim calldata row) private view returns (uint128 total, bytes32 digest, Refusal) {
         if (row.kind == 0) {
-            digest = _hashTypedDataV4(keccak256(abi.encode(VOUCHER_TYPE, row.laneId, row.cumulative, row.ref)));
-            return (row.cumulative, digest, Refusal.None);
+            return (row.cumulative, _plainDigest(row), Refusal.None);
         }
         if (row.kind > 2 || row.amount > row.cumulative) return (0, 0, Refusal.Malformed);
         if (block.timestamp >= row.expiry) return (0, 0, Refusal.Expired);
         if (row.kind == 1) {
             if (sha256(abi.encode(row.preimage)) != row.lockHash) return (0, 0, Refusal.Preimage);
-            digest = _hashTypedDataV4(
-                keccak256(
-                    abi.encode(LOCKED_TYPE, row.laneId, row.cumulative, row.amount, row.lockHash, row.expiry, row.ref)
-                )
-            );
-            return (row.cumulative, digest, Refusal.None);
+            return (row.cumulative, _lockedDigest(row), Refusal.None);
         }
         digest = _escrowDigest(
             EscrowVoucher(row.laneId, row.cumulative, row.amount, row.arbiter, row.challengeEnd, row.expiry, row.ref)
@@ -307,15 +330,10 @@ contract Vault is IVault, EIP712, ReentrancyGuardTransient {
         bytes32 voucherHash = _escrowDigest(voucher);
         if (block.timestamp >= voucher.challengeEnd) revert ChallengeOver(voucher.challengeEnd);
         if (payeeAmount > voucher.amount) revert RulingTooHigh(payeeAmount, voucher.amount);
-        bytes32 digest = _hashTypedDataV4(keccak256(abi.encode(RULING_TYPE, voucherHash, payeeAmount)));
-        if (!_signedBy(voucher.arbiter, digest, signature)) revert BadSignature();
+        if (!_signedBy(voucher.arbiter, _rulingDigest(voucherHash, payeeAmount), signature)) revert BadSignature();
         if (_rulings[voucherHash] != 0) revert AlreadyRuled(voucherHash);
         _rulings[voucherHash] = uint256(payeeAmount) + 1;
         emit Ruled(voucherHash, voucher.arbiter, payeeAmount);
-    }
-
-    function _escrowDigest(EscrowVoucher memory voucher) private view returns (bytes32) {
-        return _hashTypedDataV4(keccak256(abi.encode(ESCROW_TYPE, voucher)));
     }
 
     // ---------------------------------------------------------------- reads
@@ -352,6 +370,11 @@ contract Vault is IVault, EIP712, ReentrancyGuardTransient {
         return ruling == 0 ? (false, uint128(0)) : (true, uint128(ruling - 1));
     }
 
+    /// @inheritdoc IVault
+    function orderUsed(bytes32 orderHash) external view returns (bool) {
+        return _orders[orderHash];
+    }
+
     // ---------------------------------------------------------------- checks
 
     function _known(bytes32 vaultId) private view returns (VaultState storage vault) {
@@ -372,11 +395,5 @@ contract Vault is IVault, EIP712, ReentrancyGuardTransient {
 
     function _rows(uint256 rows) private pure {
         if (rows == 0 || rows > ROWS_MAX) revert RowCount(rows, ROWS_MAX);
-    }
-
-    /// @dev ecrecover only: never ERC-1271, since EIP-7702 can put code on the signer's address.
-    function _signedBy(address signer, bytes32 digest, bytes calldata signature) private pure returns (bool) {
-        (address recovered, ECDSA.RecoverError failure,) = ECDSA.tryRecoverCalldata(digest, signature);
-        return failure == ECDSA.RecoverError.NoError && recovered == signer && signer != address(0);
     }
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Builds the contracts with forge and writes what TypeScript needs of them: `vault.gen.ts`, `pass.gen.ts` and
-// `test-dollar.gen.ts`, each an ABI `as const` (so that tsc checks every viem call) and the
+// Builds the contracts with forge and writes what TypeScript needs of them: `vault.gen.ts`, `pass.gen.ts`,
+// `subscription.gen.ts`, `test-dollar.gen.ts` and `test-wallet.gen.ts`, each an ABI `as const` (so that tsc checks every viem call) and the
 // bytecode. The files are checked in; `--check` (for CI) writes nothing and fails when they are stale.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -13,6 +13,8 @@ const check = process.argv.includes('--check')
 const CONTRACTS = [
   { contract: 'Vault', file: 'vault.gen.ts', name: 'vault' },
   { contract: 'Pass', file: 'pass.gen.ts', name: 'pass' },
+  { contract: 'Subscription', file: 'subscription.gen.ts', name: 'subscription' },
+  { contract: 'TestWallet', file: 'test-wallet.gen.ts', name: 'testWallet' },
   { contract: 'TestDollar', file: 'test-dollar.gen.ts', name: 'testDollar' },
 ]
 

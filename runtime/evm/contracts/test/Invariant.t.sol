@@ -20,6 +20,8 @@ contract Handler is Signing {
     bytes32[] public lanes;
     mapping(bytes32 => bool) private _known;
     mapping(bytes32 => uint128) public highest;
+    /// @dev Highest sum that the voucher key has signed for.
+    mapping(bytes32 => uint128) public signed;
     mapping(bytes32 => uint128) public reservedBefore;
     mapping(bytes32 => bool) public closedBefore;
     mapping(bytes32 => uint128) public claimedAtClose;
@@ -57,6 +59,23 @@ contract Handler is Signing {
         vault.deposit(ids[which % 2], amount);
     }
 
+    /// @dev By an order, and once more by the same.
+    function depositOrdered(uint256 which, uint128 amount, bytes32 salt) external watched {
+        amount = uint128(bound(amount, 1, 1e6));
+        address depositor = VM.addr(KEY);
+        token.mint(depositor, amount);
+        VM.prank(depositor);
+        token.approve(address(vault), type(uint256).max);
+        IVault.Terms memory its = IVault.Terms(address(this), depositor, address(token), 100, uint64(which % 2));
+        IVault.DepositOrder memory order =
+            IVault.DepositOrder(depositor, amount, uint48(block.timestamp + 1), salt);
+        bytes memory signature = depositOf(KEY, address(vault), ids[which % 2], order);
+        vault.openWithPermit(its, order, signature, "");
+        try vault.openWithPermit(its, order, signature, "") {
+            _must(false, "an order served twice");
+        } catch {}
+    }
+
     function withdraw(uint256 which, uint128 amount) external watched {
         vault.withdraw(ids[which % 2], uint128(bound(amount, 0, 1e6)), address(0x9));
     }
@@ -74,9 +93,15 @@ contract Handler is Signing {
         }
     }
 
+    function _signs(bytes32 laneId, uint128 sum) private {
+        if (sum > signed[laneId]) signed[laneId] = sum;
+    }
+
     function claim(uint256 which, uint128 sum, uint256 second, uint128 secondSum) external watched {
         if (lanes.length == 0) return;
         IVault.Claim[] memory rows = new IVault.Claim[](3);
+        _signs(lanes[which % lanes.length], uint128(bound(sum, 0, 6e5)));
+        _signs(lanes[second % lanes.length], uint128(bound(secondSum, 0, 6e5)));
         rows[0] = plain(KEY, address(vault), lanes[which % lanes.length], uint128(bound(sum, 0, 6e5)));
         rows[1] = plain(KEY, address(vault), lanes[second % lanes.length], uint128(bound(secondSum, 0, 6e5)));
         rows[2] = plain(0xBAD, address(vault), lanes[which % lanes.length], 5e5);
@@ -89,7 +114,8 @@ contract Handler is Signing {
         IVault.Claim memory row = locked(
             KEY, address(vault), lanes[which % lanes.length], sum, sum / 2, "preimage", uint48(block.timestamp + 10)
         );
-        if (!right) row.preimage = "wrong";
+        if (right) _signs(row.laneId, sum);
+        else row.preimage = "wrong";
         uint256 paid = vault.claim(one(row));
         _must(right || paid == 0, "paid without the preimage");
     }
@@ -108,6 +134,7 @@ contract Handler is Signing {
         );
         given = uint128(bound(given, 0, sum));
         if (rule) vault.rule(voucher, given, ruling(ARBITER_KEY, address(vault), voucher, given));
+        if (rule) _signs(voucher.laneId, given);
         uint256 paid = vault.claim(one(escrow(KEY, address(vault), voucher)));
         _must(rule || paid == 0, "paid before the challenge ended");
     }
@@ -150,6 +177,7 @@ contract Handler is Signing {
             _must(lane.claimed >= highest[laneId], "claimed fell");
             _must(lane.reserved >= reservedBefore[laneId], "reserved fell");
             _must(lane.claimed <= lane.reserved, "claimed beyond reserved");
+            _must(lane.claimed <= signed[laneId], "claimed beyond what was signed");
             if (closedBefore[laneId]) {
                 _must(lane.closed, "reopened");
                 _must(lane.claimed == claimedAtClose[laneId], "claimed after closing");

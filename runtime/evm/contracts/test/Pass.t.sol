@@ -27,7 +27,7 @@ contract PassTest {
         dollar.mint(address(this), 1_000_000);
         dollar.approve(address(pass), type(uint256).max);
         VM.prank(PROVIDER);
-        id = pass.register(7, address(dollar), PRICE, PERIOD, AHEAD);
+        id = pass.register(7, address(dollar), PRICE, PERIOD, AHEAD, 0);
     }
 
     function left() private view returns (uint256) {
@@ -42,20 +42,20 @@ contract PassTest {
 
     function test_sameTermsAgainChangeNothingAndOthersRevert() public {
         VM.startPrank(PROVIDER);
-        equal(pass.register(7, address(dollar), PRICE, PERIOD, AHEAD), id, "id");
+        equal(pass.register(7, address(dollar), PRICE, PERIOD, AHEAD, 0), id, "id");
         VM.expectRevert(abi.encodeWithSelector(IPass.OtherTerms.selector, id));
-        pass.register(7, address(dollar), PRICE + 1, PERIOD, AHEAD);
+        pass.register(7, address(dollar), PRICE + 1, PERIOD, AHEAD, 0);
         VM.stopPrank();
-        isTrue(pass.register(7, address(dollar), 1, PERIOD, AHEAD) != id, "another provider has other numbers");
+        isTrue(pass.register(7, address(dollar), 1, PERIOD, AHEAD, 0) != id, "another provider has other numbers");
         equal(pass.classOf(id).price, PRICE, "price");
     }
 
     function testFuzz_badClassesAreRefused(uint128 price, uint48 period, uint32 ahead) public {
         bool good = price > 0 && period > 0 && period <= pass.PERIOD_MAX() && ahead > 0 && ahead <= pass.AHEAD_MAX();
         if (!good) VM.expectRevert(IPass.BadClass.selector);
-        pass.register(8, address(dollar), price, period, ahead);
+        pass.register(8, address(dollar), price, period, ahead, 0);
         VM.expectRevert(IPass.BadClass.selector);
-        pass.register(9, address(0), 1, 1, 1);
+        pass.register(9, address(0), 1, 1, 1, 0);
     }
 
     /// @dev Whatever is bought when: time and money agree, and it never reaches further than allowed.
@@ -86,7 +86,7 @@ contract PassTest {
 
     function test_largestClassFits() public {
         PlainToken token = new PlainToken();
-        uint256 big = pass.register(1, address(token), type(uint128).max, pass.PERIOD_MAX(), pass.AHEAD_MAX());
+        uint256 big = pass.register(1, address(token), type(uint128).max, pass.PERIOD_MAX(), pass.AHEAD_MAX(), 0);
         token.mint(address(this), uint256(type(uint128).max) * 1_000);
         token.approve(address(pass), type(uint256).max);
         equal(pass.buy(big, 1_000), NOW + uint256(366 days) * 1_000, "expires");
@@ -107,14 +107,14 @@ contract PassTest {
     function test_aTokenThatDoesNotPayBuysNothing() public {
         FalseToken token = new FalseToken();
         token.setBroken(true);
-        uint256 other = pass.register(1, address(token), 5, PERIOD, AHEAD);
+        uint256 other = pass.register(1, address(token), 5, PERIOD, AHEAD, 0);
         VM.expectRevert();
         pass.buy(other, 1);
         BarringToken barring = new BarringToken();
         barring.mint(address(this), 5);
         barring.approve(address(pass), 5);
         barring.pause(true);
-        other = pass.register(2, address(barring), 5, PERIOD, AHEAD);
+        other = pass.register(2, address(barring), 5, PERIOD, AHEAD, 0);
         VM.expectRevert();
         pass.buy(other, 1);
         equal(pass.expiresAt(other, address(this)), 0, "expires");
@@ -139,7 +139,7 @@ contract PassTest {
     /// @dev Who comes back in during the transfer buys what it pays for, and nothing more.
     function test_reentrancyBuysNothingForFree() public {
         ReentrantToken token = new ReentrantToken();
-        uint256 other = pass.register(3, address(token), 5, PERIOD, AHEAD);
+        uint256 other = pass.register(3, address(token), 5, PERIOD, AHEAD, 0);
         token.mint(address(this), 5);
         token.approve(address(pass), 5);
         token.arm(address(pass), abi.encodeCall(IPass.buy, (other, 1)));

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IVault} from "../IVault.sol";
+import {TestDollar} from "../TestDollar.sol";
 import {VM} from "./Vm.sol";
 
 /// @dev Digests and signatures as a payer makes them, written out apart from the contract's own code.
@@ -19,9 +20,7 @@ abstract contract Signing {
     }
 
     function sign(uint256 key, address contract_, bytes memory struct_) internal view returns (bytes memory) {
-        bytes32 digest = keccak256(abi.encodePacked(hex"1901", domain(contract_), keccak256(struct_)));
-        (uint8 v, bytes32 r, bytes32 s) = VM.sign(key, digest);
-        return abi.encodePacked(r, s, v);
+        return inDomain(key, domain(contract_), struct_);
     }
 
     function plainStruct(bytes32 lane, uint128 cumulative, bytes32 ref) internal pure returns (bytes memory) {
@@ -124,6 +123,54 @@ abstract contract Signing {
             "Reserve(bytes32 vaultId,Reservation[] reservations,uint48 validBefore)Reservation(address payee,uint64 number,uint128 total)"
         );
         return sign(key, contract_, abi.encode(reserve_, vaultId, keccak256(hashes), validBefore));
+    }
+
+    function depositOf(uint256 key, address contract_, bytes32 vaultId, IVault.DepositOrder memory order)
+        internal
+        view
+        returns (bytes memory)
+    {
+        bytes32 type_ =
+            keccak256("Deposit(bytes32 vaultId,address from,uint128 amount,uint48 validBefore,bytes32 salt)");
+        return sign(
+            key, contract_, abi.encode(type_, vaultId, order.from, order.amount, order.validBefore, order.salt)
+        );
+    }
+
+    /// @dev Of a token: ReceiveWithAuthorization to `to`.
+    function authorisationOf(
+        uint256 key,
+        TestDollar token,
+        address from,
+        address to,
+        uint256 value,
+        uint256 validBefore,
+        bytes32 nonce
+    ) internal view returns (bytes memory) {
+        bytes32 type_ = keccak256(
+            "ReceiveWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)"
+        );
+        return inDomain(key, token.DOMAIN_SEPARATOR(), abi.encode(type_, from, to, value, 0, validBefore, nonce));
+    }
+
+    /// @dev Of a token: Permit for `spender`.
+    function permitOf(uint256 key, TestDollar token, address spender, uint256 value, uint256 deadline)
+        internal
+        view
+        returns (bytes memory)
+    {
+        address from = VM.addr(key);
+        bytes32 type_ =
+            keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
+        return inDomain(
+            key, token.DOMAIN_SEPARATOR(), abi.encode(type_, from, spender, value, token.nonces(from), deadline)
+        );
+    }
+
+    function inDomain(uint256 key, bytes32 separator, bytes memory struct_) internal pure returns (bytes memory) {
+        (uint8 v, bytes32 r, bytes32 s) =
+            VM.sign(key, keccak256(abi.encodePacked(hex"1901", separator, keccak256(struct_))));
+        return abi.encodePacked(r, s, v);
     }
 
     function one(IVault.Claim memory row) internal pure returns (IVault.Claim[] memory rows) {

@@ -2,7 +2,8 @@
 pragma solidity 0.8.37;
 
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
-import {IVault} from "../IVault.sol";
+import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
+import {TestDollar} from "../TestDollar.sol";
 
 /// @dev The awkward tokens of the wild, each with an open mint.
 contract PlainToken is ERC20 {
@@ -92,5 +93,31 @@ contract ReentrantToken is PlainToken {
 contract YesMan {
     function isValidSignature(bytes32, bytes calldata) external pure returns (bytes4) {
         return 0x1626ba7e;
+    }
+}
+
+/// @dev What a wallet's code is that knows no ERC-1271: it answers nothing to nobody.
+contract Mute {}
+
+/// @dev A dollar that asks contract wallets too, as USDC does since version 2.2 (EIP-7598).
+contract WalletDollar is TestDollar {
+    function receiveWithAuthorization(
+        address from,
+        address to,
+        uint256 value,
+        uint256 validAfter,
+        uint256 validBefore,
+        bytes32 nonce,
+        bytes calldata signature
+    ) external {
+        bytes32 struct_ = keccak256(
+            abi.encode(RECEIVE_WITH_AUTHORIZATION_TYPEHASH, from, to, value, validAfter, validBefore, nonce)
+        );
+        require(
+            SignatureChecker.isValidSignatureNowCalldata(from, _hashTypedDataV4(struct_), signature),
+            ERC3009InvalidSignature()
+        );
+        require(to == msg.sender, ERC20InvalidReceiver(to));
+        _transferWithAuthorization(from, to, value, validAfter, validBefore, nonce);
     }
 }

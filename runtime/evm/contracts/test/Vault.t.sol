@@ -1,62 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {IVault} from "../IVault.sol";
-import {TestDollar} from "../TestDollar.sol";
-import {Vault} from "../Vault.sol";
-import {Signing} from "./Signing.sol";
-import {BarringToken, FalseToken, FeeToken, LyingToken, PlainToken, ReentrantToken, YesMan} from "./Tokens.sol";
+import {Market} from "./Market.sol";
+import {BarringToken, FalseToken, FeeToken, LyingToken, PlainToken, ReentrantToken} from "./Tokens.sol";
 import {VM, bound, equal, isTrue} from "./Vm.sol";
 
-/// @dev Unit and fuzz tests; the exhaustive fault tables run in rail.contract.ts over anvil.
-contract VaultTest is Signing {
-    uint256 private constant KEY = 0xA11CE;
-    uint256 private constant PAYEE_KEY = 0xB0B;
-    uint256 private constant ARBITER_KEY = 0xA4B;
-    address private constant STRANGER = address(0x5742);
-
-    Vault private vault;
-    TestDollar private dollar;
-    address private payee;
-    bytes32 private id;
-
-    function setUp() public {
-        VM.warp(1_000_000);
-        vault = new Vault();
-        dollar = new TestDollar();
-        payee = VM.addr(PAYEE_KEY);
-        dollar.mint(address(this), 1_000_000);
-        dollar.approve(address(vault), type(uint256).max);
-        id = vault.open(terms(address(dollar)), 100_000);
-    }
-
-    function terms(address token) private view returns (IVault.Terms memory) {
-        return IVault.Terms(address(this), VM.addr(KEY), token, 1 hours, 7);
-    }
-
-    function lane(bytes32 vaultId, uint64 number, uint128 total) private returns (bytes32) {
-        return laneTo(vaultId, payee, number, total);
-    }
-
-    function laneTo(bytes32 vaultId, address to, uint64 number, uint128 total) private returns (bytes32) {
-        IVault.Reservation[] memory rows = new IVault.Reservation[](1);
-        rows[0] = IVault.Reservation(to, number, total);
-        vault.reserve(vaultId, rows);
-        return vault.laneIdOf(vaultId, to, number);
-    }
-
-    function claimed(bytes32 laneId) private view returns (uint128) {
-        (IVault.Lane memory state,) = vault.laneOf(laneId);
-        return state.claimed;
-    }
-
-    function other(PlainToken token) private returns (bytes32 vaultId) {
-        token.mint(address(this), 1_000);
-        token.approve(address(vault), 1_000);
-        return vault.open(terms(address(token)), 1_000);
-    }
-
+/// @dev Unit and fuzz tests; the tables of faults and attacks are in Faults.t.sol and Attacks.t.sol, and
+/// rail.contract.ts runs over anvil.
+contract VaultTest is Market {
     // ------------------------------------------------------------ vouchers
 
     /// @dev Whatever is claimed in whatever order, the payee has the highest valid cumulative.
@@ -109,17 +61,6 @@ contract VaultTest is Signing {
         equal(vault.claim(one(row)), 0, "paid");
     }
 
-    /// @dev EIP-7702: code on the voucher key's address neither voids nor forges its signatures.
-    function test_codeOnTheVoucherKeyChangesNothing() public {
-        bytes32 laneId = lane(id, 1, 1_000);
-        VM.etch(VM.addr(KEY), abi.encodePacked(hex"ef0100", address(new YesMan())));
-        equal(vault.claim(one(plain(0xBAD, address(vault), laneId, 10))), 0, "forged");
-        equal(vault.claim(one(plain(KEY, address(vault), laneId, 10))), 10, "voided");
-        VM.etch(VM.addr(KEY), address(new YesMan()).code);
-        equal(vault.claim(one(plain(0xBAD, address(vault), laneId, 20))), 0, "forged");
-        equal(vault.claim(one(plain(KEY, address(vault), laneId, 20))), 10, "voided");
-    }
-
     function test_batchOfSeveralPayeesAndTokens() public {
         PlainToken token = new PlainToken();
         bytes32 second = other(token);
@@ -137,7 +78,7 @@ contract VaultTest is Signing {
 
     // ------------------------------------------------------------ locks and escrow
 
-    function testFuzz_lockToTheSecond(uint48 expiry, uint48 when, bytes32 preimage, bytes32 guess) public {
+    function testFuzz_locks_wrongPreimageAndExpiryToTheSecond(uint48 expiry, uint48 when, bytes32 preimage, bytes32 guess) public {
         expiry = uint48(bound(expiry, 1_000_001, 2_000_000));
         when = uint48(bound(when, expiry - 2, expiry + 2));
         IVault.Claim memory row = locked(KEY, address(vault), lane(id, 1, 100), 50, 20, preimage, expiry);
@@ -186,7 +127,7 @@ contract VaultTest is Signing {
 
     // ------------------------------------------------------------ closing
 
-    function testFuzz_exitToTheSecond(uint48 when) public {
+    function testFuzz_exitRaces_delayToTheSecond(uint48 when) public {
         bytes32 laneId = lane(id, 1, 100);
         vault.exit(laneId);
         when = uint48(bound(when, 1_000_000, 1_000_000 + 2 hours));
@@ -201,7 +142,7 @@ contract VaultTest is Signing {
     }
 
     /// @dev Claim and finalize in one block: whichever comes first, nothing is lost or doubled.
-    function testFuzz_claimAgainstFinalize(bool claimFirst) public {
+    function testFuzz_exitRaces_claimAgainstFinalizeInOneBlock(bool claimFirst) public {
         bytes32 laneId = lane(id, 1, 100);
         vault.exit(laneId);
         VM.warp(1_000_000 + 1 hours);
@@ -223,50 +164,9 @@ contract VaultTest is Signing {
         vault.release(laneId, 0, "");
     }
 
-    // ------------------------------------------------------------ relayed deposit
-
-    function test_depositByAuthorisationServesItsVaultOnly() public {
-        uint256 ownerKey = 0xD00D;
-        address from = VM.addr(ownerKey);
-        dollar.mint(from, 500);
-        IVault.Terms memory mine = IVault.Terms(from, from, address(dollar), 60, 1);
-        bytes32 vaultId = vault.vaultIdOf(mine);
-        bytes32 nonce = keccak256(abi.encode(vaultId, bytes32("salt")));
-        bytes32 digest = keccak256(
-            abi.encodePacked(
-                hex"1901",
-                dollar.DOMAIN_SEPARATOR(),
-                keccak256(
-                    abi.encode(
-                        keccak256(
-                            "ReceiveWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)"
-                        ),
-                        from,
-                        address(vault),
-                        500,
-                        0,
-                        2_000_000,
-                        nonce
-                    )
-                )
-            )
-        );
-        (uint8 v, bytes32 r, bytes32 s) = VM.sign(ownerKey, digest);
-        bytes memory signature = abi.encodePacked(r, s, v);
-        // A front-runner who changes the vault's terms changes the nonce, and the signature fails.
-        IVault.Terms memory theirs = IVault.Terms(STRANGER, STRANGER, address(dollar), 60, 1);
-        VM.expectRevert();
-        vault.openWithAuthorization(theirs, from, 500, 0, 2_000_000, "salt", signature);
-        VM.prank(STRANGER);
-        vault.openWithAuthorization(mine, from, 500, 0, 2_000_000, "salt", signature);
-        equal(vault.vaultOf(vaultId).free, 500, "free");
-        VM.expectRevert();
-        vault.openWithAuthorization(mine, from, 500, 0, 2_000_000, "salt", signature);
-    }
-
     // ------------------------------------------------------------ awkward tokens
 
-    function test_feeOnTransferIsRefused() public {
+    function test_tokenFeeOnTransfer_isRefused() public {
         FeeToken token = new FeeToken();
         token.mint(address(this), 1_000);
         token.approve(address(vault), 1_000);
@@ -274,7 +174,7 @@ contract VaultTest is Signing {
         vault.open(terms(address(token)), 1_000);
     }
 
-    function test_tokenThatLiesOrSaysFalseIsRefused() public {
+    function test_tokenFalseReturning_isRefusedOnTheWayIn() public {
         LyingToken lying = new LyingToken();
         VM.expectRevert(abi.encodeWithSelector(IVault.DepositMismatch.selector, 1_000, 0));
         vault.open(terms(address(lying)), 1_000);
@@ -284,7 +184,7 @@ contract VaultTest is Signing {
         vault.open(terms(address(token)), 1_000);
     }
 
-    function test_falseOnPaymentBecomesCredit() public {
+    function test_tokenFalseReturning_becomesCreditOnTheWayOut() public {
         FalseToken token = new FalseToken();
         bytes32 second = other(token);
         bytes32 laneId = lane(second, 1, 100);
@@ -303,7 +203,7 @@ contract VaultTest is Signing {
     }
 
     /// @dev One barred payee does not hold up the batch, and loses nothing.
-    function test_barredPayeeIsCredited() public {
+    function test_tokenBlacklistedPayee_isCreditedAndHoldsUpNobody() public {
         BarringToken token = new BarringToken();
         bytes32 second = other(token);
         address friend = address(0xF0);
@@ -317,7 +217,7 @@ contract VaultTest is Signing {
         equal(token.balanceOf(address(vault)), 1_000 - 30, "I2");
     }
 
-    function test_pausedTokenPaysLater() public {
+    function test_tokenPaused_paysLater() public {
         BarringToken token = new BarringToken();
         bytes32 second = other(token);
         bytes32 laneId = lane(second, 1, 100);
@@ -331,7 +231,7 @@ contract VaultTest is Signing {
         equal(token.balanceOf(payee), 60, "collected");
     }
 
-    function test_reentrantTokenGetsNothing() public {
+    function test_tokenReentrant_getsNothing() public {
         ReentrantToken token = new ReentrantToken();
         bytes32 second = other(token);
         bytes32 laneId = lane(second, 1, 100);
@@ -345,21 +245,6 @@ contract VaultTest is Signing {
     function test_tokenWithoutCodeCannotBeDeposited() public {
         VM.expectRevert();
         vault.open(terms(address(0xDEAD)), 1);
-    }
-
-    // ------------------------------------------------------------ gas
-
-    function test_gas() public {
-        for (uint64 i = 0; i < 101; ++i) lane(id, i, 100);
-        IVault.Claim[] memory rows = new IVault.Claim[](100);
-        for (uint64 i = 0; i < 100; ++i) {
-            rows[i] = plain(KEY, address(vault), vault.laneIdOf(id, payee, i), 5);
-        }
-        vault.claim(rows);
-        VM.snapshotGasLastCall("Vault", "claim 100");
-        vault.claim(one(plain(KEY, address(vault), vault.laneIdOf(id, payee, 100), 5)));
-        VM.snapshotGasLastCall("Vault", "claim 1");
-        lane(id, 200, 100);
     }
 
     // ------------------------------------------------------------ relayed reservations
