@@ -121,12 +121,12 @@ export async function openPassDesk(parts: NodeParts, definitions: readonly Provi
 
   return {
     register: async () => {
-      for (const { id, pass: { number, price: money, periodDays } } of sold.values()) {
-        const terms = { price: parseMoney(money, rail.terms.decimals), period: periodDays * DAY_S, ahead: AHEAD }
+      for (const { id, pass: { number, price: money, periodDays, quotaPerDay = 0 } } of sold.values()) {
+        const terms = { price: parseMoney(money, rail.terms.decimals), period: periodDays * DAY_S, ahead: AHEAD, quota: quotaPerDay }
         const known = await passes!.passClass(id)
         if (known === undefined) {
           await writeThrough(host(), participant, `pass.${number}.${terms.price}.${terms.period}`, 'settler', encodeWrite({ kind: 'pass-class', number, ...terms }))
-        } else if (known.price !== terms.price || known.period !== terms.period || known.token !== rail.terms.token) {
+        } else if (known.price !== terms.price || known.period !== terms.period || known.quota !== terms.quota || known.token !== rail.terms.token) {
           throw new AigenError('input.invalid', `pass ${number} was registered with other terms, which never change: take another number`, { path: 'pass.number' })
         }
       }

@@ -71,7 +71,7 @@ export async function buyPass(user: User, { provider, capability, periods = 1, f
   if (!Number.isSafeInteger(periods) || periods < 1) throw new AigenError('usage.invalid', `${periods} is no number of periods`)
   const known = await rail.passes!.passClass(line.pass)
   const price = parseMoney(line.price, decimals)
-  if (!known || known.provider !== line.provider || known.token !== token || known.price !== price || known.period !== line.periodDays * 86_400) {
+  if (!known || known.provider !== line.provider || known.token !== token || known.price !== price || known.period !== line.periodDays * 86_400 || known.quota !== (line.quotaPerDay ?? 0)) {
     throw new AigenError('market.refused', `the pass ${line.pass} is not what the card of ${line.name} says`)
   }
   const amount = price * BigInt(periods)

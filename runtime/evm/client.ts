@@ -6,6 +6,7 @@ import { BaseError, createPublicClient, decodeErrorResult, defineChain, http, ty
 import { AigenError } from '../../schemas/error.ts'
 import type { Hex } from '../ports/signer.ts'
 import { passAbi } from './contracts/pass.gen.ts'
+import { subscriptionAbi } from './contracts/subscription.gen.ts'
 import { testDollarAbi } from './contracts/test-dollar.gen.ts'
 import { vaultAbi } from './contracts/vault.gen.ts'
 
@@ -38,7 +39,7 @@ export function chainIdOf(url: string): Promise<number> {
   return onChain(() => createPublicClient({ transport: http(url, { timeout: 5_000, retryCount: 2 }) }).getChainId())
 }
 
-const ERRORS_ABI = [...vaultAbi, ...testDollarAbi, ...passAbi].filter((entry) => entry.type === 'error')
+const ERRORS_ABI = [...vaultAbi, ...testDollarAbi, ...passAbi, ...subscriptionAbi].filter((entry) => entry.type === 'error')
 
 /** The revert in words, like `InsufficientFree(5, 3)`, or undefined when `thrown` is not a revert. */
 export function revertReason(thrown: unknown): string | undefined {

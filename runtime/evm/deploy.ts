@@ -1,6 +1,6 @@
 /**
- * Puts the test dollar, the vault and the passes on a development chain, always at the same addresses: they are
- * created by the devnet's deployer key at nonces 0, 1 and 2. Also hands out gas there. Used by
+ * Puts the test dollar, the vault, the passes and the subscriptions on a development chain, always at the same
+ * addresses: they are created by the devnet's deployer key at nonces 0 to 3. Also hands out gas there. Used by
  * `examples/devnet` and by tests; on any other chain the addresses are configuration.
  */
 import { createHash } from 'node:crypto'
@@ -9,8 +9,10 @@ import { AigenError } from '../../schemas/error.ts'
 import type { Hex, WalletSigner } from '../ports/signer.ts'
 import { chainClient, onChain, type ClientOptions } from './client.ts'
 import { passAbi, passBytecode } from './contracts/pass.gen.ts'
+import { subscriptionAbi, subscriptionBytecode } from './contracts/subscription.gen.ts'
 import { testDollarAbi, testDollarBytecode } from './contracts/test-dollar.gen.ts'
 import { vaultAbi, vaultBytecode } from './contracts/vault.gen.ts'
+import { testWalletAbi, testWalletBytecode } from './contracts/test-wallet.gen.ts'
 import { nativeSigner } from './native-signer.ts'
 import { signTransaction } from './transaction.ts'
 
@@ -20,6 +22,8 @@ export interface Deployment {
   readonly token: Hex
   /** The pass contract. */
   readonly passes: Hex
+  /** The subscription contract. */
+  readonly subscriptions: Hex
 }
 
 /** A public key of no worth: whoever reads this can sign with it, on development chains only. */
@@ -29,6 +33,14 @@ const TEN_COINS = 10n ** 19n
 const DEPLOY_GAS = 8_000_000n
 const RECEIPT_MS = 15_000
 
+/** What is created, by nonce. */
+const CONTRACTS: readonly Hex[] = [
+  encodeDeployData({ abi: testDollarAbi, bytecode: testDollarBytecode }),
+  encodeDeployData({ abi: vaultAbi, bytecode: vaultBytecode }),
+  encodeDeployData({ abi: passAbi, bytecode: passBytecode, args: [] }),
+  encodeDeployData({ abi: subscriptionAbi, bytecode: subscriptionBytecode, args: [] }),
+]
+
 /**
  * Addresses of the contracts, deployed if they are not there yet; repeatable.
  * `chain.reverted` when the chain is not a development chain (it must grant balances).
@@ -36,20 +48,17 @@ const RECEIPT_MS = 15_000
 export async function deployDevnet(options: ClientOptions): Promise<Deployment> {
   const client = chainClient(options)
   const deployer = devnetDeployer()
-  const token = getContractAddress({ from: deployer.address, nonce: 0n }).toLowerCase() as Hex
-  const contract = getContractAddress({ from: deployer.address, nonce: 1n }).toLowerCase() as Hex
-  const passes = getContractAddress({ from: deployer.address, nonce: 2n }).toLowerCase() as Hex
   const nonce = await onChain(() => client.getTransactionCount({ address: deployer.address }))
-  if (nonce < 3) await grantGas(client, deployer.address)
-  if (nonce < 1) await create(client, options, deployer, 0, encodeDeployData({ abi: testDollarAbi, bytecode: testDollarBytecode }))
-  if (nonce < 2) await create(client, options, deployer, 1, encodeDeployData({ abi: vaultAbi, bytecode: vaultBytecode }))
-  if (nonce < 3) await create(client, options, deployer, 2, encodeDeployData({ abi: passAbi, bytecode: passBytecode, args: [] }))
-  for (const address of [token, contract, passes]) {
+  if (nonce < CONTRACTS.length) await grantGas(client, deployer.address)
+  for (let next = nonce; next < CONTRACTS.length; next += 1) await create(client, options, deployer, next, CONTRACTS[next]!)
+  const addresses = CONTRACTS.map((_, at) => getContractAddress({ from: deployer.address, nonce: BigInt(at) }).toLowerCase() as Hex)
+  for (const address of addresses) {
     if (await onChain(() => client.getCode({ address })) === undefined) {
       throw new AigenError('chain.reverted', `There is no contract at ${address}: the deployer key was used for something else.`)
     }
   }
-  return { contract, token, passes }
+  const [token, contract, passes, subscriptions] = addresses as [Hex, Hex, Hex, Hex]
+  return { contract, token, passes, subscriptions }
 }
 
 async function create(client: PublicClient, options: ClientOptions, deployer: WalletSigner, nonce: number, data: Hex): Promise<void> {
@@ -60,6 +69,15 @@ async function create(client: PublicClient, options: ClientOptions, deployer: Wa
     const receipt = await client.waitForTransactionReceipt({ hash, timeout: RECEIPT_MS, pollingInterval: 50 })
     if (receipt.status !== 'success') throw new AigenError('chain.reverted', 'The contract could not be created.')
   })
+}
+
+/** Address of a new contract wallet for which `key` signs (contracts/TestWallet.sol); development chains only. */
+export async function deployWallet(options: ClientOptions, key: Hex): Promise<Hex> {
+  const client = chainClient(options)
+  const deployer = devnetDeployer()
+  const nonce = await onChain(() => client.getTransactionCount({ address: deployer.address }))
+  await create(client, options, deployer, nonce, encodeDeployData({ abi: testWalletAbi, bytecode: testWalletBytecode, args: [key] }))
+  return getContractAddress({ from: deployer.address, nonce: BigInt(nonce) }).toLowerCase() as Hex
 }
 
 /** Gives each account ten coins for gas where it has fewer than five; development chains only. */

@@ -20,8 +20,8 @@ export function evmPasses(client: PublicClient, contract: Hex): Passes {
     contract: lower(contract),
     id: passId,
     passClass: (id) => onChain(async () => {
-      const { provider, token, price, period, ahead } = await client.readContract({ ...pass, functionName: 'classOf', args: [BigInt(id)] })
-      return BigInt(provider) === 0n ? undefined : { id: lower(id), provider: lower(provider), token: lower(token), price, period, ahead }
+      const { provider, token, price, period, ahead, quota } = await client.readContract({ ...pass, functionName: 'classOf', args: [BigInt(id)] })
+      return BigInt(provider) === 0n ? undefined : { id: lower(id), provider: lower(provider), token: lower(token), price, period, ahead, quota: Number(quota) }
     }),
     pass: (id, holder) => onChain(async () => ({ expiresAt: await client.readContract({ ...pass, functionName: 'expiresAt', args: [BigInt(id), holder] }) })),
   }
@@ -32,8 +32,8 @@ export function passCall(write: PassWrite, { token, passes }: Pick<RailTerms, 't
   if (passes === undefined) throw new AigenError('chain.reverted', 'No pass contract is known on this chain.')
   switch (write.kind) {
     case 'pass-class': {
-      const { number, price, period, ahead } = write
-      return { to: passes, data: encodeFunctionData({ abi: passAbi, functionName: 'register', args: [BigInt(number), token, price, period, ahead] }) }
+      const { number, price, period, ahead, quota } = write
+      return { to: passes, data: encodeFunctionData({ abi: passAbi, functionName: 'register', args: [BigInt(number), token, price, period, ahead, BigInt(quota)] }) }
     }
     case 'pass-approve':
       return { to: token, data: encodeFunctionData({ abi: testDollarAbi, functionName: 'approve', args: [passes, write.amount] }) }

@@ -3,7 +3,7 @@
  * Used by the EVM rail and the memory rail, so that a voucher is the same bytes in both (D10).
  */
 import { AigenError } from '../../schemas/error.ts'
-import type { DepositAuthorisation, Rail, RailTerms } from '../ports/rail.ts'
+import type { DepositAuthorisation, DepositOrder, Rail, RailTerms } from '../ports/rail.ts'
 import type { Hex } from '../ports/signer.ts'
 import { recoverAddress } from './native-signer.ts'
 import { VaultTypedData } from './typed-data.ts'
@@ -11,15 +11,22 @@ import { VaultTypedData } from './typed-data.ts'
 /** Everything of `Rail` that needs no chain; microseconds a call. */
 export function railSigning(terms: Pick<RailTerms, 'chainId' | 'contract' | 'token' | 'tokenDomain'>) {
   const typed = new VaultTypedData(terms.chainId, terms.contract, terms.token)
-  const deposit = (authorisation: DepositAuthorisation): Uint8Array => {
+  const domain = (): NonNullable<RailTerms['tokenDomain']> => {
     if (!terms.tokenDomain) throw new AigenError('input.invalid', 'The token takes no signed authorisations.')
-    return typed.deposit(authorisation, terms.tokenDomain)
+    return terms.tokenDomain
   }
+  const deposit = (authorisation: DepositAuthorisation): Uint8Array => typed.deposit(authorisation, domain())
   return {
     /** Who authorised the deposit; `auth.forged` where the signature recovers nothing. */
     recoverDeposit: (authorisation: DepositAuthorisation, signature: Hex) => recoverAddress(deposit(authorisation), signature),
     depositNonce: (authorisation: DepositAuthorisation) => typed.depositNonce(authorisation),
     signDeposit: (authorisation, signer) => signer.sign(deposit(authorisation)),
+    signDepositOrder: (order, signer) => signer.sign(typed.depositOrder(order)),
+    recoverDepositOrder: (order, signature) => recoverAddress(typed.depositOrder(order), signature),
+    depositOrderDigest: (order: DepositOrder) => typed.depositOrder(order),
+    signPermit: (order, nonce, signer) => signer.sign(typed.permit(order, nonce, domain())),
+    /** Who permitted it; `auth.forged` where the signature recovers nothing. */
+    recoverPermit: (order: DepositOrder, nonce: bigint, signature: Hex) => recoverAddress(typed.permit(order, nonce, domain()), signature),
     signReserve: (order, signer) => signer.sign(typed.reserve(order)),
     recoverReserve: (order, signature) => recoverAddress(typed.reserve(order), signature),
     vaultId: (vault) => typed.vaultId(vault),

@@ -5,9 +5,10 @@ import { join } from 'node:path'
 import { memoryWallet } from '../memory/signer.ts'
 import { passesContract } from '../ports/passes.contract.ts'
 import { railContract, type RailHarness } from '../ports/rail.contract.ts'
+import { subscriptionsContract } from '../ports/subscriptions.contract.ts'
 import { startAnvil } from './anvil.ts'
 import { chainClient } from './client.ts'
-import { deployDevnet, fundGas } from './deploy.ts'
+import { deployDevnet, deployWallet, fundGas } from './deploy.ts'
 import { railSigning } from './rail-signing.ts'
 import { evmRail } from './rail.ts'
 
@@ -29,6 +30,7 @@ async function harness(): Promise<RailHarness> {
       await fundGas(options, [signer.address])
       return signer
     },
+    wallet: (key) => deployWallet(options, key.address),
     // A block at that second, so that estimates see it too, and the next one in the same second.
     at: async (time) => {
       const rpc = (method: string, params: unknown[]) => client.request({ method, params } as never)
@@ -45,3 +47,4 @@ async function harness(): Promise<RailHarness> {
 
 railContract('evm', harness)
 passesContract('evm', harness)
+subscriptionsContract('evm', harness)

@@ -16,6 +16,7 @@ import { vaultAbi } from './contracts/vault.gen.ts'
 import { fromHex } from './hex.ts'
 import { evmPasses } from './passes.ts'
 import { railSigning } from './rail-signing.ts'
+import { evmSubscriptions } from './subscriptions.ts'
 import { callOf, signTransaction } from './transaction.ts'
 
 export interface EvmRailOptions extends ClientOptions {
@@ -23,6 +24,8 @@ export interface EvmRailOptions extends ClientOptions {
   readonly token: Hex
   /** The pass contract; without it nothing is sold by subscription. */
   readonly passes?: Hex
+  /** The subscription contract; without it none are sold that can be given away. */
+  readonly subscriptions?: Hex
 }
 
 /** Room above the estimate: a batch whose rows change until it is mined must not run out. */
@@ -43,7 +46,7 @@ const lower = (hex: string): Hex => hex.toLowerCase() as Hex
 export async function evmRail(options: EvmRailOptions): Promise<Rail> {
   const client = chainClient(options)
   const token = { address: options.token, abi: testDollarAbi } as const
-  const [chainId, code, decimals, symbol, domain, passCode] = await onChain(() => Promise.all([
+  const [chainId, code, decimals, symbol, domain, passCode, subscriptionCode] = await onChain(() => Promise.all([
     client.getChainId(),
     client.getCode({ address: options.contract }),
     client.readContract({ ...token, functionName: 'decimals' }),
@@ -51,17 +54,24 @@ export async function evmRail(options: EvmRailOptions): Promise<Rail> {
     // A token without a domain (EIP-5267) of its own takes no signed authorisations that we could make.
     client.readContract({ ...token, functionName: 'eip712Domain' }).catch(() => undefined),
     options.passes === undefined ? undefined : client.getCode({ address: options.passes }),
+    options.subscriptions === undefined ? undefined : client.getCode({ address: options.subscriptions }),
   ]))
   if (chainId !== options.chainId) throw new AigenError('chain.reverted', `The chain is ${chainId}, not ${options.chainId}.`)
   if (code === undefined) throw new AigenError('chain.reverted', `There is no contract at ${options.contract}.`)
   if (options.passes !== undefined && passCode === undefined) throw new AigenError('chain.reverted', `There is no contract at ${options.passes}.`)
+  if (options.subscriptions !== undefined && subscriptionCode === undefined) throw new AigenError('chain.reverted', `There is no contract at ${options.subscriptions}.`)
   const terms: RailTerms = {
     chainId, contract: lower(options.contract), token: lower(options.token), decimals, symbol,
     ...(domain === undefined ? {} : { tokenDomain: { name: domain[1], version: domain[2] } }),
     asset: `eip155:${chainId}/erc20:${lower(options.token)}`,
     ...(options.passes === undefined ? {} : { passes: lower(options.passes) }),
+    ...(options.subscriptions === undefined ? {} : { subscriptions: lower(options.subscriptions) }),
   }
-  return { terms, ...(terms.passes === undefined ? {} : { passes: evmPasses(client, terms.passes) }), proofs: evmProofs(client), ...railSigning(terms), ...reads(client, terms), ...writes(client, terms) }
+  const sold = {
+    ...(terms.passes === undefined ? {} : { passes: evmPasses(client, terms.passes) }),
+    ...(terms.subscriptions === undefined ? {} : { subscriptions: evmSubscriptions(client, terms.subscriptions) }),
+  }
+  return { terms, ...sold, proofs: evmProofs(client), ...railSigning(terms), ...reads(client, terms), ...writes(client, terms) }
 }
 
 function reads(client: PublicClient, terms: RailTerms) {
@@ -90,6 +100,8 @@ function reads(client: PublicClient, terms: RailTerms) {
     }),
     balance: (account) => onChain(() =>
       client.readContract({ address: terms.token, abi: testDollarAbi, functionName: 'balanceOf', args: [account] })),
+    permitNonce: (account) => onChain(() =>
+      client.readContract({ address: terms.token, abi: testDollarAbi, functionName: 'nonces', args: [account] })),
     credit: (account) => onChain(() => client.readContract({ ...vault, functionName: 'creditOf', args: [terms.token, account] })),
     ruling: (voucher) => onChain(async () => {
       const [ruled, payeeAmount] = await client.readContract({ ...vault, functionName: 'rulingOf', args: [voucher] })
@@ -106,7 +118,7 @@ function writes(client: PublicClient, terms: RailTerms) {
   return {
     nonce: (account) => onChain(() => client.getTransactionCount({ address: account, blockTag: 'latest' })),
     prepare: async (write, signer, nonce, bump = 0) => {
-      const { to, data } = encoded(write, terms)
+      const { to, data } = encoded(write, signer.address, terms)
       const [gas, fees] = await onChain(() => Promise.all([
         client.estimateGas({ account: signer.address, to, data }), client.estimateFeesPerGas(),
       ]))
@@ -149,9 +161,9 @@ function writes(client: PublicClient, terms: RailTerms) {
  * The call, or `input.invalid` for a field that does not fit its type, before the chain is asked:
  * viem lets text that is no hex through, and the chain's complaint about it looks like an outage.
  */
-function encoded(write: RailWrite, terms: RailTerms): ReturnType<typeof callOf> {
+function encoded(write: RailWrite, from: Hex, terms: RailTerms): ReturnType<typeof callOf> {
   try {
-    const call = callOf(write, terms)
+    const call = callOf(write, from, terms)
     fromHex(call.data)
     return call
   } catch (thrown) {

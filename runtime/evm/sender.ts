@@ -16,7 +16,7 @@ const HISTORY_MAX = 32
 const HISTORY_DIGITS_MAX = 256 * 1024
 
 /** Writes that set an absolute state or are refused the second time: mined twice they do what they do once. */
-const REPEATABLE: ReadonlySet<RailWriteJson['kind']> = new Set(['approve', 'reserve', 'reserve-ordered', 'open-authorised', 'claim', 'release', 'exit', 'finalize', 'collect', 'rule', 'pass-class', 'pass-approve'])
+const REPEATABLE: ReadonlySet<RailWriteJson['kind']> = new Set(['approve', 'reserve', 'reserve-ordered', 'open-authorised', 'open-permitted', 'claim', 'release', 'exit', 'finalize', 'collect', 'rule', 'pass-class', 'pass-approve', 'subscription-plan', 'subscription-close', 'subscription-approve', 'subscription-buy', 'subscription-cancel'])
 
 export interface SendRequest {
   /** The asker's name for this write; the same key is the same write. */

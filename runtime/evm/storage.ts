@@ -18,10 +18,12 @@ export interface TokenLayout {
   readonly balances: number
   /** EIP-3009: account → nonce → used. */
   readonly authorisations: number
+  /** EIP-2612: account → next nonce of a permit. */
+  readonly nonces: number
 }
 
 /** The devnet's dollar (OpenZeppelin's ERC-20 with Permit and ERC-3009). */
-export const TEST_DOLLAR_LAYOUT: TokenLayout = { balances: 0, authorisations: 8 }
+export const TEST_DOLLAR_LAYOUT: TokenLayout = { balances: 0, authorisations: 8, nonces: 7 }
 
 const word = (value: Hex | number | bigint): Uint8Array =>
   fromHex(`0x${(typeof value === 'string' ? value.slice(2) : value.toString(16)).padStart(64, '0')}`, 32)
@@ -35,6 +37,7 @@ export const vaultSlots = (vault: Hex): Hex[] => rows(entry(vault, word(VAULTS))
 export const creditSlot = (token: Hex, account: Hex): Hex => toHex(entry(account, entry(token, word(CREDITS))))
 export const rulingSlot = (voucher: Hex): Hex => toHex(entry(voucher, word(RULINGS)))
 export const balanceSlot = (layout: TokenLayout, account: Hex): Hex => toHex(entry(account, word(layout.balances)))
+export const nonceSlot = (layout: TokenLayout, account: Hex): Hex => toHex(entry(account, word(layout.nonces)))
 export const authorisationSlot = (layout: TokenLayout, account: Hex, nonce: Hex): Hex => toHex(entry(nonce, entry(account, word(layout.authorisations))))
 
 const part = (value: bigint, at: number, bytes: number): bigint => (value >> BigInt(8 * at)) & ((1n << BigInt(8 * bytes)) - 1n)

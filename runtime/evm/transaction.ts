@@ -10,6 +10,7 @@ import { testDollarAbi } from './contracts/test-dollar.gen.ts'
 import { vaultAbi } from './contracts/vault.gen.ts'
 import { fromHex } from './hex.ts'
 import { passCall } from './passes.ts'
+import { subscriptionCall } from './subscriptions.ts'
 
 const ZERO_HASH: Hex = `0x${'00'.repeat(32)}`
 const ZERO_ADDRESS: Hex = `0x${'00'.repeat(20)}`
@@ -41,8 +42,8 @@ function reservations(reserves: readonly Reserve[]) {
   return bounded(reserves).map((row) => ({ payee: row.payee, number: BigInt(row.number), total: row.total }))
 }
 
-/** Whom the write calls and with what. `input.invalid` when it has no or too many rows. */
-export function callOf(write: RailWrite, terms: RailTerms): { readonly to: Hex, readonly data: Hex } {
+/** Whom the write of `from` calls and with what. `input.invalid` when it has no or too many rows. */
+export function callOf(write: RailWrite, from: Hex, terms: RailTerms): { readonly to: Hex, readonly data: Hex } {
   const { contract, token } = terms
   switch (write.kind) {
     case 'mint':
@@ -63,6 +64,11 @@ export function callOf(write: RailWrite, terms: RailTerms): { readonly to: Hex, 
       const terms = { ...vault, token, number: BigInt(vault.number) }
       const args = [terms, from, amount, BigInt(validAfter), BigInt(validBefore), salt, write.signature] as const
       return { to: contract, data: encodeFunctionData({ abi: vaultAbi, functionName: 'openWithAuthorization', args }) }
+    }
+    case 'open-permitted': {
+      const { vault, ...order } = write.order
+      const args = [{ ...vault, token, number: BigInt(vault.number) }, order, write.signature, write.permit] as const
+      return { to: contract, data: encodeFunctionData({ abi: vaultAbi, functionName: 'openWithPermit', args }) }
     }
     case 'reserve-ordered': {
       const { vault, reserves, validBefore } = write.order
@@ -92,6 +98,14 @@ export function callOf(write: RailWrite, terms: RailTerms): { readonly to: Hex, 
     case 'pass-approve':
     case 'pass-buy':
       return passCall(write, terms)
+    case 'subscription-plan':
+    case 'subscription-close':
+    case 'subscription-approve':
+    case 'subscription-buy':
+    case 'subscription-renew':
+    case 'subscription-cancel':
+    case 'subscription-give':
+      return subscriptionCall(write, from, terms)
   }
 }
 

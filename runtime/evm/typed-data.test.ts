@@ -32,6 +32,14 @@ const TYPES = {
   ],
   Ruling: [{ name: 'voucherHash', type: 'bytes32' }, { name: 'payeeAmount', type: 'uint128' }],
   Release: [{ name: 'laneId', type: 'bytes32' }, { name: 'finalClaimed', type: 'uint128' }],
+  Deposit: [
+    { name: 'vaultId', type: 'bytes32' }, { name: 'from', type: 'address' }, { name: 'amount', type: 'uint128' },
+    { name: 'validBefore', type: 'uint48' }, { name: 'salt', type: 'bytes32' },
+  ],
+  Permit: [
+    { name: 'owner', type: 'address' }, { name: 'spender', type: 'address' }, { name: 'value', type: 'uint256' },
+    { name: 'nonce', type: 'uint256' }, { name: 'deadline', type: 'uint256' },
+  ],
   NodeAuthorisation: [
     { name: 'wallet', type: 'address' }, { name: 'node', type: 'bytes32' }, { name: 'notBefore', type: 'uint64' },
     { name: 'notAfter', type: 'uint64' },
@@ -67,6 +75,20 @@ describe('typed data', () => {
       expect(toHex(nodeAuthorisationDigest({ wallet, node, notBefore, notAfter }))).toBe(hashTypedData({
         domain: { name: 'AIGEN', version: '1' }, types: TYPES, primaryType: 'NodeAuthorisation',
         message: { wallet, node: id, notBefore: BigInt(notBefore), notAfter: BigInt(notAfter) },
+      }))
+    }))
+  })
+
+  it('digests deposit orders and their permits as viem does', () => {
+    fc.assert(fc.property(address, uint128, uint48, hash, safe, (from, amount, validBefore, salt, nonce) => {
+      const vault = { owner: from, voucherKey: CONTRACT, delay: 60, number: 1 }
+      const order = { vault, from, amount, validBefore, salt }
+      expect(toHex(typed.depositOrder(order)))
+        .toBe(hashTypedData({ domain, types: TYPES, primaryType: 'Deposit', message: { vaultId: typed.vaultId(vault), from, amount, validBefore, salt } }))
+      const token = { name: 'AIGEN Test Dollar', version: '1' }
+      expect(toHex(typed.permit(order, BigInt(nonce), token))).toBe(hashTypedData({
+        domain: { ...token, chainId: CHAIN, verifyingContract: TOKEN }, types: TYPES, primaryType: 'Permit',
+        message: { owner: from, spender: CONTRACT, value: amount, nonce: BigInt(nonce), deadline: BigInt(validBefore) },
       }))
     }))
   })

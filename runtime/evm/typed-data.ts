@@ -5,7 +5,7 @@
  * test holds every digest equal (reference/payments.md, Signatures). Used by both rails and by
  * `runtime/identity`.
  */
-import type { DepositAuthorisation, EscrowVoucher, Release, ReserveOrder, Ruling, VaultTerms, Voucher } from '../ports/rail.ts'
+import type { DepositAuthorisation, DepositOrder, EscrowVoucher, RailTerms, Release, ReserveOrder, Ruling, VaultTerms, Voucher } from '../ports/rail.ts'
 import type { Hex } from '../ports/signer.ts'
 import { putHex, putUint, toHex } from './hex.ts'
 import { keccak } from './keccak.ts'
@@ -28,6 +28,8 @@ const RESERVE = keccakText(
 const RECEIVE = keccakText(
   'ReceiveWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)',
 )
+const DEPOSIT = keccakText('Deposit(bytes32 vaultId,address from,uint128 amount,uint48 validBefore,bytes32 salt)')
+const PERMIT = keccakText('Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)')
 const NODE_AUTHORISATION = keccakText('NodeAuthorisation(address wallet,bytes32 node,uint64 notBefore,uint64 notAfter)')
 const DOMAIN_OF_CHAIN = keccakText('EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)')
 const DOMAIN_OF_NONE = keccakText('EIP712Domain(string name,string version)')
@@ -82,6 +84,8 @@ function typedDigest(separator: Uint8Array, struct: Uint8Array): Uint8Array {
   buffer.set(struct, 34)
   return keccak(buffer)
 }
+
+type TokenDomain = NonNullable<RailTerms['tokenDomain']>
 
 /** Digests in the domain of one vault contract on one chain; make it once per rail. */
 export class VaultTypedData {
@@ -147,12 +151,26 @@ export class VaultTypedData {
     return new Words(2).hash(this.vaultId(vault)).hash(salt).keccak()
   }
 
-  /** What who deposits signs, in the domain of the token. */
-  deposit(authorisation: DepositAuthorisation, domain: { readonly name: string, readonly version: string }): Uint8Array {
-    const { from, amount, validAfter, validBefore } = authorisation
-    const separator = new Words(5).bytes(DOMAIN_OF_CHAIN).bytes(keccakText(domain.name)).bytes(keccakText(domain.version))
+  depositOrder({ vault, from, amount, validBefore, salt }: DepositOrder): Uint8Array {
+    return typedDigest(this.#separator, new Words(6).bytes(DEPOSIT).hash(this.vaultId(vault)).address(from).uint(amount, 128)
+      .uint(validBefore, 48).hash(salt).keccak())
+  }
+
+  /** The permit of an order, in the domain of the token. */
+  permit({ from, amount, validBefore }: DepositOrder, nonce: bigint, domain: TokenDomain): Uint8Array {
+    return typedDigest(this.#tokenSeparator(domain), new Words(6).bytes(PERMIT).address(from).address(this.#contract).uint(amount, 128)
+      .uint(nonce, 256).uint(validBefore, 48).keccak())
+  }
+
+  #tokenSeparator({ name, version }: TokenDomain): Uint8Array {
+    return new Words(5).bytes(DOMAIN_OF_CHAIN).bytes(keccakText(name)).bytes(keccakText(version))
       .uint(this.#chainId, 256).address(this.#token).keccak()
-    return typedDigest(separator, new Words(7).bytes(RECEIVE).address(from).address(this.#contract).uint(amount, 128)
+  }
+
+  /** What who deposits signs, in the domain of the token. */
+  deposit(authorisation: DepositAuthorisation, domain: TokenDomain): Uint8Array {
+    const { from, amount, validAfter, validBefore } = authorisation
+    return typedDigest(this.#tokenSeparator(domain), new Words(7).bytes(RECEIVE).address(from).address(this.#contract).uint(amount, 128)
       .uint(validAfter, 64).uint(validBefore, 64).bytes(this.depositNonce(authorisation)).keccak())
   }
 }

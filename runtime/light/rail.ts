@@ -10,7 +10,7 @@ import { canonicalBytes, sha256 } from '../../schemas/canonical.ts'
 import { AigenError, asError } from '../../schemas/error.ts'
 import { fromHex, toHex } from '../evm/hex.ts'
 import { railSigning } from '../evm/rail-signing.ts'
-import { authorisationSlot, balanceSlot, creditSlot, laneOf, laneSlots, rulingSlot, vaultOf, vaultSlots, type TokenLayout, type VaultWords } from '../evm/storage.ts'
+import { authorisationSlot, balanceSlot, creditSlot, laneOf, laneSlots, nonceSlot, rulingSlot, vaultOf, vaultSlots, type TokenLayout, type VaultWords } from '../evm/storage.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Random } from '../ports/random.ts'
 import { decodeWrite, encodeWrite, type RailWriteJson } from '../ports/rail-json.ts'
@@ -190,6 +190,7 @@ export function lightRail({ terms, layout, clock, random }: LightRailOptions): L
       return { id: lower(id), ...state }
     },
     balance: async (account) => (await read(terms.token, [balanceSlot(layout, account)])).words[0]!,
+    permitNonce: async (account) => (await read(terms.token, [nonceSlot(layout, account)])).words[0]!,
     credit: async (account) => (await contractWords([creditSlot(terms.token, account)])).words[0]!,
     ruling: async (voucher) => {
       const [ruled] = (await contractWords([rulingSlot(voucher)])).words

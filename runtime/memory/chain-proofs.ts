@@ -7,7 +7,7 @@ import { createMerkleProof, MerklePatriciaTrie } from '@ethereumjs/mpt'
 import { RLP } from '@ethereumjs/rlp'
 import { fromHex, toHex } from '../evm/hex.ts'
 import { keccak } from '../evm/keccak.ts'
-import { authorisationSlot, balanceSlot, creditSlot, laneSlots, laneWords, rulingSlot, TEST_DOLLAR_LAYOUT, vaultSlots, vaultWords } from '../evm/storage.ts'
+import { authorisationSlot, balanceSlot, creditSlot, laneSlots, laneWords, nonceSlot, rulingSlot, TEST_DOLLAR_LAYOUT, vaultSlots, vaultWords } from '../evm/storage.ts'
 import type { ChainProofs } from '../ports/chain-proofs.ts'
 import type { Hex } from '../ports/signer.ts'
 import type { Ledger } from './ledger.ts'
@@ -85,6 +85,7 @@ function vaultStorage(ledger: Ledger, token: Hex): [Hex, bigint][] {
 function tokenStorage(ledger: Ledger): [Hex, bigint][] {
   return [
     ...[...ledger.balances].map(([account, amount]): [Hex, bigint] => [balanceSlot(TEST_DOLLAR_LAYOUT, account), amount]),
+    ...[...ledger.permits].map(([account, nonce]): [Hex, bigint] => [nonceSlot(TEST_DOLLAR_LAYOUT, account), nonce]),
     ...[...ledger.authorisations].map((used): [Hex, bigint] => {
       const [account, nonce] = used.split('.') as [Hex, Hex]
       return [authorisationSlot(TEST_DOLLAR_LAYOUT, account, nonce), 1n]

@@ -6,6 +6,7 @@
 import type { PassClass } from '../ports/passes.ts'
 import type { LaneState, VaultState } from '../ports/rail.ts'
 import type { Hex } from '../ports/signer.ts'
+import type { Plan, Subscription } from '../ports/subscriptions.ts'
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
 export type Vault = Mutable<VaultState>
@@ -28,10 +29,24 @@ export interface Ledger {
   readonly passes: Map<string, number>
   /** What the pass contract may draw from each account. */
   readonly passAllowances: Map<Hex, bigint>
+  /** Next nonces of permits. */
+  readonly permits: Map<Hex, bigint>
+  /** Deposit orders that were used, by their digest. */
+  readonly orders: Set<Hex>
+  readonly plans: Map<Hex, Mutable<Plan>>
+  readonly subscriptions: Map<Hex, Mutable<Subscription>>
+  /** What the subscription contract may draw from each account. */
+  readonly subscriptionAllowances: Map<Hex, bigint>
+  /** Which subscription changed in which block, the oldest first. */
+  readonly subscriptionChanges: { readonly block: number, readonly id: Hex }[]
 }
 
 export function emptyLedger(): Ledger {
-  return { balances: new Map(), allowances: new Map(), vaults: new Map(), lanes: new Map(), credits: new Map(), rulings: new Map(), authorisations: new Set(), passClasses: new Map(), passes: new Map(), passAllowances: new Map() }
+  return {
+    balances: new Map(), allowances: new Map(), vaults: new Map(), lanes: new Map(), credits: new Map(), rulings: new Map(), authorisations: new Set(),
+    passClasses: new Map(), passes: new Map(), passAllowances: new Map(), permits: new Map(), orders: new Set(),
+    plans: new Map(), subscriptions: new Map(), subscriptionAllowances: new Map(), subscriptionChanges: [],
+  }
 }
 
 export function add(map: Map<Hex, bigint>, key: Hex, amount: bigint): void {

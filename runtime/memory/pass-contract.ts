@@ -37,12 +37,12 @@ export function passKey(id: Hex, holder: Hex): string {
 export function executePass(ledger: Ledger, write: PassWrite, from: Hex, dry: boolean, { contract, token, now }: PassContractOptions): void {
   switch (write.kind) {
     case 'pass-class': {
-      const { number, price, period, ahead } = write
+      const { number, price, period, ahead, quota } = write
       if (price <= 0n || period <= 0 || period > PERIOD_MAX || ahead <= 0 || ahead > AHEAD_MAX) revert('BadClass()')
       const id = passId(from, number)
       const known = ledger.passClasses.get(id)
-      if (known && (known.price !== price || known.period !== period || known.ahead !== ahead)) revert(`OtherTerms(${BigInt(id)})`)
-      if (!dry && !known) ledger.passClasses.set(id, { id, provider: from, token, price, period, ahead })
+      if (known && (known.price !== price || known.period !== period || known.ahead !== ahead || known.quota !== quota)) revert(`OtherTerms(${BigInt(id)})`)
+      if (!dry && !known) ledger.passClasses.set(id, { id, provider: from, token, price, period, ahead, quota })
       return
     }
     case 'pass-approve':

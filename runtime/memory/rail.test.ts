@@ -5,7 +5,8 @@ import type { Clock } from '../ports/clock.ts'
 import { passesContract } from '../ports/passes.contract.ts'
 import { railContract, type RailHarness } from '../ports/rail.contract.ts'
 import type { Rail, RailWrite } from '../ports/rail.ts'
-import type { WalletSigner } from '../ports/signer.ts'
+import { subscriptionsContract } from '../ports/subscriptions.contract.ts'
+import type { Hex, WalletSigner } from '../ports/signer.ts'
 import { MemoryRail } from './rail.ts'
 import { memoryWallet } from './signer.ts'
 
@@ -33,6 +34,11 @@ async function harness(): Promise<RailHarness> {
       chain: railSigning({ ...rail.terms, chainId: 1 }).signVoucher,
     },
     account: async () => memoryWallet(`rail ${accounts += 1}`),
+    wallet: async (key) => {
+      const address = memoryWallet(`contract wallet ${accounts += 1}`).address.toLowerCase() as Hex
+      rail.wallet(address, key.address)
+      return address
+    },
     at: async (time) => clock.set(time),
     stop: async () => {
       expect(rail.imbalance()).toBe(0n)
@@ -42,6 +48,7 @@ async function harness(): Promise<RailHarness> {
 
 railContract('memory', harness)
 passesContract('memory', harness)
+subscriptionsContract('memory', harness)
 
 it('credits a payee that cannot receive, who fetches it later', async () => {
   const rail = new MemoryRail({ clock: fakeClock() })

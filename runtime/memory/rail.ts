@@ -10,11 +10,13 @@ import { railSigning } from '../evm/rail-signing.ts'
 import type { ChainProofs } from '../ports/chain-proofs.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Passes } from '../ports/passes.ts'
+import type { Subscriptions } from '../ports/subscriptions.ts'
 import type { LaneState, PreparedWrite, Rail, RailTerms, RailWrite, VaultState, WriteOutcome } from '../ports/rail.ts'
 import type { Hex, WalletSigner } from '../ports/signer.ts'
 import { memoryProofs } from './chain-proofs.ts'
 import { imbalance, type Ledger } from './ledger.ts'
 import { executePass, isPassWrite, passKey } from './pass-contract.ts'
+import { executeSubscription, isSubscriptionWrite, memorySubscriptions } from './subscription-contract.ts'
 import { TransactionPool, type Mined } from './transaction-pool.ts'
 import { VaultContract } from './vault-contract.ts'
 
@@ -38,6 +40,7 @@ export class MemoryRail implements Rail {
   readonly terms: RailTerms
   proofs: ChainProofs
   readonly passes: Passes
+  readonly subscriptions: Subscriptions
   readonly #clock: Clock
   readonly #pure: ReturnType<typeof railSigning>
   readonly #vaults: VaultContract
@@ -48,12 +51,14 @@ export class MemoryRail implements Rail {
     const contract = lower(options.contract ?? `0x${'ca'.repeat(20)}`)
     const token = lower(options.token ?? `0x${'d0'.repeat(20)}`)
     const passes: Hex = `0x${'9a'.repeat(20)}`
-    this.terms = { chainId, contract, token, passes, asset: `eip155:${chainId}/erc20:${token}`, decimals: 6, symbol: 'USDC', tokenDomain: { name: 'AIGEN Test Dollar', version: '1' } }
+    const subscriptions: Hex = `0x${'5b'.repeat(20)}`
+    this.terms = { chainId, contract, token, passes, subscriptions, asset: `eip155:${chainId}/erc20:${token}`, decimals: 6, symbol: 'USDC', tokenDomain: { name: 'AIGEN Test Dollar', version: '1' } }
     this.#clock = options.clock
     this.#pure = railSigning(this.terms)
     this.#vaults = new VaultContract({ contract, signing: this.#pure, now: () => this.#now() })
     this.proofs = this.#prover()
     this.#pool = new TransactionPool((write, from) => this.#execute(write, from, false))
+    this.subscriptions = memorySubscriptions(subscriptions, () => this.#vaults.ledger, () => this.#pool.block)
     this.passes = {
       contract: passes,
       id: passId,
@@ -72,6 +77,9 @@ export class MemoryRail implements Rail {
   signRelease: Rail['signRelease'] = (release, signer) => this.#pure.signRelease(release, signer)
   recoverRelease: Rail['recoverRelease'] = (release, signature) => this.#pure.recoverRelease(release, signature)
   signDeposit: Rail['signDeposit'] = (authorisation, signer) => this.#pure.signDeposit(authorisation, signer)
+  signDepositOrder: Rail['signDepositOrder'] = (order, signer) => this.#pure.signDepositOrder(order, signer)
+  recoverDepositOrder: Rail['recoverDepositOrder'] = (order, signature) => this.#pure.recoverDepositOrder(order, signature)
+  signPermit: Rail['signPermit'] = (order, nonce, signer) => this.#pure.signPermit(order, nonce, signer)
   signReserve: Rail['signReserve'] = (order, signer) => this.#pure.signReserve(order, signer)
   recoverReserve: Rail['recoverReserve'] = (order, signature) => this.#pure.recoverReserve(order, signature)
   signRuling: Rail['signRuling'] = (ruling, signer) => this.#pure.signRuling(ruling, signer)
@@ -92,6 +100,10 @@ export class MemoryRail implements Rail {
 
   async balance(account: Hex): Promise<bigint> {
     return this.#vaults.ledger.balances.get(lower(account)) ?? 0n
+  }
+
+  async permitNonce(account: Hex): Promise<bigint> {
+    return this.#vaults.ledger.permits.get(lower(account)) ?? 0n
   }
 
   async credit(account: Hex): Promise<bigint> {
@@ -120,6 +132,11 @@ export class MemoryRail implements Rail {
   /** Makes transfers to the account fail, as a blacklisting token does, or work again. */
   bar(account: Hex, barred = true): void {
     this.#vaults.bar(account, barred)
+  }
+
+  /** Makes the account a contract wallet for which `key` signs (ERC-1271), as TestWallet.sol is one. */
+  wallet(account: Hex, key: Hex): void {
+    this.#vaults.wallets.set(lower(account), lower(key))
   }
 
   /** The chain as it is now, to go back to. */
@@ -155,6 +172,10 @@ export class MemoryRail implements Rail {
   }
 
   #execute(write: RailWrite, from: Hex, dry: boolean): ReturnType<VaultContract['execute']> {
+    if (isSubscriptionWrite(write)) {
+      executeSubscription(this.#vaults.ledger, write, from, dry, { contract: this.terms.subscriptions!, token: this.terms.token, now: () => this.#now(), block: () => this.#pool.block })
+      return { paid: [], refused: [] }
+    }
     if (!isPassWrite(write)) return this.#vaults.execute(write, from, dry)
     executePass(this.#vaults.ledger, write, from, dry, { contract: this.terms.passes!, token: this.terms.token, now: () => this.#now() })
     return { paid: [], refused: [] }

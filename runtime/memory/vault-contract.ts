@@ -7,6 +7,7 @@ import { AigenError } from '../../schemas/error.ts'
 import { fromHex, toHex } from '../evm/hex.ts'
 import type { railSigning } from '../evm/rail-signing.ts'
 import type { PassWrite } from '../ports/passes.ts'
+import type { SubscriptionWrite } from '../ports/subscriptions.ts'
 import {
   ROWS_MAX, type Claim, type EscrowVoucher, type PaidRow, type RailWrite, type Refusal, type RefusedRow, type Reserve, type VaultTerms,
 } from '../ports/rail.ts'
@@ -34,6 +35,8 @@ export interface VaultContractOptions {
 export class VaultContract {
   /** What it holds; replaced when the chain is set back. */
   ledger: Ledger = emptyLedger()
+  /** Contract wallets and the key that signs for each (ERC-1271). */
+  readonly wallets = new Map<Hex, Hex>()
   readonly #contract: Hex
   readonly #signing: ReturnType<typeof railSigning>
   readonly #now: () => number
@@ -52,7 +55,7 @@ export class VaultContract {
   }
 
   /** Runs the write as `from`; a `dry` run changes nothing. Every branch checks all before it changes anything. */
-  execute(write: Exclude<RailWrite, PassWrite>, from: Hex, dry: boolean): { paid: PaidRow[], refused: RefusedRow[] } {
+  execute(write: Exclude<RailWrite, PassWrite | SubscriptionWrite>, from: Hex, dry: boolean): { paid: PaidRow[], refused: RefusedRow[] } {
     const none = { paid: [], refused: [] }
     switch (write.kind) {
       case 'mint':
@@ -74,11 +77,14 @@ export class VaultContract {
       case 'open-authorised':
         this.#openAuthorised(write, dry)
         return none
+      case 'open-permitted':
+        this.#openPermitted(write, dry)
+        return none
       case 'reserve-ordered': {
         const vault = this.#vaultOf(write.order.vault)
         if (this.#now() >= write.order.validBefore) revert(`Late(${write.order.validBefore})`)
         rowCount(write.order.reserves.length)
-        if (!signed(() => this.#signing.recoverReserve(write.order, write.signature), vault.owner)) revert('BadSignature()')
+        if (!this.#signedByAccount(() => this.#signing.recoverReserve(write.order, write.signature), vault.owner)) revert('BadSignature()')
         this.#reserve(vault, write.order.reserves, dry)
         return none
       }
@@ -157,6 +163,30 @@ export class VaultContract {
     this.ledger.vaults.set(vault.id, vault)
   }
 
+  #openPermitted({ order, signature, permit }: Extract<RailWrite, { kind: 'open-permitted' }>, dry: boolean): void {
+    const from = lower(order.from)
+    const vault = this.#opened(order.vault)
+    if (this.#now() >= order.validBefore) revert(`Late(${order.validBefore})`)
+    const digest = toHex(this.#signing.depositOrderDigest(order))
+    if (this.ledger.orders.has(digest)) revert(`OrderUsed(${digest})`)
+    if (!this.#signedByAccount(() => this.#signing.recoverDepositOrder(order, signature), from)) revert('BadSignature()')
+    if (permit !== '0x' && fromHex(permit).length !== 65) revert('BadSignature()')
+    const nonce = this.ledger.permits.get(from) ?? 0n
+    // A permit that does not hold stops nothing: an allowance may be there.
+    const permitted = permit !== '0x' && signed(() => this.#signing.recoverPermit(order, nonce, permit), from)
+    this.#deposit(vault, order.amount, from, dry, permitted ? order.amount : undefined)
+    if (dry) return
+    if (permitted) this.ledger.permits.set(from, nonce + 1n)
+    this.ledger.orders.add(digest)
+    this.ledger.vaults.set(vault.id, vault)
+  }
+
+  /** Of who may be a contract wallet: its own key first, then the key that signs for it. */
+  #signedByAccount(recover: () => Hex, account: Hex): boolean {
+    const key = this.wallets.get(lower(account))
+    return signed(recover, account) || (key !== undefined && signed(recover, key))
+  }
+
   #opened(terms: VaultTerms): Vault {
     const id = this.#signing.vaultId(terms)
     const known = this.ledger.vaults.get(id)
@@ -166,8 +196,8 @@ export class VaultContract {
     return known ?? { ...terms, id, owner: lower(terms.owner), voucherKey: lower(terms.voucherKey), free: 0n }
   }
 
-  #deposit(vault: Vault, amount: bigint, from: Hex, dry: boolean): void {
-    const allowed = this.ledger.allowances.get(from) ?? 0n
+  #deposit(vault: Vault, amount: bigint, from: Hex, dry: boolean, permitted?: bigint): void {
+    const allowed = permitted ?? this.ledger.allowances.get(from) ?? 0n
     const balance = this.ledger.balances.get(from) ?? 0n
     if (amount > UINT128) revert('value out of range')
     if (allowed < amount) revert(`ERC20InsufficientAllowance(${this.#contract}, ${allowed}, ${amount})`)

@@ -17,8 +17,8 @@ import { systemRandom } from './system-random.ts'
 export interface Connections {
   readonly network: Credentials
   readonly journal: Credentials
-  /** `passes` is the contract of subscriptions, where the network has one. */
-  readonly chain: { readonly url: string; readonly chainId: number; readonly contract: `0x${string}`; readonly token: `0x${string}`; readonly passes?: `0x${string}` }
+  /** `passes` and `subscriptions` are the contracts of what is sold for a time, where the network has them. */
+  readonly chain: { readonly url: string; readonly chainId: number; readonly contract: `0x${string}`; readonly token: `0x${string}`; readonly passes?: `0x${string}`; readonly subscriptions?: `0x${string}` }
   /** The guardians of the network, from genesis. */
   readonly guardians?: GuardianSet
 }

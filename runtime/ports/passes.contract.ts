@@ -53,15 +53,16 @@ export function passesContract(name: string, make: () => Promise<RailHarness>): 
       expect(rail.prepare(write, signer, await rail.nonce(signer.address))).rejects.toMatchObject({ code: 'chain.reverted', message: expect.stringMatching(reason) })
 
     const expiry = async (who: WalletSigner): Promise<number> => (await passes.pass(id, lower(who.address))).expiresAt
-    const terms = { kind: 'pass-class', number: 7, price: PRICE, period: PERIOD, ahead: AHEAD } as const
+    const terms = { kind: 'pass-class', number: 7, price: PRICE, period: PERIOD, ahead: AHEAD, quota: 20 } as const
 
     it('registers a class once; other terms of the same number are refused', async () => {
       expect(await passes.passClass(id)).toBeUndefined()
       await refusedWith({ kind: 'pass-buy', pass: id, periods: 1 }, holder, /UnknownClass/)
       await send(terms, provider)
       await send(terms, provider)
-      expect(await passes.passClass(id)).toEqual({ id, provider: lower(provider.address), token: rail.terms.token, price: PRICE, period: PERIOD, ahead: AHEAD })
+      expect(await passes.passClass(id)).toEqual({ id, provider: lower(provider.address), token: rail.terms.token, price: PRICE, period: PERIOD, ahead: AHEAD, quota: 20 })
       await refusedWith({ ...terms, price: PRICE + 1n }, provider, /OtherTerms/)
+      await refusedWith({ ...terms, quota: 19 }, provider, /OtherTerms/)
       await refusedWith({ ...terms, number: 8, price: 0n }, provider, /BadClass/)
       await refusedWith({ ...terms, number: 8, period: 367 * 86_400 }, provider, /BadClass/)
       // Numbers are the provider's own.

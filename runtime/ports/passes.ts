@@ -19,6 +19,8 @@ export interface PassClass {
   readonly period: number
   /** Most periods that a pass may reach ahead of now. */
   readonly ahead: number
+  /** Most calls of one day (UTC) for one holder, counted by the provider; 0 for any number. */
+  readonly quota: number
 }
 
 export interface Passes {
@@ -34,7 +36,7 @@ export interface Passes {
 
 export type PassWrite =
   /** By the provider, in the rail's token; the same terms again change nothing, others of the same number revert. */
-  | { readonly kind: 'pass-class', readonly number: number, readonly price: bigint, readonly period: number, readonly ahead: number }
+  | { readonly kind: 'pass-class', readonly number: number, readonly price: bigint, readonly period: number, readonly ahead: number, readonly quota: number }
   /** Lets the pass contract draw `amount` of the account's tokens; needed before `pass-buy`. */
   | { readonly kind: 'pass-approve', readonly amount: bigint }
   /** Buys or renews for the account itself; the money goes to the provider in the same transaction. */

@@ -13,6 +13,8 @@ export interface RailHarness {
   readonly elsewhere: { readonly contract: Rail['signVoucher'], readonly chain: Rail['signVoucher'] }
   /** A new account with gas. */
   account(): Promise<WalletSigner>
+  /** A contract wallet for which `key` signs (ERC-1271). */
+  wallet(key: WalletSigner): Promise<Hex>
   /** The next write is mined in this second (never before the head's). */
   at(time: number): Promise<void>
   stop(): Promise<void>
@@ -375,6 +377,66 @@ export function railContract(name: string, make: () => Promise<RailHarness>): vo
       const late = { ...authorisation, salt: sha256(REF) }
       await harness.at(time + 50)
       await refusedWith({ kind: 'open-authorised', authorisation: late, signature: rail.signDeposit(late, owner) }, stranger, /ERC3009InvalidAuthorizationTime/)
+    })
+
+    it('deposits by the depositor’s order and permit, relayed by anybody, once and for one vault', async () => {
+      const time = await later()
+      await harness.at(time)
+      const depositor = await harness.account()
+      await send({ kind: 'mint', to: depositor.address, amount: 100n }, stranger)
+      const free = await freeOf()
+      const order = { vault: terms, from: lower(depositor.address), amount: 40n, validBefore: time + 50, salt: REF }
+      const signature = rail.signDepositOrder(order, depositor)
+      expect(rail.recoverDepositOrder(order, signature)).toBe(order.from)
+      const nonce = await rail.permitNonce(depositor.address)
+      const permit = rail.signPermit(order, nonce, depositor)
+      const write = { kind: 'open-permitted', order, signature, permit } as const
+      // A permit names no vault: who takes it to another one, or asks for more, lacks the order.
+      await refusedWith({ ...write, order: { ...order, vault: { ...terms, owner: lower(stranger.address) } } }, stranger, /BadSignature/)
+      await refusedWith({ ...write, order: { ...order, amount: 41n } }, stranger, /BadSignature/)
+      await refusedWith({ ...write, signature: rail.signDepositOrder(order, stranger) }, stranger, /BadSignature/)
+      await refusedWith({ ...write, signature: highS(signature) }, stranger, /BadSignature/)
+      await refusedWith({ ...write, permit: '0x1234' }, stranger, /BadSignature/)
+      // Without a permit that holds there is no allowance.
+      for (const bad of ['0x', rail.signPermit(order, nonce + 1n, depositor), rail.signPermit(order, nonce, stranger), highS(permit)] as const) {
+        await refusedWith({ ...write, permit: bad }, stranger, /ERC20InsufficientAllowance/)
+      }
+      expect((await send(write, stranger)).ok).toBe(true)
+      expect([await freeOf(), await rail.balance(depositor.address), await rail.permitNonce(depositor.address)]).toEqual([free + 40n, 60n, nonce + 1n])
+      await refusedWith(write, stranger, /OrderUsed/)
+      // With an allowance an order needs no permit; each serves once.
+      await send({ kind: 'approve', amount: 60n }, depositor)
+      const bare = { ...order, amount: 10n, salt: sha256(REF) }
+      const without = { kind: 'open-permitted', order: bare, signature: rail.signDepositOrder(bare, depositor), permit: '0x' } as const
+      expect((await send(without, stranger)).ok).toBe(true)
+      await refusedWith(without, stranger, /OrderUsed/)
+      expect(await freeOf()).toBe(free + 50n)
+      await harness.at(time + 50)
+      await refusedWith(write, stranger, /Late/)
+    })
+
+    it('takes a contract wallet’s word for a reservation, and no contract’s for a voucher', async () => {
+      const wallet = await harness.wallet(stranger)
+      const its: VaultTerms = { owner: wallet, voucherKey: lower(key.address), delay: DELAY, number: 2 }
+      const id = rail.vaultId(its)
+      await send({ kind: 'open', vault: its, amount: 30n }, owner)
+      const time = await later()
+      await harness.at(time)
+      const order = { vault: id, reserves: [{ payee: payee.address, number: 1, total: 30n }], validBefore: time + 50 }
+      const write = { kind: 'reserve-ordered', order, signature: rail.signReserve(order, stranger) } as const
+      await refusedWith({ ...write, signature: rail.signReserve(order, key) }, payee, /BadSignature/)
+      await refusedWith({ ...write, signature: '0x' }, payee, /BadSignature/)
+      expect((await send(write, payee)).ok).toBe(true)
+      const paid = rail.laneId(id, payee.address, 1)
+      expect((await claim(signed(plain(paid, 30n)))).paid).toMatchObject([{ paid: 30n }])
+      // As voucher key a contract wallet is nobody: its key's signature is another account's (EIP-7702).
+      const unpaid: VaultTerms = { owner: lower(owner.address), voucherKey: wallet, delay: DELAY, number: 3 }
+      await send({ kind: 'open', vault: unpaid, amount: 30n }, owner)
+      await send({ kind: 'reserve', vault: rail.vaultId(unpaid), reserves: [{ payee: payee.address, number: 1, total: 30n }] }, owner)
+      const voucher = plain(rail.laneId(rail.vaultId(unpaid), payee.address, 1), 30n)
+      expect(reason(await claim({ voucher, signature: rail.signVoucher(voucher, stranger) }))).toBe('signature')
+      await send({ kind: 'release', release: { lane: voucher.lane, finalClaimed: 0n }, signature: '0x' }, payee)
+      await send({ kind: 'withdraw', vault: rail.vaultId(unpaid), amount: 30n, to: owner.address }, owner)
     })
 
     it('reserves by the owner’s order, relayed by anybody; a replay changes nothing', async () => {

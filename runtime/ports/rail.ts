@@ -16,6 +16,10 @@
 import type { ChainProofs } from './chain-proofs.ts'
 import type { Passes, PassWrite } from './passes.ts'
 import type { Hex, WalletSigner } from './signer.ts'
+import type { Subscriptions, SubscriptionWrite } from './subscriptions.ts'
+import type { DepositAuthorisation, DepositOrder, EscrowVoucher, Release, Reserve, ReserveOrder, Ruling, VaultTerms, Voucher } from './voucher.ts'
+
+export type { DepositAuthorisation, DepositOrder, EscrowVoucher, LockedVoucher, PlainVoucher, Release, Reserve, ReserveOrder, Ruling, VaultTerms, Voucher } from './voucher.ts'
 
 /** Where the money is: one token in one vault contract on one chain. */
 export interface RailTerms {
@@ -25,24 +29,14 @@ export interface RailTerms {
   readonly token: Hex
   /** The pass contract, where the network has one. */
   readonly passes?: Hex
+  /** The subscription contract, where the network has one. */
+  readonly subscriptions?: Hex
   /** CAIP-19, `eip155:31337/erc20:0x…`, lower case. */
   readonly asset: string
   readonly decimals: number
   readonly symbol: string
   /** The token's EIP-712 domain; absent where it takes no signed authorisations (EIP-3009). */
   readonly tokenDomain?: { readonly name: string, readonly version: string }
-}
-
-/** What a vault is made of; its id is the hash of these with chain, contract and token. */
-export interface VaultTerms {
-  /** Deposits, reserves, exits and withdraws; may be a contract wallet. */
-  readonly owner: Hex
-  /** Signs vouchers; always a plain key, never a contract. */
-  readonly voucherKey: Hex
-  /** Seconds between `exit` and `finalize` of a lane: how long payees have to claim. */
-  readonly delay: number
-  /** Tells several vaults of the same terms apart; 0 … 2^53−1. */
-  readonly number: number
 }
 
 export interface VaultState extends VaultTerms {
@@ -69,82 +63,6 @@ export interface LaneState {
   readonly closed: boolean
 }
 
-/** Pays unconditionally. The highest cumulative wins; a lower or equal one is a no-op. */
-export interface PlainVoucher {
-  readonly kind: 'plain'
-  readonly lane: Hex
-  /** The lane's total so far when this voucher is paid in full, everything before included. */
-  readonly cumulative: bigint
-  /** SHA-256(previous ref ‖ delivery hash ‖ amount), 32 bytes. */
-  readonly ref: Hex
-}
-
-/** Pays only with the preimage of `lockHash` (SHA-256 of 32 bytes) and only before `lockExpiry`. */
-export interface LockedVoucher {
-  readonly kind: 'locked'
-  readonly lane: Hex
-  /** Includes `lockAmount`: folding an opened lock is a plain voucher with the same cumulative. */
-  readonly cumulative: bigint
-  /** The part of `cumulative` that hangs on the lock. */
-  readonly lockAmount: bigint
-  readonly lockHash: Hex
-  /** Seconds; the claim must be in a block before it. */
-  readonly lockExpiry: number
-  readonly ref: Hex
-}
-
-/** Pays from `challengeEnd` on and before `expiry`, unless the arbiter ruled another split before `challengeEnd`. */
-export interface EscrowVoucher {
-  readonly kind: 'escrow'
-  readonly lane: Hex
-  /** Includes `amount`. */
-  readonly cumulative: bigint
-  /** The part of `cumulative` that a ruling may cut. */
-  readonly amount: bigint
-  readonly arbiter: Hex
-  /** Seconds; a ruling must be recorded in a block before it. */
-  readonly challengeEnd: number
-  /** Seconds; a claim must be in a block before it. */
-  readonly expiry: number
-  readonly ref: Hex
-}
-
-export type Voucher = PlainVoucher | LockedVoucher | EscrowVoucher
-
-/** The payee's word that nothing above `finalClaimed` is owed on the lane: closes it at once. */
-export interface Release {
-  readonly lane: Hex
-  readonly finalClaimed: bigint
-}
-
-/** The arbiter's split of an escrow voucher: the payee gets `payeeAmount` of its `amount`. */
-export interface Ruling {
-  /** Digest of the escrow voucher. */
-  readonly voucher: Hex
-  readonly payeeAmount: bigint
-}
-
-/** The owner's word that lets a relay deposit into a vault (EIP-3009); its nonce names the vault, so it serves no other. */
-export interface DepositAuthorisation {
-  readonly vault: VaultTerms
-  /** Whose tokens; signs. */
-  readonly from: Hex
-  readonly amount: bigint
-  /** Seconds; the deposit must be in a block after and before them. */
-  readonly validAfter: number
-  readonly validBefore: number
-  /** 32 bytes that tell authorisations of the same vault apart; each is used once. */
-  readonly salt: Hex
-}
-
-/** The owner's word that lets a relay reserve; totals are absolute, so it may be repeated. */
-export interface ReserveOrder {
-  readonly vault: Hex
-  readonly reserves: readonly Reserve[]
-  /** Seconds; the reservation must be in a block before it. */
-  readonly validBefore: number
-}
-
 /** A voucher on its way to the chain. */
 export interface Claim {
   readonly voucher: Voucher
@@ -154,16 +72,9 @@ export interface Claim {
   readonly preimage?: Hex
 }
 
-export interface Reserve {
-  readonly payee: Hex
-  /** Lane number, 0 … 2^53−1; a closed one is never used again. */
-  readonly number: number
-  /** Absolute total: what is already reserved stays, a lower or equal total changes nothing. */
-  readonly total: bigint
-}
-
 export type RailWrite =
   | PassWrite
+  | SubscriptionWrite
   /** Test dollars from the open faucet of the devnet token. */
   | { readonly kind: 'mint', readonly to: Hex, readonly amount: bigint }
   /** Lets the vault contract draw `amount` of the account's tokens; needed before open and deposit. */
@@ -175,7 +86,9 @@ export type RailWrite =
   | { readonly kind: 'reserve', readonly vault: Hex, readonly reserves: readonly Reserve[] }
   /** By anybody who has the depositor's authorisation; opens the vault where it is not open yet. */
   | { readonly kind: 'open-authorised', readonly authorisation: DepositAuthorisation, readonly signature: Hex }
-  /** By anybody who has the owner's order. */
+  /** By anybody who has the depositor's order and permit; without a permit (`0x`) an allowance must be there. */
+  | { readonly kind: 'open-permitted', readonly order: DepositOrder, readonly signature: Hex, readonly permit: Hex }
+  /** By anybody who has the owner's order; a contract wallet's signature is its own business (ERC-1271). */
   | { readonly kind: 'reserve-ordered', readonly order: ReserveOrder, readonly signature: Hex }
   /** By anybody; pays the payees. A bad row is skipped and reported in the outcome. At most 200 rows. */
   | { readonly kind: 'claim', readonly claims: readonly Claim[] }
@@ -246,6 +159,8 @@ export interface Rail {
   readonly relayed?: boolean
   /** Subscriptions, where the network has the contract. */
   readonly passes?: Passes
+  /** Subscriptions that can be given away, where the network has the contract. */
+  readonly subscriptions?: Subscriptions
 
   // Pure: no chain needed, microseconds.
 
@@ -264,6 +179,10 @@ export interface Rail {
   recoverRelease(release: Release, signature: Hex): Hex
   /** Signed by who deposits; `input.invalid` where the token takes no authorisations. */
   signDeposit(authorisation: DepositAuthorisation, signer: WalletSigner): Hex
+  signDepositOrder(order: DepositOrder, signer: WalletSigner): Hex
+  recoverDepositOrder(order: DepositOrder, signature: Hex): Hex
+  /** EIP-2612, of the order's amount until its `validBefore`; `nonce` as `permitNonce` says. `input.invalid` where the token takes none. */
+  signPermit(order: DepositOrder, nonce: bigint, signer: WalletSigner): Hex
   signReserve(order: ReserveOrder, signer: WalletSigner): Hex
   recoverReserve(order: ReserveOrder, signature: Hex): Hex
   signRuling(ruling: Ruling, signer: WalletSigner): Hex
@@ -276,6 +195,8 @@ export interface Rail {
   vault(id: Hex, depth?: number): Promise<VaultState | undefined>
   /** Tokens of an account outside any vault. */
   balance(account: Hex): Promise<bigint>
+  /** The token's next nonce for a permit of the account. */
+  permitNonce(account: Hex): Promise<bigint>
   /** What waits for a payee whose transfer failed; see the write `collect`. */
   credit(account: Hex): Promise<bigint>
   /** The arbiter's recorded split of an escrow voucher (by its digest), if any. */
