@@ -44,7 +44,7 @@ it('deploys at the same addresses, once, and keeps them over a stop', async () =
   await first.stop()
   const second = await start()
   const nonce = await chainClient(optionsOf(second)).getTransactionCount({ address: devnetDeployer().address })
-  expect(nonce).toBe(3)
+  expect(nonce).toBe(4)
   const rail = await evmRail({ ...optionsOf(second), ...deployed })
   expect(rail.terms).toMatchObject({ ...deployed, decimals: 6, symbol: 'USDC', asset: `eip155:31337/erc20:${deployed.token}` })
 })
@@ -89,7 +89,7 @@ it('goes on in its own time, over a kill and over a stop', async () => {
 it('starts from the copy when the state was torn by a kill', async () => {
   const first = await start()
   const deployed = await deployDevnet(optionsOf(first))
-  await vi.waitFor(async () => expect(JSON.parse(await readFile(join(data, 'anvil-state.json.copy'), 'utf8'))).toHaveProperty('best_block_number', 3), { timeout: 20_000, interval: 200 })
+  await vi.waitFor(async () => expect(JSON.parse(await readFile(join(data, 'anvil-state.json.copy'), 'utf8'))).toHaveProperty('best_block_number', 4), { timeout: 20_000, interval: 200 })
   await first.stop()
   await truncate(join(data, 'anvil-state.json'), 1_000)
   const second = await start()

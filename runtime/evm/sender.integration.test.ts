@@ -36,7 +36,7 @@ beforeEach(async () => {
   rail = await evmRail({ ...options, ...await deployDevnet(options) })
   await fundGas(options, [owner])
   // What was there before is saved, as on any chain that is older than a second.
-  await vi.waitFor(async () => expect(JSON.parse(await readFile(join(data, 'anvil-state.json'), 'utf8'))).toHaveProperty('best_block_number', 3), { timeout: 10_000 })
+  await vi.waitFor(async () => expect(JSON.parse(await readFile(join(data, 'anvil-state.json'), 'utf8'))).toHaveProperty('best_block_number', 4), { timeout: 10_000 })
   const effects = chainEffects({ rail, clock: systemClock, pollMs: 20, roundMs: 1_000, signer: () => wallet }) as Registry['effects']
   const registry = { actors: [defineActor('sender', '1', senderMachine)], effects }
   host = await Host.open({ journal: memoryJournal(new Map()), clock: systemClock, random: seededRandom('sender'), registry })
