@@ -2,7 +2,8 @@
 /**
  * `npm run bench`: our paid step beside the raw-NATS floor, in one run on one server. JSON lines on
  * stdout, a table on stderr. `durable` compares our host with Restate and DBOS, `actors`
- * measures the host alone, `growth` and `start-up` what a node's age costs it. Leaves no process and no file.
+ * measures the host alone, `growth` and `start-up` what a node's age costs it,
+ * `payments` what vouchers and claims cost by themselves. Leaves no process and no file.
  */
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { measureActors, measureMillion } from './actors.ts'
@@ -12,6 +13,7 @@ import { measureGrowth } from './growth.ts'
 import { openGround, type Ground } from './ground.ts'
 import { measureFloor } from './floor.ts'
 import { lineOf, tableOf, together, type Line } from './line.ts'
+import { measurePayments, openChain } from './payments.ts'
 import { measurePaidSteps, openMarket, warm } from './paid-step.ts'
 import { measureStartUp } from './start-up.ts'
 
@@ -117,6 +119,11 @@ program.command('start-up').description('how long a node takes to replay its jou
   .option('--json', 'no prose')
   .action(({ json, ...options }: { records: number; json?: boolean }) =>
     onGround(async (ground) => measureStartUp(ground, { ...options, say, tell: tellUnless(json) })))
+program.command('payments').description('vouchers signed and verified beside stock viem, and the gas of claims alone and in batches')
+  .option('--seconds <n>', 'how long each kind of signature is measured', count, 4)
+  .option('--json', 'JSON lines only')
+  .action(({ json, ...options }: { seconds: number; json?: boolean }) =>
+    on(openChain, (chain) => measurePayments(chain, { ...options, say, tell: tellUnless(json) })))
 
 try {
   await program.parseAsync()

@@ -232,6 +232,6 @@ it.each(Array.from({ length: SEEDS }, (_, seed) => seed))('memory and contract s
   expect(memory.imbalance()).toBe(0n)
   // A sequence in which nothing came to pass would prove nothing.
   expect(seen.get('claim done')).toBeGreaterThan(10)
-  expect([...seen.keys()].filter((what) => what.endsWith(' done')).length).toBeGreaterThan(8)
-  expect([...seen.keys()].filter((what) => !what.endsWith(' done')).length).toBeGreaterThan(8)
+  expect([...seen.keys()].filter((what) => what.endsWith(' done')).length).toBeGreaterThan(5)
+  expect([...seen.keys()].filter((what) => !what.endsWith(' done')).length).toBeGreaterThan(5)
 }, 120_000)
