@@ -4,8 +4,12 @@
  */
 import type { ActorKind } from '../runtime/actors/actor.ts'
 import { dispute } from '../pipelines/dispute.machine.ts'
+import { fan } from '../pipelines/fan.machine.ts'
+import { gate } from '../pipelines/gate.machine.ts'
 import { inquiry } from '../pipelines/inquiry.machine.ts'
+import { nest } from '../pipelines/nest.machine.ts'
 import { run } from '../pipelines/run.machine.ts'
+import { saga } from '../pipelines/saga.machine.ts'
 import { step } from '../pipelines/step.machine.ts'
 import { experience } from '../runtime/market/experience.machine.ts'
 import { keyring } from '../runtime/market/keyring.machine.ts'
@@ -31,6 +35,6 @@ import { watcher } from './user/watcher.machine.ts'
 
 export const KINDS: readonly ActorKind[] = [
   sender, experience, keyring, negotiation, purse, settler, till, verdict, dispute,
-  inquiry, run, step, wallet, watcher, accessKey, call, keyedCall, epoch,
+  inquiry, run, step, fan, gate, nest, saga, wallet, watcher, accessKey, call, keyedCall, epoch,
   guardian, probe, escrowCase, credits, purchase, relay, agent,
 ]

@@ -96,9 +96,11 @@ export class MemoryWorld {
     return { ...guardian, kill: () => this.#kill(close, ports.bus) }
   }
 
-  async provider(definition: ProviderDefinition, hooks: MemoryJournalHooks = {}, telemetry: Telemetry = noTelemetry): Promise<Provider & { kill(): Promise<void> }> {
-    const ports = this.ports(definition.name, hooks)
-    const provider = await provide(definition, { ports, keys: keysOf(definition.name), telemetry, ...this.#limits }, evaluateHere)
+  /** One that sells a capability, or several under one name. */
+  async provider(selling: ProviderDefinition | readonly ProviderDefinition[], hooks: MemoryJournalHooks = {}, telemetry: Telemetry = noTelemetry): Promise<Provider & { kill(): Promise<void> }> {
+    const { name } = [selling].flat()[0] as ProviderDefinition
+    const ports = this.ports(name, hooks)
+    const provider = await provide(selling, { ports, keys: keysOf(name), telemetry, ...this.#limits }, evaluateHere)
     const close = (): Promise<void> => provider.stop(0).catch(() => undefined)
     this.#open.add(close)
     return { ...provider, kill: () => this.#kill(close, ports.bus) }

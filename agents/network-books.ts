@@ -25,10 +25,10 @@ import type { World } from '../runtime/simulation/world.ts'
 import type { WalletContext } from './user/wallet.machine.ts'
 
 /** Kinds of actors that take part. */
-const KINDS = ['run', 'step', 'negotiation', 'inquiry', 'dispute', 'purse', 'wallet', 'experience', 'keyring', 'call', 'till', 'settler', 'verdict', 'sender', 'case', 'credits', 'purchase']
+const KINDS = ['run', 'step', 'fan', 'gate', 'nest', 'saga', 'negotiation', 'inquiry', 'dispute', 'purse', 'wallet', 'experience', 'keyring', 'call', 'till', 'settler', 'verdict', 'sender', 'case', 'credits', 'purchase']
 
 /** Those that end when what they are for has ended. */
-const PASSING = new Set(['run', 'step', 'negotiation', 'inquiry', 'dispute'])
+const PASSING = new Set(['run', 'step', 'fan', 'gate', 'nest', 'saga', 'negotiation', 'inquiry', 'dispute'])
 
 /** A process of the network, and whose it is. */
 export type Member = Process<{ readonly node: Node }>
@@ -170,6 +170,8 @@ export class NetworkBooks {
     let spent = 0n
     for await (const { snapshot } of host.all('run')) {
       const run = snapshot.context as RunContext
+      // A sub-pipeline's is a part of another.
+      if (run.parent !== undefined) continue
       spent += BigInt(run.spent)
       const paid = await paidCalls(host, run, verifier)
       this.ended[run.error ? 'failed' : 'done']++

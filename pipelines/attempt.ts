@@ -20,7 +20,13 @@ export function stateWord(error: ErrorBody): Attempt['state'] {
 
 /** Whether the document allows another attempt after this error; never once pieces of the output were passed on. */
 export function mayRetry(context: StepContext, error: ErrorBody, streamed = false): boolean {
-  return !streamed && context.attempts.length + 1 < context.plan.attempts && context.plan.retryOn.includes(retryWord(error)) && error.code !== 'step.input'
+  const { plan, attempts, pieces, fallback } = context
+  return !streamed && pieces.length === 0 && !fallback && attempts.length + 1 < plan.attempts && plan.retryOn.includes(retryWord(error)) && error.code !== 'step.input'
+}
+
+/** Whether the fallback stands in now, which it does once. */
+export function mayStandIn({ plan, fallback, pieces }: StepContext, streamed = false): boolean {
+  return plan.fallback !== undefined && !fallback && !streamed && pieces.length === 0
 }
 
 /** The attempt under way, as the bill lists it. */
@@ -33,6 +39,7 @@ export function attemptOf(context: StepContext, state: Attempt['state'], charged
     agreed: terms.unitPrice,
     charged,
     state,
+    ...(context.fallback ? { fallback: true } : {}),
     ...(error ? { reason: error.message } : {}),
     ...(state === 'done' ? { latencyMs: context.latencyMs } : {}),
   }

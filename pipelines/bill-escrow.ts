@@ -7,11 +7,11 @@ import { formatMoney } from '../schemas/money.ts'
 import type { Actors } from '../runtime/actors/read-actors.ts'
 import type { DisputeContext } from './dispute.machine.ts'
 import { disputeId, feeStepId } from './escrow.ts'
-import type { StepContext } from './step.ts'
+import { negotiationId, type StepContext } from './step.ts'
 
 type Reading = Pick<Actors, 'look'>
 
-const disputeOf = (host: Reading, step: StepContext, attempt: number): Promise<DisputeContext | undefined> => host.look(disputeId(`negotiation/${step.self.slice('step/'.length)}/${attempt}`))
+const disputeOf = (host: Reading, step: StepContext, attempt: number): Promise<DisputeContext | undefined> => host.look(disputeId(negotiationId(step, attempt)))
 
 /** The steps that opened cases for this one, an attempt each. */
 export async function* feeStepsOf(host: Reading, step: StepContext): AsyncGenerator<{ readonly attempt: number; readonly fee: StepContext }> {

@@ -13,10 +13,8 @@ import { billEscrow, decidedFor, disputeParts, disputesOf, feeStepsOf } from './
 import type { DisputeContext } from './dispute.machine.ts'
 import { inquiryId, type InquiryContext } from './inquiry.machine.ts'
 import type { RunContext } from './run.machine.ts'
-import { stepId, type Attempt, type StepContext } from './step.ts'
-
-/** Steps read at once. */
-const TOGETHER = 256
+import { negotiationId, workOf, type Attempt, type StepContext } from './step.ts'
+import { stepsOf } from './steps-of.ts'
 
 /** What a bill needs of actors. */
 export type Reading = Pick<Actors, 'look' | 'lookEach'>
@@ -41,31 +39,10 @@ export interface PaidCall {
   readonly amount: bigint
 }
 
-/** Steps of a run with their items, in the order of the plan; skipped ones have no context. */
-export async function* stepsOf(host: Pick<Actors, 'lookEach'>, run: RunContext): AsyncGenerator<{ readonly name: string; readonly context: StepContext | undefined }> {
-  for await (const { name, context } of contextsOf(host, run.plan.order, (name) => stepId(run.run, name, null))) {
-    if (!context || context.plan.forEach === null || context.items === 0) {
-      yield { name, context }
-      continue
-    }
-    const places = Array.from({ length: context.started }, (_, index) => index)
-    for await (const item of contextsOf(host, places, (index) => stepId(run.run, name, index))) yield { name: `${name}[${item.name}]`, context: item.context }
-  }
-}
-
-/** In their order, so many at once that those of one record are read together. */
-async function* contextsOf<T>(host: Pick<Actors, 'lookEach'>, names: readonly T[], id: (name: T) => string): AsyncGenerator<{ readonly name: T; readonly context: StepContext | undefined }> {
-  for (let start = 0; start < names.length; start += TOGETHER) {
-    const some = names.slice(start, start + TOGETHER)
-    const contexts = await host.lookEach<StepContext>(some.map(id))
-    for (const [place, name] of some.entries()) yield { name, context: contexts[place] }
-  }
-}
-
 /** What came of the attempts of a step that were in doubt. */
 async function* inquiriesOf(host: Reading, step: StepContext): AsyncGenerator<{ readonly attempt: number; readonly inquiry: InquiryContext }> {
   for (let attempt = 0; attempt <= step.attempts.length; attempt++) {
-    const inquiry = await host.look<InquiryContext>(inquiryId(`negotiation/${step.self.slice('step/'.length)}/${attempt}`))
+    const inquiry = await host.look<InquiryContext>(inquiryId(negotiationId(step, attempt)))
     if (inquiry) yield { attempt, inquiry }
   }
 }
@@ -115,11 +92,14 @@ export async function billOf(id: string, { host, verifier, asset, decimals }: Bi
   const money = (atomic: string): string => formatMoney(BigInt(atomic), decimals)
   const steps: BillStep[] = []
   const find = await finder(host, verifier)
-  for await (const { name, context } of stepsOf(host, run)) {
+  for await (const { name, plan, context, state, undoes } of stepsOf(host, run)) {
     if (!context) {
-      if (run.endedAt > 0) steps.push({ step: name, state: run.error ? 'cancelled' : 'skipped', capability: run.plan.steps[name]!.uses, charged: '0' })
+      const hired = plan.cases || plan.nested || plan.wait || plan.approve ? {} : { capability: plan.uses }
+      const how = state ?? (run.error ? 'cancelled' : 'skipped')
+      if (state !== undefined || run.endedAt > 0) steps.push({ step: name, state: how === 'running' ? 'cancelled' : how, ...hired, charged: '0' })
       continue
     }
+    const { uses } = workOf(context)
     const { delivery, agreement, offer, voucher, attempts } = context
     const receipt = receiptOf(context, find)
     const late = new Map<number, InquiryContext>()
@@ -136,7 +116,9 @@ export async function billOf(id: string, { host, verifier, asset, decimals }: Bi
     steps.push({
       step: name,
       state: context.state === 'running' ? 'cancelled' : context.state,
-      capability: context.plan.uses,
+      ...(uses === null || (context.plan.cases && context.choice === null && !context.fallback) ? {} : { capability: uses }),
+      ...(context.fallback ? { fallback: true } : {}),
+      ...(undoes === undefined ? {} : { undoes }),
       charged: formatMoney(charged, decimals),
       ...(agreement && offer
         ? { provider: agreement.terms.provider, providerName: offer.name, list: money(offer.list), agreed: money(agreement.terms.unitPrice), ...(agreement.terms.per === undefined ? {} : { per: agreement.terms.per }) }
@@ -171,6 +153,7 @@ function billAttempt(attempt: Attempt, late: InquiryContext | undefined, dispute
     agreed: formatMoney(BigInt(attempt.agreed), decimals),
     charged: formatMoney(BigInt(charged), decimals),
     state: attempt.state,
+    ...(attempt.fallback ? { fallback: true } : {}),
     ...(attempt.reason === undefined ? {} : { reason: attempt.reason }),
     ...(attempt.latencyMs === undefined ? {} : { latencyMs: attempt.latencyMs }),
     ...(found ? { receipt: found.id } : {}),

@@ -68,7 +68,7 @@ export function checkExpressions(pipeline: Pipeline, graph: Graph, shapes: Shape
     for (const [field, template] of templates.fields) {
       const item = step.forEach !== undefined && field !== 'if' && field !== 'forEach'
       const chunks = field === 'forEach' && chunksOf(step) !== undefined
-      const roots = ['input', 'steps', 'meta', ...(item ? ['item', 'index'] : []), ...(step.needs?.length ? ['run'] : []), ...(chunks ? ['chunks'] : [])]
+      const roots = ['input', 'steps', 'meta', ...(item ? ['item', 'index'] : []), ...(step.needs?.length || field === 'compensate' ? ['run'] : []), ...(chunks ? ['chunks'] : []), ...(field === 'compensate' ? ['output'] : [])]
       const place: Place = { path: ['steps', id, field], step: id, own: field === 'compensate', roots, because: reasons(step, field) }
       checkTemplate(template, place, pipeline, shapes, findings)
     }
@@ -88,7 +88,7 @@ function reasons(step: PipelineStep, field: string): Record<string, string> {
     item: `item cannot be read here: ${outside}`,
     index: `index cannot be read here: ${outside}`,
     run: 'run.* is read at the step\'s start, so the step must say what it waits for: add needs',
-    output: 'output is what expect judges; elsewhere name the step: steps.<id>',
+    output: 'output is what expect judges and compensate undoes; elsewhere name the step: steps.<id>',
     chunks: 'the pieces of a stream can only be gone over as a whole: "forEach": "${chunks.<step>}"',
     a: 'a and b are what the rule of a quorum compares',
     b: 'a and b are what the rule of a quorum compares',

@@ -85,7 +85,7 @@ function checkProviders(id: string, { pipeline, findings }: Checked): void {
   }
 }
 
-const REFUSED = ['pipeline', 'switch', 'tolerate', 'race', 'quorum', 'timeout', 'cache', 'fallback', 'compensate', 'approve', 'wait'] as const
+const REFUSED = ['cache'] as const
 
 /** Constructs of the language that are checked but not run yet: said, never ignored. */
 function checkSupport(step: PipelineStep, path: readonly string[], findings: Findings): void {

@@ -4,18 +4,23 @@
  * same result; that result is journaled, time-outs of an expression included.
  */
 import { hashOf } from '../schemas/canonical.ts'
-import type { Capability } from '../schemas/documents.gen.ts'
+import type { Capability, Pipeline } from '../schemas/documents.gen.ts'
 import { AigenError } from '../schemas/error.ts'
 import { formatMoney } from '../schemas/money.ts'
 import { compileFixed } from '../schemas/fixed.ts'
+import { kindOf } from '../runtime/actors/actor.ts'
 import type { EffectKind } from '../runtime/actors/effects.ts'
 import type { Host } from '../runtime/actors/host.ts'
 import { blobsIn } from '../runtime/identity/parcel.ts'
-import type { Context, StepMeta } from './expression.ts'
-import { accepts, prepare, type Evaluate } from './prepare.ts'
-import type { Reads } from './plan.ts'
+import type { Context } from './expression.ts'
+import type { FanContext } from './fan.ts'
+import { checkInputs } from './input.ts'
+import type { Json } from './json-value.ts'
+import { metaOf, outputOf, type Loads } from './outcome.ts'
+import type { NestedPlan, Reads, StepPlan } from './plan.ts'
+import { accepts, agrees, prepare, type Evaluate, type Turn } from './prepare.ts'
 import type { RunContext } from './run.machine.ts'
-import { stepId, type StepContext } from './step.ts'
+import { actorOf, stepId, type StepContext, type StepInput } from './step.ts'
 
 /** Bytes of an input or an answer that a record can hold; larger values belong in blobs. */
 const VALUE_BYTES_MAX = 256 * 1024
@@ -27,32 +32,10 @@ export interface EvaluateOptions {
   readonly capability: (id: string) => Capability | undefined
 }
 
-/** What a step put out: its output, an item each for a forEach, null for one that was skipped or failed. */
-export async function outputOf(host: Pick<Host, 'look' | 'lookEach'>, run: string, step: string): Promise<unknown> {
-  const context = await host.look<StepContext>(stepId(run, step, null))
-  if (!context || context.state !== 'done') return null
-  if (context.plan.forEach === null) return context.output
-  const items = await host.lookEach<StepContext>(Array.from({ length: context.items }, (_, index) => stepId(run, step, index)))
-  return items.map((item) => item?.output ?? null)
-}
-
-/** How a step ended, for `meta`: state, provider and price. */
-export async function metaOf(host: Pick<Host, 'look'>, run: string, step: string): Promise<StepMeta> {
-  const context = await host.look<StepContext>(stepId(run, step, null))
-  const state = context?.state ?? 'skipped'
-  return {
-    state: state === 'running' ? 'cancelled' : state,
-    provider: context?.agreement?.terms.provider ?? null,
-    providerName: context?.offer?.name ?? null,
-    price: formatMoney(BigInt(context?.delivery?.body.amount ?? context?.spent ?? '0')),
-    attempts: context?.attempts.length ?? 0,
-  }
-}
-
 /** What the expressions read, and nothing else: their steps have ended and may be out of memory. */
-async function contextFor(host: Host, run: RunContext, reads: Reads): Promise<Context> {
-  const each = async <T>(names: readonly string[], of: (host: Host, run: string, step: string) => Promise<T>): Promise<Record<string, T>> =>
-    Object.fromEntries(await Promise.all(names.map(async (name) => [name, await of(host, run.run, name)] as const)))
+async function contextFor(host: Loads, run: RunContext, reads: Reads): Promise<Context> {
+  const each = async <T>(names: readonly string[], of: (host: Loads, run: string, plan: StepPlan) => Promise<T>): Promise<Record<string, T>> =>
+    Object.fromEntries(await Promise.all(names.map(async (name) => [name, await of(host, run.run, run.plan.steps[name]!)] as const)))
   return {
     input: run.inputs,
     steps: await each(reads.steps, outputOf),
@@ -64,7 +47,7 @@ async function contextFor(host: Host, run: RunContext, reads: Reads): Promise<Co
   }
 }
 
-/** The effects `step.prepare` and `run.output`. */
+/** The effects `step.prepare`, `quorum.compare` and `run.output`. */
 export function evaluateEffects({ host, evaluate, capability }: EvaluateOptions): Record<string, EffectKind> {
   /** The run goes on while something of it is evaluated. */
   const runOf = (id: string): RunContext => {
@@ -74,25 +57,57 @@ export function evaluateEffects({ host, evaluate, capability }: EvaluateOptions)
   }
   const prepareStep: EffectKind = {
     mode: 'idempotent',
-    run: async ({ run: id, step, index }: { run: string; step: string; index: number | null }, { actor }) => {
+    run: async ({ run: id, step }: { run: string; step: string }, { actor }) => {
       const run = runOf(id)
-      // What opens an escrow case is a step of no document: it brings its own plan.
-      const plan = run.plan.steps[step] ?? host().context<StepContext>(actor)!.plan
+      // A step of no document, what opens an escrow case or undoes a step, brings its own plan.
+      const { plan, index, item, member, of, fallback = false } = host().context<StepInput & Partial<Pick<StepContext, 'fallback'>>>(actor)!
       let context = await contextFor(host(), run, plan.reads)
-      if (index !== null) context = { ...context, item: host().context<StepContext>(stepId(id, step, index))!.item, index }
-      const prepared = await prepare(plan, context, evaluate)
-      if (prepared.kind === 'skip') return { type: 'step.prepare.done', skip: true }
-      if (prepared.kind === 'items') {
-        bounded(prepared.items, `steps.${step}.forEach`)
-        return { type: 'step.prepare.done', items: prepared.items }
+      if (index !== null) context = { ...context, item, index }
+      if (of) context = { ...context, ...await undone(host(), run, of) }
+      const prepared = await prepare(plan, context, evaluate, { by: kindOf(actor) as Turn['by'], inner: index !== null || member !== undefined, fallback })
+      const which = 'choice' in prepared ? { choice: prepared.choice } : {}
+      switch (prepared.kind) {
+        case 'skip': return { type: 'step.prepare.done', skip: true }
+        case 'many': return { type: 'step.prepare.done', go: true }
+        case 'stream': return { type: 'step.prepare.done', ...await heard(host(), run, plan) }
+        case 'wait': return { type: 'step.prepare.done', ...(prepared.until === undefined ? {} : { until: prepared.until }), message: prepared.message ?? null }
+        case 'items':
+          bounded(prepared.items, `steps.${step}.forEach`)
+          return { type: 'step.prepare.done', items: prepared.items }
+        case 'value':
+          bounded(prepared.value, `steps.${step}`)
+          return { type: 'step.prepare.done', value: prepared.value, ...which }
+        default: {
+          const path = `steps.${step}.${fallback ? 'fallback.' : prepared.choice === undefined ? '' : `switch[${prepared.choice}].`}with`
+          if (plan.nested) return { type: 'step.prepare.done', input: nestedInput(plan.nested, prepared.input, path) }
+          return { type: 'step.prepare.done', ...await checkedInput(prepared.uses, prepared.input, path), ...which }
+        }
       }
-      const contract = capability(plan.uses)
-      if (!contract) throw new AigenError('market.no-provider', `nobody offers ${plan.uses}`)
-      const { input } = prepared
-      const issues = compileFixed(contract.input).issues(input)
-      if (issues.length > 0) throw new AigenError('step.input', `steps.${step}.with.${issues[0]!.path}: ${issues[0]!.message}`, { path: `steps.${step}.with.${issues[0]!.path}`, issues })
-      const inputBytes = bounded(input, `steps.${step}.with`) + blobsIn(input).reduce((sum, blob) => sum + blob.size, 0)
-      return { type: 'step.prepare.done', input, inputHash: hashOf(input), units: await unitsOf(contract, input, evaluate), inputBytes }
+    },
+  }
+  /** The input of a call, judged by the capability's contract. */
+  const checkedInput = async (uses: string, input: Json, path: string): Promise<object> => {
+    const contract = capability(uses)
+    if (!contract) throw new AigenError('market.no-provider', `nobody offers ${uses}`)
+    const issues = compileFixed(contract.input).issues(input)
+    if (issues.length > 0) throw new AigenError('step.input', `${path}.${issues[0]!.path}: ${issues[0]!.message}`, { path: `${path}.${issues[0]!.path}`, issues })
+    const inputBytes = bounded(input, path) + blobsIn(input).reduce((sum, blob) => sum + blob.size, 0)
+    return { input, inputHash: hashOf(input), units: await unitsOf(contract, input, evaluate), inputBytes }
+  }
+  const compare: EffectKind = {
+    mode: 'idempotent',
+    run: async ({ run: id, step, index, member }: { run: string; step: string; index: number | null; member: number }, { actor }) => {
+      const { plan, over } = host().context<FanContext>(actor)!
+      const outputAt = async (place: number): Promise<StepContext> => (await host().look<StepContext>(stepId(id, step, index, place)))!
+      const own = await outputAt(member)
+      const found: number[] = []
+      // Whoever delivers later is compared with all before, so no pair is left out.
+      for (const other of Object.keys(over).map(Number).filter((place) => place !== member && over[place] === 'done')) {
+        const { output } = await outputAt(other)
+        const [a, b] = other < member ? [output, own.output] : [own.output, output]
+        if (await agrees(plan, a, b, evaluate)) found.push(other)
+      }
+      return { type: 'quorum.compare.done', answer: { member, provider: own.agreement?.terms.provider ?? null, outputHash: own.delivery?.body.outputHash ?? hashOf(own.output) }, agrees: found }
     },
   }
   const output: EffectKind = {
@@ -105,7 +120,33 @@ export function evaluateEffects({ host, evaluate, capability }: EvaluateOptions)
       return { type: 'run.output.done', output: evaluation.value }
     },
   }
-  return { 'step.prepare': prepareStep, 'run.output': output }
+  return { 'step.prepare': prepareStep, 'quorum.compare': compare, 'run.output': output }
+}
+
+/** The inputs of a sub-pipeline, defaults filled in. Error `step.input` with the path of the first that does not fit. */
+function nestedInput({ input: schema }: NestedPlan, given: Json, path: string): unknown {
+  const { inputs, issues } = checkInputs((schema === null ? {} : { input: schema }) as Pipeline, given)
+  const [first] = issues
+  if (first) throw new AigenError('step.input', `${path}.${first.path}: ${first.message}`, { path: `${path}.${first.path}`, issues })
+  bounded(inputs, path)
+  return inputs
+}
+
+/** What a step that is undone had put out, and for which item. */
+async function undone(host: Loads, run: RunContext, { step, index }: NonNullable<StepContext['of']>): Promise<Context> {
+  const plan = run.plan.steps[step]!
+  const output = await outputOf(host, run.run, plan, index)
+  if (index === null) return { output }
+  const { item } = (await host.look<StepContext>(actorOf(run.run, plan, index)))!
+  return { output, item, index }
+}
+
+/** The pieces of a stream that had ended before anybody listened. */
+async function heard(host: Pick<Host, 'load'>, run: RunContext, { chunksOf }: StepPlan): Promise<{ heard?: object }> {
+  const source = await host.load(stepId(run.run, chunksOf!, null))
+  if (source?.snapshot.status !== 'done') return {}
+  const { pieces, state, torn } = source.snapshot.context as StepContext
+  return { heard: { pieces, state, torn } }
 }
 
 /** Bytes of a value that goes into the journal. Error `input.too-large` with its path. */

@@ -153,14 +153,21 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
     run: async (params: CallParams, { actor, signal }): Promise<ActorEvent> => {
       const step = host().context<StepContext>(actor)!
       const { run } = step
-      const { trace, flow: secret } = host().context<RunContext>(`run/${run}`) ?? {}
+      const { trace } = host().context<RunContext>(`run/${run}`) ?? {}
+      const root = run.split('/', 1)[0]!
+      const secret = host().context<RunContext>(`run/${root}`)?.flow
       const parcels = await parcelsFor(step.input)
       const { lane, agreement, call, inputHash } = params
       const contract = capability(step.agreement!.terms.provider, step.agreement!.terms.capability)
       const hears = listeners.get(run)
-      const listening = secret === undefined || !contract ? undefined : await listen({
-        bus, clock, secret, agreement, call, contract, take: hears && ((chunk) => hears({ step: step.plan.name, index: step.index, chunk })),
-      })
+      // Pieces that steps take are journaled before those are told; heard again after a restart, they are known by their number.
+      const feeds = step.plan.feeds !== undefined && !step.fallback
+      const journaled: Promise<unknown>[] = []
+      const take = hears || feeds ? (chunk: unknown): void => {
+        hears?.({ step: step.plan.name, index: step.index, chunk })
+        if (feeds) journaled.push(host().send(actor, { type: 'piece', number: journaled.length, chunk }).catch(() => undefined))
+      } : undefined
+      const listening = secret === undefined || !contract ? undefined : await listen({ bus, clock, secret, agreement, call, contract, take })
       const body = {
         lane, agreement, call, input: step.input, inputHash, ...(parcels.length > 0 ? { parcels } : {}), ...(step.staked ? { escrow: step.staked } : {}), ...(listening ? { flow: listening.flow } : {}),
       }
@@ -171,7 +178,9 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
         if (answer.state === 'delivered') {
           const verdict = await verdictOn(answer, params, step.agreement!)
           if (verdict.ok) await listening?.last()
-          return { type: 'call.invoke.done', delivery: answer.delivery, output: answer.output, latencyMs: Math.max(0, clock.now() - step.invokedAt), verdict, ...streamed() }
+          await Promise.all(journaled)
+          const lost = feeds && verdict.ok && listening?.complete() !== true
+          return { type: 'call.invoke.done', delivery: answer.delivery, output: answer.output, latencyMs: Math.max(0, clock.now() - step.invokedAt), verdict, ...streamed(), ...(lost ? { lost } : {}) }
         }
         const error = answer.state === 'failed' ? failureOf(answer.error) : new AigenError('step.cancelled', 'the provider cancelled').toJSON()
         return { type: 'call.invoke.declined', error, ...streamed() }

@@ -43,6 +43,8 @@ export interface Listening {
   readonly flow: { readonly secret: string }
   /** Whether any piece was passed on. */
   passed(): boolean
+  /** Whether all there were are. */
+  complete(): boolean
   /** Waits, a little, for pieces that are still on their way. */
   last(): Promise<void>
   stop(): Promise<void>
@@ -53,7 +55,7 @@ export async function listen({ bus, clock, secret, agreement, call, contract, ta
   if (contract.chunk === undefined) return undefined
   const own = createHmac('sha256', Buffer.from(secret, 'base64url')).update(`${agreement} ${call}`).digest()
   const flow = { secret: toText(own) }
-  if (!take) return { flow, passed: () => false, last: async () => undefined, stop: async () => undefined }
+  if (!take) return { flow, passed: () => false, complete: () => false, last: async () => undefined, stop: async () => undefined }
   const schema = compileFixed(contract.chunk)
   const listener = await openFlowListener(bus, flowSubject(agreement, call), own, (piece) => {
     if (schema.issues(piece).length > 0) throw new AigenError('step.output', 'a piece does not fit the chunk schema')
@@ -62,6 +64,7 @@ export async function listen({ bus, clock, secret, agreement, call, contract, ta
   return {
     flow,
     passed: () => listener.passed > 0,
+    complete: () => listener.complete,
     last: async () => {
       for (let round = 0; round < LAST_TRIES && !listener.complete; round++) {
         const waited = new AbortController()

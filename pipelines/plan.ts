@@ -128,7 +128,7 @@ export interface StepPlan {
   readonly cases?: readonly Case[]
   /** What stands in when every attempt failed. */
   readonly fallback?: Work
-  /** Several providers at once: a race without `agree`, else a quorum under `rule` (CEL over a and b; null: equal). */
+  /** Several providers at once: a race without `agree`, else a quorum under `rule` (template over a and b; null: equal). */
   readonly many?: { readonly providers: number; readonly agree?: number; readonly rule?: string | null }
   /** Longest that the whole step may take, in ms. */
   readonly timeoutMs?: number
@@ -275,6 +275,11 @@ function readsOf(templates: readonly Template[]): Reads {
   const references = templates.flatMap((template) => template.references)
   const roots = new Set(references.map((reference) => reference.root))
   return { steps: stepsNamed(references, 'steps'), meta: stepsNamed(references, 'meta'), input: roots.has('input'), run: roots.has('run') }
+}
+
+/** Whether pieces flow from step to step in it, or in a sub-pipeline. */
+export function hasStreams(plan: RunPlan): boolean {
+  return Object.values(plan.steps).some(({ feeds, nested: below }) => feeds !== undefined || (below !== undefined && hasStreams(below.plan)))
 }
 
 /** Id of one item of a forEach, as bills and actors name it. @example itemId('rows', 3) // 'rows[3]' */

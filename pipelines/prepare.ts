@@ -3,11 +3,12 @@
  * and `expect`. Called by the effects of the step machine and by a provider's own check (D6: both
  * sides evaluate the same expression over the same output).
  */
+import { hashOf } from '../schemas/canonical.ts'
 import { AigenError } from '../schemas/error.ts'
 import type { BoundedEvaluator } from './evaluate-bounded.ts'
 import { compileExpression, type Context } from './expression.ts'
 import type { Json } from './json-value.ts'
-import type { StepPlan } from './plan.ts'
+import type { StepPlan, Work } from './plan.ts'
 import { compileTemplate, evaluateTemplate, parsePieces, runsInline, type Evaluation } from './template.ts'
 
 /** Evaluates a template as it stands in the document; a failure is a value. */
@@ -25,30 +26,89 @@ export type Prepared =
   | { readonly kind: 'skip' }
   /** One call an item, in this order; each is prepared again with `item` and `index`. */
   | { readonly kind: 'items'; readonly items: readonly Json[] }
-  | { readonly kind: 'input'; readonly input: Json }
+  /** Several providers do it, or pieces come that are its items. */
+  | { readonly kind: 'many' | 'stream' }
+  /** What is hired with that input: `uses`, or of a switch the case at `choice`. */
+  | { readonly kind: 'input'; readonly input: Json; readonly uses: string; readonly choice?: number }
+  /** A constant is its output. */
+  | { readonly kind: 'value'; readonly value: Json; readonly choice?: number }
+  /** It waits: until a time in ms, where that is an expression; with what an approver reads. */
+  | { readonly kind: 'wait'; readonly until?: number; readonly message?: string }
+
+/** What of a step is prepared. */
+export interface Turn {
+  /** What does it: a fan starts items or providers, the others do the work. */
+  readonly by?: 'step' | 'fan' | 'gate' | 'nest'
+  /** Whether its `if` was evaluated before: it is an item, or one of several providers. */
+  readonly inner?: boolean
+  /** Whether its fallback is what it does. */
+  readonly fallback?: boolean
+}
 
 /**
  * What to do with a step whose dependencies have ended. With `index` in the context it is one item
- * of a forEach: only `with` is evaluated.
+ * of a forEach: `if` and `forEach` are not evaluated again.
  *
- * Error `step.expression` with the path of the template: it failed or was stopped, `if` gave no
- * boolean, `forEach` no list or one longer than maxItems. Nothing was hired then.
+ * Error `step.expression` with the path of the template: it failed or was stopped, `if` or `when`
+ * gave no boolean, `forEach` no list or one longer than maxItems, `until` no time. Nothing was hired then.
  */
-export async function prepare(step: StepPlan, context: Context, evaluate: Evaluate): Promise<Prepared> {
-  if (context.index === undefined) {
-    if (step.if !== null) {
-      const condition = await valueOf(step, 'if', step.if, context, evaluate)
-      if (typeof condition !== 'boolean') throw failure(step, 'if', `gave ${shown(condition)}, not true or false`)
-      if (!condition) return { kind: 'skip' }
-    }
-    if (step.forEach !== null) {
-      const items = await valueOf(step, 'forEach', step.forEach, context, evaluate)
-      if (!Array.isArray(items)) throw failure(step, 'forEach', `gave ${shown(items)}, not a list`)
-      if (items.length > step.maxItems) throw failure(step, 'forEach', `has ${items.length} items, maxItems is ${step.maxItems}`)
-      return { kind: 'items', items: items as readonly Json[] }
-    }
+export async function prepare(step: StepPlan, context: Context, evaluate: Evaluate, { by, inner = context.index !== undefined, fallback = false }: Turn = {}): Promise<Prepared> {
+  const value = (field: string, template: unknown): Promise<Json> => valueOf(step, field, template, context, evaluate)
+  const doing = async (work: Work, path: string, choice?: number): Promise<Prepared> => {
+    const which = choice === undefined ? {} : { choice }
+    if (work.uses === null) return { kind: 'value', value: await value(`${path}value`, work.value), ...which }
+    return { kind: 'input', input: await value(`${path}with`, work.with), uses: work.uses, ...which }
   }
-  return { kind: 'input', input: await valueOf(step, 'with', step.with, context, evaluate) }
+  if (fallback) return doing(step.fallback!, 'fallback.')
+  if (!inner && step.if !== null) {
+    const condition = await value('if', step.if)
+    if (typeof condition !== 'boolean') throw failure(step, 'if', `gave ${shown(condition)}, not true or false`)
+    if (!condition) return { kind: 'skip' }
+  }
+  if (!inner && step.forEach !== null) {
+    if (step.chunksOf !== undefined) return { kind: 'stream' }
+    const items = await value('forEach', step.forEach)
+    if (!Array.isArray(items)) throw failure(step, 'forEach', `gave ${shown(items)}, not a list`)
+    if (items.length > step.maxItems) throw failure(step, 'forEach', `has ${items.length} items, maxItems is ${step.maxItems}`)
+    return { kind: 'items', items: items as readonly Json[] }
+  }
+  if (by === 'fan') return { kind: 'many' }
+  if (step.approve) return { kind: 'wait', ...(step.approve.message === null ? {} : { message: textOf(await value('approve.message', step.approve.message)) }) }
+  if (step.wait) return { kind: 'wait', ...(step.wait.until === undefined ? {} : { until: timeOf(step, await value('wait.until', step.wait.until)) }) }
+  if (!step.cases) return doing(step, '')
+  for (const [choice, one] of step.cases.entries()) {
+    const path = `switch[${choice}].`
+    const counts = one.when === null || (await value(`${path}when`, one.when))
+    if (typeof counts !== 'boolean') throw failure(step, `${path}when`, `gave ${shown(counts)}, not true or false`)
+    if (counts) return doing(one, path, choice)
+  }
+  return { kind: 'skip' }
+}
+
+/** Longest message that an approver reads. */
+const MESSAGE_MAX = 8_192
+
+function textOf(value: Json): string {
+  return (typeof value === 'string' ? value : JSON.stringify(value)).slice(0, MESSAGE_MAX)
+}
+
+/** A time in ms since the epoch, from text or a number. */
+function timeOf(step: StepPlan, value: Json): number {
+  const time = typeof value === 'number' ? value : typeof value === 'string' ? Date.parse(value) : NaN
+  if (!Number.isFinite(time)) throw failure(step, 'wait.until', `gave ${shown(value)}, not a time`)
+  return time
+}
+
+/**
+ * Whether two outputs of a quorum agree: equal, or what its rule says of `a` and `b`. Error
+ * `step.expression` where the rule fails or gives no boolean.
+ */
+export async function agrees(step: StepPlan, a: unknown, b: unknown, evaluate: Evaluate): Promise<boolean> {
+  const rule = step.many?.rule ?? null
+  if (rule === null) return hashOf(a) === hashOf(b)
+  const verdict = await valueOf(step, 'quorum.rule', rule, { a, b }, evaluate)
+  if (typeof verdict !== 'boolean') throw failure(step, 'quorum.rule', `gave ${shown(verdict)}, not true or false`)
+  return verdict
 }
 
 /**

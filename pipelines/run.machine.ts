@@ -3,31 +3,22 @@
  * the answer, has the lanes settled and closes with reserved = paid + fees + returned (I2, I4).
  * It keeps a frontier and counters only; what steps produced stays in their actors. Every wait is
  * for a stored deadline, a step with one, an inquiry with one, or, while its owner has paused it,
- * for its owner's word (I5). A paused run starts no step; those under way end and are paid.
+ * for its owner's word (I5). A paused run starts no step; those under way end and are paid. The run
+ * of a sub-pipeline holds and settles nothing: it is told its share, and tells what it spent.
  */
 import { assign, createMachine, enqueueActions } from 'xstate'
 import type { Hex32 } from '../schemas/documents.gen.ts'
 import type { ErrorBody } from '../schemas/error.ts'
 import { defineActor, effect } from '../runtime/actors/actor.ts'
-import { advance, begin, type Advance, type Frontier } from './frontier.ts'
-import type { RunPlan, StepState } from './plan.ts'
-import { stepId, type StepInput } from './step.ts'
+import { follow } from './follow.ts'
+import { advance, begin, type Frontier } from './frontier.ts'
+import type { RunPlan } from './plan.ts'
+import { awaited, signalled, takes, type RunSignal, type Told, type Waiter } from './signals.ts'
+import { actorOf, type StepEnded } from './step.ts'
 
 /** How long the wallet and the payees are waited for, in ms. */
 const HOLD_MS = 10_000
 const SETTLE_MS = 30_000
-
-/** What a run keeps of signals: so many, the data of each so long as canonical JSON. */
-export const SIGNALS_MAX = 64
-export const SIGNAL_BYTES_MAX = 4_096
-
-/** What somebody told a run; an id counts once. */
-export interface RunSignal {
-  readonly id: string
-  readonly name: string
-  readonly data: unknown
-  readonly at: number
-}
 
 export interface RunInput {
   readonly run: string
@@ -44,6 +35,8 @@ export interface RunInput {
   /** Secret of its calls' flows, base64url, where somebody wanted to hear outputs as they are made. */
   readonly flow?: string
   readonly at: number
+  /** Of a sub-pipeline: the actor that is told its answer. It spends what the run above holds. */
+  readonly parent?: string
 }
 
 export interface RunContext extends RunInput {
@@ -63,14 +56,21 @@ export interface RunContext extends RunInput {
   readonly paused: boolean
   /** Steps whose turn it was while the run was paused. */
   readonly held: readonly string[]
-  /** In the order they came. */
+  /** In the order they came, and the steps that wait for one. */
   readonly signals: readonly RunSignal[]
+  readonly waiters: readonly Waiter[]
+  /** What was done and has a compensation, in that order; and those that failed to be undone. */
+  readonly undo: readonly { readonly step: string; readonly index: number | null }[]
+  readonly stuck: readonly string[]
+  /** Of a sub-pipeline: what its parent was told it cost; more may come of what was in doubt then. */
+  readonly told: string | null
 }
 
 export type RunEvent = { at: number } & (
   | { type: 'held' }
+  | { type: 'granted' }
   | { type: 'refused'; error: ErrorBody }
-  | { type: 'step.ended'; step: string; index: number | null; state: StepState; charged: string; error?: ErrorBody }
+  | StepEnded
   | { type: 'doubt.opened' }
   | { type: 'doubt.closed'; charged: string }
   | { type: 'run.output.done'; output: unknown }
@@ -81,33 +81,11 @@ export type RunEvent = { at: number } & (
   | { type: 'pause' }
   | { type: 'resume' }
   | { type: 'signal'; id: string; name: string; data: unknown }
+  | { type: 'await'; name: string; to: string }
+  | { type: 'forget'; to: string }
+  | { type: 'saga.ended'; charged: string; failed: readonly string[] }
+  | { type: 'over' }
 )
-
-/** Starts what `next` names, or holds it back while the run is paused, and follows what it skips at once. */
-function follow(run: RunContext, next: Advance, enqueue: any): Partial<RunContext> {
-  const stopped = run.error !== null || run.cancelled
-  const running = [...run.running]
-  const held = stopped ? [] : [...run.held]
-  let { frontier } = next
-  const open = [next]
-  for (let one = open.shift(); one; one = open.shift()) {
-    for (const name of stopped ? [] : one.start) {
-      if (run.paused) {
-        held.push(name)
-        continue
-      }
-      running.push(name)
-      const input: StepInput = { run: run.run, parent: `run/${run.run}`, plan: run.plan.steps[name]!, index: null, item: null, trace: run.trace ?? null }
-      enqueue({ type: 'tell', params: { to: stepId(run.run, name, null), event: { type: 'start', input } } })
-    }
-    for (const name of one.skip) {
-      const after = advance(run.plan, frontier, name, 'skipped', false)
-      frontier = after.frontier
-      open.push(after)
-    }
-  }
-  return { frontier, running, held }
-}
 
 const beginSteps: any = enqueueActions(({ context, enqueue }: any) => enqueue.assign(follow(context, begin(context.plan), enqueue)))
 
@@ -117,12 +95,13 @@ const endStep: any = enqueueActions(({ context, event, enqueue }: any) => {
   const step = run.plan.steps[event.step]!
   const handled = step.dependents.some((name) => run.plan.steps[name]!.tests.includes(event.step))
   const failure: ErrorBody | null = event.state === 'failed' && !handled ? { ...(event.error ?? { code: 'step.failed', message: 'The step failed.' }), path: `steps.${event.step}` } : null
-  const changed: RunContext = { ...run, running: run.running.filter((name) => name !== event.step), spent: add(run.spent, event.charged), error: run.error ?? failure }
+  const undo = [...run.undo, ...(event.done ?? []).map((index: number | null) => ({ step: event.step, index }))]
+  const changed: RunContext = { ...run, running: run.running.filter((name) => name !== event.step), spent: add(run.spent, event.charged), undo, error: run.error ?? failure }
   enqueue.assign({ ...changed, ...follow(changed, advance(run.plan, run.frontier, event.step, event.state), enqueue) })
 })
 
 const tellSteps = (type: 'cancel' | 'pause' | 'resume'): any => enqueueActions(({ context, enqueue }: any) => {
-  for (const name of (context as RunContext).running) enqueue({ type: 'tell', params: { to: stepId(context.run, name, null), event: { type } } })
+  for (const name of (context as RunContext).running) enqueue({ type: 'tell', params: { to: actorOf(context.run, context.plan.steps[name], null), event: { type } } })
 })
 
 /** Starts what was held back. */
@@ -135,7 +114,21 @@ const goOn: any = enqueueActions(({ context, enqueue }: any) => {
 const cancelled = assign<RunContext, any, undefined, any, never>({
   cancelled: true, held: [], error: ({ context }) => context.error ?? ({ code: 'step.cancelled', message: 'The run was cancelled.' } satisfies ErrorBody),
 })
+/** What is under way is cancelled as by its owner, and the run has failed. */
+const overdue = assign<RunContext, any, undefined, any, never>({
+  held: [], error: ({ context }) => context.error ?? ({ code: 'run.timeout', message: 'The run took longer than its timeout.' } satisfies ErrorBody),
+})
+/** A signal for the step that waits for it, or kept until one does. */
+const tellSignal = (told: (at: any) => Told): any => enqueueActions(({ context, event, enqueue }: any) => {
+  const { tell, ...changed } = told({ context, event })
+  enqueue.assign(changed)
+  if (tell) enqueue({ type: 'tell', params: { to: tell.to, event: { type: 'signal', data: tell.data } } })
+})
 const pause = assign<RunContext, any, undefined, any, never>({ paused: true })
+
+const closeDoubt = assign<RunContext, any, undefined, any, never>({ doubts: ({ context }) => context.doubts - 1, spent: ({ context, event }) => add(context.spent, event.charged) })
+/** The run that a sub-pipeline's is part of. */
+const above = (run: string): string => `run/${run.slice(0, run.lastIndexOf('/'))}`
 
 const add = (one: string, other: string): string => (BigInt(one) + BigInt(other)).toString()
 
@@ -144,22 +137,25 @@ const machine = createMachine({
   types: {} as { context: RunContext; events: RunEvent; input: RunInput },
   context: ({ input }) => ({
     ...input, startedAt: input.at, endedAt: 0, frontier: { pending: {}, running: 0, ended: 0 }, running: [], spent: '0', doubts: 0, output: null, error: null, settled: '0', transactions: [], cancelled: false,
-    paused: false, held: [], signals: [],
+    paused: false, held: [], signals: [], waiters: [], undo: [], stuck: [], told: null,
   }),
   initial: 'holding',
   on: {
     'doubt.opened': { actions: assign({ doubts: ({ context }) => context.doubts + 1 }) },
-    'doubt.closed': { actions: assign({ doubts: ({ context }) => context.doubts - 1, spent: ({ context, event }) => add(context.spent, event.charged) }) },
-    signal: {
-      guard: ({ context, event }) => context.signals.length < SIGNALS_MAX && !context.signals.some(({ id }) => id === event.id),
-      actions: assign({ signals: ({ context, event: { id, name, data, at } }) => [...context.signals, { id, name, data, at }] }),
-    },
+    'doubt.closed': { actions: closeDoubt },
+    signal: { guard: ({ context, event }) => takes(context, event), actions: tellSignal(({ context, event: { id, name, data, at } }) => signalled(context, { id, name, data, at })) },
+    await: { actions: tellSignal(({ context, event: { name, to } }) => awaited(context, { name, to })) },
+    forget: { actions: assign({ waiters: ({ context, event }) => context.waiters.filter(({ to }) => to !== event.to) }) },
   },
   states: {
     holding: {
-      entry: { type: 'tell', params: ({ context }: any) => ({ to: 'wallet', event: { type: 'hold', run: `run/${context.run}`, amount: context.hold } }) } as any,
+      // Of a sub-pipeline, whoever started it says that its share is held.
+      entry: enqueueActions(({ context: { run, hold, parent }, enqueue }) => {
+        if (parent === undefined) enqueue({ type: 'tell', params: { to: 'wallet', event: { type: 'hold', run: `run/${run}`, amount: hold } } } as any)
+      }),
       on: {
         held: 'running',
+        granted: 'running',
         pause: { actions: pause },
         resume: { actions: assign({ paused: false }) },
         cancel: { actions: cancelled },
@@ -168,9 +164,15 @@ const machine = createMachine({
       after: { [HOLD_MS]: { target: 'closed', actions: assign({ error: { code: 'wallet.empty', message: 'The wallet did not answer.' } satisfies ErrorBody }) } },
     },
     running: {
-      entry: beginSteps,
+      entry: [beginSteps, enqueueActions(({ context, enqueue }) => {
+        if (context.plan.timeoutMs !== undefined) enqueue.raise({ type: 'over', at: 0 }, { delay: context.plan.timeoutMs, id: 'over' })
+      })],
+      exit: enqueueActions(({ context, enqueue }) => {
+        if (context.plan.timeoutMs !== undefined) enqueue.cancel('over')
+      }),
       on: {
         'step.ended': { actions: endStep },
+        over: { actions: [overdue, tellSteps('cancel')] },
         cancel: { actions: [cancelled, tellSteps('cancel')] },
         pause: { actions: [pause, tellSteps('pause')] },
         resume: { actions: [tellSteps('resume'), goOn] },
@@ -178,21 +180,46 @@ const machine = createMachine({
       always: { guard: ({ context }) => context.running.length === 0 && context.held.length === 0, target: 'answering' },
     },
     answering: {
-      always: { guard: ({ context }) => context.error !== null, target: 'waiting' },
+      always: { guard: ({ context }) => context.error !== null, target: 'undoing' },
       entry: enqueueActions(({ context, enqueue }) => {
         if (!context.error) enqueue({ type: 'run.output', params: { run: context.run } } as any)
       }),
       on: {
         'run.output.done': { target: 'waiting', actions: assign({ output: ({ event }) => event.output }) },
-        'run.output.failed': { target: 'waiting', actions: assign({ error: ({ event }) => event.error }) },
+        'run.output.failed': { target: 'undoing', actions: assign({ error: ({ event }) => event.error }) },
       },
+    },
+    /** A run that failed takes back what it had done. */
+    undoing: {
+      entry: enqueueActions(({ context, enqueue }) => {
+        const { run, trace = null, plan } = context
+        const undo = context.undo.map(({ step, index }) => ({ step, index, plan: plan.steps[step]!.compensate! }))
+        if (undo.length > 0) enqueue({ type: 'tell', params: { to: `saga/${run}`, event: { type: 'start', input: { run, trace, undo } } } } as any)
+      }),
+      always: { guard: ({ context }) => context.undo.length === 0, target: 'waiting' },
+      on: { 'saga.ended': { target: 'waiting', actions: assign({ spent: ({ context, event }) => add(context.spent, event.charged), stuck: ({ event }) => event.failed }) } },
     },
     /** The answer is known; what is in doubt must be settled first. Each inquiry has its own deadline. */
     waiting: {
+      entry: enqueueActions(({ context, enqueue }) => {
+        const { parent, run, doubts, spent, output, error, cancelled } = context
+        if (parent === undefined) return
+        enqueue.assign({ told: spent })
+        if (doubts > 0) enqueue({ type: 'tell', params: { to: above(run), event: { type: 'doubt.opened' } } } as any)
+        const state = cancelled ? 'cancelled' : error ? 'failed' : 'done'
+        enqueue({ type: 'tell', params: { to: parent, event: { type: 'run.ended', state, output, charged: spent, ...(error ? { error } : {}) } } } as any)
+      }),
       always: [
-        { guard: ({ context }) => context.doubts === 0 && context.spent === '0', target: 'closed' },
+        { guard: ({ context }) => context.doubts === 0 && (context.spent === '0' || context.parent !== undefined), target: 'closed' },
         { guard: ({ context }) => context.doubts === 0, target: 'settling' },
       ],
+      on: {
+        'doubt.closed': { actions: [closeDoubt, enqueueActions(({ context, enqueue }) => {
+          const { parent, doubts, spent, told, run } = context
+          // The doubts of a sub-pipeline are one of the run above.
+          if (parent !== undefined && doubts === 0) enqueue({ type: 'tell', params: { to: above(run), event: { type: 'doubt.closed', charged: (BigInt(spent) - BigInt(told!)).toString() } } } as any)
+        })] },
+      },
     },
     settling: {
       entry: effect<RunContext, any>('run.settle', ({ context }) => ({ run: context.run })),
@@ -206,14 +233,20 @@ const machine = createMachine({
       type: 'final',
       entry: [
         assign({ endedAt: ({ event }) => event.at ?? 0 }),
-        { type: 'tell', params: ({ context }: any) => ({ to: 'wallet', event: { type: 'close', run: `run/${context.run}`, spent: context.spent } }) } as any,
+        enqueueActions(({ context: { run, spent, parent }, enqueue }) => {
+          if (parent === undefined) enqueue({ type: 'tell', params: { to: 'wallet', event: { type: 'close', run: `run/${run}`, spent } } } as any)
+        }),
       ],
     },
   },
 })
 
-export const run = defineActor('run', '2', machine, {
-  pays: [{ by: ['tell step start'], after: ['on held'] }],
-  holds: [{ what: 'hold', taken: ['on held'], returned: ['tell wallet close'] }],
-  waits: { running: [{ event: 'step.ended', from: 'step' }, { event: 'resume', who: 'its owner, who has paused it' }], waiting: [{ event: 'doubt.closed', from: 'inquiry' }, { event: 'doubt.closed', from: 'dispute' }] },
+export const run = defineActor('run', '3', machine, {
+  pays: [{ by: ['tell step start', 'tell fan start', 'tell nest start', 'tell saga start'], after: ['on held', 'on granted'] }],
+  holds: [{ what: 'hold', taken: ['on held', 'on granted'], returned: ['tell wallet close', 'tell nest run.ended'] }],
+  waits: {
+    running: [{ event: 'step.ended', from: 'step' }, { event: 'step.ended', from: 'fan' }, { event: 'step.ended', from: 'gate' }, { event: 'step.ended', from: 'nest' }, { event: 'resume', who: 'its owner, who has paused it' }],
+    undoing: [{ event: 'saga.ended', from: 'saga' }],
+    waiting: [{ event: 'doubt.closed', from: 'inquiry' }, { event: 'doubt.closed', from: 'dispute' }, { event: 'doubt.closed', from: 'run' }],
+  },
 }, { passivates: 'ended' })

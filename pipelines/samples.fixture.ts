@@ -1,7 +1,12 @@
 /** What the machines of this room meet when they are explored (runtime/actors/explore.ts). */
+import type { ActorEvent } from '../runtime/actors/actor.ts'
 import type { Samples } from '../runtime/actors/explore.ts'
+import type { FanContext } from './fan.ts'
+import type { GateContext } from './gate.machine.ts'
+import type { NestContext } from './nest.machine.ts'
 import type { StepPlan } from './plan.ts'
 import type { RunContext } from './run.machine.ts'
+import type { SagaContext } from './saga.machine.ts'
 import type { StepContext } from './step.ts'
 
 const plan = (change: Partial<StepPlan>): StepPlan => ({
@@ -10,6 +15,8 @@ const plan = (change: Partial<StepPlan>): StepPlan => ({
   parallel: 1, reads: { steps: [], meta: [], input: false, run: false }, ...change,
 } as StepPlan)
 
+const fallback = { uses: 'text.whisper@1', with: {}, maxPrice: '3', expect: null }
+const nestedPlan = { plan: { pipeline: 'q@1.0.0', steps: {}, order: [], output: {}, worst: '5', timeMs: 10 }, input: null, budget: '5' }
 const body = { amount: '4', inputHash: 'sha256-aa' }
 const delivery = { body, signature: {} }
 const TIMEOUT = { code: 'step.timeout', message: 'Late.' }
@@ -19,40 +26,105 @@ const voucher = { kind: 'escrow', amount: '4', challengeEnd: 2_000 }
 const ended = (state: string) => ({ type: 'step.ended', step: 's', index: null, state, charged: '1', ...(state === 'failed' ? { error: { code: 'step.failed', message: 'It failed.' } } : {}) })
 
 const step: Samples = {
-  inputs: [plan({}), plan({ attempts: 1 }), plan({ escrow: { agent: null, fee: '1' }, settle: 'escrow' }), plan({ escrow: { agent: null, fee: '1' }, settle: 'escrow', attempts: 1 }), plan({ forEach: '${x}', maxItems: 3, parallel: 2 })]
-    .flatMap((one) => [{ run: 'r', parent: 'run/r', plan: one, index: null, item: null, trace: null }, { run: 'r', parent: 'step/r/s', plan: one, index: 0, item: 1, trace: null }]),
-  tells: ({ attempts, items, started, ended: over, state, staked, paused }: StepContext) => [attempts.length, items, started, over, state, staked !== null, paused],
+  inputs: [
+    plan({}), plan({ timeoutMs: 5_000 }), plan({ attempts: 1 }), plan({ escrow: { agent: null, fee: '1' }, settle: 'escrow', timeoutMs: 5_000 }), plan({ escrow: { agent: null, fee: '1' }, settle: 'escrow', attempts: 1 }), plan({ fallback, compensate: plan({}) }),
+    plan({ fallback, attempts: 1, escrow: { agent: null, fee: '1' }, settle: 'escrow' }),
+  ].flatMap((one) => [{ run: 'r', parent: 'run/r', plan: one, index: null, item: null, trace: null }, { run: 'r', parent: 'step/r/s', plan: one, index: 0, item: 1, trace: null }])
+    .concat([{ run: 'r', parent: 'fan/r/s', plan: plan({ many: { providers: 2 } }), index: null, item: null, trace: null, member: 1 } as never, { run: 'r', parent: 'saga/r', plan: plan({ attempts: 1 }), index: null, item: null, trace: null, of: { step: 's', index: null } } as never]),
+  tells: ({ attempts, state, staked, fallback: stands, pieces, listeners, torn }: StepContext) => [attempts.length, state, staked !== null, stands, pieces.length, listeners.length, torn],
   answers: {
-    'step.prepare': ({ context }) => [
-      { type: 'step.prepare.done', skip: true }, { type: 'step.prepare.done', items: [] },
-      context.plan.forEach === null ? { type: 'step.prepare.done', input: {}, inputHash: 'sha256-aa', units: 1, inputBytes: 2 } : { type: 'step.prepare.done', items: [1, 2, 3] },
-    ],
+    'step.prepare': () => [{ type: 'step.prepare.done', skip: true }, { type: 'step.prepare.done', value: 7 }, { type: 'step.prepare.done', input: {}, inputHash: 'sha256-aa', units: 1, inputBytes: 2 }],
     'call.invoke': ({ params }) => [
       { type: 'call.invoke.done', delivery, output: {}, latencyMs: 5, verdict: { ok: true } }, { type: 'call.invoke.done', delivery, output: {}, latencyMs: 5, verdict: { ok: false, error: { code: 'step.expect', message: 'No.' } } },
       { type: 'call.invoke.declined', error: { code: 'step.failed', message: 'No.' } }, { type: 'call.invoke.failed', params, error: TIMEOUT },
     ],
   },
   events: ({ context, state }: { context: StepContext; state: unknown }) => [
-    { type: 'cancel' }, { type: 'pause' }, { type: 'resume' }, ...(state === 'hiring' ? [agreed, { type: 'refused', error: { code: 'market.no-provider', message: 'None.' } }] : []),
+    { type: 'cancel' }, ...(state === 'hiring' ? [agreed, { type: 'refused', error: { code: 'market.no-provider', message: 'None.' } }] : []), ...(state === 'queueing' ? [{ type: 'turn', avoid: ['0xcc'] }] : []),
     ...(state === 'staking' ? [{ type: 'staked', voucher, previousRef: '0x4' }] : []), ...(state === 'paying' ? [{ type: 'paid', voucher: { kind: 'plain' }, previousRef: '0x4' }] : []),
-    ...(state === 'engaging' || (state === 'fanning' && context.ended < context.started) ? ['done', 'failed', 'cancelled'].map(ended) : []),
+    ...(state === 'engaging' ? ['done', 'failed', 'cancelled'].map(ended) : []),
+    ...(state === 'invoking' && context.pieces.length < 2 && context.plan.fallback ? [{ type: 'piece', number: 0, chunk: 'a' }, ...(context.listeners.length < 1 ? [{ type: 'listen', to: 'fan/r/t' }] : [])] : []),
   ],
 }
 
+const items = plan({ forEach: '${x}', maxItems: 3, parallel: 2 })
+const head = (one: StepPlan, index: number | null = null): object => ({ run: 'r', parent: index === null ? 'run/r' : 'fan/r/s', plan: one, index, item: null, trace: null })
+const fan: Samples = {
+  inputs: [
+    head(items), head({ ...items, tolerate: 1, compensate: plan({}) }), head({ ...items, timeoutMs: 5_000, nested: nestedPlan } as never), head({ ...items, many: { providers: 2 } }), head(plan({ many: { providers: 2 }, compensate: plan({}) })),
+    head(plan({ many: { providers: 3, agree: 2 }, timeoutMs: 5_000 })), head({ ...items, many: { providers: 2 } }, 0), head({ ...items, chunksOf: 't' }),
+  ],
+  tells: ({ list, items: count, started, ended: over, failed, state, open, paused, hiring, queue, over: ends, answers, pairs, winner, done }: FanContext) =>
+    [list.length, count, started, over, failed, state, open, paused, hiring, queue, ends, answers.map(({ member }) => member), pairs.length, winner, done.length],
+  depth: 12,
+  answers: {
+    'step.prepare': ({ context }) => [
+      { type: 'step.prepare.done', skip: true },
+      ...(context.plan.chunksOf ? [{ type: 'step.prepare.done' }, { type: 'step.prepare.done', heard: { pieces: [1], state: 'done', torn: false } }] : context.plan.many && (context.plan.forEach === null || context.index !== null) ? [{ type: 'step.prepare.done', go: true }] : [{ type: 'step.prepare.done', items: [] }, { type: 'step.prepare.done', items: [1, 2, 3] }]),
+    ],
+    'quorum.compare': ({ context, params }) => [[], Object.keys(context.over).map(Number).filter((place) => place !== params.member && context.over[place] === 'done')].map((agrees) => ({ type: 'quorum.compare.done', answer: { member: params.member, provider: '0xaa', outputHash: 'sha256-cc' }, agrees })),
+  },
+  events: ({ context, state }: { context: FanContext; state: unknown }) => {
+    const many = typeof state === 'object'
+    const open = Array.from({ length: context.started }, (_, place) => place).filter((place) => context.over[place] === undefined)
+    const own = (place: number, how: string): object => ({ ...ended(how), attempts: 1, ...(many ? { member: place } : { index: place }), ...(how === 'done' ? { done: [place] } : {}) })
+    return [
+      { type: 'cancel' }, { type: 'pause' }, { type: 'resume' },
+      ...(context.ended < context.started ? open.slice(0, 2).flatMap((place) => ['done', 'failed', 'cancelled'].map((how) => own(place, how))) : []),
+      ...(many ? open.slice(0, 2).flatMap((member) => [...(context.queue.includes(member) || context.hiring !== null || context.providers[member] ? [] : [{ type: 'hire.wanted', member }]), ...(context.hiring === member ? [{ type: 'hired', member, provider: `0x${member}` }] : [])]) : []),
+      ...(context.plan.chunksOf && context.list.length < 4 ? [{ type: 'pieces', from: context.list.length, pieces: ['a'] }, ...['done', 'failed', 'skipped'].map((how) => ({ type: 'stream.ended', state: how, count: context.list.length }))] : []),
+    ] as ActorEvent[]
+  },
+}
+
+const approve = { by: 'owner', message: null, timeoutMs: 1_000, late: 'reject' } as const
+const gate: Samples = {
+  inputs: [
+    plan({ wait: { forMs: 1_000, late: 'fail' } }), plan({ wait: { until: '${x}', late: 'fail' }, timeoutMs: 500 }), plan({ wait: { schedule: { cron: '0 9 * * *' }, late: 'fail' } }), plan({ wait: { signal: 'go', late: 'fail' } }),
+    plan({ wait: { signal: 'go', timeoutMs: 1_000, late: 'continue' } }), plan({ approve }), plan({ approve: { ...approve, late: 'approve' } }),
+  ].map((one) => head(one)),
+  tells: ({ state }: GateContext) => state,
+  answers: { 'step.prepare': ({ now }) => [{ type: 'step.prepare.done', skip: true }, { type: 'step.prepare.done', until: now - 1 }, { type: 'step.prepare.done', until: now + 5_000, message: 'Pay?' }] },
+  events: () => [{ type: 'cancel' }, { type: 'signal', data: 1 }, ...[true, false].map((approved) => ({ type: 'answer', approved, by: '0xaa', comment: null }))],
+}
+
+const nest: Samples = {
+  inputs: [head(plan({ nested: nestedPlan as never, compensate: plan({}) })), head(plan({ nested: nestedPlan as never, timeoutMs: 500 })), head(plan({ nested: nestedPlan as never }), 0)],
+  tells: ({ state, paused }: NestContext) => [state, paused],
+  answers: { 'step.prepare': () => [{ type: 'step.prepare.done', skip: true }, { type: 'step.prepare.done', input: {} }] },
+  events: ({ state }) => [
+    { type: 'cancel' }, { type: 'pause' }, { type: 'resume' },
+    ...(state === 'running' ? ['done', 'failed', 'cancelled'].map((how) => ({ type: 'run.ended', state: how, output: null, charged: '3', ...(how === 'done' ? {} : { error: TIMEOUT }) })) : []),
+  ],
+}
+
+const saga: Samples = {
+  inputs: [{ run: 'r', trace: null, undo: [0, 1].map((index) => ({ step: 's', index, plan: plan({}) })) }],
+  tells: ({ ended: over, failed }: SagaContext) => [over, failed.length],
+  events: () => ['done', 'failed'].map(ended),
+}
+
+const steps = {
+  s: plan({ dependents: ['t', 'u'], compensate: plan({}) }), t: plan({ name: 't', dependsOn: ['s'] }), u: plan({ name: 'u', dependsOn: ['s'], tests: ['s'], wait: { signal: 'go', late: 'fail' } }),
+}
+const runPlan = { pipeline: 'p@1.0.0', steps, order: ['s', 't', 'u'], output: {}, worst: '40', timeMs: 2_000 }
+const runInput = { run: 'r', pipeline: 'p@1.0.0', document: {}, inputs: {}, budget: '40', hold: '40', plan: runPlan }
+const kinds = { s: plan({ forEach: '${x}', maxItems: 2 }), t: plan({ name: 't', nested: nestedPlan as never }) }
 const run: Samples = {
-  inputs: [{
-    run: 'r', pipeline: 'p@1.0.0', document: {}, inputs: {}, budget: '40', hold: '40',
-    plan: { pipeline: 'p@1.0.0', steps: { s: plan({ dependents: ['t', 'u'] }), t: plan({ name: 't', dependsOn: ['s'] }), u: plan({ name: 'u', dependsOn: ['s'], tests: ['s'] }) }, order: ['s', 't', 'u'], output: {}, worst: '40', timeMs: 2_000 },
-  }],
-  tells: ({ running, doubts, spent, error, cancelled, paused, held, signals }: RunContext) => [running, doubts, spent === '0', error !== null, cancelled, paused, held, signals.length],
+  inputs: [runInput, { ...runInput, run: 'q/r', parent: 'nest/q/r' }, { ...runInput, plan: { ...runPlan, steps: kinds, order: ['s', 't'], timeoutMs: 60_000 } }],
+  tells: ({ running, doubts, spent, error, cancelled, paused, held, signals, waiters, undo, told }: RunContext) => [running, doubts, spent === '0', error !== null, cancelled, paused, held, signals.length, waiters.length, undo.length, told !== null],
+  depth: 11,
   answers: {
     'run.output': () => [{ type: 'run.output.done', output: {} }], 'run.settle': () => [{ type: 'run.settle.done', settled: '4', transactions: [] }],
   },
   events: ({ context, state }: { context: RunContext; state: unknown }) => [
-    ...(state === 'holding' ? [{ type: 'held' }, { type: 'refused', error: { code: 'wallet.empty', message: 'Empty.' } }] : []), { type: 'cancel' }, { type: 'pause' }, { type: 'resume' }, { type: 'signal', id: 'one', name: 'go', data: null },
+    ...(state === 'holding' ? [{ type: context.parent === undefined ? 'held' : 'granted' }, { type: 'refused', error: { code: 'wallet.empty', message: 'Empty.' } }] : []), { type: 'cancel' }, { type: 'pause' }, { type: 'resume' },
+    // Signals change nothing but who waits for them.
+    ...(state === 'running' && context.plan.steps['u'] && context.signals.length < 2 ? [{ type: 'signal', id: 'one', name: 'go', data: null }, ...(context.waiters.length < 1 ? [{ type: 'await', name: 'go', to: 'gate/r/u' }] : [{ type: 'forget', to: 'gate/r/u' }])] : []),
     // A doubt is opened by a step that runs, and closed once.
-    ...(context.running.length > 0 && context.doubts < 2 ? [{ type: 'doubt.opened' }] : []), ...(context.doubts > 0 ? ['0', '4'].map((charged) => ({ type: 'doubt.closed', charged })) : []),
-    ...context.running.flatMap((name) => ['done', 'skipped', 'failed', 'cancelled'].map((one) => ({ ...ended(one), step: name, ...(one === 'skipped' ? { charged: '0' } : {}) }))),
+    ...(context.running.length > 0 && context.doubts < 1 ? [{ type: 'doubt.opened' }] : []), ...(context.doubts > 0 ? ['0', '4'].map((charged) => ({ type: 'doubt.closed', charged })) : []),
+    ...(state === 'undoing' ? [{ type: 'saga.ended', charged: '1', failed: [] }] : []),
+    ...context.running.flatMap((name) => ['done', 'skipped', 'failed', 'cancelled'].map((one) => ({ ...ended(one), step: name, ...(one === 'skipped' ? { charged: '0' } : {}), ...(one === 'done' && context.plan.steps[name]!.compensate ? { done: [null] } : {}) }))),
   ],
 }
 
@@ -72,4 +144,4 @@ const dispute: Samples = {
   events: paid,
 }
 
-export const samples: Readonly<Record<string, Samples>> = { step, run, inquiry, dispute }
+export const samples: Readonly<Record<string, Samples>> = { step, fan, gate, nest, saga, run, inquiry, dispute }

@@ -4,15 +4,16 @@ import type { Promises } from '../runtime/actors/promises.ts'
 export const stepPromises: Promises = {
   pays: [
     { by: ['do call.invoke', 'tell purse stake', 'tell purse pay'], after: ['on agreed'], until: ['tell negotiation start'] },
-    // Its items, and the agent that takes its case: they hire for themselves.
-    { by: ['tell step start'], after: ['on step.prepare.done'] },
+    // The agent that takes its case: its step hires for itself.
+    { by: ['tell step start'], after: ['on agreed'] },
   ],
   holds: [{
     what: 'lane', taken: ['on agreed'], returned: ['tell purse release', 'tell purse unstake', 'tell inquiry start', 'tell dispute start', 'on paid'],
     kept: { because: 'a signed clause failed: its payee still counts on that lane', when: ({ type, verdict }) => type === 'call.invoke.done' && !verdict.ok },
   }],
   waits: {
-    fanning: [{ event: 'step.ended', from: 'step' }, { event: 'resume', from: 'run' }], hiring: [{ event: 'agreed', from: 'negotiation' }, { event: 'refused', from: 'negotiation' }],
+    queueing: [{ event: 'turn', from: 'fan' }], hiring: [{ event: 'agreed', from: 'negotiation' }, { event: 'refused', from: 'negotiation' }],
     engaging: [{ event: 'step.ended', from: 'step' }], staking: [{ event: 'staked', from: 'purse' }], paying: [{ event: 'paid', from: 'purse' }],
   },
+  ignores: { pause: 'a call under way is not held up', resume: 'it was not held up' },
 }

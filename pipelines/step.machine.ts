@@ -1,7 +1,8 @@
 /**
- * One step of a run (D6, D8): prepare its input, hire, invoke, check, pay; elsewhere again where the
- * document allows it. A step with `forEach` hires nothing itself: it starts one step per item.
- * Started by a run (or by a step, for an item); tells its parent `step.ended`.
+ * One piece of work (D6, D8): prepare its input, hire, invoke, check, pay; elsewhere again where the
+ * document allows it, then its fallback. A step of the document, an item of a forEach, a provider of
+ * a race or a quorum, the fee of an escrow case, a compensation: started by a run, a fan, a step or a
+ * saga, which it tells `step.ended`.
  *
  * Keeps I1 and I4: an attempt whose outcome is unknown is handed to an inquiry, its lane and its
  * share of the hold kept until that is settled, before anybody else is hired.
@@ -10,19 +11,20 @@ import { assign, createMachine, enqueueActions } from 'xstate'
 import type { ErrorBody } from '../schemas/error.ts'
 import { defineActor, effect } from '../runtime/actors/actor.ts'
 import { deliveryHash } from '../runtime/payments/delivery.ts'
-import { attemptOf, mayRetry, stateWord } from './attempt.ts'
+import { attemptOf, mayRetry, mayStandIn, stateWord } from './attempt.ts'
 import { disputeFor, disputeId, feeStep, feeStepId, stakeFor } from './escrow.ts'
 import { stepPromises } from './step-promises.ts'
-import { stepId, type StepContext, type StepEvent, type StepInput } from './step.ts'
-
-function negotiationId(context: StepContext): string {
-  return `negotiation/${context.self.slice('step/'.length)}/${context.attempts.length}`
-}
+import { negotiationId, stepId, workOf, type StepContext, type StepEvent, type StepInput } from './step.ts'
 
 const release = { type: 'tell', params: ({ context }: any) => ({ to: 'purse', event: { type: 'release', for: negotiationId(context) } }) } as any
 const remember = (type: 'delivered' | 'failed'): any => ({
   type: 'tell',
-  params: ({ context }: any) => ({ to: 'experience', event: { type, provider: context.agreement.terms.provider, capability: context.plan.uses } }),
+  params: ({ context }: any) => ({ to: 'experience', event: { type, provider: context.agreement.terms.provider, capability: workOf(context).uses } }),
+})
+/** A race or a quorum is told who does it. */
+const tellHired: any = enqueueActions(({ context, enqueue }: any) => {
+  const { parent, member, agreement } = context as StepContext
+  if (member !== undefined) enqueue({ type: 'tell', params: { to: parent, event: { type: 'hired', member, provider: agreement!.terms.provider } } })
 })
 /** Why an attempt failed, by the event that said so. */
 const faultOf = (event: any): ErrorBody => event.error ?? event.verdict?.error ?? { code: 'step.cancelled', message: 'The step was cancelled.' }
@@ -30,10 +32,6 @@ const faultOf = (event: any): ErrorBody => event.error ?? event.verdict?.error ?
 const noteFailure = assign<StepContext, any, undefined, any, never>({
   attempts: ({ context, event }) => [...context.attempts, attemptOf(context, stateWord(faultOf(event)), '0', faultOf(event))],
   error: ({ event }) => faultOf(event),
-})
-const countItem = assign<StepContext, any, undefined, any, never>({
-  ended: ({ context }) => context.ended + 1,
-  spent: ({ context, event }) => (BigInt(context.spent) + BigInt(event.charged)).toString(),
 })
 /** Hands the attempt to an inquiry, or in escrow to a dispute, which keeps the lane until the outcome is known. */
 const doubt = {
@@ -70,21 +68,71 @@ const contest: any = enqueueActions(({ context, enqueue }: any) => {
 })
 const addFee = assign<StepContext, any, undefined, any, never>({ fees: ({ context, event }) => (BigInt(context.fees) + BigInt(event.charged)).toString() })
 
+const LATE: ErrorBody = { code: 'step.timeout', message: 'The step took longer than its timeout.' }
+/** Why it ends before its time: its owner wants that, or it has taken too long. */
+const stop = assign<StepContext, any, undefined, any, never>({
+  state: ({ event }) => (event.type === 'over' ? 'failed' : 'cancelled'),
+  error: ({ context, event }) => (event.type === 'over' ? LATE : context.error),
+})
+/** What was under way then, as the bill lists it. */
+const noteStop = assign<StepContext, any, undefined, any, never>({
+  attempts: ({ context, event }) => [...context.attempts, attemptOf(context, event.type === 'over' ? 'timeout' : 'cancelled', '0')],
+})
+const stops = (transition: { target?: string; actions: any[] }): any => ({ cancel: transition, over: transition })
+const failed = assign<StepContext, any, undefined, any, never>({ state: 'failed' })
+const standIn = assign<StepContext, any, undefined, any, never>({ fallback: true, choice: null })
+const stopped = ({ context }: { context: StepContext }): boolean => context.state !== 'running'
+const agrees = (event: any): any => ({ agreement: event.agreement, agreementId: event.id, offer: event.offer, lane: event.lane, asked: event.asked })
+
+/** What follows a disappointment: another attempt, the fallback, or the end. */
+const next = (actions: any[]): any[] => [
+  { guard: ({ context, event }: any) => mayRetry(context, faultOf(event), event.streamed), target: 'pausing', actions: [...actions, noteFailure] },
+  { guard: ({ context, event }: any) => mayStandIn(context, event.streamed), target: 'preparing', actions: [...actions, noteFailure, standIn] },
+  { target: 'ended', actions: [...actions, noteFailure, failed] },
+]
+
+/** Tells those who take its pieces what came. */
+const passOn: any = enqueueActions(({ context, event, enqueue }: any) => {
+  const { pieces, listeners } = context as StepContext
+  // Heard anew after a restart: the same, or of another attempt at the work.
+  if (event.number < pieces.length) return enqueue.assign({ torn: context.torn || JSON.stringify(pieces[event.number]) !== JSON.stringify(event.chunk) })
+  for (const to of listeners) enqueue({ type: 'tell', params: { to, event: { type: 'pieces', from: event.number, pieces: [event.chunk] } } })
+  enqueue.assign({ pieces: [...pieces, event.chunk] })
+})
+
+const tellEnd: any = enqueueActions(({ context, enqueue }: any) => {
+  const { parent, plan, index, member, state, voucher, delivery, fees, attempts, error, listeners, pieces, torn } = context as StepContext
+  if (plan.timeoutMs !== undefined) enqueue.cancel('over')
+  for (const to of listeners) enqueue({ type: 'tell', params: { to, event: { type: 'stream.ended', state: state === 'done' && torn ? 'failed' : state, count: pieces.length } } })
+  const charged = (BigInt(voucher ? delivery!.body.amount : 0) + BigInt(fees)).toString()
+  enqueue({ type: 'tell', params: { to: parent, event: {
+    type: 'step.ended', step: plan.name, index, ...(member === undefined ? {} : { member }), state, charged, attempts: attempts.length,
+    ...(state === 'done' && plan.compensate ? { done: [index] } : {}), ...(error ? { error } : {}),
+  } } })
+})
+
 const machine = createMachine({
   id: 'step',
   types: {} as { context: StepContext; events: StepEvent; input: StepInput & { at: number } },
   context: ({ input }) => ({
     ...input,
-    self: stepId(input.run, input.plan.name, input.index),
+    self: stepId(input.run, input.plan.name, input.index, input.member),
     attempts: [], input: null, inputHash: null, units: 1, inputBytes: 0, agreement: null, agreementId: null, offer: null, asked: 0, lane: null,
     invokedAt: 0, until: 0, output: null, delivery: null, latencyMs: 0, voucher: null, previousRef: null, error: null, state: 'running',
-    list: [], items: 0, started: 0, ended: 0, spent: '0', staked: null, fees: '0', paused: false,
+    staked: null, fees: '0', choice: null, fallback: false, avoid: [], listeners: [], pieces: [], torn: false,
   }),
   initial: 'preparing',
-  // A call under way is not held up; a step that hires for each item begins no further one.
+  // Of a member, whoever has it watches the time.
+  entry: enqueueActions(({ context, enqueue }) => {
+    if (context.plan.timeoutMs !== undefined && context.index === null && context.member === undefined) enqueue.raise({ type: 'over', at: 0 }, { delay: context.plan.timeoutMs, id: 'over' })
+  }),
   on: {
-    pause: { actions: assign({ paused: true }) },
-    resume: { actions: assign({ paused: false }) },
+    listen: {
+      actions: enqueueActions(({ context, event, enqueue }) => {
+        enqueue({ type: 'tell', params: { to: event.to, event: { type: 'pieces', from: 0, pieces: context.pieces } } } as any)
+        enqueue.assign({ listeners: [...context.listeners, event.to] })
+      }),
+    },
   },
   states: {
     preparing: {
@@ -92,87 +140,71 @@ const machine = createMachine({
       on: {
         'step.prepare.done': [
           { guard: ({ event }) => event.skip === true, target: 'ended', actions: assign({ state: 'skipped' }) },
-          { guard: ({ event }) => event.items?.length === 0, target: 'ended', actions: assign({ state: 'done' }) },
-          { guard: ({ event }) => event.items !== undefined, target: 'fanning', actions: assign({ list: ({ event }) => event.items!, items: ({ event }) => event.items!.length }) },
+          { guard: ({ event }) => event.value !== undefined, target: 'ended', actions: assign(({ event }) => ({ state: 'done', choice: event.choice ?? null, output: event.value, error: null })) },
           {
-            target: 'hiring',
-            actions: assign(({ event }) => ({ input: event.input, inputHash: event.inputHash!, units: event.units!, inputBytes: event.inputBytes! })),
+            target: 'ready',
+            actions: assign(({ event }) => ({ choice: event.choice ?? null, input: event.input, inputHash: event.inputHash!, units: event.units!, inputBytes: event.inputBytes! })),
           },
         ],
         'step.prepare.failed': { target: 'ended', actions: assign({ state: 'failed', error: ({ event }) => event.error }) },
-        cancel: { target: 'ended', actions: [assign({ state: 'cancelled' }), { type: 'abort', params: { kind: 'step.prepare' } } as any] },
-      },
-    },
-    fanning: {
-      entry: fan(),
-      on: {
-        resume: { actions: [assign({ paused: false }), fan()] },
-        'step.ended': [
-          {
-            guard: ({ event }) => event.state === 'failed' || event.state === 'cancelled',
-            actions: [countItem, assign({ items: ({ context }) => context.started, error: ({ context, event }) => context.error ?? event.error ?? null, state: 'failed' })],
-          },
-          { actions: [countItem, fan()] },
-        ],
-        cancel: {
-          actions: [
-            assign({ items: ({ context }) => context.started, state: 'cancelled' }),
-            enqueueActions(({ context, enqueue }) => {
-              for (let index = 0; index < context.started; index++) enqueue({ type: 'tell', params: { to: stepId(context.run, context.plan.name, index), event: { type: 'cancel' } } } as any)
-            }),
-          ],
-        },
-      },
-      always: {
-        guard: ({ context }) => context.ended >= context.items,
-        target: 'ended',
-        actions: assign({ state: ({ context }) => (context.state === 'running' ? 'done' : context.state) }),
+        ...stops({ target: 'ended', actions: [stop, { type: 'abort', params: { kind: 'step.prepare' } } as any] }),
       },
     },
     pausing: {
-      after: { pause: 'hiring' },
-      on: { cancel: { target: 'ended', actions: assign({ state: 'cancelled' }) } },
+      after: { pause: 'ready' },
+      on: stops({ target: 'ended', actions: [stop] }),
+    },
+    ready: { always: [{ guard: ({ context }) => context.member !== undefined, target: 'queueing' }, { target: 'hiring' }] },
+    /** One provider of a race or a quorum is hired after the other, so that no two are the same. */
+    queueing: {
+      entry: { type: 'tell', params: ({ context }: any) => ({ to: context.parent, event: { type: 'hire.wanted', member: context.member } }) } as any,
+      on: {
+        turn: { target: 'hiring', actions: assign({ avoid: ({ event }) => event.avoid }) },
+        cancel: { target: 'ended', actions: stop },
+      },
     },
     hiring: {
       entry: enqueueActions(({ context, enqueue }) => {
-        const { plan, units, inputBytes, attempts } = context
+        const { plan, units, inputBytes, attempts, avoid, fallback } = context
+        const work = workOf(context)
         const input = {
           parent: context.self,
           self: negotiationId(context),
           purse: 'purse',
-          capability: plan.uses,
+          capability: work.uses,
           units,
           inputBytes,
-          cap: plan.maxPrice,
+          cap: work.maxPrice,
           deadlineMs: plan.deadlineMs,
           graceMs: plan.graceMs,
-          expect: plan.expect,
-          settle: plan.settle,
-          escrow: plan.escrow,
+          expect: work.expect,
+          settle: fallback ? 'postpaid' : plan.settle,
+          escrow: fallback ? null : plan.escrow,
           trace: context.trace,
-          only: plan.only,
+          only: fallback ? null : plan.only,
           ...(plan.choose === undefined ? {} : { choose: plan.choose }),
-          exclude: [...plan.not, ...(plan.elsewhere ? attempts.map((one) => one.provider) : [])],
+          // A fallback is another service: whoever failed at the first may do it.
+          exclude: [...plan.not, ...avoid, ...(plan.elsewhere && !fallback ? attempts.map((one) => one.provider) : [])],
         }
         enqueue({ type: 'tell', params: { to: input.self, event: { type: 'start', input } } } as any)
       }),
       on: {
         agreed: [
           {
-            guard: ({ context }) => context.plan.escrow !== null,
+            guard: ({ context }) => context.plan.escrow !== null && !context.fallback,
             target: 'engaging',
-            actions: assign(({ event }) => ({ agreement: event.agreement, agreementId: event.id, offer: event.offer, lane: event.lane, asked: event.asked, staked: null, previousRef: null })),
+            actions: [assign(({ event }) => ({ ...agrees(event), staked: null, previousRef: null })), tellHired],
           },
           {
             target: 'invoking',
-            actions: assign(({ context, event }) => ({
-              agreement: event.agreement, agreementId: event.id, offer: event.offer, lane: event.lane, asked: event.asked,
-              invokedAt: event.at, until: event.at + context.plan.deadlineMs + context.plan.graceMs,
-            })),
+            actions: [assign(({ context, event }) => ({ ...agrees(event), staked: null, invokedAt: event.at, until: event.at + context.plan.deadlineMs + context.plan.graceMs })), tellHired],
           },
         ],
-        refused: { target: 'ended', actions: assign({ state: 'failed', error: ({ context, event }) => (event.error.code === 'market.no-provider' && context.error ? context.error : event.error) }) },
-        cancel: { actions: [assign({ state: 'cancelled' }), { type: 'tell', params: ({ context }: any) => ({ to: negotiationId(context), event: { type: 'cancel' } }) } as any], target: 'ended' },
+        refused: [
+          { guard: ({ context }) => mayStandIn(context), target: 'preparing', actions: standIn },
+          { target: 'ended', actions: assign({ state: 'failed', error: ({ context, event }) => (event.error.code === 'market.no-provider' && context.error ? context.error : event.error) }) },
+        ],
+        ...stops({ target: 'ended', actions: [stop, { type: 'tell', params: ({ context }: any) => ({ to: negotiationId(context), event: { type: 'cancel' } }) } as any] }),
       },
     },
     /** In escrow the agent takes the case first: nothing is at stake with one that is not there. */
@@ -186,12 +218,11 @@ const machine = createMachine({
       } as any,
       on: {
         'step.ended': [
-          { guard: ({ context }) => context.state === 'cancelled', target: 'ended', actions: [addFee, release] },
+          { guard: stopped, target: 'ended', actions: [addFee, release] },
           { guard: ({ event }) => event.state === 'done', target: 'staking', actions: addFee },
-          { guard: ({ context, event }) => mayRetry(context, faultOf(event)), target: 'pausing', actions: [addFee, release, noteFailure] },
-          { target: 'ended', actions: [addFee, release, noteFailure, assign({ state: 'failed' })] },
+          ...next([addFee, release]),
         ],
-        cancel: { actions: [assign({ state: 'cancelled' }), { type: 'tell', params: ({ context }: any) => ({ to: feeStepId(context.self, context.attempts.length), event: { type: 'cancel' } }) } as any] },
+        ...stops({ actions: [stop, { type: 'tell', params: ({ context }: any) => ({ to: feeStepId(context.self, context.attempts.length), event: { type: 'cancel' } }) } as any] }),
       },
     },
     staking: {
@@ -205,37 +236,31 @@ const machine = createMachine({
       on: {
         staked: [
           {
-            guard: ({ context }) => context.state === 'cancelled',
+            guard: stopped,
             target: 'ended',
             actions: { type: 'tell', params: ({ context }: any) => ({ to: 'purse', event: { type: 'unstake', lane: context.lane.key, for: negotiationId(context) } }) } as any,
           },
           { target: 'invoking', actions: assign({ staked: ({ event }) => event.voucher, previousRef: ({ event }) => event.previousRef }) },
         ],
-        cancel: { actions: assign({ state: 'cancelled' }) },
+        ...stops({ actions: [stop] }),
       },
     },
     invoking: {
       entry: effect<StepContext, any>('call.invoke', ({ context }) => ({ to: context.agreement!.terms.provider, lane: context.lane!.id, agreement: context.agreementId, call: 0, inputHash: context.inputHash, until: context.until })),
       on: {
+        piece: { guard: ({ context, event }) => event.number <= context.pieces.length, actions: passOn },
         'call.invoke.done': [
           {
             guard: ({ event }) => event.verdict.ok,
             target: 'paying',
-            actions: assign(({ event }) => ({ delivery: event.delivery, output: event.output, latencyMs: event.latencyMs })),
+            actions: assign(({ context, event }) => ({ delivery: event.delivery, output: event.output, latencyMs: event.latencyMs, torn: context.torn || event.lost === true })),
           },
           // A signed clause failed: nothing is owed.
-          { guard: ({ context, event }) => !event.verdict.ok && mayRetry(context, event.verdict.error, event.streamed), target: 'pausing', actions: [remember('failed'), contest, noteFailure] },
-          { target: 'ended', actions: [remember('failed'), contest, noteFailure, assign({ state: 'failed' })] },
+          ...next([remember('failed'), contest]),
         ],
-        'call.invoke.declined': [
-          { guard: ({ context, event }) => mayRetry(context, event.error, event.streamed), target: 'pausing', actions: [remember('failed'), letGo, noteFailure] },
-          { target: 'ended', actions: [remember('failed'), letGo, noteFailure, assign({ state: 'failed' })] },
-        ],
-        'call.invoke.failed': [
-          { guard: ({ context, event }) => mayRetry(context, event.error, event.streamed), target: 'pausing', actions: [remember('failed'), tellDoubt, doubt, noteFailure] },
-          { target: 'ended', actions: [remember('failed'), tellDoubt, doubt, noteFailure, assign({ state: 'failed' })] },
-        ],
-        cancel: { target: 'ended', actions: [{ type: 'abort', params: { kind: 'call.invoke' } } as any, tellDoubt, doubt, assign({ state: 'cancelled' })] },
+        'call.invoke.declined': next([remember('failed'), letGo]),
+        'call.invoke.failed': next([remember('failed'), tellDoubt, doubt]),
+        ...stops({ target: 'ended', actions: [{ type: 'abort', params: { kind: 'call.invoke' } } as any, tellDoubt, doubt, stop, noteStop] }),
       },
     },
     paying: {
@@ -262,30 +287,8 @@ const machine = createMachine({
         },
       },
     },
-    ended: {
-      type: 'final',
-      entry: {
-        type: 'tell',
-        params: ({ context }: any) => ({
-          to: context.parent,
-          event: { type: 'step.ended', step: context.plan.name, index: context.index, state: context.state, charged: (BigInt(context.voucher ? context.delivery.body.amount : context.spent) + BigInt(context.fees)).toString(), ...(context.error ? { error: context.error } : {}) },
-        }),
-      } as any,
-    },
+    ended: { type: 'final', entry: tellEnd },
   },
 }, { delays: { pause: ({ context }) => context.plan.backoffMs * 2 ** (context.attempts.length - 1) } })
-
-/** Starts items up to `parallel` at once; none while the run is paused. */
-function fan(): any {
-  return enqueueActions(({ context, enqueue }: any) => {
-    let { started } = context as StepContext
-    while (!context.paused && started < context.items && started - context.ended < context.plan.parallel) {
-      const input: StepInput = { run: context.run, parent: context.self, plan: context.plan, index: started, item: context.list[started], trace: context.trace }
-      enqueue({ type: 'tell', params: { to: stepId(context.run, context.plan.name, started), event: { type: 'start', input } } })
-      started++
-    }
-    enqueue.assign({ started })
-  })
-}
 
 export const step = defineActor('step', '4', machine, stepPromises, { passivates: 'ended' })

@@ -1,12 +1,13 @@
 /**
- * What a step actor is made of: its input, its context, its events. The machine is in
- * `step.machine.ts`; bills, expressions and displays read contexts of this shape.
+ * What a step actor is made of: its input, its context, its events, and the ids of whatever does a
+ * step of the document. The machine is in `step.machine.ts`; bills, expressions and displays read
+ * contexts of this shape.
  */
 import type { ErrorBody } from '../schemas/error.ts'
 import type { Address, Agreement, Delivery, EscrowVoucher, Hash, Hex32, PlainVoucher } from '../schemas/documents.gen.ts'
 import type { Agreed, Lane } from '../runtime/market/negotiation.machine.ts'
 import type { Offer } from '../runtime/market/strategy.ts'
-import type { StepPlan } from './plan.ts'
+import type { StepPlan, Work } from './plan.ts'
 
 export interface StepInput {
   readonly run: string
@@ -18,6 +19,10 @@ export interface StepInput {
   readonly item: unknown
   /** W3C traceparent of the run, so that every call of the step stays in its trace. */
   readonly trace: string | null
+  /** Place among the providers of a race or a quorum: it hires when it is told to. */
+  readonly member?: number
+  /** Of a compensation: what it undoes. */
+  readonly of?: { readonly step: string; readonly index: number | null }
 }
 
 /** One hiring, as the bill lists it. */
@@ -28,6 +33,8 @@ export interface Attempt {
   readonly agreed: string
   readonly charged: string
   readonly state: 'done' | 'failed' | 'expect' | 'timeout' | 'cancelled' | 'refused'
+  /** Whether it stood in for those that failed. */
+  readonly fallback?: true
   /** Why, for people. */
   readonly reason?: string
   readonly latencyMs?: number
@@ -59,37 +66,80 @@ export interface StepContext extends StepInput {
   readonly fees: string
   readonly error: ErrorBody | null
   readonly state: 'running' | 'done' | 'skipped' | 'failed' | 'cancelled'
-  /** Of a forEach: its items as they were when it began, how many of them count, are started, have ended. */
-  readonly list: readonly unknown[]
-  readonly items: number
-  readonly started: number
-  readonly ended: number
-  /** What the items cost, atomic. */
-  readonly spent: string
-  /** Whether the run is: then no further item begins. */
-  readonly paused: boolean
+  /** The case of a switch that counts. */
+  readonly choice: number | null
+  /** Whether the fallback stands in. */
+  readonly fallback: boolean
+  /** Providers that do the same work for others of the race or the quorum. */
+  readonly avoid: readonly Address[]
+  /** Actors that take the pieces of its output as they come, and the pieces so far. */
+  readonly listeners: readonly string[]
+  readonly pieces: readonly unknown[]
+  /** Whether two attempts at the work were heard to differ, or pieces were lost. */
+  readonly torn: boolean
 }
 
 /** How a delivery fared against the signed clauses. */
 export type Verdict = { readonly ok: true } | { readonly ok: false; readonly error: ErrorBody }
 
 export type StepEvent = { at: number } & (
-  | { type: 'step.prepare.done'; skip?: true; items?: readonly unknown[]; input?: unknown; inputHash?: Hash; units?: number; inputBytes?: number }
+  | { type: 'step.prepare.done'; skip?: true; choice?: number; value?: unknown; input?: unknown; inputHash?: Hash; units?: number; inputBytes?: number }
   | { type: 'step.prepare.failed'; error: ErrorBody }
   | Agreed
   | { type: 'refused'; error: ErrorBody }
-  | { type: 'call.invoke.done'; delivery: Delivery; output: unknown; latencyMs: number; verdict: Verdict; streamed?: true }
+  | { type: 'turn'; avoid: readonly Address[] }
+  | { type: 'call.invoke.done'; delivery: Delivery; output: unknown; latencyMs: number; verdict: Verdict; streamed?: true; lost?: true }
   | { type: 'call.invoke.declined'; error: ErrorBody; streamed?: true }
   | { type: 'call.invoke.failed'; error: ErrorBody; streamed?: true }
+  | { type: 'piece'; number: number; chunk: unknown }
+  | { type: 'listen'; to: string }
   | { type: 'staked'; voucher: EscrowVoucher; previousRef: Hex32 }
   | { type: 'paid'; voucher: PlainVoucher; previousRef: Hex32 }
-  | { type: 'step.ended'; step: string; state: 'done' | 'skipped' | 'failed' | 'cancelled'; charged: string; error?: ErrorBody }
+  | StepEnded
+  | { type: 'over' }
   | { type: 'cancel' }
-  | { type: 'pause' }
-  | { type: 'resume' }
 )
 
-/** Actor id of a step. @example stepId('r_1', 'rows', 3) // 'step/r_1/rows[3]' */
-export function stepId(run: string, step: string, index: number | null): string {
-  return `step/${run}/${step}${index === null ? '' : `[${index}]`}`
+/** What whoever started a step is told, by whatever did it. */
+export interface StepEnded {
+  readonly type: 'step.ended'
+  readonly step: string
+  readonly index: number | null
+  readonly member?: number
+  readonly state: 'done' | 'skipped' | 'failed' | 'cancelled'
+  readonly charged: string
+  readonly attempts?: number
+  /** Items that are done, in the order they were, where each has to be undone when the run fails. */
+  readonly done?: readonly (number | null)[]
+  readonly error?: ErrorBody
+}
+
+/** A step, an item of it, or one of its providers, as bills and actors name it. @example unitName('rows', 3, 0) // 'rows[3]#0' */
+export function unitName(step: string, index: number | null, member?: number): string {
+  return `${step}${index === null ? '' : `[${index}]`}${member === undefined ? '' : `#${member}`}`
+}
+
+/** Actor id of what hires for a step. @example stepId('r_1', 'rows', 3) // 'step/r_1/rows[3]' */
+export function stepId(run: string, step: string, index: number | null, member?: number): string {
+  return `step/${run}/${unitName(step, index, member)}`
+}
+
+/**
+ * Actor id of what does a step of the document, or with `index` an item of it: `step` hires, `fan`
+ * has several do it, `gate` waits, `nest` runs a sub-pipeline.
+ */
+export function actorOf(run: string, plan: Pick<StepPlan, 'name' | 'forEach' | 'many' | 'nested' | 'wait' | 'approve'>, index: number | null): string {
+  const kind = (index === null && plan.forEach !== null) || plan.many ? 'fan' : plan.nested ? 'nest' : plan.wait || plan.approve ? 'gate' : 'step'
+  return `${kind}/${run}/${unitName(plan.name, index)}`
+}
+
+/** Actor id of the hiring of an attempt; the fallback's has a name of its own, for one that nobody took is no attempt. */
+export function negotiationId({ self, attempts, fallback }: Pick<StepContext, 'self' | 'attempts' | 'fallback'>, attempt: number = attempts.length): string {
+  const standsIn = attempt < attempts.length ? attempts[attempt]!.fallback === true : fallback
+  return `negotiation/${self.slice('step/'.length)}/${standsIn ? 'fallback' : attempt}`
+}
+
+/** What a step does now: its own work, a case of its switch, or its fallback. */
+export function workOf({ plan, choice, fallback }: Pick<StepContext, 'plan' | 'choice' | 'fallback'>): Work {
+  return fallback ? plan.fallback! : choice === null ? plan : plan.cases![choice]!
 }

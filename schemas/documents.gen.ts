@@ -288,13 +288,21 @@ export interface Bill {
  */
 export interface BillStep {
   /**
-   * name of the step in the pipeline, with its place in a forEach, like rows[3]
+   * name of the step in the pipeline, with its place in a forEach, like rows[3], or among several providers, like read#0; of a sub-pipeline sub.read, of a compensation book/undo
    */
   step: string
   /**
    * how the step ended
    */
   state: 'done' | 'failed' | 'skipped' | 'cancelled' | 'refunded'
+  /**
+   * whether the step's fallback stood in
+   */
+  fallback?: boolean
+  /**
+   * of a compensation: the step, or the item, that it undoes
+   */
+  undoes?: string
   provider?: Address
   /**
    * name on the provider's card
@@ -342,6 +350,10 @@ export interface BillAttempt {
    * how the attempt ended
    */
   state: 'done' | 'failed' | 'expect' | 'timeout' | 'cancelled' | 'refused'
+  /**
+   * whether it stood in for those before
+   */
+  fallback?: boolean
   /**
    * why, for people
    */
@@ -2002,9 +2014,9 @@ export interface ControlRequest {
    * id of the run
    */
   run: Id
-  want: 'pause' | 'resume' | 'cancel' | 'signal' | 'query'
+  want: 'pause' | 'resume' | 'cancel' | 'signal' | 'answer' | 'query'
   /**
-   * of a signal: its name, and data what it says, at most 4096 bytes of canonical JSON; of a query: the path of what is asked, like steps.read.output
+   * of a signal: its name, and data what it says, at most 4096 bytes of canonical JSON; of an answer: the step that waits for an approval, and data {approved, comment}; of a query: the path of what is asked, like steps.read.output
    */
   name?: string
   data?: unknown

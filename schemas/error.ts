@@ -78,6 +78,8 @@ export const ERRORS = {
   'step.output': rule('provider', true, 'The result does not fit the capability\'s schema.', 'It is not paid; hire elsewhere.'),
   'step.expect': rule('provider', true, 'The result fails the step\'s acceptance expression.', 'It is not paid; hire elsewhere.'),
   'step.cancelled': rule('caller', false, 'The step was cancelled.', 'Start it again.'),
+  'step.rejected': rule('caller', false, 'The step was rejected.', 'Ask who was to approve it.'),
+  'step.quorum': rule('provider', true, 'Too few providers agree on the result.', 'Ask more providers, or let fewer have to agree.'),
   'step.expression': rule('caller', false, 'An expression failed.', 'Mend the expression at the path named.'),
   // money
   'money.invalid': rule('caller', false, 'The amount is not a decimal string of the asset.', 'Write it like "0.25".'),
@@ -118,6 +120,7 @@ export const ERRORS = {
   'run.conflict': rule('caller', false, 'The same key came with another run.', 'Use a new key.'),
   'run.ended': rule('caller', false, 'The run has ended.', 'See aigen runs show.'),
   'run.parked': rule('bug', false, 'The run takes no more events.', 'aigen runs resume tries again what it failed at: best with code that is mended.'),
+  'run.timeout': rule('caller', false, 'The run took longer than its timeout.', 'Allow more time.'),
   'run.failed': rule('caller', false, 'The run failed.', 'See its steps.'),
   // agents
   'agent.unknown': rule('caller', false, 'There is no such agent.', 'See aigen agent ls.'),

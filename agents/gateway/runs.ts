@@ -9,7 +9,7 @@ import { formatMoney, parseMoney } from '../../schemas/money.ts'
 import { check } from '../../pipelines/check.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
 import { nearest } from '../../schemas/nearest.ts'
-import { followRun, stepRow, type StepRow } from '../user/follow.ts'
+import { followRun, headRow, type StepRow } from '../user/follow.ts'
 import { billNow, finishRun, keyedRun, startRun } from '../user/run.ts'
 import type { Gateway } from './gateway.ts'
 import type { Hold } from './ledger.ts'
@@ -96,7 +96,7 @@ export async function runState({ user: { node: { host } } }: Gateway, run: strin
   const actor = (await host.load(`run/${run}`))!
   const context = actor.snapshot.context as RunContext
   const { pipeline, output, error, cancelled } = context
-  const steps = await Promise.all(context.plan.order.map((step) => stepRow(host, context, step)))
+  const steps = await Promise.all(context.plan.order.map((step) => headRow(host, context, step)))
   const state = actor.snapshot.status !== 'done' ? 'running' : cancelled ? 'cancelled' : error ? 'failed' : 'done'
   return { run, pipeline, state, steps, ...(state === 'done' ? { output } : {}), ...(error && state !== 'running' ? { error } : {}) }
 }

@@ -4,13 +4,15 @@
  */
 import { parseItemId } from '../../pipelines/plan.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
-import { stepId, type StepContext } from '../../pipelines/step.ts'
+import type { FanContext } from '../../pipelines/fan.ts'
+import { actorOf, negotiationId, workOf, type StepContext } from '../../pipelines/step.ts'
+import type { StepRecord } from '../../pipelines/steps-of.ts'
 import type { LiveActor } from '../../runtime/actors/fold.ts'
 import type { Host } from '../../runtime/actors/host.ts'
 import type { NegotiationContext } from '../../runtime/market/negotiation.machine.ts'
 import { AigenError } from '../../schemas/error.ts'
 import { formatMoney } from '../../schemas/money.ts'
-import { lineOf, type RunLine } from './run-line.ts'
+import { lineOf, type Head, type RunLine } from './run-line.ts'
 
 export type StepWord =
   | 'waiting' | 'preparing' | 'asking' | 'bargaining' | 'reserving' | 'agreeing' | 'working' | 'paying' | 'retrying'
@@ -89,10 +91,11 @@ export async function followRun(host: Source, run: string, changed: (row: StepRo
       return
     }
     const [kind, of, step] = moved.id.split('/')
-    if (of !== run || step === undefined || (kind !== 'step' && kind !== 'negotiation')) return
+    if (of !== run || step === undefined || !['step', 'fan', 'gate', 'nest', 'negotiation'].includes(kind!)) return
     const { step: name } = parseItemId(step)
+    if (!plan.steps[name]) return
     const at = entry.event.at ?? 0
-    if (moved.id === stepId(run, name, null)) {
+    if (moved.id === actorOf(run, plan.steps[name], null)) {
       steps.set(name, moved)
       // Of what had begun before it was followed nobody here knows when.
       if (entry.number === 1) begun.set(name, at)
@@ -101,7 +104,7 @@ export async function followRun(host: Source, run: string, changed: (row: StepRo
     look(name)
   })
   for (const name of plan.order) {
-    const step = await host.load(stepId(run, name, null))
+    const step = await host.load(actorOf(run, plan.steps[name]!, null))
     if (!step) continue
     const hiring = await hiringOf(host, step)
     // What happened meanwhile is newer.
@@ -115,7 +118,7 @@ export async function followRun(host: Source, run: string, changed: (row: StepRo
   }
   return {
     rows: () => plan.order.map(rowNow),
-    run: () => lineOf(actor, (name) => steps.get(name)?.snapshot.context as StepContext | undefined),
+    run: () => lineOf(actor, (name) => steps.get(name)?.snapshot.context as Head | undefined),
     begun: (step) => begun.get(step),
     stop: () => {
       stop()
@@ -127,47 +130,65 @@ export async function followRun(host: Source, run: string, changed: (row: StepRo
 
 const NEVER: ReadonlyMap<string, number> = new Map()
 
-/** Where a step stands, or an item of one, `rows[3]`; without its time, which only who follows it knows. */
-export async function stepRow(host: Pick<Host, 'load'>, run: RunContext, step: string): Promise<StepRow> {
-  const actor = await host.load(stepId(run.run, step, null))
+/** Where a step of the document stands, all of it together. */
+export async function headRow(host: Pick<Host, 'load'>, run: RunContext, step: string): Promise<StepRow> {
+  const actor = await host.load(actorOf(run.run, run.plan.steps[step]!, null))
   return rowOf(run, step, actor, actor && await hiringOf(host, actor), NEVER, NEVER)
 }
 
+/** Where a step stands, or an item of one, `rows[3]`, or what else a record of `stepsOf` names; without its time, which only who follows it knows. */
+export async function stepRow(host: Pick<Host, 'load'>, run: RunContext, { name, plan, context, state }: StepRecord): Promise<StepRow> {
+  if (!context) return { step: name, capability: plan.uses, state: state === undefined ? (run.endedAt === 0 ? 'waiting' : run.error ? 'cancelled' : 'skipped') : state === 'running' ? 'working' : state }
+  const actor = await host.load(context.self)
+  return actor ? { ...rowOf(run, context.plan.name, actor, await hiringOf(host, actor), NEVER, NEVER), step: name } : { step: name, capability: plan.uses, state: 'waiting' }
+}
+
 /** The negotiation of a step that is hiring. */
-async function hiringOf(host: Pick<Host, 'load'>, { snapshot }: LiveActor): Promise<LiveActor | undefined> {
-  const { self, agreement, attempts } = snapshot.context as StepContext
-  return agreement ? undefined : host.load(`negotiation/${self.slice('step/'.length)}/${attempts.length}`)
+async function hiringOf(host: Pick<Host, 'load'>, { id, snapshot }: LiveActor): Promise<LiveActor | undefined> {
+  return !id.startsWith('step/') || (snapshot.context as StepContext).agreement ? undefined : host.load(negotiationId(snapshot.context as StepContext))
 }
 
 function rowOf(run: RunContext, step: string, actor: LiveActor | undefined, hiredBy: LiveActor | undefined, begun: ReadonlyMap<string, number>, ended: ReadonlyMap<string, number>): StepRow {
-  const plan = run.plan.steps[parseItemId(step).step]!
-  const base = { step, capability: plan.uses }
-  if (!actor) return { ...base, state: run.endedAt === 0 ? 'waiting' : run.error ? 'cancelled' : 'skipped' }
-  const context = actor.snapshot.context as StepContext
+  const plan = actor ? (actor.snapshot.context as Head).plan : run.plan.steps[parseItemId(step).step]!
+  const head = actor?.snapshot.context as Head | undefined
+  const work = head && 'choice' in head && head.agreement ? workOf(head).uses : null
+  const base = { step, capability: work ?? plan.uses }
+  if (!actor || !head) return { ...base, state: run.endedAt === 0 ? 'waiting' : run.error ? 'cancelled' : 'skipped' }
+  const from = begun.get(step)
+  const to = ended.get(step)
+  const took = from !== undefined && to !== undefined ? { ms: to - from } : {}
+  const why = head.error && head.state === 'failed' ? { why: head.error.message } : {}
+  const value = actor.snapshot.value
+  if (!('choice' in head)) {
+    const { spent = '0', list = [], items = 0, ended: over = 0 } = head as Partial<FanContext>
+    return {
+      ...base, state: wordOf(typeof value === 'string' ? value : 'contesting', head, ''), ...(spent === '0' ? {} : { charged: money(spent) }), ...why,
+      ...(list.length > 0 ? { items: { ended: over, of: items } } : {}), ...took,
+    }
+  }
+  const context = head
   const { agreement, offer, delivery, voucher, attempts } = context
-  const negotiation = !agreement && hiredBy?.id.endsWith(`/${attempts.length}`) ? hiredBy : undefined
+  const negotiation = !agreement && hiredBy?.id === negotiationId(context) ? hiredBy : undefined
   const hiring = negotiation?.snapshot.context as NegotiationContext | undefined
   const best = offer ?? hiring?.chosen ?? hiring?.offers[0]
   const failed = attempts.filter((one) => one.state !== 'done')
-  const from = begun.get(step)
-  const to = ended.get(step)
   return {
     ...base,
-    state: wordOf(String(actor.snapshot.value), context, String(negotiation?.snapshot.value)),
+    state: wordOf(String(value), context, String(negotiation?.snapshot.value)),
     ...(best ? { provider: best.name, asked: money(best.list) } : {}),
     ...(context.asked || hiring?.asked ? { offers: context.asked || hiring!.asked } : {}),
     ...(agreement ? { agreed: money(agreement.terms.unitPrice) } : {}),
-    ...(delivery && voucher ? { charged: money(delivery.body.amount) } : context.spent !== '0' ? { charged: money(context.spent) } : {}),
+    ...(delivery && voucher ? { charged: money(delivery.body.amount) } : {}),
     ...(failed.length > 0 ? { failedAttempts: failed.length, why: `${failed.at(-1)!.providerName}: ${failed.at(-1)!.reason ?? failed.at(-1)!.state}` } : {}),
-    ...(context.error && context.state === 'failed' ? { why: context.error.message } : {}),
-    ...(plan.forEach !== null && context.index === null && context.items > 0 ? { items: { ended: context.ended, of: context.items } } : {}),
-    ...(from !== undefined && to !== undefined ? { ms: to - from } : {}),
+    ...why, ...took,
   }
 }
 
-function wordOf(state: string, context: StepContext, hiring: string): StepWord {
+const WORKING = ['invoking', 'fanning', 'contesting', 'waiting', 'running']
+
+function wordOf(state: string, context: Pick<Head, 'state'>, hiring: string): StepWord {
   if (state === 'ended') return context.state === 'running' ? 'cancelled' : context.state
-  if (state === 'invoking' || state === 'fanning') return 'working'
+  if (WORKING.includes(state)) return 'working'
   if (state === 'pausing') return 'retrying'
   if (state === 'hiring') return HIRING[hiring] ?? 'asking'
   return state === 'paying' ? 'paying' : 'preparing'

@@ -3,8 +3,9 @@
  * was told, and what takes no more events. Read from the fold, live or not; no event is made. Used by
  * `aigen runs show|query` and by the door of `control.ts`.
  */
-import { stepsOf } from '../../pipelines/bill.ts'
-import type { RunContext, RunSignal } from '../../pipelines/run.machine.ts'
+import { stepsOf } from '../../pipelines/steps-of.ts'
+import type { RunContext } from '../../pipelines/run.machine.ts'
+import type { RunSignal } from '../../pipelines/signals.ts'
 import type { Attempt, StepContext } from '../../pipelines/step.ts'
 import type { Actors } from '../../runtime/actors/read-actors.ts'
 import type { ParkedActor } from '../../runtime/actors/fold.ts'
@@ -38,7 +39,7 @@ export async function runReport(actors: Inspected, run: string): Promise<RunRepo
   const line = await runLine(actors, run)
   const context = (await actors.look<RunContext>(`run/${run}`))!
   const steps: StepReport[] = []
-  for await (const { name, context: step } of stepsOf(actors, context)) steps.push({ ...await stepRow(actors, context, name), attempts: (step?.attempts ?? []).map(inMoney) })
+  for await (const record of stepsOf(actors, context)) steps.push({ ...await stepRow(actors, context, record), attempts: (record.context?.attempts ?? []).map(inMoney) })
   return {
     ...line, budget: formatMoney(BigInt(context.budget)), endedAt: context.endedAt || null,
     steps, signals: context.signals, parked: parkedOf(actors, run), error: context.error,

@@ -4,7 +4,7 @@
  * budgets count on it (I1, I4): whoever repeats the effect after a crash finds the same run, and what
  * cannot be known is an error, never a guess.
  */
-import { stepsOf } from '../../pipelines/bill.ts'
+import { stepsOf } from '../../pipelines/steps-of.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
 import type { LiveActor } from '../../runtime/actors/fold.ts'
 import type { NodeParts } from '../../runtime/node/node.ts'

@@ -11,7 +11,7 @@ import { check } from '../../pipelines/check.ts'
 import { parseDocument } from '../../pipelines/document.ts'
 import { checkInputs } from '../../pipelines/input.ts'
 import type { Piece } from '../../pipelines/listen.ts'
-import { planOf } from '../../pipelines/plan.ts'
+import { hasStreams, planOf } from '../../pipelines/plan.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
 import { blobRef, blobsIn } from '../../runtime/identity/parcel.ts'
 import { toText } from '../../runtime/identity/text-bytes.ts'
@@ -86,7 +86,7 @@ export async function startRun(user: User, options: StartOptions): Promise<strin
   const { snapshot } = await node.host.start(`run/${run}`, {
     run, pipeline: plan.pipeline, document: pipeline, plan, inputs,
     budget: (budget ?? BigInt(plan.worst)).toString(), hold: plan.worst, ...(options.trace === undefined ? {} : { trace: options.trace }),
-    ...(options.onPiece ? { flow: toText(node.random.bytes(32)) } : {}),
+    ...(options.onPiece || hasStreams(plan) ? { flow: toText(node.random.bytes(32)) } : {}),
   })
   // Of two that used one key at once, one began it.
   if (options.key !== undefined) checkSame(snapshot.context as RunContext, options)

@@ -9,11 +9,15 @@ import { formatMoney } from '../../schemas/money.ts'
 import { complainEffects } from '../../pipelines/complain.ts'
 import { dispute } from '../../pipelines/dispute.machine.ts'
 import { evaluateEffects } from '../../pipelines/evaluate-step.ts'
+import { fan } from '../../pipelines/fan.machine.ts'
+import { gate } from '../../pipelines/gate.machine.ts'
 import { inquiry } from '../../pipelines/inquiry.machine.ts'
 import { invokeEffects } from '../../pipelines/invoke.ts'
 import type { Evaluate } from '../../pipelines/prepare.ts'
 import type { Listeners } from '../../pipelines/listen.ts'
+import { nest } from '../../pipelines/nest.machine.ts'
 import { run } from '../../pipelines/run.machine.ts'
+import { saga } from '../../pipelines/saga.machine.ts'
 import { settleEffects } from '../../pipelines/settle.ts'
 import { step } from '../../pipelines/step.machine.ts'
 import { experience } from '../../runtime/market/experience.machine.ts'
@@ -68,7 +72,7 @@ function userRooms(options: UserOptions, listeners: Listeners): Room[] {
     }) }),
     (parts) => ({ actors: [purse, wallet], effects: payEffects({ ...parts, voucherKey: parts.keys.voucher, wallet: parts.participant }) }),
     (parts) => ({
-      actors: [run, step, inquiry, dispute],
+      actors: [run, step, fan, gate, nest, saga, inquiry, dispute],
       effects: {
         ...evaluateEffects({ host: parts.host, evaluate, capability: (id) => parts.directory.capability(id) ?? standard.get(id) }),
         ...invokeEffects({ ...parts, evaluate, listeners, capability: contractOf(parts) }),

@@ -1,0 +1,161 @@
+/**
+ * Runs one case of `pipelines/conformance/*.json`: a document with its inputs, providers that answer
+ * as the case says, and what its owner does meanwhile, on a whole network on memory ports with the
+ * virtual clock. What comes back is compared with what the case expects.
+ */
+import type { Capability } from '../schemas/documents.gen.ts'
+import type { RunContext } from '../pipelines/run.machine.ts'
+import { virtualClock } from '../runtime/memory/clock.ts'
+import { asError, type ErrorCode } from '../schemas/error.ts'
+import { MemoryWorld, SHOUT } from './memory-network.fixture.ts'
+import type { HandlerContext, ProviderDefinition } from './provider/define.ts'
+import { controlRun } from './user/control.ts'
+import { finishRun, startRun } from './user/run.ts'
+import type { User } from './user/user.ts'
+import type { WalletContext } from './user/wallet.machine.ts'
+
+/** How a provider answers one call: the text in capitals, unless it says otherwise. */
+export interface Stub {
+  readonly afterMs?: number
+  /** Changes of the output `{ text, quality: 90 }`, or all of it. */
+  readonly output?: Readonly<Record<string, unknown>>
+  readonly fail?: string
+  /** Pieces that are sent ahead, so long apart. */
+  readonly pieces?: readonly unknown[]
+  readonly pieceMs?: number
+}
+
+export interface StubProvider {
+  readonly price?: string
+  /** Answers to its calls, in their order; the last one to all further ones. By capability. */
+  readonly does: Readonly<Record<string, readonly Stub[]>>
+}
+
+export interface Act {
+  readonly atMs: number
+  readonly do: 'cancel' | 'pause' | 'resume' | 'signal' | 'approve' | 'reject' | 'crash'
+  /** Of a signal, or the step that is approved. */
+  readonly name?: string
+  readonly data?: unknown
+  readonly comment?: string
+}
+
+export interface Case {
+  readonly name: string
+  readonly steps: Readonly<Record<string, object>>
+  readonly output?: unknown
+  /** Further fields of the document. */
+  readonly document?: Readonly<Record<string, unknown>>
+  readonly inputs?: Readonly<Record<string, unknown>>
+  readonly providers?: Readonly<Record<string, StubProvider>>
+  readonly acts?: readonly Act[]
+  readonly expect: Expected
+}
+
+export interface Expected {
+  readonly error?: string
+  readonly output?: unknown
+  /** Who began and ended, in order. */
+  readonly trace: readonly string[]
+  /** A line a step: name, state, charge, provider, attempts. */
+  readonly bill: readonly string[]
+  readonly spent: string
+  readonly worst: string
+  /** Virtual time from start to end, in ms, rounded to tenths of a second. */
+  readonly tookMs?: number
+}
+
+const contract = (id: string): Capability => ({ ...SHOUT, id, title: id, description: `Does ${id}.` })
+const CHUNKED: Capability = { ...contract('text.tell@1'), chunk: { type: 'object', required: ['word'], properties: { word: { type: 'string' } } } }
+/** What the providers of the cases can sell; all take `{ text }` and give `{ text, quality }`. */
+const CAPABILITIES: ReadonlyMap<string, Capability> = new Map([SHOUT, ...['text.whisper@1', 'trip.book@1', 'trip.cancel@1'].map(contract), CHUNKED].map((one) => [one.id, one]))
+
+/** Everybody's default: one provider that does all. */
+const ALL: Readonly<Record<string, StubProvider>> = { p1: { does: Object.fromEntries([...CAPABILITIES.keys()].map((id) => [id, [{}]])) } }
+
+function definitions(world: MemoryWorld, name: string, { price = '0.01', does }: StubProvider): ProviderDefinition[] {
+  return Object.entries(does).map(([id, stubs]) => {
+    let calls = 0
+    const known = new Map<string, number>()
+    return {
+      name, capability: CAPABILITIES.get(id)!, price: { list: price }, latencyMs: 100, concurrency: 8,
+      handler: async ({ text }: { text: string }, { callId, signal, emit }: HandlerContext) => {
+        const nth = known.get(callId) ?? calls++
+        known.set(callId, nth)
+        const { afterMs = 100, output, fail, pieces = [], pieceMs = 100 } = stubs[Math.min(nth, stubs.length - 1)]!
+        for (const piece of pieces) {
+          await world.clock.sleep(pieceMs, signal)
+          await emit(piece)
+        }
+        await world.clock.sleep(afterMs, signal)
+        if (fail !== undefined) throw new Error(fail)
+        return { output: { text: id === 'text.whisper@1' ? text.toLowerCase() : text.toUpperCase(), quality: 90, ...output }, units: { call: 1 } }
+      },
+    }
+  })
+}
+
+const KINDS = ['step', 'fan', 'gate', 'nest', 'saga']
+
+/** Begins and ends of what does the steps, as their actors tell them. */
+function tracing(user: User, run: string, trace: string[]): () => void {
+  return user.node.host.watch((actor, entry) => {
+    if (!KINDS.includes(actor.kind.name) || !actor.id.includes(`/${run}`)) return
+    const name = actor.kind.name === 'saga' ? 'saga' : actor.id.slice(actor.id.indexOf(run) + run.length + 1)
+    if (entry.number === 1) trace.push(`${name} begins`)
+    const { state } = actor.snapshot.context as { state?: string }
+    if (actor.snapshot.status === 'done' && entry.number === actor.number) trace.push(`${name} ${state ?? 'ends'}`)
+  })
+}
+
+/** Does the case, and gives what was seen in the shape of what it expects. Throws for what must hold of every run. */
+export async function playCase(one: Case): Promise<Expected> {
+  const world = new MemoryWorld({ clock: virtualClock() })
+  try {
+    for (const [name, provider] of Object.entries(one.providers ?? ALL)) await world.drive(world.provider(definitions(world, name, provider) as never))
+    let user = await world.drive(world.user('alice', { standard: CAPABILITIES }))
+    const document = { name: 'case', version: '1.0.0', input: { type: 'object' }, budget: { max: '5' }, steps: one.steps, output: one.output ?? null, ...one.document }
+    const trace: string[] = []
+    let run: string
+    try {
+      run = await world.drive(startRun(user, { document, inputs: one.inputs ?? {}, key: 'case' }))
+    } catch (thrown) {
+      const { code } = asError(thrown)
+      return { error: code satisfies ErrorCode, trace: [asError(thrown).message], bill: [], spent: '0', worst: '0' }
+    }
+    let stop = tracing(user, run, trace)
+    // The first steps begin in the record that begins the run.
+    for (const name of (user.node.host.context<RunContext>(`run/${run}`))?.running ?? []) trace.push(`${name} begins`)
+    const begun = world.clock.now()
+    for (const { atMs, do: what, name, data, comment } of one.acts ?? []) {
+      const due = begun + atMs - world.clock.now()
+      if (due > 0) await world.drive(world.clock.sleep(due))
+      if (what === 'crash') {
+        stop()
+        await user.kill()
+        user = await world.drive(world.user('alice', { standard: CAPABILITIES }))
+        stop = tracing(user, run, trace)
+      } else if (what === 'approve' || what === 'reject') {
+        await world.drive(controlRun(user, { run, want: 'answer', name: name!, data: { approved: what === 'approve', ...(comment === undefined ? {} : { comment }) } }))
+      } else await world.drive(controlRun(user, { run, want: what, ...(name === undefined ? {} : { name, data: data ?? null }) }))
+    }
+    const { output, error, bill } = await world.drive(finishRun(user, run, 120_000), 120_000)
+    stop()
+    const context = (await user.node.host.look<RunContext>(`run/${run}`))!
+    const wallet = user.node.host.context<WalletContext>('wallet')!
+    if (world.rail.imbalance() !== 0n) throw new Error('the chain does not balance')
+    if (Object.keys(wallet.holds).length > 0) throw new Error('the wallet holds still')
+    if (BigInt(context.spent) > BigInt(context.plan.worst)) throw new Error(`spent ${context.spent}, worst case ${context.plan.worst}`)
+    if (bill.settled !== bill.spent) throw new Error(`spent ${bill.spent}, settled ${bill.settled}`)
+    for (const kind of [...KINDS, 'run', 'inquiry']) {
+      for await (const actor of user.node.host.all(kind)) if (actor.snapshot.status !== 'done') throw new Error(`${actor.id} is ${JSON.stringify(actor.snapshot.value)} still`)
+    }
+    return {
+      ...(error ? { error: error.code } : { output }), trace, spent: bill.spent, worst: (Number(context.plan.worst) / 1e6).toString(), tookMs: Math.round((context.endedAt - context.startedAt) / 100) * 100,
+      bill: bill.steps.map(({ step, state, charged, providerName, attempts, fallback }) =>
+        [step, state, charged, ...(providerName ? [providerName] : []), ...(fallback ? ['fallback'] : []), ...(attempts ? [`(${attempts.map((attempt) => `${attempt.providerName} ${attempt.state} ${attempt.charged}`).join(', ')})`] : [])].join(' ')),
+    }
+  } finally {
+    await world.close()
+  }
+}
