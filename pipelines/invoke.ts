@@ -35,8 +35,11 @@ const PAUSE_MS = 150
 const GONE_MS = 3_000
 /** Clocks may differ by this much when a delivery's time is checked, in ms. */
 const SKEW_MS = 5_000
-/** After a restart past the deadline a stored answer is still asked for this long, in ms. */
-const LAST_CHANCE_MS = 4_000
+/**
+ * Past the deadline a stored answer is still asked for this long, in ms: a provider's node that stands
+ * still is taken over from, and one that was killed is back. What is not heard of then is not paid.
+ */
+const LAST_CHANCE_MS = 12_000
 
 export interface InvokeOptions {
   readonly wire: Wire
