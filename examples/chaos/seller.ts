@@ -10,7 +10,7 @@ import { connectPorts } from '../../runtime/node/connect.ts'
 import { systemRandom } from '../../runtime/node/system-random.ts'
 import type { Seat } from './ground.ts'
 import { runMortal } from './mortal.ts'
-import { relay, RELAY } from './work.ts'
+import { PARTITIONS, relay, RELAY } from './work.ts'
 
 const WORK_MIN_MS = 50
 const WORK_MAX_MS = 450
@@ -39,7 +39,7 @@ runMortal(async ({ seat, name, list, node }: SellerTold) => {
       return { output: { text: relay(text) }, units: { call: 1 } }
     },
   }, {
-    ports, keys, fleet: node !== undefined,
+    ports, keys, ...(node === undefined ? {} : { fleet: true, partitions: PARTITIONS }),
     onLost: (error) => {
       process.stderr.write(`${error.message}\n`)
       process.exit(1)

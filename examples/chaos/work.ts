@@ -57,6 +57,8 @@ export function answerOf(seed: number, index: number): string {
 export const SELLERS = [{ list: '0.01', nodes: 2 }, { list: '0.0105', nodes: 1 }, { list: '0.011', nodes: 1 }] as const
 /** Nodes of the one user who pays. */
 export const WORKERS = 2
+/** Of a participant that has several nodes, to be shared by them. */
+export const PARTITIONS = 4
 /** Of the user, atomic: ten thousand test dollars. */
 export const DEPOSIT = 10_000_000_000n
 

@@ -13,7 +13,7 @@ import { systemRandom } from '../../runtime/node/system-random.ts'
 import { asError } from '../../schemas/error.ts'
 import type { Seat } from './ground.ts'
 import { runMortal } from './mortal.ts'
-import { DEPOSIT, inputsOf, keyOf, pipelineOf, RELAY } from './work.ts'
+import { DEPOSIT, inputsOf, keyOf, PARTITIONS, pipelineOf, RELAY } from './work.ts'
 
 const RUN_MS = 300_000
 const PAUSE_MS = 500
@@ -32,7 +32,7 @@ runMortal(async ({ seat, node, seed, indexes, atOnce }: WorkerTold, say) => {
   const ports = await connectPorts(seat.connections, seat.participant)
   const evaluator = makeBoundedEvaluator()
   const user = await openUser({
-    ports, keys, fleet: true, evaluate: evaluateWith(evaluator), deposit: DEPOSIT, faucet: true, standard: new Map([[RELAY.id, RELAY]]),
+    ports, keys, fleet: true, partitions: PARTITIONS, evaluate: evaluateWith(evaluator), deposit: DEPOSIT, faucet: true, standard: new Map([[RELAY.id, RELAY]]),
     // Its journal is another's, or gone: what is left to do is done by the process that comes next.
     onLost: (error) => {
       process.stderr.write(`${error.message}\n`)
