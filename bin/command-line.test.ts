@@ -1,5 +1,5 @@
 /** The command line's words: exit codes, usage errors, and `check`, which starts nothing. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -105,5 +105,24 @@ describe('without a network', () => {
     expect(code).toBe(1)
     expect(err).toContain('aigen dev')
     expect(lines(out)).toMatchObject([{ type: 'error', error: { code: 'network.unreachable' } }])
+  })
+})
+
+describe('explain', () => {
+  it('prints Mermaid, nodes and edges, or writes an SVG file', async () => {
+    expect((await aigen('explain', 'scan-desk')).out).toMatch(/^%% scan-desk@1\.0\.0\nflowchart TD\n/)
+    expect(lines((await aigen('explain', 'scan-desk', '--json')).out)[0]).toMatchObject({ type: 'explain', nodes: expect.arrayContaining([expect.objectContaining({ id: 'read', does: 'vision.ocr@1', cap: '0.02' })]) })
+    const file = join(folder, 'desk.svg')
+    expect(await aigen('explain', 'scan-desk', '--svg', file)).toMatchObject({ code: 0, out: `wrote ${file}\n` })
+    expect(readFileSync(file, 'utf8')).toMatch(/^<svg .*<\/svg>\n$/s)
+  })
+
+  it('draws what does not check, and says so; what waits for itself it refuses', async () => {
+    writeFileSync(join(folder, 'broken.json'), BROKEN)
+    const drawn = await aigen('explain', join(folder, 'broken.json'))
+    expect(drawn).toMatchObject({ code: 0, out: expect.stringContaining('s_read') })
+    expect(drawn.err).toContain('it does not check')
+    writeFileSync(join(folder, 'round.yaml'), 'name: round\nversion: 1.0.0\nsteps:\n  a: { uses: x@1, needs: [b] }\n  b: { uses: x@1, needs: [a] }\noutput: {}\n')
+    expect(await aigen('explain', join(folder, 'round.yaml'))).toMatchObject({ code: 1, err: expect.stringContaining('wait for each other') })
   })
 })
