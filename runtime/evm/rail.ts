@@ -14,10 +14,11 @@ import { evmProofs } from './chain-proofs.ts'
 import { testDollarAbi } from './contracts/test-dollar.gen.ts'
 import { vaultAbi } from './contracts/vault.gen.ts'
 import { fromHex } from './hex.ts'
+import { laneFacts } from './lane-facts.ts'
 import { evmPasses } from './passes.ts'
 import { railSigning } from './rail-signing.ts'
 import { evmSubscriptions } from './subscriptions.ts'
-import { callOf, signTransaction } from './transaction.ts'
+import { callOf, signTransaction, type LaneFacts } from './transaction.ts'
 
 export interface EvmRailOptions extends ClientOptions {
   readonly contract: Hex
@@ -86,7 +87,7 @@ function reads(client: PublicClient, terms: RailTerms) {
       const [lane, of] = await client.readContract({ ...vault, functionName: 'laneOf', args: [id], ...await at(depth) })
       if (lane.vaultId === ZERO_HASH) return undefined
       return {
-        id: lower(id), vault: lane.vaultId, owner: lower(of.owner), voucherKey: lower(of.voucherKey), payee: lower(lane.payee),
+        id: lower(id), vault: lane.vaultId, owner: lower(of.owner), voucherKey: lower(of.voucherKey), payee: lower(lane.payee), number: Number(lane.number),
         reserved: lane.reserved, claimed: lane.claimed, delay: of.delay, exitAt: lane.exitAt, closed: lane.closed,
       }
     }),
@@ -115,10 +116,11 @@ function reads(client: PublicClient, terms: RailTerms) {
 }
 
 function writes(client: PublicClient, terms: RailTerms) {
+  const factsOf = laneFacts(client, terms.contract)
   return {
     nonce: (account) => onChain(() => client.getTransactionCount({ address: account, blockTag: 'latest' })),
     prepare: async (write, signer, nonce, bump = 0) => {
-      const { to, data } = encoded(write, signer.address, terms)
+      const { to, data } = encoded(write, signer.address, terms, write.kind === 'claim' ? await factsOf(write.claims) : undefined)
       const [gas, fees] = await onChain(() => Promise.all([
         client.estimateGas({ account: signer.address, to, data }), client.estimateFeesPerGas(),
       ]))
@@ -161,9 +163,9 @@ function writes(client: PublicClient, terms: RailTerms) {
  * The call, or `input.invalid` for a field that does not fit its type, before the chain is asked:
  * viem lets text that is no hex through, and the chain's complaint about it looks like an outage.
  */
-function encoded(write: RailWrite, from: Hex, terms: RailTerms): ReturnType<typeof callOf> {
+function encoded(write: RailWrite, from: Hex, terms: RailTerms, facts?: ReadonlyMap<Hex, LaneFacts>): ReturnType<typeof callOf> {
   try {
-    const call = callOf(write, from, terms)
+    const call = callOf(write, from, terms, facts)
     fromHex(call.data)
     return call
   } catch (thrown) {

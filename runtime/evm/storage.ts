@@ -55,14 +55,14 @@ export function vaultOf([first, second, third, fourth]: readonly bigint[]): Vaul
   }
 }
 
-export type LaneWords = Pick<LaneState, 'vault' | 'payee' | 'exitAt' | 'closed' | 'reserved' | 'claimed'>
+export type LaneWords = Pick<LaneState, 'vault' | 'payee' | 'number' | 'exitAt' | 'closed' | 'reserved' | 'claimed'>
 
 /** The lane in its three words; undefined where nothing was ever reserved. */
 export function laneOf([first, second, third]: readonly bigint[]): LaneWords | undefined {
   if (first === 0n) return undefined
   return {
-    vault: hex(first!, 32), payee: hex(part(second!, 0, 20), 20), exitAt: Number(part(second!, 20, 6)),
-    closed: part(second!, 26, 1) !== 0n, reserved: part(third!, 0, 16), claimed: part(third!, 16, 16),
+    vault: hex(first!, 32), payee: hex(part(second!, 0, 20), 20), number: Number(part(second!, 20, 8)),
+    reserved: part(third!, 0, 13), claimed: part(third!, 13, 13), exitAt: Number(part(third!, 26, 5)), closed: part(third!, 31, 1) !== 0n,
   }
 }
 
@@ -72,6 +72,6 @@ export function vaultWords({ owner, delay, voucherKey, number, free }: Omit<Vaul
 }
 
 /** The words of a lane, as the contract stores them. */
-export function laneWords({ vault, payee, exitAt, closed, reserved, claimed }: LaneWords): bigint[] {
-  return [BigInt(vault), BigInt(payee) | BigInt(exitAt) << 160n | BigInt(closed ? 1 : 0) << 208n, reserved | claimed << 128n]
+export function laneWords({ vault, payee, number, exitAt, closed, reserved, claimed }: LaneWords): bigint[] {
+  return [BigInt(vault), BigInt(payee) | BigInt(number) << 160n, reserved | claimed << 104n | BigInt(exitAt) << 208n | BigInt(closed ? 1 : 0) << 248n]
 }

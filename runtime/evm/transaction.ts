@@ -2,7 +2,7 @@
  * Turns a `RailWrite` into calldata, and calldata into signed EIP-1559 bytes. Deterministic given
  * nonce, gas and fees, so the same write signs to the same bytes. Used by `rail.ts` and `deploy.ts`.
  */
-import { encodeFunctionData, keccak256, serializeTransaction, type TransactionSerializableEIP1559 } from 'viem'
+import { encodeAbiParameters, encodeFunctionData, keccak256, parseAbiParameters, serializeTransaction, type TransactionSerializableEIP1559 } from 'viem'
 import { AigenError } from '../../schemas/error.ts'
 import { ROWS_MAX, type Claim, type PreparedWrite, type RailTerms, type RailWrite, type Reserve } from '../ports/rail.ts'
 import type { Hex, WalletSigner } from '../ports/signer.ts'
@@ -14,22 +14,42 @@ import { subscriptionCall } from './subscriptions.ts'
 
 const ZERO_HASH: Hex = `0x${'00'.repeat(32)}`
 const ZERO_ADDRESS: Hex = `0x${'00'.repeat(20)}`
+/** `IVault.Lock` and `IVault.Hold`. */
+const LOCK = parseAbiParameters('uint128, bytes32, uint48, bytes32')
+const HOLD = parseAbiParameters('uint128, address, uint48, uint48')
+
+/** What a lane is made of, and never changes: its id is the hash of these. */
+export interface LaneFacts {
+  readonly vault: Hex
+  readonly payee: Hex
+  readonly number: bigint
+}
+
+/** The claims in their order, as batches of one vault and payee each. */
+function batchesOf(claims: readonly Claim[], facts: ReadonlyMap<Hex, LaneFacts>) {
+  const batches: { readonly vaultId: Hex, readonly payee: Hex, readonly rows: ReturnType<typeof claimRow>[] }[] = []
+  for (const claim of claims) {
+    const { lane } = claim.voucher
+    // A lane that is not there goes by its id alone, and is refused under it.
+    const { vault, payee, number } = facts.get(lane.toLowerCase() as Hex) ?? { vault: lane, payee: ZERO_ADDRESS, number: 0n }
+    const last = batches.at(-1)
+    if (last !== undefined && last.vaultId === vault && last.payee === payee) last.rows.push(claimRow(claim, number))
+    else batches.push({ vaultId: vault, payee, rows: [claimRow(claim, number)] })
+  }
+  return batches
+}
 
 /** One row of `Vault.claim`. */
-function claimRow({ voucher, signature, preimage }: Claim) {
-  const row = {
-    kind: 0, laneId: voucher.lane, cumulative: voucher.cumulative, ref: voucher.ref, amount: 0n, lockHash: ZERO_HASH,
-    arbiter: ZERO_ADDRESS, challengeEnd: 0, expiry: 0, preimage: preimage ?? ZERO_HASH, signature,
-  }
+function claimRow({ voucher, signature, preimage = ZERO_HASH }: Claim, number: bigint) {
+  fromHex(preimage, 32)
+  const row = { kind: 0, number, cumulative: voucher.cumulative, ref: voucher.ref, signature, condition: '0x' as Hex }
   switch (voucher.kind) {
     case 'plain':
       return row
     case 'locked':
-      return { ...row, kind: 1, amount: voucher.lockAmount, lockHash: voucher.lockHash, expiry: voucher.lockExpiry }
+      return { ...row, kind: 1, condition: encodeAbiParameters(LOCK, [voucher.lockAmount, voucher.lockHash, voucher.lockExpiry, preimage]) }
     case 'escrow':
-      return {
-        ...row, kind: 2, amount: voucher.amount, arbiter: voucher.arbiter, challengeEnd: voucher.challengeEnd, expiry: voucher.expiry,
-      }
+      return { ...row, kind: 2, condition: encodeAbiParameters(HOLD, [voucher.amount, voucher.arbiter, voucher.challengeEnd, voucher.expiry]) }
   }
 }
 
@@ -42,8 +62,11 @@ function reservations(reserves: readonly Reserve[]) {
   return bounded(reserves).map((row) => ({ payee: row.payee, number: BigInt(row.number), total: row.total }))
 }
 
-/** Whom the write of `from` calls and with what. `input.invalid` when it has no or too many rows. */
-export function callOf(write: RailWrite, from: Hex, terms: RailTerms): { readonly to: Hex, readonly data: Hex } {
+/**
+ * Whom the write of `from` calls and with what; `facts` are of the lanes of a claim, those that are there.
+ * `input.invalid` when it has no or too many rows.
+ */
+export function callOf(write: RailWrite, from: Hex, terms: RailTerms, facts: ReadonlyMap<Hex, LaneFacts> = new Map()): { readonly to: Hex, readonly data: Hex } {
   const { contract, token } = terms
   switch (write.kind) {
     case 'mint':
@@ -76,7 +99,7 @@ export function callOf(write: RailWrite, from: Hex, terms: RailTerms): { readonl
       return { to: contract, data: encodeFunctionData({ abi: vaultAbi, functionName: 'reserveBySignature', args }) }
     }
     case 'claim':
-      return { to: contract, data: encodeFunctionData({ abi: vaultAbi, functionName: 'claim', args: [bounded(write.claims).map(claimRow)] }) }
+      return { to: contract, data: encodeFunctionData({ abi: vaultAbi, functionName: 'claim', args: [batchesOf(bounded(write.claims), facts)] }) }
     case 'release': {
       const { lane, finalClaimed } = write.release
       return { to: contract, data: encodeFunctionData({ abi: vaultAbi, functionName: 'release', args: [lane, finalClaimed, write.signature] }) }

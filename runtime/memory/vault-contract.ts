@@ -16,7 +16,7 @@ import { entitled, signed } from './claim-rules.ts'
 import { add, emptyLedger, move, type Lane, type Ledger, type Vault } from './ledger.ts'
 
 const FAUCET_MAX = 1_000_000_000_000n
-const UINT128 = (1n << 128n) - 1n
+const [UINT128, LANE_MAX] = [(1n << 128n) - 1n, (1n << 104n) - 1n]
 const DELAY_MAX = 365 * 86_400
 
 const lower = (hex: string): Hex => hex.toLowerCase() as Hex
@@ -221,13 +221,12 @@ export class VaultContract {
       if (lane !== undefined && lane.exitAt !== 0) revert(`LaneIsExiting(${id})`)
       const reserved = lane?.reserved ?? 0n
       if (row.total <= reserved) continue
+      if (row.total > LANE_MAX) revert(`TooMuch(${row.total}, ${LANE_MAX})`)
       const more = row.total - reserved
       if (more > free) revert(`InsufficientFree(${more}, ${free})`)
       free -= more
       const { owner, voucherKey, delay } = vault
-      changed.set(id, {
-        id, vault: vault.id, owner, voucherKey, payee, delay, claimed: lane?.claimed ?? 0n, exitAt: 0, closed: false, reserved: row.total,
-      })
+      changed.set(id, { id, vault: vault.id, owner, voucherKey, payee, number: row.number, delay, claimed: lane?.claimed ?? 0n, exitAt: 0, closed: false, reserved: row.total })
     }
     if (dry) return
     vault.free = free

@@ -119,7 +119,7 @@ export function railContract(name: string, make: () => Promise<RailHarness>): vo
       expect(await freeOf()).toBe(free + 12n - 100n)
       await send({ kind: 'reserve', vault, reserves: [{ payee: payee.address, number: laneNumber, total: 150n }] }, owner)
       expect(await rail.lane(id)).toMatchObject({
-        id, vault, payee: lower(payee.address), reserved: 150n, claimed: 0n, delay: DELAY, exitAt: 0, closed: false, voucherKey: terms.voucherKey,
+        id, vault, payee: lower(payee.address), number: laneNumber, reserved: 150n, claimed: 0n, delay: DELAY, exitAt: 0, closed: false, voucherKey: terms.voucherKey,
       })
       expect(await freeOf()).toBe(free + 12n - 150n)
     })
@@ -138,6 +138,7 @@ export function railContract(name: string, make: () => Promise<RailHarness>): vo
       for (const number of numbers) expect((await rail.lane(rail.laneId(vault, payee.address, number)))?.reserved).toBe(10n)
       const tooMuch = [{ payee: payee.address, number: 904, total: 1n }, { payee: payee.address, number: 905, total: free }]
       await refusedWith({ kind: 'reserve', vault, reserves: tooMuch }, owner, /InsufficientFree/)
+      await refusedWith({ kind: 'reserve', vault, reserves: [{ payee: payee.address, number: 904, total: 1n << 104n }] }, owner, /TooMuch/)
       expect(await rail.lane(rail.laneId(vault, payee.address, 904))).toBeUndefined()
       expect(await freeOf()).toBe(free - 30n)
     })

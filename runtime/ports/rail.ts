@@ -51,6 +51,7 @@ export interface LaneState {
   readonly owner: Hex
   readonly voucherKey: Hex
   readonly payee: Hex
+  readonly number: number
   /** Total ever reserved, claimed part included; never falls. */
   readonly reserved: bigint
   /** Total ever paid out; never falls and never exceeds `reserved` (I1). */

@@ -112,6 +112,6 @@ export interface Reserve {
   readonly payee: Hex
   /** Lane number, 0 … 2^53−1; a closed one is never used again. */
   readonly number: number
-  /** Absolute total: what is already reserved stays, a lower or equal total changes nothing. */
+  /** Absolute total, below 2^104: what is already reserved stays, a lower or equal total changes nothing. */
   readonly total: bigint
 }

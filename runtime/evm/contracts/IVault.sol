@@ -49,14 +49,16 @@ interface IVault {
         uint128 free;
     }
 
-    /// @notice A lane as it stands; `vaultId` is zero when nothing was ever reserved.
+    /// @notice A lane as it stands; `vaultId` is zero when nothing was ever reserved. A claim looks at the last
+    /// four fields only, which is why they are one word of storage.
     struct Lane {
         bytes32 vaultId;
         address payee;
-        uint48 exitAt;
+        uint64 number;
+        uint104 reserved;
+        uint104 claimed;
+        uint40 exitAt;
         bool closed;
-        uint128 reserved;
-        uint128 claimed;
     }
 
     /// @notice One reservation; `total` is absolute, so that repeating it changes nothing.
@@ -76,22 +78,42 @@ interface IVault {
         bytes32 salt;
     }
 
-    /// @notice One voucher to be claimed. Fields that its kind does not have are not looked at.
+    /// @notice Vouchers of lanes of one vault to one payee, which are paid by one transfer. Who knows of a lane
+    /// nothing but its id gives this as `vaultId`, without a payee: the row is refused under that name.
+    struct Batch {
+        bytes32 vaultId;
+        address payee;
+        Claim[] rows;
+    }
+
+    /// @notice One voucher to be claimed.
     /// @param kind 0 plain, 1 locked, 2 escrow
-    /// @param amount lockAmount of a locked voucher, amount of an escrow voucher
-    /// @param expiry lockExpiry of a locked voucher, expiry of an escrow voucher
+    /// @param number of the lane
+    /// @param signature 65 bytes of the vault's voucher key
+    /// @param condition nothing for a plain voucher, an encoded `Lock` or `Hold` for the others
     struct Claim {
         uint8 kind;
-        bytes32 laneId;
+        uint64 number;
         uint128 cumulative;
         bytes32 ref;
+        bytes signature;
+        bytes condition;
+    }
+
+    /// @notice What a locked voucher hangs on.
+    struct Lock {
         uint128 amount;
         bytes32 lockHash;
+        uint48 expiry;
+        bytes32 preimage;
+    }
+
+    /// @notice What an escrow voucher hangs on.
+    struct Hold {
+        uint128 amount;
         address arbiter;
         uint48 challengeEnd;
         uint48 expiry;
-        bytes32 preimage;
-        bytes signature;
     }
 
     /// @notice An escrow voucher as it was signed.
@@ -158,6 +180,8 @@ interface IVault {
     error LaneIsClosed(bytes32 laneId);
     /// @notice The lane is on its way out; take another number.
     error LaneIsExiting(bytes32 laneId);
+    /// @notice More than a lane can hold.
+    error TooMuch(uint128 total, uint128 most);
     /// @notice The lane may be finalized from `exitAt` on; zero when no exit was started.
     error NotYet(uint48 exitAt);
     /// @notice More than `most` rows, or none.
@@ -226,9 +250,10 @@ interface IVault {
         bytes calldata signature
     ) external;
 
-    /// @notice Pays vouchers out to their payees; a bad row is skipped and reported by `Refused`.
+    /// @notice Pays vouchers out to their payees; a bad row is skipped and reported by `Refused`, whose row counts
+    /// over all batches.
     /// @return paid total paid over all rows
-    function claim(Claim[] calldata claims) external returns (uint256 paid);
+    function claim(Batch[] calldata batches) external returns (uint256 paid);
 
     /// @notice Closes a lane at once by its payee's word that nothing above `finalClaimed` is owed.
     /// @param signature the payee's Release; may be empty when the payee itself calls
@@ -254,6 +279,8 @@ interface IVault {
     function vaultOf(bytes32 vaultId) external view returns (VaultState memory);
     /// @return lane the lane and its vault, for one round trip
     function laneOf(bytes32 laneId) external view returns (Lane memory lane, VaultState memory vault);
+    /// @return lanes the lanes, for who builds a batch
+    function lanesOf(bytes32[] calldata laneIds) external view returns (Lane[] memory lanes);
     function creditOf(address token, address account) external view returns (uint128);
     /// @return whether the deposit order of this digest has brought its deposit
     function orderUsed(bytes32 orderHash) external view returns (bool);

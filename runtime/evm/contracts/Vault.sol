@@ -84,9 +84,8 @@ contract Vault is VaultDigests, ReentrancyGuardTransient {
         } else if (from.code.length == 0) {
             revert BadSignature();
         }
-        try IERC3009Bytes(token).receiveWithAuthorization(
-            from, address(this), amount, validAfter, validBefore, nonce, signature
-        ) {} catch (bytes memory data) {
+        try IERC3009Bytes(token).receiveWithAuthorization(from, address(this), amount, validAfter, validBefore, nonce, signature) {}
+        catch (bytes memory data) {
             if (reason.length == 0) reason = data;
             if (reason.length == 0) revert BadSignature();
             LowLevelCall.bubbleRevert(reason);
@@ -109,9 +108,7 @@ contract Vault is VaultDigests, ReentrancyGuardTransient {
         if (permitSignature.length != 0) {
             (uint8 v, bytes32 r, bytes32 s) = _parts(permitSignature);
             // A permit that somebody has sent ahead has left the allowance; without one the transfer fails.
-            try IERC20Permit(terms.token).permit(
-                order.from, address(this), order.amount, order.validBefore, v, r, s
-            ) {} catch {}
+            try IERC20Permit(terms.token).permit(order.from, address(this), order.amount, order.validBefore, v, r, s) {} catch {}
         }
         _deposit(vaultId, order.from, order.amount);
     }
@@ -183,14 +180,16 @@ contract Vault is VaultDigests, ReentrancyGuardTransient {
             if (lane.exitAt != 0) revert LaneIsExiting(laneId);
             uint128 reserved = lane.reserved;
             if (row.total <= reserved) continue;
+            if (row.total > type(uint104).max) revert TooMuch(row.total, type(uint104).max);
             uint128 more = row.total - reserved;
             if (more > free) revert InsufficientFree(more, free);
             free -= more;
             if (reserved == 0) {
                 lane.vaultId = vaultId;
                 lane.payee = row.payee;
+                lane.number = row.number;
             }
-            lane.reserved = row.total;
+            lane.reserved = uint104(row.total);
             emit Reserved(laneId, vaultId, row.payee, row.number, row.total);
         }
         vault.free = free;
@@ -201,7 +200,7 @@ contract Vault is VaultDigests, ReentrancyGuardTransient {
         Lane storage lane = _lane(laneId);
         VaultState storage vault = _owned(lane.vaultId);
         if (lane.exitAt != 0) return;
-        lane.exitAt = uint48(block.timestamp) + vault.delay;
+        lane.exitAt = uint40(block.timestamp + vault.delay);
         emit ExitStarted(laneId, lane.exitAt);
     }
 
@@ -233,66 +232,72 @@ contract Vault is VaultDigests, ReentrancyGuardTransient {
     // ---------------------------------------------------------------- money out
 
     /// @inheritdoc IVault
-    function claim(Claim[] calldata claims) external nonReentrant returns (uint256 paid) {
-        _rows(claims.length);
-        // Rows of one payee in one token that follow each other are paid by one transfer.
-        address token;
-        address payee;
-        uint128 due;
-        for (uint256 i = 0; i < claims.length; ++i) {
-            Lane storage lane = _lanes[claims[i].laneId];
-            VaultState storage vault = _vaults[lane.vaultId];
-            (uint128 amount, Refusal reason) = _settle(claims[i], lane, vault);
-            if (reason != Refusal.None) {
-                emit Refused(i, claims[i].laneId, reason);
-                continue;
-            }
-            if (lane.payee != payee || vault.token != token) {
-                _pay(token, payee, due);
-                (token, payee, due) = (vault.token, lane.payee, 0);
-            }
-            due += amount;
-            paid += amount;
+    function claim(Batch[] calldata batches) external nonReentrant returns (uint256 paid) {
+        uint256 first;
+        for (uint256 i = 0; i < batches.length; ++i) {
+            paid += _claim(batches[i], first);
+            first += batches[i].rows.length;
         }
-        _pay(token, payee, due);
+        _rows(first);
     }
 
-    function _settle(Claim calldata row, Lane storage lane, VaultState storage vault)
+    /// @dev One vault, one payee, one transfer; `first` is the place of the first row over all batches.
+    function _claim(Batch calldata batch, uint256 first) private returns (uint128 due) {
+        VaultState storage vault = _vaults[batch.vaultId];
+        address voucherKey = vault.voucherKey;
+        for (uint256 i = 0; i < batch.rows.length; ++i) {
+            Claim calldata row = batch.rows[i];
+            bytes32 laneId = laneIdOf(batch.vaultId, batch.payee, row.number);
+            (uint128 amount, uint128 total, Refusal reason) = _settle(row, laneId, voucherKey);
+            if (reason == Refusal.None) {
+                due += amount;
+                emit Claimed(laneId, batch.payee, amount, total, row.ref);
+            } else {
+                emit Refused(first + i, batch.payee == address(0) ? batch.vaultId : laneId, reason);
+            }
+        }
+        _pay(vault.token, batch.payee, due);
+    }
+
+    /// @dev The lane's id proves vault and payee: its word of amounts is all there is to read.
+    function _settle(Claim calldata row, bytes32 laneId, address voucherKey)
         private
-        returns (uint128 amount, Refusal)
+        returns (uint128 amount, uint128 total, Refusal reason)
     {
-        if (lane.vaultId == 0) return (0, Refusal.UnknownLane);
-        if (lane.closed) return (0, Refusal.Closed);
-        (uint128 total, bytes32 digest, Refusal reason) = _total(row);
-        if (reason != Refusal.None) return (0, reason);
-        uint128 claimed = lane.claimed;
-        if (total <= claimed) return (0, Refusal.NothingNew);
-        if (total > lane.reserved) return (0, Refusal.OverReserve);
-        if (!_signedBy(vault.voucherKey, digest, row.signature)) return (0, Refusal.Signature);
-        lane.claimed = total;
+        Lane storage lane = _lanes[laneId];
+        (uint104 reserved, uint104 claimed, bool closed) = (lane.reserved, lane.claimed, lane.closed);
+        if (reserved == 0) return (0, 0, Refusal.UnknownLane);
+        if (closed) return (0, 0, Refusal.Closed);
+        bytes32 digest;
+        (total, digest, reason) = _total(row, laneId);
+        if (reason != Refusal.None) return (0, 0, reason);
+        if (total <= claimed) return (0, 0, Refusal.NothingNew);
+        if (total > reserved) return (0, 0, Refusal.OverReserve);
+        if (!_signedBy(voucherKey, digest, row.signature)) return (0, 0, Refusal.Signature);
+        lane.claimed = uint104(total);
         amount = total - claimed;
-        emit Claimed(row.laneId, lane.payee, amount, total, row.ref);
-        return (amount, Refusal.None);
     }
 
     /// @dev The lane's total that the row entitles to now, and what must have been signed for it.
-    function _total(Claim calldata row) private view returns (uint128 total, bytes32 digest, Refusal) {
-        if (row.kind == 0) {
-            return (row.cumulative, _plainDigest(row), Refusal.None);
-        }
-        if (row.kind > 2 || row.amount > row.cumulative) return (0, 0, Refusal.Malformed);
-        if (block.timestamp >= row.expiry) return (0, 0, Refusal.Expired);
+    function _total(Claim calldata row, bytes32 laneId) private view returns (uint128 total, bytes32 digest, Refusal) {
+        total = row.cumulative;
+        if (row.kind == 0) return (total, _plainDigest(laneId, total, row.ref), Refusal.None);
+        if (row.kind > 2 || row.condition.length != 128) return (0, 0, Refusal.Malformed);
         if (row.kind == 1) {
-            if (sha256(abi.encode(row.preimage)) != row.lockHash) return (0, 0, Refusal.Preimage);
-            return (row.cumulative, _lockedDigest(row), Refusal.None);
+            Lock memory lock = abi.decode(row.condition, (Lock));
+            if (lock.amount > total) return (0, 0, Refusal.Malformed);
+            if (block.timestamp >= lock.expiry) return (0, 0, Refusal.Expired);
+            if (sha256(abi.encode(lock.preimage)) != lock.lockHash) return (0, 0, Refusal.Preimage);
+            return (total, _lockedDigest(laneId, total, lock, row.ref), Refusal.None);
         }
-        digest = _escrowDigest(
-            EscrowVoucher(row.laneId, row.cumulative, row.amount, row.arbiter, row.challengeEnd, row.expiry, row.ref)
-        );
+        Hold memory hold = abi.decode(row.condition, (Hold));
+        if (hold.amount > total) return (0, 0, Refusal.Malformed);
+        if (block.timestamp >= hold.expiry) return (0, 0, Refusal.Expired);
+        digest = _escrowDigest(EscrowVoucher(laneId, total, hold.amount, hold.arbiter, hold.challengeEnd, hold.expiry, row.ref));
         uint256 ruling = _rulings[digest];
-        if (ruling != 0) return (row.cumulative - row.amount + uint128(ruling - 1), digest, Refusal.None);
-        if (block.timestamp < row.challengeEnd) return (0, 0, Refusal.TooEarly);
-        return (row.cumulative, digest, Refusal.None);
+        if (ruling != 0) return (total - hold.amount + uint128(ruling - 1), digest, Refusal.None);
+        if (block.timestamp < hold.challengeEnd) return (0, 0, Refusal.TooEarly);
+        return (total, digest, Refusal.None);
     }
 
     /// @dev A payee that cannot receive is credited, so that it cannot hold up a batch.
@@ -339,16 +344,6 @@ contract Vault is VaultDigests, ReentrancyGuardTransient {
     // ---------------------------------------------------------------- reads
 
     /// @inheritdoc IVault
-    function vaultIdOf(Terms calldata terms) public view returns (bytes32) {
-        return keccak256(abi.encode(block.chainid, address(this), terms));
-    }
-
-    /// @inheritdoc IVault
-    function laneIdOf(bytes32 vaultId, address payee, uint64 number) public pure returns (bytes32) {
-        return keccak256(abi.encode(vaultId, payee, number));
-    }
-
-    /// @inheritdoc IVault
     function vaultOf(bytes32 vaultId) external view returns (VaultState memory) {
         return _vaults[vaultId];
     }
@@ -357,6 +352,12 @@ contract Vault is VaultDigests, ReentrancyGuardTransient {
     function laneOf(bytes32 laneId) external view returns (Lane memory lane, VaultState memory vault) {
         lane = _lanes[laneId];
         vault = _vaults[lane.vaultId];
+    }
+
+    /// @inheritdoc IVault
+    function lanesOf(bytes32[] calldata laneIds) external view returns (Lane[] memory lanes) {
+        lanes = new Lane[](laneIds.length);
+        for (uint256 i = 0; i < laneIds.length; ++i) lanes[i] = _lanes[laneIds[i]];
     }
 
     /// @inheritdoc IVault

@@ -28,15 +28,27 @@ abstract contract VaultDigests is IVault, EIP712 {
 
     constructor() EIP712("AIGEN Vault", "1") {}
 
-    function _plainDigest(Claim calldata row) internal view returns (bytes32) {
-        return _hashTypedDataV4(keccak256(abi.encode(VOUCHER_TYPE, row.laneId, row.cumulative, row.ref)));
+    /// @inheritdoc IVault
+    function vaultIdOf(Terms calldata terms) public view returns (bytes32) {
+        return keccak256(abi.encode(block.chainid, address(this), terms));
     }
 
-    function _lockedDigest(Claim calldata row) internal view returns (bytes32) {
+    /// @inheritdoc IVault
+    function laneIdOf(bytes32 vaultId, address payee, uint64 number) public pure returns (bytes32) {
+        return keccak256(abi.encode(vaultId, payee, number));
+    }
+
+    function _plainDigest(bytes32 laneId, uint128 cumulative, bytes32 ref) internal view returns (bytes32) {
+        return _hashTypedDataV4(keccak256(abi.encode(VOUCHER_TYPE, laneId, cumulative, ref)));
+    }
+
+    function _lockedDigest(bytes32 laneId, uint128 cumulative, Lock memory lock, bytes32 ref)
+        internal
+        view
+        returns (bytes32)
+    {
         return _hashTypedDataV4(
-            keccak256(
-                abi.encode(LOCKED_TYPE, row.laneId, row.cumulative, row.amount, row.lockHash, row.expiry, row.ref)
-            )
+            keccak256(abi.encode(LOCKED_TYPE, laneId, cumulative, lock.amount, lock.lockHash, lock.expiry, ref))
         );
     }
 

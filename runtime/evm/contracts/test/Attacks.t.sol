@@ -5,6 +5,7 @@ import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/Signa
 import {IVault} from "../IVault.sol";
 import {Market} from "./Market.sol";
 import {Mute, YesMan} from "./Tokens.sol";
+import {Row} from "./Signing.sol";
 import {VM, bound, equal, isTrue} from "./Vm.sol";
 
 /// @dev "Attacks and answers" of the payments reference, as far as a contract can see them; one test a
@@ -28,8 +29,8 @@ contract AttacksTest is Market {
     function test_eip7702CodeOnTheVoucherKey() public {
         bytes32 laneId = lane(id, 1, 100);
         address key = VM.addr(KEY);
-        IVault.Claim memory good = plain(KEY, address(vault), laneId, 10);
-        IVault.Claim memory forged = plain(0xBAD, address(vault), laneId, 20);
+        Row memory good = plain(KEY, address(vault), laneId, 10);
+        Row memory forged = plain(0xBAD, address(vault), laneId, 20);
         bytes32 goodDigest = digestOf(laneId, 10);
         bytes32 forgedDigest = digestOf(laneId, 20);
         isTrue(SignatureChecker.isValidSignatureNow(key, goodDigest, good.signature), "without code both agree");
@@ -37,17 +38,17 @@ contract AttacksTest is Market {
         // The payer delegates to code that knows no ERC-1271: a checker would void what it owes.
         VM.etch(key, address(new Mute()).code);
         isTrue(!SignatureChecker.isValidSignatureNow(key, goodDigest, good.signature), "the checker voids it");
-        equal(vault.claim(one(good)), 10, "voided");
+        equal(claimRows(one(good)), 10, "voided");
 
         // It delegates to code that says yes to everything: a checker would let anybody drain the lane.
         VM.etch(key, address(new YesMan()).code);
         isTrue(SignatureChecker.isValidSignatureNow(key, forgedDigest, forged.signature), "the checker is fooled");
-        equal(vault.claim(one(forged)), 0, "forged");
+        equal(claimRows(one(forged)), 0, "forged");
 
         // The same with the designator itself, as EIP-7702 writes it.
         VM.etch(key, abi.encodePacked(hex"ef0100", address(new YesMan())));
-        equal(vault.claim(one(forged)), 0, "forged");
-        equal(vault.claim(one(plain(KEY, address(vault), laneId, 30))), 20, "voided");
+        equal(claimRows(one(forged)), 0, "forged");
+        equal(claimRows(one(plain(KEY, address(vault), laneId, 30))), 20, "voided");
     }
 
     /// @dev The same trap under arbiters and payees.
@@ -66,31 +67,31 @@ contract AttacksTest is Market {
         vault.rule(voucher, 40, good);
         VM.expectRevert(IVault.BadSignature.selector);
         vault.release(laneId, 0, release);
-        equal(vault.claim(one(escrow(KEY, address(vault), voucher))), 40, "paid");
+        equal(claimRows(one(escrow(KEY, address(vault), voucher))), 40, "paid");
     }
 
     /// @dev A fork replays everything but what the chain id is in. Loss on the fork: none.
     function test_forkAndCrossChainReplay() public {
         bytes32 laneId = lane(id, 1, 100);
-        IVault.Claim memory row = plain(KEY, address(vault), laneId, 60);
+        Row memory row = plain(KEY, address(vault), laneId, 60);
         bytes memory release = releaseOf(PAYEE_KEY, address(vault), laneId, 0);
         uint256 home = block.chainid;
         VM.chainId(999);
-        equal(vault.claim(one(row)), 0, "fork");
+        equal(claimRows(one(row)), 0, "fork");
         VM.expectRevert(IVault.BadSignature.selector);
         vault.release(laneId, 0, release);
         isTrue(vault.vaultIdOf(terms(address(dollar))) != id, "another vault there");
         VM.chainId(home);
-        equal(vault.claim(one(row)), 60, "home");
+        equal(claimRows(one(row)), 60, "home");
     }
 
     /// @dev Who claims late, or sits on the preimage, gets nothing, and the payer has its money back.
     function testFuzz_payeeClaimsLateOrWithholdsThePreimage(uint256 late) public {
         bytes32 laneId = lane(id, 1, 100);
-        IVault.Claim memory row = locked(KEY, address(vault), laneId, 50, 50, "preimage", 1_000_100);
+        Row memory row = locked(KEY, address(vault), laneId, 50, 50, "preimage", 1_000_100);
         vault.exit(laneId);
         VM.warp(1_000_100 + bound(late, 0, 3_500));
-        equal(vault.claim(one(row)), 0, "late");
+        equal(claimRows(one(row)), 0, "late");
         VM.warp(1_000_000 + 1 hours);
         vault.finalize(laneId);
         equal(vault.vaultOf(id).free, 100_000, "loss of the payer: none");
@@ -104,9 +105,10 @@ contract AttacksTest is Market {
         VM.warp(1_000_000 + bound(when, 0, 1 hours - 1));
         VM.expectRevert(abi.encodeWithSelector(IVault.NotYet.selector, 1_000_000 + 1 hours));
         vault.finalize(laneId);
-        IVault.Claim memory row = plain(KEY, address(vault), laneId, 60);
-        VM.prank(STRANGER);
-        vault.claim(one(row));
+        Row memory row = plain(KEY, address(vault), laneId, 60);
+        VM.startPrank(STRANGER);
+        claimRows(one(row));
+        VM.stopPrank();
         equal(dollar.balanceOf(payee), 60, "payee");
         equal(dollar.balanceOf(STRANGER), 0, "the watchtower");
     }
@@ -116,9 +118,9 @@ contract AttacksTest is Market {
     function test_stolenVoucherKey() public {
         bytes32 laneId = lane(id, 1, 100);
         VM.startPrank(STRANGER);
-        vault.claim(one(plain(KEY, address(vault), laneId, type(uint128).max)));
-        vault.claim(one(plain(KEY, address(vault), laneId, 100)));
-        vault.claim(one(plain(KEY, address(vault), vault.laneIdOf(id, STRANGER, 1), 100)));
+        claimRows(one(plain(KEY, address(vault), laneId, type(uint128).max)));
+        claimRows(one(plain(KEY, address(vault), laneId, 100)));
+        claimRows(one(plain(KEY, address(vault), vault.laneIdOf(id, STRANGER, 1), 100)));
         IVault.Reservation[] memory rows = new IVault.Reservation[](1);
         rows[0] = IVault.Reservation(STRANGER, 1, 100);
         bytes memory order = orderOf(KEY, address(vault), id, rows, 2_000_000);
@@ -137,7 +139,7 @@ contract AttacksTest is Market {
         );
         given = uint128(bound(given, 0, 15));
         vault.rule(voucher, given, ruling(ARBITER_KEY, address(vault), voucher, given));
-        uint256 paid = vault.claim(one(escrow(KEY, address(vault), voucher)));
+        uint256 paid = claimRows(one(escrow(KEY, address(vault), voucher)));
         isTrue(paid >= 45 && paid <= 60, "loss of either side is at most the step's 15");
     }
 

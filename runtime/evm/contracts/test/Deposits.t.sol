@@ -224,7 +224,7 @@ contract DepositsTest is Market {
         vault.reserveBySignature(itsId, rows, UNTIL, signature);
         VM.stopPrank();
         bytes32 laneId = vault.laneIdOf(itsId, payee, 1);
-        equal(vault.claim(one(plain(KEY, address(vault), laneId, 60))), 60, "paid");
+        equal(claimRows(one(plain(KEY, address(vault), laneId, 60))), 60, "paid");
         VM.startPrank(owner);
         wallet.execute(address(vault), abi.encodeCall(IVault.exit, (laneId)));
         VM.warp(1_000_060);
@@ -238,7 +238,7 @@ contract DepositsTest is Market {
     function test_aContractWalletIsNoVoucherKey() public {
         address wallet = address(new YesMan());
         bytes32 itsId = vault.open(IVault.Terms(address(this), wallet, address(dollar), 60, 1), 100);
-        equal(vault.claim(one(plain(KEY, address(vault), lane(itsId, 1, 100), 60))), 0, "paid");
+        equal(claimRows(one(plain(KEY, address(vault), lane(itsId, 1, 100), 60))), 0, "paid");
     }
 
     /// @dev EIP-7702: an owner's key still signs when its address bears code that knows no ERC-1271.

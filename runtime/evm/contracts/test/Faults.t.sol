@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IVault} from "../IVault.sol";
 import {Vault} from "../Vault.sol";
 import {Market} from "./Market.sol";
+import {Row} from "./Signing.sol";
 import {VM, bound, equal, isTrue} from "./Vm.sol";
 
 /// @dev "Faults that tests must cover" of the payments reference, as far as a contract can see them; one
@@ -13,16 +14,16 @@ contract FaultsTest is Market {
     uint256 private constant ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141;
 
     /// @dev Claims the row alone and expects it to be skipped, with nothing paid and nothing changed.
-    function refused(IVault.Claim memory row) private {
+    function refused(Row memory row) private {
         uint128 before = claimed(row.laneId);
         uint256 had = dollar.balanceOf(payee);
-        equal(vault.claim(one(row)), 0, "paid");
+        equal(claimRows(one(row)), 0, "paid");
         equal(claimed(row.laneId), before, "claimed");
         equal(dollar.balanceOf(payee), had, "payee");
     }
 
-    function pays(IVault.Claim memory row, uint256 amount) private {
-        equal(vault.claim(one(row)), amount, "paid");
+    function pays(Row memory row, uint256 amount) private {
+        equal(claimRows(one(row)), amount, "paid");
     }
 
     function held() private view {
@@ -32,7 +33,7 @@ contract FaultsTest is Market {
     // ------------------------------------------------------------ vouchers
 
     function test_vouchers_replayed() public {
-        IVault.Claim memory row = plain(KEY, address(vault), lane(id, 1, 100), 60);
+        Row memory row = plain(KEY, address(vault), lane(id, 1, 100), 60);
         pays(row, 60);
         for (uint256 i = 0; i < 3; ++i) refused(row);
         held();
@@ -48,7 +49,7 @@ contract FaultsTest is Market {
         bytes32 laneId = lane(id, 1, 100);
         pays(plain(KEY, address(vault), laneId, 60), 60);
         // The same sum for something else (another ref), and the opened lock of the same sum.
-        IVault.Claim memory row = plain(KEY, address(vault), laneId, 60);
+        Row memory row = plain(KEY, address(vault), laneId, 60);
         row.ref = "other";
         row.signature = sign(KEY, address(vault), plainStruct(laneId, 60, "other"));
         refused(row);
@@ -65,7 +66,7 @@ contract FaultsTest is Market {
     }
 
     function test_vouchers_wrongChain() public {
-        IVault.Claim memory row = plain(KEY, address(vault), lane(id, 1, 100), 60);
+        Row memory row = plain(KEY, address(vault), lane(id, 1, 100), 60);
         VM.chainId(999);
         refused(row);
     }
@@ -76,7 +77,7 @@ contract FaultsTest is Market {
 
     function test_vouchers_wrongLane() public {
         bytes32 laneId = lane(id, 1, 100);
-        IVault.Claim memory row = plain(KEY, address(vault), lane(id, 2, 100), 60);
+        Row memory row = plain(KEY, address(vault), lane(id, 2, 100), 60);
         row.laneId = laneId;
         refused(row);
         row.laneId = "nowhere";
@@ -91,7 +92,7 @@ contract FaultsTest is Market {
 
     function test_vouchers_highS() public {
         bytes32 laneId = lane(id, 1, 100);
-        IVault.Claim memory row = plain(KEY, address(vault), laneId, 60);
+        Row memory row = plain(KEY, address(vault), laneId, 60);
         bytes memory good = row.signature;
         (bytes32 r, bytes32 s) = (word(good, 0), word(good, 32));
         row.signature = abi.encodePacked(r, bytes32(ORDER - uint256(s)), uint8(good[64]) == 27 ? 28 : 27);
@@ -102,7 +103,7 @@ contract FaultsTest is Market {
 
     function testFuzz_vouchers_truncated(uint256 length) public {
         length = bound(length, 0, 64);
-        IVault.Claim memory row = plain(KEY, address(vault), lane(id, 1, 100), 60);
+        Row memory row = plain(KEY, address(vault), lane(id, 1, 100), 60);
         bytes memory cut = new bytes(length);
         for (uint256 i = 0; i < length; ++i) cut[i] = row.signature[i];
         row.signature = cut;
@@ -142,30 +143,33 @@ contract FaultsTest is Market {
 
     function testFuzz_batches_oneBadRow(uint8 place) public {
         place = place % 10;
-        IVault.Claim[] memory rows = new IVault.Claim[](10);
+        Row[] memory rows = new Row[](10);
         for (uint64 i = 0; i < 10; ++i) rows[i] = plain(KEY, address(vault), lane(id, i, 10), 10);
         rows[place].signature[3] ^= 0x01;
-        equal(vault.claim(rows), 90, "paid");
+        equal(claimRows(rows), 90, "paid");
         for (uint256 i = 0; i < 10; ++i) equal(claimed(rows[i].laneId), i == place ? 0 : 10, "row");
     }
 
     function test_batches_duplicates() public {
-        IVault.Claim memory row = plain(KEY, address(vault), lane(id, 1, 100), 60);
-        IVault.Claim[] memory rows = new IVault.Claim[](3);
+        Row memory row = plain(KEY, address(vault), lane(id, 1, 100), 60);
+        Row[] memory rows = new Row[](3);
         (rows[0], rows[1], rows[2]) = (row, row, row);
-        equal(vault.claim(rows), 60, "paid");
+        equal(claimRows(rows), 60, "paid");
     }
 
     function test_batches_of1And200RowsAndNotOneMore() public {
         uint128 each = 7;
-        IVault.Claim[] memory rows = new IVault.Claim[](200);
+        Row[] memory rows = new Row[](200);
         for (uint64 i = 0; i < 200; ++i) rows[i] = plain(KEY, address(vault), lane(id, i, each), each);
-        equal(vault.claim(one(rows[0])), each, "one");
-        equal(vault.claim(rows), 199 * each, "the others");
+        equal(claimRows(one(rows[0])), each, "one");
+        equal(claimRows(rows), 199 * each, "the others");
         VM.expectRevert(abi.encodeWithSelector(IVault.RowCount.selector, 0, 200));
-        vault.claim(new IVault.Claim[](0));
+        vault.claim(new IVault.Batch[](0));
+        IVault.Batch[] memory batches = new IVault.Batch[](2);
+        batches[0] = IVault.Batch(id, payee, new IVault.Claim[](200));
+        batches[1] = IVault.Batch(id, payee, new IVault.Claim[](1));
         VM.expectRevert(abi.encodeWithSelector(IVault.RowCount.selector, 201, 200));
-        vault.claim(new IVault.Claim[](201));
+        vault.claim(batches);
     }
 
     /// @dev Plain, locked and escrow rows in one batch, a bad one of each between them.
@@ -174,7 +178,7 @@ contract FaultsTest is Market {
             lane(id, 1, 100), 30, 20, VM.addr(ARBITER_KEY), 1_000_000, 2_000_000, bytes32("ref")
         );
         IVault.EscrowVoucher memory early = due;
-        IVault.Claim[] memory rows = new IVault.Claim[](6);
+        Row[] memory rows = new Row[](6);
         rows[0] = escrow(KEY, address(vault), due);
         early = IVault.EscrowVoucher(lane(id, 2, 100), 30, 20, due.arbiter, 1_500_000, 2_000_000, bytes32("ref"));
         rows[1] = escrow(KEY, address(vault), early);
@@ -183,7 +187,7 @@ contract FaultsTest is Market {
         rows[4] = plain(KEY, address(vault), lane(id, 5, 100), 50);
         rows[5] = plain(KEY, address(vault), rows[3].laneId, 50);
         rows[5].kind = 3;
-        equal(vault.claim(rows), 30 + 40 + 50, "paid");
+        equal(claimRows(rows), 30 + 40 + 50, "paid");
         equal(claimed(rows[1].laneId) + claimed(rows[3].laneId), 0, "bad rows");
         held();
     }
@@ -207,8 +211,8 @@ contract FaultsTest is Market {
         dollar.mint(address(this), 1_000);
         bytes32 hubVault = vault.open(IVault.Terms(address(this), hub, address(dollar), 1 hours, 8), 1_000);
         (uint48 downEnds, uint48 upEnds) = (1_000_100, 1_000_200);
-        IVault.Claim memory up = locked(KEY, address(vault), laneTo(id, hub, 1, 100), 50, 50, "preimage", upEnds);
-        IVault.Claim memory down = locked(hubKey, address(vault), lane(hubVault, 1, 100), 50, 50, "preimage", downEnds);
+        Row memory up = locked(KEY, address(vault), laneTo(id, hub, 1, 100), 50, 50, "preimage", upEnds);
+        Row memory down = locked(hubKey, address(vault), lane(hubVault, 1, 100), 50, 50, "preimage", downEnds);
         VM.warp(downEnds - 1);
         pays(down, 50);
         back = uint48(bound(back, downEnds, upEnds + 2));
@@ -224,7 +228,7 @@ contract FaultsTest is Market {
     function test_chain_reorgOfReserveAndClaim() public {
         uint256 fork = VM.snapshotState();
         bytes32 laneId = lane(id, 1, 100);
-        IVault.Claim memory row = plain(KEY, address(vault), laneId, 60);
+        Row memory row = plain(KEY, address(vault), laneId, 60);
         pays(row, 60);
         VM.revertToState(fork);
         refused(row);
@@ -246,8 +250,8 @@ contract FaultsTest is Market {
     function testFuzz_process_twoNodesOnOneLane(uint128 first, uint128 second) public {
         (first, second) = (uint128(bound(first, 1, 100)), uint128(bound(second, 1, 100)));
         bytes32 laneId = lane(id, 1, 100);
-        vault.claim(one(plain(KEY, address(vault), laneId, first)));
-        vault.claim(one(plain(KEY, address(vault), laneId, second)));
+        claimRows(one(plain(KEY, address(vault), laneId, first)));
+        claimRows(one(plain(KEY, address(vault), laneId, second)));
         equal(dollar.balanceOf(payee), first > second ? first : second, "loss of the payer");
     }
 
@@ -257,7 +261,7 @@ contract FaultsTest is Market {
         uint256 paid;
         for (uint256 i = 0; i < 12; ++i) {
             uint256 which = i < 11 ? uint256(keccak256(abi.encode(seed, i))) % 5 : 4;
-            paid += vault.claim(one(plain(KEY, address(vault), laneId, uint128(20 * (which + 1)))));
+            paid += claimRows(one(plain(KEY, address(vault), laneId, uint128(20 * (which + 1)))));
         }
         equal(paid, 100, "paid");
     }

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {IVault} from "../IVault.sol";
 import {TestDollar} from "../TestDollar.sol";
 import {Vault} from "../Vault.sol";
-import {Signing} from "./Signing.sol";
+import {Row, Signing} from "./Signing.sol";
 import {PlainToken} from "./Tokens.sol";
 import {VM} from "./Vm.sol";
 
@@ -43,6 +43,10 @@ abstract contract Market is Signing {
         rows[0] = IVault.Reservation(to, number, total);
         vault.reserve(vaultId, rows);
         return vault.laneIdOf(vaultId, to, number);
+    }
+
+    function claimRows(Row[] memory rows) internal returns (uint256) {
+        return vault.claim(batchesOf(vault, rows));
     }
 
     function claimed(bytes32 laneId) internal view returns (uint128) {

@@ -5,6 +5,21 @@ import {IVault} from "../IVault.sol";
 import {TestDollar} from "../TestDollar.sol";
 import {VM} from "./Vm.sol";
 
+/// @dev A voucher as it was signed, of a lane by its id; `claimRows` makes batches of them.
+struct Row {
+    uint8 kind;
+    bytes32 laneId;
+    uint128 cumulative;
+    bytes32 ref;
+    uint128 amount;
+    bytes32 lockHash;
+    address arbiter;
+    uint48 challengeEnd;
+    uint48 expiry;
+    bytes32 preimage;
+    bytes signature;
+}
+
 /// @dev Digests and signatures as a payer makes them, written out apart from the contract's own code.
 abstract contract Signing {
     function domain(address contract_) internal view returns (bytes32) {
@@ -30,7 +45,7 @@ abstract contract Signing {
     function plain(uint256 key, address contract_, bytes32 lane, uint128 cumulative)
         internal
         view
-        returns (IVault.Claim memory row)
+        returns (Row memory row)
     {
         row.laneId = lane;
         row.cumulative = cumulative;
@@ -46,7 +61,7 @@ abstract contract Signing {
         uint128 amount,
         bytes32 preimage,
         uint48 expiry
-    ) internal view returns (IVault.Claim memory row) {
+    ) internal view returns (Row memory row) {
         row.kind = 1;
         row.laneId = lane;
         row.cumulative = cumulative;
@@ -64,7 +79,7 @@ abstract contract Signing {
     function escrow(uint256 key, address contract_, IVault.EscrowVoucher memory voucher)
         internal
         view
-        returns (IVault.Claim memory row)
+        returns (Row memory row)
     {
         row.kind = 2;
         row.laneId = voucher.laneId;
@@ -173,8 +188,38 @@ abstract contract Signing {
         return abi.encodePacked(r, s, v);
     }
 
-    function one(IVault.Claim memory row) internal pure returns (IVault.Claim[] memory rows) {
-        rows = new IVault.Claim[](1);
+    function one(Row memory row) internal pure returns (Row[] memory rows) {
+        rows = new Row[](1);
         rows[0] = row;
+    }
+
+    /// @dev The rows in their order, a batch for each run of one vault and payee.
+    function batchesOf(IVault vault_, Row[] memory rows) internal view returns (IVault.Batch[] memory batches) {
+        IVault.Lane[] memory lanes = new IVault.Lane[](rows.length);
+        uint256 count;
+        for (uint256 i = 0; i < rows.length; ++i) {
+            (lanes[i],) = vault_.laneOf(rows[i].laneId);
+            if (i == 0 || apart(lanes[i], lanes[i - 1])) ++count;
+        }
+        batches = new IVault.Batch[](count);
+        uint256 from;
+        for (uint256 b = 0; b < count; ++b) {
+            uint256 to = from + 1;
+            while (to < rows.length && !apart(lanes[to], lanes[from])) ++to;
+            batches[b] = IVault.Batch(lanes[from].vaultId, lanes[from].payee, new IVault.Claim[](to - from));
+            for (uint256 i = from; i < to; ++i) batches[b].rows[i - from] = claimOf(rows[i], lanes[i].number);
+            from = to;
+        }
+    }
+
+    function apart(IVault.Lane memory a, IVault.Lane memory b) private pure returns (bool) {
+        return a.vaultId != b.vaultId || a.payee != b.payee;
+    }
+
+    function claimOf(Row memory row, uint64 number) private pure returns (IVault.Claim memory out) {
+        bytes memory condition;
+        if (row.kind == 1) condition = abi.encode(row.amount, row.lockHash, row.expiry, row.preimage);
+        if (row.kind == 2) condition = abi.encode(row.amount, row.arbiter, row.challengeEnd, row.expiry);
+        return IVault.Claim(row.kind, number, row.cumulative, row.ref, row.signature, condition);
     }
 }

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IVault} from "../IVault.sol";
 import {Market} from "./Market.sol";
 import {BarringToken, FalseToken, FeeToken, LyingToken, PlainToken, ReentrantToken} from "./Tokens.sol";
+import {Row} from "./Signing.sol";
 import {VM, bound, equal, isTrue} from "./Vm.sol";
 
 /// @dev Unit and fuzz tests; the tables of faults and attacks are in Faults.t.sol and Attacks.t.sol, and
@@ -16,14 +17,14 @@ contract VaultTest is Market {
         total = uint128(bound(total, 1, 100_000));
         bytes32 laneId = lane(id, 1, total);
         uint128 highest;
-        IVault.Claim[] memory rows = new IVault.Claim[](8);
+        Row[] memory rows = new Row[](8);
         for (uint256 i = 0; i < 8; ++i) {
             uint128 sum = uint128(bound(sums[i], 0, uint256(total) * 2));
             rows[i] = plain(KEY, address(vault), laneId, sum);
             if (sum <= total && sum > highest) highest = sum;
         }
-        vault.claim(rows);
-        vault.claim(rows);
+        claimRows(rows);
+        claimRows(rows);
         equal(claimed(laneId), highest, "claimed");
         equal(dollar.balanceOf(payee), highest, "paid");
     }
@@ -32,15 +33,15 @@ contract VaultTest is Market {
         key = bound(key, 1, type(uint128).max);
         VM.assume(key != KEY);
         bytes32 laneId = lane(id, 1, 1_000);
-        equal(vault.claim(one(plain(key, address(vault), laneId, uint128(bound(sum, 1, 1_000))))), 0, "paid");
+        equal(claimRows(one(plain(key, address(vault), laneId, uint128(bound(sum, 1, 1_000))))), 0, "paid");
     }
 
     function testFuzz_anyByteFlippedIsRefused(uint8 place, uint8 flip) public {
         VM.assume(flip != 0);
         bytes32 laneId = lane(id, 1, 1_000);
-        IVault.Claim memory row = plain(KEY, address(vault), laneId, 10);
+        Row memory row = plain(KEY, address(vault), laneId, 10);
         row.signature[place % 65] ^= bytes1(flip);
-        equal(vault.claim(one(row)), 0, "paid");
+        equal(claimRows(one(row)), 0, "paid");
     }
 
     function testFuzz_reservesNeverFall(uint128[4] calldata totals) public {
@@ -56,21 +57,21 @@ contract VaultTest is Market {
     /// @dev After a fork the domain separator follows the chain id.
     function test_otherChainIdIsRefused() public {
         bytes32 laneId = lane(id, 1, 1_000);
-        IVault.Claim memory row = plain(KEY, address(vault), laneId, 10);
+        Row memory row = plain(KEY, address(vault), laneId, 10);
         VM.chainId(999);
-        equal(vault.claim(one(row)), 0, "paid");
+        equal(claimRows(one(row)), 0, "paid");
     }
 
     function test_batchOfSeveralPayeesAndTokens() public {
         PlainToken token = new PlainToken();
         bytes32 second = other(token);
         address friend = address(0xF0);
-        IVault.Claim[] memory rows = new IVault.Claim[](4);
+        Row[] memory rows = new Row[](4);
         rows[0] = plain(KEY, address(vault), lane(id, 1, 100), 10);
         rows[1] = plain(KEY, address(vault), lane(second, 1, 100), 20);
         rows[2] = plain(KEY, address(vault), laneTo(id, friend, 1, 100), 30);
         rows[3] = plain(KEY, address(vault), lane(id, 2, 100), 40);
-        equal(vault.claim(rows), 100, "paid");
+        equal(claimRows(rows), 100, "paid");
         equal(dollar.balanceOf(payee), 50, "payee");
         equal(dollar.balanceOf(friend), 30, "friend");
         equal(token.balanceOf(payee), 20, "other token");
@@ -81,14 +82,14 @@ contract VaultTest is Market {
     function testFuzz_locks_wrongPreimageAndExpiryToTheSecond(uint48 expiry, uint48 when, bytes32 preimage, bytes32 guess) public {
         expiry = uint48(bound(expiry, 1_000_001, 2_000_000));
         when = uint48(bound(when, expiry - 2, expiry + 2));
-        IVault.Claim memory row = locked(KEY, address(vault), lane(id, 1, 100), 50, 20, preimage, expiry);
+        Row memory row = locked(KEY, address(vault), lane(id, 1, 100), 50, 20, preimage, expiry);
         VM.warp(when);
         if (guess != preimage) {
             row.preimage = guess;
-            equal(vault.claim(one(row)), 0, "wrong preimage");
+            equal(claimRows(one(row)), 0, "wrong preimage");
             row.preimage = preimage;
         }
-        equal(vault.claim(one(row)), when < expiry ? 50 : 0, "paid");
+        equal(claimRows(one(row)), when < expiry ? 50 : 0, "paid");
     }
 
     function testFuzz_rulingSplits(uint128 amount, uint128 given, uint48 when) public {
@@ -99,9 +100,9 @@ contract VaultTest is Market {
         );
         vault.rule(voucher, given, ruling(ARBITER_KEY, address(vault), voucher, given));
         VM.warp(bound(when, 1_000_000, 1_000_019));
-        equal(vault.claim(one(escrow(KEY, address(vault), voucher))), 60 - amount + given, "paid");
+        equal(claimRows(one(escrow(KEY, address(vault), voucher))), 60 - amount + given, "paid");
         VM.warp(1_000_015);
-        equal(vault.claim(one(escrow(KEY, address(vault), voucher))), 0, "again");
+        equal(claimRows(one(escrow(KEY, address(vault), voucher))), 0, "again");
     }
 
     function testFuzz_silentArbiterDelaysNobody(uint48 when) public {
@@ -111,7 +112,7 @@ contract VaultTest is Market {
         );
         VM.warp(when);
         bool due = when >= 1_000_010 && when < 1_000_020;
-        equal(vault.claim(one(escrow(KEY, address(vault), voucher))), due ? 60 : 0, "paid");
+        equal(claimRows(one(escrow(KEY, address(vault), voucher))), due ? 60 : 0, "paid");
         bytes memory late = ruling(ARBITER_KEY, address(vault), voucher, 1);
         if (when >= 1_000_010) VM.expectRevert(abi.encodeWithSelector(IVault.ChallengeOver.selector, 1_000_010));
         vault.rule(voucher, 1, late);
@@ -146,10 +147,10 @@ contract VaultTest is Market {
         bytes32 laneId = lane(id, 1, 100);
         vault.exit(laneId);
         VM.warp(1_000_000 + 1 hours);
-        IVault.Claim[] memory rows = one(plain(KEY, address(vault), laneId, 60));
-        if (claimFirst) vault.claim(rows);
+        Row[] memory rows = one(plain(KEY, address(vault), laneId, 60));
+        if (claimFirst) claimRows(rows);
         vault.finalize(laneId);
-        if (!claimFirst) vault.claim(rows);
+        if (!claimFirst) claimRows(rows);
         equal(dollar.balanceOf(payee), claimFirst ? 60 : 0, "payee");
         equal(vault.vaultOf(id).free, claimFirst ? 99_940 : 100_000, "free");
         equal(dollar.balanceOf(address(vault)), vault.vaultOf(id).free, "I2");
@@ -189,7 +190,7 @@ contract VaultTest is Market {
         bytes32 second = other(token);
         bytes32 laneId = lane(second, 1, 100);
         token.setBroken(true);
-        vault.claim(one(plain(KEY, address(vault), laneId, 60)));
+        claimRows(one(plain(KEY, address(vault), laneId, 60)));
         equal(vault.creditOf(address(token), payee), 60, "credit");
         VM.startPrank(payee);
         VM.expectRevert();
@@ -207,11 +208,11 @@ contract VaultTest is Market {
         BarringToken token = new BarringToken();
         bytes32 second = other(token);
         address friend = address(0xF0);
-        IVault.Claim[] memory rows = new IVault.Claim[](2);
+        Row[] memory rows = new Row[](2);
         rows[0] = plain(KEY, address(vault), lane(second, 1, 100), 60);
         rows[1] = plain(KEY, address(vault), laneTo(second, friend, 1, 100), 30);
         token.bar(payee, true);
-        vault.claim(rows);
+        claimRows(rows);
         equal(token.balanceOf(friend), 30, "friend");
         equal(vault.creditOf(address(token), payee), 60, "credit");
         equal(token.balanceOf(address(vault)), 1_000 - 30, "I2");
@@ -222,7 +223,7 @@ contract VaultTest is Market {
         bytes32 second = other(token);
         bytes32 laneId = lane(second, 1, 100);
         token.pause(true);
-        vault.claim(one(plain(KEY, address(vault), laneId, 60)));
+        claimRows(one(plain(KEY, address(vault), laneId, 60)));
         VM.expectRevert();
         vault.withdraw(second, 1, address(this));
         token.pause(false);
@@ -235,9 +236,9 @@ contract VaultTest is Market {
         ReentrantToken token = new ReentrantToken();
         bytes32 second = other(token);
         bytes32 laneId = lane(second, 1, 100);
-        IVault.Claim[] memory rows = one(plain(KEY, address(vault), laneId, 60));
-        token.arm(address(vault), abi.encodeCall(IVault.claim, (rows)));
-        vault.claim(rows);
+        Row[] memory rows = one(plain(KEY, address(vault), laneId, 60));
+        token.arm(address(vault), abi.encodeCall(IVault.claim, (batchesOf(vault, rows))));
+        claimRows(rows);
         isTrue(token.entered() && !token.succeeded(), "refused inside");
         equal(token.balanceOf(payee), 60, "paid once");
     }
