@@ -1,15 +1,17 @@
 /**
- * The rules of expressions: that they parse, that every name in them exists where they stand, and
- * that they give what their place wants. Part of `check.ts`.
+ * The rules of expressions: that they parse, that every name in them exists where they stand, that
+ * their types go together, and that they give what their place wants. Part of `check.ts`.
  */
-import type { Capability, Pipeline, PipelineStep } from '../schemas/documents.gen.ts'
-import { META_FIELDS, RUN_FIELDS } from './environment.ts'
+import type { Pipeline, PipelineStep } from '../schemas/documents.gen.ts'
 import type { Reference } from './expression.ts'
 import { didYouMean, pathText, type Findings, type Path } from './findings.ts'
-import { chunksOf, type Graph, type Judged } from './graph.ts'
+import { jsonName, jsonNames } from './fit.ts'
+import { chunksOf, type Graph } from './graph.ts'
+import { Expressions } from './infer.ts'
 import { expectFault, ruleFault } from './prepare.ts'
-import { arrayOf, itemsOf, shapeAt, shapeOf, typesOf, type Shape } from './schema-path.ts'
-import type { Template } from './template.ts'
+import { factsAt, type StepTypes } from './step-types.ts'
+import { compileTemplate, type Template } from './template.ts'
+import { asJson, type ValueType } from './value-type.ts'
 
 /** What the expressions of one place may name. */
 interface Place {
@@ -19,50 +21,15 @@ interface Place {
   readonly step: string | undefined
   /** Whether it may name that step: what undoes a step reads its output. */
   readonly own?: boolean
+  /** Of an acceptance or a rule: the capability whose output it judges. */
+  readonly judged?: string | undefined
   /** Roots it may use. */
   readonly roots: readonly string[]
   /** Why a root is not among them, for those worth a word. */
   readonly because: Readonly<Record<string, string>>
 }
 
-export interface Shapes {
-  /** The shape at a reference seen from a step (for `item`), or what is missing. */
-  at(reference: Reference, step: string | undefined): ReturnType<typeof shapeAt>
-}
-
-/** What the capabilities and the input schema say about every name an expression can start from. */
-export function shapesOf(pipeline: Pipeline, capabilities: ReadonlyMap<string, Capability>, graph: Graph): Shapes {
-  const input = shapeOf(pipeline.input)
-  const outputs = new Map<string, Shape>()
-  for (const [id, step] of Object.entries(pipeline.steps)) outputs.set(id, outputOf(step, capabilities))
-  const unknown = shapeOf(undefined)
-  const at: Shapes['at'] = (reference, step) => {
-    const [first, ...rest] = reference.path
-    if (reference.root === 'input') return shapeAt(input, reference.path)
-    if (reference.root === 'steps' && typeof first === 'string') return shapeAt(outputs.get(first) ?? unknown, rest)
-    if (['output', 'a', 'b'].includes(reference.root) && step !== undefined) return shapeAt(elementOf(pipeline.steps[step]!, capabilities), reference.path)
-    if (reference.root === 'item' && step !== undefined) {
-      const list = graph.nodes.get(step)?.templates.fields.get('forEach')?.single?.plain
-      // a list that is itself made of `item` would be a mistake reported elsewhere
-      const shape = list && list.root !== 'item' ? at(list, step) : unknown
-      return 'missing' in shape ? unknown : shapeAt(itemsOf(shape), reference.path)
-    }
-    if (reference.root === 'index') return shapeOf({ type: 'integer' })
-    return unknown
-  }
-  return { at }
-}
-
-function elementOf(step: PipelineStep, capabilities: ReadonlyMap<string, Capability>): Shape {
-  return shapeOf(step.uses === undefined ? undefined : capabilities.get(step.uses)?.output)
-}
-
-function outputOf(step: PipelineStep, capabilities: ReadonlyMap<string, Capability>): Shape {
-  const one = elementOf(step, capabilities)
-  return step.forEach === undefined ? one : arrayOf(one)
-}
-
-export function checkExpressions(pipeline: Pipeline, graph: Graph, shapes: Shapes, findings: Findings): void {
+export function checkExpressions(pipeline: Pipeline, graph: Graph, types: StepTypes, findings: Findings): void {
   for (const [id, { templates }] of graph.nodes) {
     const step = pipeline.steps[id]!
     for (const [field, template] of templates.fields) {
@@ -70,16 +37,20 @@ export function checkExpressions(pipeline: Pipeline, graph: Graph, shapes: Shape
       const chunks = field === 'forEach' && chunksOf(step) !== undefined
       const roots = ['input', 'steps', 'meta', ...(item ? ['item', 'index'] : []), ...(step.needs?.length || field === 'compensate' ? ['run'] : []), ...(chunks ? ['chunks'] : []), ...(field === 'compensate' ? ['output'] : [])]
       const place: Place = { path: ['steps', id, field], step: id, own: field === 'compensate', roots, because: reasons(step, field) }
-      checkTemplate(template, place, pipeline, shapes, findings)
+      const given = checkTemplate(template, place, pipeline, graph, types, findings)
+      if (field === 'if') checkGives(template, place.path, given, 'boolean', findings)
+      if (field === 'forEach' && !chunks) checkGives(template, place.path, given, 'array', findings)
+      checkParts(step, field, place.path, given, findings)
     }
-    checkKind(templates.fields.get('if'), ['steps', id, 'if'], 'boolean', 'bool', id, shapes, findings)
-    checkKind(templates.fields.get('forEach'), ['steps', id, 'forEach'], 'array', 'list', id, shapes, findings)
-    for (const { path, template } of templates.accepts) checkExpect(template, id, path, pipeline, shapes, findings)
-    if (templates.rule) checkRule(templates.rule, id, pipeline, shapes, findings)
+    for (const { path, template } of templates.accepts) {
+      const uses = path[0] === 'switch' ? step.switch![Number(path[1])]!.uses : step.uses
+      checkJudged(template, { path: ['steps', id, ...path], step: id, judged: uses, roots: ['output'], because: {} }, expectFault, pipeline, graph, types, findings)
+    }
+    if (templates.rule) checkJudged(templates.rule.template, { path: ['steps', id, ...templates.rule.path], step: id, judged: step.uses, roots: ['a', 'b'], because: {} }, ruleFault, pipeline, graph, types, findings)
   }
   const because = { item: 'item exists inside a step with forEach only' }
   const place: Place = { path: ['output'], step: undefined, roots: ['input', 'steps', 'meta', 'run'], because }
-  checkTemplate(graph.output, place, pipeline, shapes, findings)
+  checkTemplate(graph.output, place, pipeline, graph, types, findings)
 }
 
 function reasons(step: PipelineStep, field: string): Record<string, string> {
@@ -95,75 +66,67 @@ function reasons(step: PipelineStep, field: string): Record<string, string> {
   }
 }
 
-function checkTemplate(template: Template, place: Place, pipeline: Pipeline, shapes: Shapes, findings: Findings): void {
+/** By the place of an expression in its template, as text: what it gives. */
+type Given = ReadonlyMap<string, ValueType>
+
+function checkTemplate(template: Template, place: Place, pipeline: Pipeline, graph: Graph, types: StepTypes, findings: Findings): Given {
   for (const fault of template.faults) findings.error([...place.path, ...fault.path], fault.message, fault.hint, fault.offset)
   for (const reference of template.references) {
     const path = [...place.path, ...reference.at]
     const say = (message: string, hint?: string): void => findings.error(path, message, hint, reference.start)
     if (!place.roots.includes(reference.root)) say(place.because[reference.root] ?? `${reference.root} cannot be read here`)
     else if (reference.root === 'steps' || reference.root === 'meta' || reference.root === 'chunks') checkStepName(reference, place, pipeline, say)
-    else if (reference.root === 'run') checkField(reference.path[0], RUN_FIELDS, 'run', say)
-    if (!reference.guarded) checkKnown(reference, place.step, pipeline, shapes, say)
+    else if (reference.root === 'input' && pipeline.input === undefined && reference.path.length > 0) say('the pipeline declares no input')
   }
+  const given = new Map<string, ValueType>()
+  const names = types.names({ step: place.step, ...(place.judged === undefined ? {} : { judged: place.judged }) })
+  for (const { expression, at, offset } of template.expressions) {
+    const inferred = new Expressions(names, factsAt(graph, place.step, [...place.path.slice(2), ...at]))
+    given.set(pathText(at), asJson(inferred.of(expression.tree)))
+    for (const { error, message, hint, offset: inside } of inferred.found) {
+      if (error) findings.error([...place.path, ...at], message, hint, offset + inside)
+      else findings.warn([...place.path, ...at], message, hint, offset + inside)
+    }
+  }
+  return given
 }
 
 type Say = (message: string, hint?: string) => void
 
 function checkStepName(reference: Reference, place: Place, pipeline: Pipeline, say: Say): void {
-  const [name, field] = reference.path
+  const [name] = reference.path
   if (typeof name !== 'string') say(`${reference.root} must be followed by the name of a step, as ${reference.root}.<id>`)
   else if (name === place.step && !place.own) say('a step cannot name itself')
-  else if (!Object.hasOwn(pipeline.steps, name)) {
-    say(`there is no step ${name}`, didYouMean(name, Object.keys(pipeline.steps), (id) => `${reference.root}.${id}`))
-  } else if (reference.root === 'meta') checkField(field, META_FIELDS, `meta.${name}`, say)
-}
-
-function checkField(name: string | number | null | undefined, known: readonly string[], of: string, say: Say): void {
-  if (typeof name === 'string' && !known.includes(name)) say(`${of} has no ${name}`, didYouMean(name, known, (field) => `${of}.${field}`))
-}
-
-/** A field that the schema of an input or of a capability's output does not have. */
-function checkKnown(reference: Reference, step: string | undefined, pipeline: Pipeline, shapes: Shapes, say: Say): void {
-  const [name] = reference.path
-  if (reference.root === 'input' && pipeline.input === undefined && name !== undefined) return say('the pipeline declares no input')
-  if (reference.root === 'steps' && (typeof name !== 'string' || !Object.hasOwn(pipeline.steps, name))) return
-  const found = shapes.at(reference, step)
-  if (!('missing' in found)) return
-  const inside = found.before.map((key) => key ?? 0)
-  const before = reference.root === 'steps' ? [reference.root, name as string, ...inside] : [reference.root, ...inside]
-  const hint = didYouMean(found.missing, found.known, (field) => pathText([...before, field]))
-  say(`${pathText(before)} has no ${found.missing}`, hint)
+  else if (!Object.hasOwn(pipeline.steps, name)) say(`there is no step ${name}`, didYouMean(name, Object.keys(pipeline.steps), (id) => `${reference.root}.${id}`))
 }
 
 /** `if` must be able to give a boolean, `forEach` a list. */
-function checkKind(
-  template: Template | undefined, path: Path, type: string, cel: string, step: string, shapes: Shapes, findings: Findings,
-): void {
-  if (!template || template.faults.length > 0) return
+function checkGives(template: Template, path: Path, given: Given, wanted: string, findings: Findings): void {
+  if (template.faults.length > 0) return
   if (!template.single) return findings.error(path, 'must be one ${…} and nothing else')
-  const given = template.single.type
-  if (given !== 'dyn' && given !== cel && !given.startsWith(`${cel}<`)) return findings.error(path, `must give ${type}, this gives ${given}`)
-  const shape = template.single.plain && shapes.at(template.single.plain, step)
-  const types = shape && !('missing' in shape) && shape.schema ? typesOf(shape.schema) : undefined
-  if (types && !types.includes(type)) findings.error(path, `must give ${type}, this gives ${types.join(' or ')}`)
+  checkKind(given.get(''), path, [wanted], findings)
 }
 
-function checkExpect(template: Template, id: string, inside: Path, pipeline: Pipeline, shapes: Shapes, findings: Findings): void {
-  const path = ['steps', id, ...inside]
-  if (template.faults.length === 0) {
-    if (!template.single) return findings.error(path, 'must be one ${…} and nothing else')
-    const fault = expectFault(template.single.source)
-    if (fault !== undefined) return findings.error(path, fault)
-  }
-  checkTemplate(template, { path, step: id, roots: ['output'], because: {} }, pipeline, shapes, findings)
+function checkKind(type: ValueType | undefined, path: Path, wanted: readonly string[], findings: Findings): void {
+  if (type === undefined || type === 'any' || type.length === 0) return
+  const fits = type.filter((one) => wanted.includes(jsonName(one)))
+  if (fits.length === 0) findings.error(path, `must give ${wanted.join(' or ')}, this gives ${jsonNames(type)}`)
+  else if (fits.length < type.length) findings.warn(path, `must give ${wanted.join(' or ')}, this may give ${jsonNames(type.filter((one) => !fits.includes(one)))}`)
 }
 
-function checkRule({ path: inside, template }: Judged, id: string, pipeline: Pipeline, shapes: Shapes, findings: Findings): void {
-  const path = ['steps', id, ...inside]
+/** The expressions inside `switch` and `wait` whose kind matters. */
+function checkParts(step: PipelineStep, field: string, path: Path, given: Given, findings: Findings): void {
+  if (field === 'switch') for (const index of step.switch!.keys()) checkKind(given.get(`[${index}].when`), [...path, index, 'when'], ['boolean'], findings)
+  const until = field === 'wait' ? step.wait!.until : undefined
+  if (until !== undefined && compileTemplate(until).single) checkKind(given.get('until'), [...path, 'until'], ['string', 'number', 'integer'], findings)
+}
+
+function checkJudged(template: Template, place: Place, faultOf: (source: string) => string | undefined, pipeline: Pipeline, graph: Graph, types: StepTypes, findings: Findings): void {
   if (template.faults.length === 0) {
-    if (!template.single) return findings.error(path, 'must be one ${…} and nothing else')
-    const fault = ruleFault(template.single.source)
-    if (fault !== undefined) return findings.error(path, fault)
+    if (!template.single) return findings.error(place.path, 'must be one ${…} and nothing else')
+    const fault = faultOf(template.single.source)
+    if (fault !== undefined) return findings.error(place.path, fault)
   }
-  checkTemplate(template, { path, step: id, roots: ['a', 'b'], because: {} }, pipeline, shapes, findings)
+  const given = checkTemplate(template, place, pipeline, graph, types, findings)
+  checkKind(given.get(''), place.path, ['boolean'], findings)
 }

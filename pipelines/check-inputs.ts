@@ -1,36 +1,52 @@
 /**
- * Whether what a step hands over fits the capability it hires: keys, required ones, and types where
- * an expression is a plain path or a constant stands. Part of `check.ts`.
+ * Whether what a step hands over fits what it hires or runs: keys, required ones, and the types of
+ * constants and expressions. Part of `check.ts`.
  */
 import type { Capability, Pipeline } from '../schemas/documents.gen.ts'
-import type { Shapes } from './check-expressions.ts'
 import { didYouMean, type Findings, type Path } from './findings.ts'
+import { misfit } from './fit.ts'
 import type { Graph } from './graph.ts'
-import { constantMismatch, isSchema, itemsOf, mismatch, shapeAt, shapeOf, typesOf, type Shape } from './schema-path.ts'
+import { nested, type Scope } from './nested.ts'
+import { constantMismatch, isSchema, itemsOf, shapeAt, shapeOf, typesOf, type Shape } from './schema-path.ts'
+import { factsAt, templateType, type StepTypes } from './step-types.ts'
 import { compileTemplate } from './template.ts'
 
-const CEL_TO_JSON: Readonly<Record<string, string>> = { bool: 'boolean', string: 'string', int: 'integer', double: 'number', null: 'null' }
-
 export function checkInputs(
-  pipeline: Pipeline, capabilities: ReadonlyMap<string, Capability>, graph: Graph, shapes: Shapes, findings: Findings,
+  pipeline: Pipeline, capabilities: ReadonlyMap<string, Capability>, scope: Scope, graph: Graph, types: StepTypes, findings: Findings,
 ): void {
-  for (const id of graph.nodes.keys()) {
-    const step = pipeline.steps[id]!
-    const capability = step.uses === undefined ? undefined : capabilities.get(step.uses)
-    if (!capability) continue
-    const seen = new Walk(id, shapes, findings)
-    seen.value(step.with ?? {}, shapeOf(capability.input), ['steps', id, ...(step.with ? ['with'] : [])], capability.id)
+  for (const [id, step] of Object.entries(pipeline.steps)) {
+    const seen = new Walk(id, graph, types, findings)
+    const hire = (one: { readonly uses?: string; readonly with?: object } | undefined, inside: Path): void => {
+      const capability = one?.uses === undefined ? undefined : capabilities.get(one.uses)
+      if (capability) seen.value(one!.with ?? {}, shapeOf(capability.input), ['steps', id, ...inside, ...(one!.with ? ['with'] : [])], capability.id)
+    }
+    hire(step, [])
+    for (const [index, one] of (step.switch ?? []).entries()) hire(one, ['switch', index])
+    hire(step.fallback, ['fallback'])
+    hire(step.compensate, ['compensate'])
+    const below = step.pipeline === undefined ? undefined : nested(step.pipeline, scope)
+    if (below) seen.value(step.with ?? {}, shapeOf(givenInput(below.pipeline)), ['steps', id, ...(step.with ? ['with'] : [])], step.pipeline!)
   }
+}
+
+/** The input schema of a pipeline for who starts it: what has a default need not be given. */
+function givenInput({ input }: Pipeline): object {
+  if (input === undefined) return { type: 'object', properties: {} }
+  const properties = isSchema(input['properties']) ? input['properties'] : {}
+  const required = Array.isArray(input['required']) ? input['required'] as unknown[] : []
+  return { ...input, required: required.filter((name) => !isSchema(properties[String(name)]) || !('default' in (properties[String(name)] as object))) }
 }
 
 class Walk {
   readonly #step: string
-  readonly #shapes: Shapes
+  readonly #graph: Graph
+  readonly #types: StepTypes
   readonly #findings: Findings
 
-  constructor(step: string, shapes: Shapes, findings: Findings) {
+  constructor(step: string, graph: Graph, types: StepTypes, findings: Findings) {
     this.#step = step
-    this.#shapes = shapes
+    this.#graph = graph
+    this.#types = types
     this.#findings = findings
   }
 
@@ -60,18 +76,10 @@ class Walk {
   #text(text: string, target: Shape, path: Path): void {
     const template = compileTemplate(text)
     if (template.faults.length > 0) return
-    const source = this.#sourceOf(template.single)
-    if ('missing' in source) return
-    const wrong = mismatch(source, target)
-    if (wrong !== undefined) this.#findings.error(path, wrong)
-  }
-
-  #sourceOf(single: ReturnType<typeof compileTemplate>['single']): ReturnType<Shapes['at']> {
-    if (!single) return shapeOf({ type: 'string' })
-    if (single.plain) return this.#shapes.at(single.plain, this.#step)
-    const made = single.type.startsWith('list') ? 'array' : single.type.startsWith('map') ? 'object' : undefined
-    const type = CEL_TO_JSON[single.type] ?? made
-    return shapeOf(type === undefined ? undefined : { type })
+    const type = templateType(template, this.#types.names({ step: this.#step }), factsAt(this.#graph, this.#step, path.slice(2)))
+    const wrong = misfit(type, target)
+    if (wrong?.error) this.#findings.error(path, wrong.message)
+    else if (wrong) this.#findings.warn(path, wrong.message, wrong.message.includes('null') ? 'Test it: x == null ? … : …, or give a value with orValue(…).' : undefined)
   }
 }
 

@@ -7,7 +7,7 @@ import { compileSchema } from '../schemas/compile-schema.ts'
 import type { Capability, Pipeline } from '../schemas/documents.gen.ts'
 import { AigenError } from '../schemas/error.ts'
 import { ATOMIC_MAX, formatMoney } from '../schemas/money.ts'
-import { checkExpressions, shapesOf } from './check-expressions.ts'
+import { checkExpressions } from './check-expressions.ts'
 import { checkInputs, checkInputSchema } from './check-inputs.ts'
 import { checkAmounts, checkSteps } from './check-steps.ts'
 import { parseDocument, stepIssues, type PlacedIssue } from './document.ts'
@@ -15,6 +15,7 @@ import { Findings, type Path } from './findings.ts'
 import { graphOf, type Graph } from './graph.ts'
 import { nestingFault, scopeOf, type Scope } from './nested.ts'
 import { splitPath } from './positions.ts'
+import { stepTypesOf } from './step-types.ts'
 import { budgetOf, worstCaseOf, type StepWorst, type WorstCase } from './price.ts'
 
 export interface CheckOptions {
@@ -92,9 +93,9 @@ function checkOne(pipeline: Pipeline, scope: Scope, capabilities: CheckOptions['
   checkInputSchema(pipeline, findings)
   checkSchemas(pipeline, findings)
   checkSteps({ pipeline, capabilities, scope, findings })
-  const shapes = shapesOf(pipeline, capabilities, graph)
-  checkExpressions(pipeline, graph, shapes, findings)
-  checkInputs(pipeline, capabilities, graph, shapes, findings)
+  const types = stepTypesOf(pipeline, graph, capabilities, scope)
+  checkExpressions(pipeline, graph, types, findings)
+  checkInputs(pipeline, capabilities, scope, graph, types, findings)
   let countable = checkAmounts(pipeline, findings)
   const used = new Set(Object.values(pipeline.steps).flatMap((step) => step.pipeline ?? []))
   for (const [name, one] of Object.entries(pipeline.pipelines ?? {})) {

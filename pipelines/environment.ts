@@ -21,11 +21,6 @@ import { overloadsOf } from './functions/signature.ts'
 export const ROOTS = ['input', 'steps', 'meta', 'item', 'index', 'run', 'output', 'chunks', 'a', 'b'] as const
 export type Root = (typeof ROOTS)[number]
 
-/** Fields of `run`; the three amounts compare with `money('…')`. */
-export const RUN_FIELDS = ['id', 'spent', 'budget', 'left', 'startedAt'] as const
-/** Fields of `meta.<step>`; `price` compares with `money('…')`. */
-export const META_FIELDS = ['state', 'provider', 'providerName', 'price', 'attempts', 'error', 'fallback', 'failed'] as const
-
 /** An amount inside an expression. It leaves as a decimal string of the dollar. */
 export class MoneyValue {
   readonly atomic: bigint

@@ -6,7 +6,7 @@
  * prototype or constructor, `matches` in linear time, every size bounded. Evaluation never throws
  * for what a document or a value did wrong: it returns the failure, which is journaled.
  */
-import type { ASTNode, Environment, ParseResult } from '@marcbachmann/cel-js'
+import type { ASTNode, Environment } from '@marcbachmann/cel-js'
 import { boundOf, childrenOf, type Bound } from './cost.ts'
 import { makeEnvironment, MoneyValue, ROOTS, SAFE_MATCHES, type Root } from './environment.ts'
 import { FUNCTIONS, NAMESPACES } from './functions.ts'
@@ -34,6 +34,8 @@ export interface Expression {
   readonly bound: Bound
   /** The path, when the expression is nothing but one: its type can be read from a schema. */
   readonly plain: Reference | undefined
+  /** The syntax tree, for `infer.ts`; `matches` goes by another name in it. */
+  readonly tree: ASTNode
   /** The raw CEL value; throws what the library throws. Only `template.ts` calls it. */
   readonly run: (context: object) => unknown
 }
@@ -128,14 +130,10 @@ function compile(source: string): Compiled {
     const runnable = environment.parse(source)
     secureMatches(runnable.ast)
     const plain = plainOf(checked.ast, references)
-    return { expression: { source, references, type: verdict.type ?? 'dyn', bound, plain, run: (context) => run(runnable, context) } }
+    return { expression: { source, references, type: verdict.type ?? 'dyn', bound, plain, tree: checked.ast, run: (context) => runnable(context) as unknown } }
   } catch (error) {
     return faultOf(error)
   }
-}
-
-function run(parsed: ParseResult, context: object): unknown {
-  return parsed(context as Record<string, unknown>)
 }
 
 function fault(message: string, offset: number, hint?: string): { fault: ExpressionFault } {
@@ -286,7 +284,7 @@ export function celContext(context: Context): object {
   return {
     ...context,
     ...(facts && { run: celRun(facts) }),
-    ...(meta && { meta: Object.fromEntries(Object.entries(meta).map(([step, of]) => [step, { ...of, price: amount(of.price) }])) }),
+    ...(meta && { meta: Object.fromEntries(Object.entries(meta).map(([step, of]) => [step, { error: null, fallback: false, failed: 0, ...of, price: amount(of.price) }])) }),
   }
 }
 

@@ -1,7 +1,7 @@
 /**
- * What a JSON Schema says about the value at a path, and whether a value of one schema can stand
- * where another is wanted. Used by the checker. It judges simple cases only and is silent where a
- * schema is open or composed: an error here must be one.
+ * What a JSON Schema says about the value at a path, and whether a constant fits it. Used by the
+ * checker. It judges simple cases only and is silent where a schema is open or composed: an error
+ * here must be one.
  */
 import { foundText } from '../schemas/explain.ts'
 
@@ -30,11 +30,6 @@ const BLOB_FIELDS: Schema = {
 
 export function shapeOf(schema: unknown): Shape {
   return isSchema(schema) ? resolve(schema, schema) : UNKNOWN
-}
-
-/** The shape of an array of these, for a step with forEach. */
-export function arrayOf(shape: Shape): Shape {
-  return { schema: { type: 'array', ...(shape.schema && { items: shape.schema }) }, root: shape.root }
 }
 
 /** The items of an array shape. */
@@ -66,29 +61,6 @@ export function shapeAt(start: Shape, path: readonly (string | number | null)[])
     return { missing: key, known: Object.keys(properties), before: path.slice(0, place) }
   }
   return shape
-}
-
-/** Why a value of `source` can never stand where `target` is wanted, or `undefined`. */
-export function mismatch(source: Shape, target: Shape): string | undefined {
-  if (!source.schema || !target.schema) return undefined
-  const from = blobKind(source.schema)
-  const to = blobKind(target.schema)
-  if (from !== undefined && to !== undefined) {
-    const differ = from !== '' && to !== '' && from !== to
-    return differ ? `wants ${article(to)} blob, this is ${article(from)} blob` : undefined
-  }
-  const given = from === undefined ? typesOf(source.schema) : ['blob']
-  const wanted = to === undefined ? typesOf(target.schema) : ['blob']
-  if (!given || !wanted) return undefined
-  const also: Readonly<Record<string, string>> = { integer: 'number', number: 'integer', blob: 'object', object: 'blob' }
-  const fits = (type: string): boolean => wanted.includes(type) || wanted.includes(also[type] ?? type)
-  return given.some(fits) ? itemMismatch(source, target) : `wants ${wanted.join(' or ')}, this is ${given.join(' or ')}`
-}
-
-function itemMismatch(source: Shape, target: Shape): string | undefined {
-  if (!typesOf(source.schema!)?.includes('array') || !typesOf(target.schema!)?.includes('array')) return undefined
-  const found = mismatch(itemsOf(source), itemsOf(target))
-  return found === undefined ? undefined : `of its items, ${found}`
 }
 
 /** Why a constant cannot stand where `target` is wanted, by its type and enum; deeper is the provider's to say. */
@@ -136,11 +108,8 @@ function typeName(value: unknown): string {
   return typeof value === 'number' && Number.isInteger(value) ? 'integer' : typeof value
 }
 
-function article(kind: string): string {
-  return /^[aeiou]/.test(kind) ? `an ${kind}` : `a ${kind}`
-}
-
-function resolve(start: Schema, root: Schema): Shape {
+/** A schema with its reference followed. */
+export function resolve(start: Schema, root: Schema): Shape {
   let schema = start
   for (let step = 0; step < REF_STEPS_MAX; step++) {
     const ref = schema['$ref']

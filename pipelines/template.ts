@@ -22,12 +22,18 @@ export interface TemplateFault {
 }
 
 /** A reference and the place of the string it stands in. */
-export interface PlacedReference extends Reference {
+export type PlacedReference = Reference & { readonly at: readonly (string | number)[] }
+
+/** An expression and the place of the string it stands in. */
+export interface PlacedExpression {
+  readonly expression: Expression
   readonly at: readonly (string | number)[]
+  /** Where its source begins in that string. */
+  readonly offset: number
 }
 
 type Part = string | Expression
-type Node =
+export type Node =
   | { readonly kind: 'constant'; readonly value: Json }
   | { readonly kind: 'value'; readonly expression: Expression }
   | { readonly kind: 'text'; readonly parts: readonly Part[] }
@@ -37,6 +43,7 @@ type Node =
 export interface Template {
   readonly root: Node
   readonly references: readonly PlacedReference[]
+  readonly expressions: readonly PlacedExpression[]
   readonly faults: readonly TemplateFault[]
   /** The bound of all its expressions together. */
   readonly bound: Bound
@@ -115,13 +122,13 @@ export function compileTemplate(value: unknown): Template {
   const building: Building = { references: [], faults: [], expressions: [] }
   const root = compileNode(value, [], building)
   const { references, faults, expressions } = building
-  return { root, references, faults, bound: together(expressions), single: root.kind === 'value' ? root.expression : undefined }
+  return { root, references, expressions, faults, bound: together(expressions.map(({ expression }) => expression)), single: root.kind === 'value' ? root.expression : undefined }
 }
 
 interface Building {
   readonly references: PlacedReference[]
   readonly faults: TemplateFault[]
-  readonly expressions: Expression[]
+  readonly expressions: PlacedExpression[]
 }
 
 function compileNode(value: unknown, path: readonly (string | number)[], building: Building): Node {
@@ -178,7 +185,7 @@ function compilePiece(piece: Source, path: readonly (string | number)[], buildin
     building.faults.push({ ...compiled.fault, path, offset: piece.offset + compiled.fault.offset })
     return undefined
   }
-  building.expressions.push(compiled.expression)
+  building.expressions.push({ expression: compiled.expression, at: path, offset: piece.offset })
   for (const reference of compiled.expression.references) {
     building.references.push({ ...reference, start: piece.offset + reference.start, at: path })
   }
