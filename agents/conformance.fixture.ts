@@ -27,6 +27,8 @@ export interface Stub {
 
 export interface StubProvider {
   readonly price?: string
+  /** What it promises, default 100. */
+  readonly latencyMs?: number
   /** Answers to its calls, in their order; the last one to all further ones. By capability. */
   readonly does: Readonly<Record<string, readonly Stub[]>>
 }
@@ -73,12 +75,12 @@ const CAPABILITIES: ReadonlyMap<string, Capability> = new Map([SHOUT, ...['text.
 /** Everybody's default: one provider that does all. */
 const ALL: Readonly<Record<string, StubProvider>> = { p1: { does: Object.fromEntries([...CAPABILITIES.keys()].map((id) => [id, [{}]])) } }
 
-function definitions(world: MemoryWorld, name: string, { price = '0.01', does }: StubProvider): ProviderDefinition[] {
+function definitions(world: MemoryWorld, name: string, { price = '0.01', latencyMs = 100, does }: StubProvider): ProviderDefinition[] {
   return Object.entries(does).map(([id, stubs]) => {
     let calls = 0
     const known = new Map<string, number>()
     return {
-      name, capability: CAPABILITIES.get(id)!, price: { list: price }, latencyMs: 100, concurrency: 8,
+      name, capability: CAPABILITIES.get(id)!, price: { list: price }, latencyMs, concurrency: 8,
       handler: async ({ text }: { text: string }, { callId, signal, emit }: HandlerContext) => {
         const nth = known.get(callId) ?? calls++
         known.set(callId, nth)
@@ -112,13 +114,16 @@ function tracing(user: User, run: string, trace: string[]): () => void {
 export async function playCase(one: Case): Promise<Expected> {
   const world = new MemoryWorld({ clock: virtualClock() })
   try {
-    for (const [name, provider] of Object.entries(one.providers ?? ALL)) await world.drive(world.provider(definitions(world, name, provider) as never))
+    const addresses = new Map<string, string>()
+    for (const [name, provider] of Object.entries(one.providers ?? ALL)) addresses.set(`@${name}`, (await world.drive(world.provider(definitions(world, name, provider) as never))).node.participant)
     let user = await world.drive(world.user('alice', { standard: CAPABILITIES }))
     const document = { name: 'case', version: '1.0.0', input: { type: 'object' }, budget: { max: '5' }, steps: one.steps, output: one.output ?? null, ...one.document }
+    // `@p1` stands for the address of p1.
+    const meant = JSON.parse(JSON.stringify(document), (_key, value: unknown) => (typeof value === 'string' ? addresses.get(value) ?? value : value)) as typeof document
     const trace: string[] = []
     let run: string
     try {
-      run = await world.drive(startRun(user, { document, inputs: one.inputs ?? {}, key: 'case' }))
+      run = await world.drive(startRun(user, { document: meant, inputs: one.inputs ?? {}, key: 'case' }))
     } catch (thrown) {
       const { code } = asError(thrown)
       return { error: code satisfies ErrorCode, trace: [asError(thrown).message], bill: [], spent: '0', worst: '0' }

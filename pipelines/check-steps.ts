@@ -71,6 +71,9 @@ function checkForEach(step: PipelineStep, path: readonly string[], findings: Fin
   }
 }
 
+/** Items of a step that another differs from. */
+const DIFFER_ITEMS_MAX = 256
+
 /** Whether anybody is left of those who may do it, and whose providers it must not share. */
 function checkProviders(id: string, { pipeline, findings }: Checked): void {
   const { only, not } = providersOf(pipeline.providers, pipeline.steps[id]!.providers)
@@ -82,6 +85,7 @@ function checkProviders(id: string, { pipeline, findings }: Checked): void {
     if (other === id) findings.error(at, 'a step cannot differ from itself')
     else if (!step) findings.error(at, `there is no step ${other}`, didYouMean(other, Object.keys(pipeline.steps)))
     else if (step.uses === undefined && step.switch === undefined) findings.error(at, `nobody is hired for ${other}`)
+    else if ((step.maxItems ?? 1) > DIFFER_ITEMS_MAX) findings.error(at, `${other} may hire for ${step.maxItems} items, and every provider of them is looked up: at most ${DIFFER_ITEMS_MAX}`)
   }
 }
 
@@ -95,6 +99,5 @@ function checkSupport(step: PipelineStep, path: readonly string[], findings: Fin
   if (step.settle !== undefined && step.settle !== 'postpaid' && step.settle !== 'escrow') {
     findings.error([...path, 'settle'], `the settlement ${step.settle} is not run by this version`, 'Use postpaid or escrow.')
   }
-  if (step.providers?.differ !== undefined) findings.error([...path, 'providers', 'differ'], 'differ is not run by this version', 'Leave it out, or upgrade.')
   if (step.escrow !== undefined && step.settle !== 'escrow') findings.error([...path, 'escrow'], 'escrow belongs to a step that settles in escrow', 'Add "settle": "escrow".')
 }

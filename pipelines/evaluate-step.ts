@@ -16,7 +16,7 @@ import type { Context } from './expression.ts'
 import type { FanContext } from './fan.ts'
 import { checkInputs } from './input.ts'
 import type { Json } from './json-value.ts'
-import { metaOf, outputOf, type Loads } from './outcome.ts'
+import { hiredFor, metaOf, outputOf, type Loads } from './outcome.ts'
 import type { NestedPlan, Reads, StepPlan } from './plan.ts'
 import { accepts, agrees, prepare, type Evaluate, type Turn } from './prepare.ts'
 import type { RunContext } from './run.machine.ts'
@@ -80,7 +80,8 @@ export function evaluateEffects({ host, evaluate, capability }: EvaluateOptions)
         default: {
           const path = `steps.${step}.${fallback ? 'fallback.' : prepared.choice === undefined ? '' : `switch[${prepared.choice}].`}with`
           if (plan.nested) return { type: 'step.prepare.done', input: nestedInput(plan.nested, prepared.input, path) }
-          return { type: 'step.prepare.done', ...await checkedInput(prepared.uses, prepared.input, path), ...which }
+          const others = await Promise.all((plan.differ ?? []).map((other) => hiredFor(host(), id, run.plan.steps[other]!)))
+          return { type: 'step.prepare.done', ...await checkedInput(prepared.uses, prepared.input, path), ...which, ...(plan.differ ? { apart: [...new Set(others.flat())] } : {}) }
         }
       }
     },

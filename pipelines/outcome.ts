@@ -3,6 +3,7 @@
  * bill and the run's answer read them. Read from the journal's actors; steps that have ended never
  * change, so reading them again gives the same.
  */
+import type { Address } from '../schemas/documents.gen.ts'
 import { formatMoney } from '../schemas/money.ts'
 import type { Actors } from '../runtime/actors/read-actors.ts'
 import type { StepMeta } from './expression.ts'
@@ -41,6 +42,24 @@ export async function outputOf(host: Loads, run: string, plan: StepPlan, index: 
   const ids = places.map((place) => actorOf(run, plan, place))
   if (!ids[0]?.startsWith('step/')) return Promise.all(places.map((place) => outputOf(host, run, plan, place)))
   return (await host.lookEach<StepContext>(ids)).map((item) => (item?.state === 'done' ? item.output : null))
+}
+
+/** Who was hired for a step: of all its items, by every provider that does the same, at every attempt. */
+export async function hiredFor(host: Loads, run: string, plan: StepPlan, index: number | null = null): Promise<Address[]> {
+  const id = actorOf(run, plan, index)
+  const context = await host.look<Done>(id)
+  if (!context) return []
+  if (id.startsWith('step/')) {
+    const { attempts, agreement } = context as StepContext
+    return [...new Set([...attempts.map(({ provider }) => provider), ...(agreement ? [agreement.terms.provider] : [])])]
+  }
+  if (!id.startsWith('fan/')) return []
+  const fan = context as FanContext
+  const places = Array.from({ length: fan.started }, (_, place) => place)
+  if (!isMany(fan)) return [...new Set((await Promise.all(places.map((place) => hiredFor(host, run, plan, place)))).flat())]
+  // One that failed may have hired others before.
+  const members = await host.lookEach<StepContext>(places.map((member) => stepId(run, plan.name, index, member)))
+  return [...new Set([...Object.values(fan.providers), ...members.flatMap((one) => one?.attempts.map(({ provider }) => provider) ?? [])])]
 }
 
 /** How a step ended, for `meta`: state, provider, price of all its calls, and what went wrong. */

@@ -143,7 +143,7 @@ const machine = createMachine({
           { guard: ({ event }) => event.value !== undefined, target: 'ended', actions: assign(({ event }) => ({ state: 'done', choice: event.choice ?? null, output: event.value, error: null })) },
           {
             target: 'ready',
-            actions: assign(({ event }) => ({ choice: event.choice ?? null, input: event.input, inputHash: event.inputHash!, units: event.units!, inputBytes: event.inputBytes! })),
+            actions: assign(({ event }) => ({ choice: event.choice ?? null, input: event.input, inputHash: event.inputHash!, units: event.units!, inputBytes: event.inputBytes!, ...(event.apart ? { apart: event.apart } : {}) })),
           },
         ],
         'step.prepare.failed': { target: 'ended', actions: assign({ state: 'failed', error: ({ event }) => event.error }) },
@@ -165,7 +165,7 @@ const machine = createMachine({
     },
     hiring: {
       entry: enqueueActions(({ context, enqueue }) => {
-        const { plan, units, inputBytes, attempts, avoid, fallback } = context
+        const { plan, units, inputBytes, attempts, avoid, apart = [], fallback } = context
         const work = workOf(context)
         const input = {
           parent: context.self,
@@ -181,10 +181,10 @@ const machine = createMachine({
           settle: fallback ? 'postpaid' : plan.settle,
           escrow: fallback ? null : plan.escrow,
           trace: context.trace,
-          only: fallback ? null : plan.only,
+          only: plan.only,
           ...(plan.choose === undefined ? {} : { choose: plan.choose }),
           // A fallback is another service: whoever failed at the first may do it.
-          exclude: [...plan.not, ...avoid, ...(plan.elsewhere && !fallback ? attempts.map((one) => one.provider) : [])],
+          exclude: [...plan.not, ...avoid, ...apart, ...(plan.elsewhere && !fallback ? attempts.map((one) => one.provider) : [])],
         }
         enqueue({ type: 'tell', params: { to: input.self, event: { type: 'start', input } } } as any)
       }),

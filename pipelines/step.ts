@@ -72,6 +72,8 @@ export interface StepContext extends StepInput {
   readonly fallback: boolean
   /** Providers that do the same work for others of the race or the quorum. */
   readonly avoid: readonly Address[]
+  /** Providers of the steps that it must differ from. */
+  readonly apart?: readonly Address[]
   /** Actors that take the pieces of its output as they come, and the pieces so far. */
   readonly listeners: readonly string[]
   readonly pieces: readonly unknown[]
@@ -83,7 +85,7 @@ export interface StepContext extends StepInput {
 export type Verdict = { readonly ok: true } | { readonly ok: false; readonly error: ErrorBody }
 
 export type StepEvent = { at: number } & (
-  | { type: 'step.prepare.done'; skip?: true; choice?: number; value?: unknown; input?: unknown; inputHash?: Hash; units?: number; inputBytes?: number }
+  | { type: 'step.prepare.done'; skip?: true; choice?: number; value?: unknown; input?: unknown; inputHash?: Hash; units?: number; inputBytes?: number; apart?: readonly Address[] }
   | { type: 'step.prepare.failed'; error: ErrorBody }
   | Agreed
   | { type: 'refused'; error: ErrorBody }
