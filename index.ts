@@ -19,6 +19,7 @@
 // Offering a service.
 export { type BlobRef, defineProvider, type HandlerContext, type HandlerResult, type PassDefinition, type ProviderDefinition, type ProviderPrice } from './agents/provider/define.ts'
 export { type BundleProvider, provideBundle } from './agents/provider/bundle.ts'
+export { upstreamReceipts } from './agents/provider/upstream-receipts.ts'
 export { provide, type Provider } from './agents/provider/provide.ts'
 export { type DoorSettings, provideWithDoor, type ProviderWithDoor } from './agents/provider/with-door.ts'
 

@@ -405,6 +405,10 @@ export interface Bundle {
   capability: BundleCapability
   price: BundlePrice
   /**
+   * listed: who paid a call is shown the receipts of what was bought for it (default hidden)
+   */
+  receipts?: 'listed' | 'hidden'
+  /**
    * promised time from invoke to delivery (default: what the pipeline takes at worst)
    */
   latencyMs?: DurationMs
@@ -433,17 +437,33 @@ export interface BundleCapability {
   output?: JsonSchema
 }
 /**
- * price of one call; the lowest must exceed what the pipeline can cost at worst
+ * price of one call: fixed (list, floor), or made of what the steps cost when it is asked for (margin or formula, with max)
  */
 export interface BundlePrice {
   /**
-   * asked price
+   * asked price; the lowest must exceed what the pipeline can cost at worst
    */
-  list: Money
+  list?: Money
   /**
    * lowest price that bargaining can reach (default list)
    */
   floor?: Money
+  /**
+   * what is added to the quotes of the steps, and kept of what a call pays before any of it is spent upstream
+   */
+  margin?: string
+  /**
+   * CEL over input.upstream (what the steps cost at their quotes) and input.bytes (of the call's input), like ${input.upstream * 1.2 + 0.001}: what is asked, where that is more than the steps cost and the margin
+   */
+  formula?: string
+  /**
+   * least that is asked
+   */
+  min?: Money
+  /**
+   * most that is asked, and what the card says: while the steps cost more, nothing is quoted
+   */
+  max?: Money
 }
 
 /**
@@ -2450,6 +2470,36 @@ export interface SteerAnswer {
 }
 
 /**
+ * The payer of a call asks a bundle for the receipts of what was bought for it
+ */
+export interface UpstreamRequest {
+  agreement: Hash
+  call: CallNumber
+  /**
+   * that pays the call: it says which of the provider's nodes knows it
+   */
+  lane: Hex32
+  /**
+   * number of the first receipt that is wanted
+   */
+  from: number
+}
+
+/**
+ * Some of the receipts, in the order of the steps
+ */
+export interface UpstreamAnswer {
+  /**
+   * @maxItems 16
+   */
+  receipts: Receipt[]
+  /**
+   * how many there are
+   */
+  total: number
+}
+
+/**
  * A signed promise of the payer on a lane; the highest cumulative wins (payments: one vault, many lanes).
  */
 export type Voucher = PlainVoucher | LockedVoucher | EscrowVoucher
@@ -2734,6 +2784,8 @@ export interface Documents {
   Time: Time
   Unit: Unit
   Units: Units
+  UpstreamAnswer: UpstreamAnswer
+  UpstreamRequest: UpstreamRequest
   Voucher: Voucher
   WalletSignature: WalletSignature
   Watcher: Watcher

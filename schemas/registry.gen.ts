@@ -35,6 +35,7 @@ import schemaVerbsRelay from './verbs/relay.schema.json' with { type: 'json' }
 import schemaVerbsSettle from './verbs/settle.schema.json' with { type: 'json' }
 import schemaVerbsStatus from './verbs/status.schema.json' with { type: 'json' }
 import schemaVerbsSteer from './verbs/steer.schema.json' with { type: 'json' }
+import schemaVerbsUpstream from './verbs/upstream.schema.json' with { type: 'json' }
 import schemaVoucher from './voucher.schema.json' with { type: 'json' }
 import schemaWatcher from './watcher.schema.json' with { type: 'json' }
 
@@ -44,7 +45,7 @@ export const SCHEMAS: readonly object[] = [schemaAccessKey, schemaAgentPolicy, s
   schemaNodeAuthorisation, schemaParts, schemaPipeline, schemaQuote, schemaReceipt, schemaReputation, schemaSignature, schemaTerms,
   schemaVerbsAccept, schemaVerbsBalance, schemaVerbsBuy, schemaVerbsCancel, schemaVerbsCase, schemaVerbsComplain,
   schemaVerbsControl, schemaVerbsEvidence, schemaVerbsInvoke, schemaVerbsOutcome, schemaVerbsPay, schemaVerbsQuote,
-  schemaVerbsRelay, schemaVerbsSettle, schemaVerbsStatus, schemaVerbsSteer, schemaVoucher, schemaWatcher]
+  schemaVerbsRelay, schemaVerbsSettle, schemaVerbsStatus, schemaVerbsSteer, schemaVerbsUpstream, schemaVoucher, schemaWatcher]
 
 /** Name of a type → where its schema stands. */
 export const REFS = {
@@ -185,6 +186,8 @@ export const REFS = {
   Time: 'https://aigen.dev/schemas/parts/v1.json#/$defs/time',
   Unit: 'https://aigen.dev/schemas/parts/v1.json#/$defs/unit',
   Units: 'https://aigen.dev/schemas/parts/v1.json#/$defs/units',
+  UpstreamAnswer: 'https://aigen.dev/schemas/verbs/upstream/v1.json#/$defs/answer',
+  UpstreamRequest: 'https://aigen.dev/schemas/verbs/upstream/v1.json#/$defs/request',
   Voucher: 'https://aigen.dev/schemas/voucher/v1.json',
   WalletSignature: 'https://aigen.dev/schemas/parts/v1.json#/$defs/walletSignature',
   Watcher: 'https://aigen.dev/schemas/watcher/v1.json',

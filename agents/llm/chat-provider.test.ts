@@ -10,9 +10,9 @@ import { chatProvider, toolAnswer } from './chat-provider.fixture.ts'
 const ask = (content: string, more: Partial<ChatInput> = {}): ChatInput => ({ messages: [{ role: 'user', content }], maxTokens: 50, ...more })
 
 /** A handler's context that writes down what is emitted. */
-function context(signal = new AbortController().signal): { chunks: any[]; signal: AbortSignal; callId: string; emit: (chunk: unknown) => Promise<void>; load: any; store: any } {
+function context(signal = new AbortController().signal): { chunks: any[]; signal: AbortSignal; callId: string; unitPrice: bigint; emit: (chunk: unknown) => Promise<void>; load: any; store: any } {
   const chunks: unknown[] = []
-  return { chunks, signal, callId: 'test', emit: async (chunk) => void chunks.push(chunk), load: undefined, store: undefined }
+  return { chunks, signal, callId: 'test', unitPrice: 0n, emit: async (chunk) => void chunks.push(chunk), load: undefined, store: undefined }
 }
 
 describe('the scripted provider of text.chat@1', () => {

@@ -27,7 +27,7 @@ function hasty(): Clock & { slept: number[] } {
 function context(signal = new AbortController().signal, heard?: (chunk: any) => void): HandlerContext & { chunks: any[] } {
   const chunks: any[] = []
   const never = (): never => { throw new Error('not used') }
-  return { chunks, signal, callId: 'test', emit: async (chunk) => { chunks.push(chunk); heard?.(chunk) }, load: never, store: never }
+  return { chunks, signal, callId: 'test', unitPrice: 0n, emit: async (chunk) => { chunks.push(chunk); heard?.(chunk) }, load: never, store: never }
 }
 
 async function models(vendor: VendorId, script: ScriptedVendorOptions, more: Partial<VendorModelsOptions> = {}): Promise<{ server: ScriptedVendor; chat: any; generate: any; clock: ReturnType<typeof hasty> }> {

@@ -1,14 +1,19 @@
 /** Bundles: sold at one price, their steps bought by their provider; what upstream, a crash, a ring or a bad price can do. */
 import { afterEach, describe, expect, it } from 'vitest'
-import type { Capability } from '../../schemas/documents.gen.ts'
+import type { Capability, Receipt } from '../../schemas/documents.gen.ts'
+import { paidCalls } from '../../pipelines/bill.ts'
+import type { RunContext } from '../../pipelines/run.machine.ts'
 import { virtualClock } from '../../runtime/memory/clock.ts'
 import type { MemoryJournalHooks } from '../../runtime/memory/journal.ts'
+import { verifyReceipt } from '../../runtime/payments/receipt.ts'
 import { Payer } from '../liar.fixture.ts'
 import { evaluateHere, keysOf, MemoryWorld, SHOUT, shouter } from '../memory-network.fixture.ts'
 import { hire, type HireOptions } from '../user/hire.ts'
 import { listRuns } from '../user/run.ts'
+import type { User } from '../user/user.ts'
 import { available, type WalletContext } from '../user/wallet.machine.ts'
 import { bundleDefinition, provideBundle, type BundleProvider } from './bundle.ts'
+import { upstreamReceipts } from './upstream-receipts.ts'
 
 const step = (text: string, uses = SHOUT.id): object => ({ uses, with: { text }, price: { max: '0.02' }, sla: { deadline: '5s', grace: '1s' }, retry: { attempts: 1 } })
 const bundle = (change: object = {}): any => ({
@@ -24,6 +29,9 @@ const bundle = (change: object = {}): any => ({
   },
   ...change,
 })
+/** The receipts of a run, as its payer has them. */
+const receiptsOf = async ({ node: { host, wire } }: User, run: string): Promise<Receipt[]> =>
+  (await paidCalls(host, (await host.look<RunContext>(`run/${run}`))!, wire.credentials.verifier)).map(({ receipt }) => receipt)
 const standard = new Map<string, Capability>([[SHOUT.id, SHOUT]])
 
 describe('a bundle', () => {
@@ -155,8 +163,8 @@ describe('a bundle', () => {
   it('is not sold at a loss, nor in a ring: each would have to be cheaper than itself', () => {
     world = new MemoryWorld({ clock: virtualClock() })
     const user = (): never => { throw new Error('nobody') }
-    expect(() => bundleDefinition(bundle({ price: { list: '0.04' } }), standard, user)).toThrow(expect.objectContaining({ code: 'bundle.loss' }))
-    expect(() => bundleDefinition(bundle({ price: { list: '0.06', floor: '0.04' } }), standard, user)).toThrow(expect.objectContaining({ code: 'bundle.loss' }))
+    expect(() => bundleDefinition(bundle({ price: { list: '0.04' } }), standard, user, evaluateHere)).toThrow(expect.objectContaining({ code: 'bundle.loss' }))
+    expect(() => bundleDefinition(bundle({ price: { list: '0.06', floor: '0.04' } }), standard, user, evaluateHere)).toThrow(expect.objectContaining({ code: 'bundle.loss' }))
     const other = { ...SHOUT, id: 'text.ring@1' as const }
     const ring = (id: string, uses: string, list: string, max: string): unknown => bundle({
       capability: { id, title: 'Ring', description: 'Hires the other.' }, price: { list },
@@ -164,14 +172,120 @@ describe('a bundle', () => {
     })
     const known = new Map<string, Capability>([...standard, [other.id, other]])
     // A needs B for at most 0.02 and sells from 0.03; a B that hires A must let it cost 0.03, and so sells dearer than A pays.
-    expect(bundleDefinition(ring('text.a@1', other.id, '0.03', '0.02'), known, user).price.list).toBe('0.03')
-    expect(() => bundleDefinition(ring('text.b@1', other.id, '0.02', '0.03'), known, user)).toThrow(expect.objectContaining({ code: 'bundle.loss' }))
+    expect(bundleDefinition(ring('text.a@1', other.id, '0.03', '0.02'), known, user, evaluateHere).price.list).toBe('0.03')
+    expect(() => bundleDefinition(ring('text.b@1', other.id, '0.02', '0.03'), known, user, evaluateHere)).toThrow(expect.objectContaining({ code: 'bundle.loss' }))
+  })
+
+  const margin = (change: object = {}): any => bundle({ price: { margin: '50%', max: '0.1', ...change } })
+
+  it('asks a margin on what its steps cost now, and spends upstream only what that leaves', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    await world.drive(world.provider(shouter('p1', '0.004', 90)))
+    const house = await sell(margin())
+    const user = await world.drive(world.user('alice'))
+    const { output, charged, bill } = await world.drive(hire(user, { ...echo, maxPrice: '0.1' }))
+    // Two steps at 0.004 and half of that; the card says the most that is ever asked.
+    expect([output, charged, bill.steps[0]!.list]).toEqual([{ loud: 'HI!' }, '0.012', '0.1'])
+    const [run] = await listRuns(house.user)
+    const context = (await house.node.host.look<RunContext>(`run/${run!.run}`))!
+    expect(context.budget).toBe('8000')
+    expect(BigInt(context.hold)).toBeLessThanOrEqual(8_000n)
+    expect(Object.values(context.plan.steps).map(({ maxPrice }) => maxPrice)).toEqual(['4000', '4000'])
+  })
+
+  it('asks at least its min, and caps its steps by what that leaves and by their own prices', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    await world.drive(world.provider(shouter('p1', '0.004', 90)))
+    const house = await sell(margin({ min: '0.09' }))
+    const user = await world.drive(world.user('alice'))
+    expect((await world.drive(hire(user, { ...echo, maxPrice: '0.1' }))).charged).toBe('0.09')
+    const context = (await house.node.host.look<RunContext>(`run/${(await listRuns(house.user))[0]!.run}`))!
+    expect(Object.values(context.plan.steps).map(({ maxPrice }) => maxPrice)).toEqual(['20000', '20000'])
+  })
+
+  it('asks what its formula says where that is more than the steps cost, and never less than they do', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    await world.drive(world.provider(shouter('p1', '0.004', 90)))
+    await sell(bundle({ price: { formula: '${input.upstream * 2.0 + 0.001}', max: '0.1' } }))
+    const user = await world.drive(world.user('alice'))
+    expect((await world.drive(hire(user, { ...echo, maxPrice: '0.1' }))).charged).toBe('0.017')
+    await world.drive(open.splice(0)[0]!.stop(0))
+    await sell(bundle({ price: { formula: '${0.001}', max: '0.1' } }), 'other')
+    expect((await world.drive(hire(user, { ...echo, maxPrice: '0.1' }))).charged).toBe('0.008001')
+  })
+
+  it.each([['dearer than it may ask', '0.02', '0.05'], ['not to be had within their prices', '0.03', '0.1']])('quotes nothing while its steps are %s', async (_what, asked, max) => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    await world.drive(world.provider(shouter('p1', asked, 90)))
+    const house = await sell(margin({ max }))
+    const user = await world.drive(world.user('alice'))
+    await expect(world.drive(hire(user, { ...echo, maxPrice: '0.1' }))).rejects.toMatchObject({ code: 'market.no-provider' })
+    expect(await listRuns(house.user)).toEqual([])
+  })
+
+  it('refuses a call whose steps the market has made dearer since: its caller pays nothing, nor does it', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    // The bundle asks for its two steps; who asks after that hires.
+    let asked = 0
+    await world.drive(world.provider(shouter('p1', '0.02', 90, { quote: () => Promise.resolve(++asked > 2 ? '0.009' : '0.004') })))
+    const house = await sell(margin())
+    const user = await world.drive(world.user('alice'))
+    await expect(world.drive(hire(user, { ...echo, maxPrice: '0.1' }))).rejects.toMatchObject({ code: 'step.failed', message: expect.stringContaining('steps.first') })
+    expect([spentBy(user), spentBy(house)]).toEqual([0n, 0n])
+  })
+
+  it('two that hire each other quote each other nothing, and come to an end', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    const known = new Map<string, Capability>([...standard, ...['text.a@1', 'text.b@1'].map((id) => [id as string, { ...SHOUT, id } as Capability] as const)])
+    const ring = (id: string, uses: string): unknown => bundle({
+      name: id, price: { margin: '10%', max: '0.5' }, capability: { id, title: 'Ring', description: 'Hires the other.', output: SHOUT.output },
+      pipeline: { ...bundle().pipeline, budget: { max: '1' }, steps: { first: { ...step('${input.text}', uses), price: { max: '0.5' }, sla: { deadline: '60s' } } }, output: '${steps.first}' }, latencyMs: 1_000,
+    })
+    const houses = [await sell(ring('text.a@1', 'text.b@1'), 'a', {}, known), await sell(ring('text.b@1', 'text.a@1'), 'b', {}, known)]
+    const user = await world.drive(world.user('alice'))
+    await expect(world.drive(hire(user, { ...echo, capability: 'text.a@1', maxPrice: '0.5' }))).rejects.toMatchObject({ code: 'market.no-provider' })
+    for (const house of houses) expect([await listRuns(house.user), spentBy(house)]).toEqual([[], 0n])
+    // What one of them buys from somebody else has a price.
+    await world.drive(world.provider(shouter('plain', '0.01', 90, { capability: { ...SHOUT, id: 'text.a@1' } })))
+    expect((await world.drive(hire(user, { ...echo, capability: 'text.b@1', maxPrice: '0.5' }))).charged).toBe('0.011')
+  })
+
+  it('shows the payer of a call, and nobody else, the receipts of what was bought for it', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    await world.drive(world.provider(shouter('p1', '0.004', 90)))
+    const house = await sell(bundle({ receipts: 'listed' }))
+    const user = await world.drive(world.user('alice'))
+    const { bill } = await world.drive(hire(user, echo))
+    const [receipt] = await receiptsOf(user, bill.run)
+    const upstream = await world.drive(upstreamReceipts(user.node, receipt!))
+    expect(upstream.map(({ agreement: { terms }, delivery }) => [terms.payer, terms.capability, delivery.body.amount])).toEqual(Array(2).fill([house.node.participant, SHOUT.id, '4000']))
+    for (const one of upstream) expect(() => verifyReceipt(one)).not.toThrow()
+    const other = await world.drive(world.user('bob'))
+    await expect(world.drive(upstreamReceipts(other.node, receipt!))).rejects.toMatchObject({ code: 'auth.unauthorised' })
+  })
+
+  it('shows no receipts where its document does not say so', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    await world.drive(world.provider(shouter('p1', '0.004', 90)))
+    await sell()
+    const user = await world.drive(world.user('alice'))
+    const { bill } = await world.drive(hire(user, echo))
+    const [receipt] = await receiptsOf(user, bill.run)
+    await expect(world.drive(upstreamReceipts(user.node, receipt!))).rejects.toMatchObject({ code: 'market.refused' })
+  })
+
+  it.each<[string, object, string]>([
+    ['no price at all', {}, 'price.list'], ['two kinds of price', { list: '1', margin: '5%', max: '1' }, 'price.list'], ['a margin without a max', { margin: '5%' }, 'price.max'],
+    ['a min above the max', { margin: '5%', min: '2', max: '1' }, 'price.min'], ['a min of a fixed price', { list: '1', min: '1' }, 'price.min'], ['a formula over a step', { formula: '${steps.first.text}', max: '1' }, 'price.formula'],
+  ])('%s is refused', (_what, price, path) => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    expect(() => bundleDefinition(bundle({ price }), standard, () => { throw new Error('nobody') }, evaluateHere)).toThrow(expect.objectContaining({ code: 'input.invalid', path }))
   })
 
   it.each([
     ['no bundle', { price: undefined }, 'input.invalid'], ['a pipeline with errors', { pipeline: { ...bundle().pipeline, output: '${steps.nobody.text}' } }, 'pipeline.invalid'],
   ])('%s is refused with what is wrong', (_what, change, code) => {
     world = new MemoryWorld({ clock: virtualClock() })
-    expect(() => bundleDefinition(bundle(change), standard, () => { throw new Error('nobody') })).toThrow(expect.objectContaining({ code }))
+    expect(() => bundleDefinition(bundle(change), standard, () => { throw new Error('nobody') }, evaluateHere)).toThrow(expect.objectContaining({ code }))
   })
 })

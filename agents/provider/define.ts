@@ -3,7 +3,7 @@
  * default export is what `aigen provide MODULE` loads. The runtime does the rest: quoting,
  * agreements, deadlines, deliveries, payment.
  */
-import type { Address, Capability } from '../../schemas/documents.gen.ts'
+import type { Address, CallForQuotesBody, Capability } from '../../schemas/documents.gen.ts'
 
 /** Blob reference as it stands in inputs and outputs (DESIGN, Wire). */
 export interface BlobRef {
@@ -20,6 +20,8 @@ export interface HandlerContext {
   readonly signal: AbortSignal
   /** Same for every attempt at one call: pass it on to an upstream that deduplicates. */
   readonly callId: string
+  /** What the caller agreed to pay for one unit (for `per` of them where the capability says so), atomic; 0 under a pass. */
+  readonly unitPrice: bigint
   /**
    * Sends a piece of the output ahead, where the caller listens and the capability has a `chunk` schema;
    * resolves when it is on its way. The whole output is still returned at the end.
@@ -63,6 +65,11 @@ export interface ProviderDefinition {
   readonly price: ProviderPrice
   /** Sold besides single calls, where the network has a contract for passes. */
   readonly pass?: PassDefinition
+  /**
+   * Where the price is not always the list price: asked for each call for quotes, gives the price of one unit,
+   * decimal string of at most `price.list`. That price is not bargained with. Nothing is quoted where it gives none.
+   */
+  quote?(call: Pick<CallForQuotesBody, 'inputBytes'>): Promise<string | undefined>
   /** Promised time from invoke to delivery, in milliseconds; a later delivery need not be paid. */
   readonly latencyMs: number
   /** Calls worked on at once (default 2); further ones wait in a queue of `queue` (default 16). */

@@ -42,6 +42,7 @@ export function accessRoom(definitions: readonly ProviderDefinition[], evaluate:
         const { output, units } = await callHandler(definition, call.input, {
           signal,
           callId: actor,
+          unitPrice: BigInt(rate.unitPrice),
           emit: async (chunk) => listeners.get(actor)?.(chunk),
           load: async (ref) => {
             const bytes = await blobs.get(ref.$blob)

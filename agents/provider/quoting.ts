@@ -39,7 +39,6 @@ export interface Quoting {
 export async function openQuoting(parts: NodeParts, definition: ProviderDefinition, busy: (caller: string) => boolean, desk: Pick<PassDesk, 'passOf'>): Promise<Quoting> {
   const { wire, clock, rail, random } = parts
   const { capability } = definition
-  const list = parseMoney(definition.price.list, rail.terms.decimals)
   const floor = parseMoney(definition.price.floor ?? definition.price.list, rail.terms.decimals)
   const capabilityHash = hashOf(capability)
   const outputSchemaHash = hashOf(capability.output)
@@ -87,7 +86,9 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
       if (!takes) return undefined
       // What is staked in escrow is the price, so that there must be one.
       const pass = body.settle === 'escrow' ? undefined : await desk.passOf(capability.id, by)
-      return wire.sign('quote', termsFor(body, pass === undefined ? list.toString() : '0', pass))
+      if (pass !== undefined) return wire.sign('quote', termsFor(body, '0', pass))
+      const price = definition.quote ? await definition.quote(body) : definition.price.list
+      return price === undefined ? undefined : wire.sign('quote', termsFor(body, parseMoney(price, rail.terms.decimals).toString()))
     },
   })
 
@@ -96,7 +97,8 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
       if (quote.terms.payer !== caller || quote.terms.provider !== wire.participant) throw new AigenError('auth.unauthorised', 'the quote is for another payer')
       verifyQuote(quote, wire.credentials.verifier, clock.now())
       if (quote.terms.round > 0) throw new AigenError('market.refused', 'one round of bargaining is all')
-      const unitPrice = answerCounter(BigInt(quote.terms.unitPrice), floor, BigInt(want))
+      const asked = BigInt(quote.terms.unitPrice)
+      const unitPrice = answerCounter(asked, definition.quote ? asked : floor, BigInt(want))
       const terms: Terms = {
         ...quote.terms, unitPrice: unitPrice.toString(), cap: priceOf({ ...quote.terms, unitPrice: unitPrice.toString() }, quote.terms.units).toString(), round: 1,
       }

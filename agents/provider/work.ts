@@ -64,6 +64,7 @@ export function workEffects(parts: NodeParts, definitions: readonly ProviderDefi
           callHandler(definition, call.input, {
             signal: abort.signal,
             callId: actor,
+            unitPrice: BigInt(call.terms.unitPrice),
             emit: async (chunk) => {
               const [issue] = chunks?.issues(chunk) ?? []
               if (issue) throw new AigenError('step.failed', `a piece of the output does not fit the capability's chunk schema: ${issue.path}: ${issue.message}`)

@@ -14,7 +14,7 @@ import { VERSION, type ProvideOptions } from './provide.ts'
 export async function provideBundle(given: string, options: ProvideOptions, output: Output): Promise<boolean> {
   const document = readBundle(given)
   // What is wrong with it is said before anything is started.
-  const { name, capability, price } = bundleDefinition(document, standardCapabilities(), () => { throw new AigenError('internal') })
+  const { name, capability, price } = bundleDefinition(document, standardCapabilities(), () => { throw new AigenError('internal') }, () => { throw new AigenError('internal') })
   return runRole({
     data: options.data, name: options.as ?? name, output,
     open: async ({ ports, keys, telemetry, evaluate, onLost, stopping, alone, introduce }) => {

@@ -65,6 +65,8 @@ interface Ask {
   readonly only: readonly Address[] | null
   readonly exclude: readonly Address[]
   readonly trace: string | null
+  /** How long quotes are waited for, in ms (default 1,500); with it nobody is asked whether it is away. */
+  readonly patienceMs?: number
 }
 
 export function marketSubject(capability: string): string {
@@ -118,7 +120,7 @@ export function hireEffects({ wire, clock, directory, reputation, terms: rail, h
         answerKind: 'quote',
         validate: (value) => validate('Terms', value),
         max: QUOTES_MAX,
-        timeoutMs: QUOTES_MS,
+        timeoutMs: params.patienceMs ?? QUOTES_MS,
         signal,
         ...within(params.trace),
       })
@@ -145,7 +147,7 @@ export function hireEffects({ wire, clock, directory, reputation, terms: rail, h
       await learned
       return {
         type: 'market.ask.done',
-        silent: heard.size > 0 ? null : await areAway(live.map(({ participant }) => participant), asked, signal) ? 'away' : 'mute',
+        silent: heard.size > 0 || params.patienceMs !== undefined ? null : await areAway(live.map(({ participant }) => participant), asked, signal) ? 'away' : 'mute',
         offers: [...offers].map(([by, offer]): Offer => {
           const figures = reputation?.of(by, capability)
           return figures ? { ...offer, reputation: { uptime: figures.uptime, success: figures.success, p95Ms: figures.p95Ms } } : offer

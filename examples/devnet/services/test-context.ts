@@ -20,6 +20,7 @@ export function testContext({ signal }: { signal?: AbortSignal | undefined } = {
   return {
     signal: signal ?? new AbortController().signal,
     callId: 'test',
+    unitPrice: 0n,
     put,
     emit: async () => undefined,
     store: (bytes, mediaType) => Promise.resolve(put(bytes, mediaType)),
