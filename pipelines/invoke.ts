@@ -33,6 +33,8 @@ const ATTEMPT_MS = 2_500
 const PAUSE_MS = 150
 /** A provider whose nodes are all gone for this long has failed at the step, in ms. */
 const GONE_MS = 3_000
+/** A partition that passes from one of our nodes to another is there again within this, in ms. */
+const PASSING_MS = 30_000
 /** Clocks may differ by this much when a delivery's time is checked, in ms. */
 const SKEW_MS = 5_000
 /**
@@ -93,6 +95,18 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
     }
   }
 
+  /** Does what may find a partition of ours in passing from node to node: a delivery must not go unpaid for that. */
+  const surely = async (act: () => Promise<void>): Promise<void> => {
+    for (const until = clock.monotonic() + PASSING_MS; ;) {
+      try {
+        return await act()
+      } catch (thrown) {
+        if (!asError(thrown).rule.retry || clock.monotonic() >= until) throw thrown
+      }
+      await clock.sleep(PAUSE_MS)
+    }
+  }
+
   /** The verdict on a delivery: signature, call, hashes, price and time first, then the signed clauses. */
   const verdictOn = async (answer: Extract<Answer, { state: 'delivered' }>, params: CallParams, agreement: Agreement): Promise<Verdict> => {
     const { terms } = agreement
@@ -106,7 +120,7 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
       await keepBlobs(answer.output, answer.parcels ?? [])
       const fault = await judge(answer.output, contract.output, terms.expect, evaluate)
       if (fault) return { ok: false, error: fault.toJSON() }
-      await keepKeys(host(), [agreement.payer.auth, agreement.provider.auth, answer.delivery.signature.auth], wire.credentials.verifier.authorisations)
+      await surely(() => keepKeys(host(), [agreement.payer.auth, agreement.provider.auth, answer.delivery.signature.auth], wire.credentials.verifier.authorisations))
       return { ok: true }
     } catch (thrown) {
       const error = asError(thrown)

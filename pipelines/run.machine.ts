@@ -17,7 +17,7 @@ import { awaited, signalled, takes, type RunSignal, type Told, type Waiter } fro
 import { actorOf, type StepEnded } from './step.ts'
 
 /** How long the wallet and the payees are waited for, in ms. */
-const HOLD_MS = 10_000
+const HOLD_MS = 60_000
 const SETTLE_MS = 30_000
 
 export interface RunInput {

@@ -145,9 +145,10 @@ describe('a fleet', () => {
     const { world, a, b } = await pair()
     await world.drive(Promise.all(IDS.map((id) => a.host.start(id, {}))))
     const mine = owned(a)
+    const refused: AigenError[] = []
     // Events on their way into its journal when it falls asleep.
     a.sleep()
-    const asleep = await Promise.resolve(IDS.map((id) => a.host.send(id, { type: 'add', n: 1 }).then(() => 1, () => 0)))
+    const asleep = await Promise.resolve(IDS.map((id) => a.host.send(id, { type: 'add', n: 1 }).then(() => 1, (thrown: AigenError) => (refused.push(thrown), 0))))
     await world.pass(6_000)
     expect(owned(b)).toHaveLength(8)
     await world.drive(Promise.all(IDS.map((id) => b.host.send(id, { type: 'add', n: 10 }))))
@@ -157,6 +158,9 @@ describe('a fleet', () => {
     const taken = await world.drive(Promise.all(asleep))
     const now = await world.drive(sums(b.host))
     expect(now).toEqual(IDS.map((_, at) => 10 + taken[at]!))
+    // Who was refused may ask again: it is another's now, and nobody's fault.
+    expect(refused.length).toBeGreaterThan(0)
+    expect(refused.every(({ rule }) => rule.retry)).toBe(true)
     await world.pass(6_000)
     expect([owned(a), owned(b)]).toEqual([mine, [0, 1, 2, 3, 4, 5, 6, 7].filter((partition) => !mine.includes(partition))])
     expect(await world.drive(sums(a.host))).toEqual(now)

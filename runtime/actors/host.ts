@@ -76,7 +76,7 @@ export class Host {
     const begin = async (index: number, partitions: number): Promise<Tenure> => {
       const name = partitionName(prefix, index)
       const tenure = await Tenure.begin({
-        index, placement: () => host.#placement, log: await journal.open(name), snapshots: await journal.open(snapshotsOf(name)), blobs, owner, kinds, clock, random, effects: new Map(Object.entries(registry.effects)),
+        index, placement: () => host.#placement, log: await journal.open(name), snapshots: await journal.open(snapshotsOf(name)), blobs, owner, kinds, clock, random, shared: fleet !== undefined, effects: new Map(Object.entries(registry.effects)),
         ...(limits ? { limits } : {}),
         committed: (one, touched, sent) => host.#committed(one, touched, sent),
         lost: (one, error) => host.#lose(one, error),

@@ -44,6 +44,8 @@ export interface PartitionOptions {
   readonly kinds: Kinds
   readonly clock: Clock
   readonly limits?: Limits
+  /** Whether other nodes of the participant run beside this one: what they took is asked of them, so that it is worth asking again. */
+  readonly shared?: boolean
   readonly events: PartitionEvents
 }
 

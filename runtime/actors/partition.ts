@@ -289,9 +289,9 @@ export class Partition extends PartitionReader {
   }
 
   #lose(error: AigenError): void {
-    this.#closed = error
+    const reason = this.#closed = this.options.shared && error.code === 'journal.conflict' ? new AigenError('network.moved', error.message, { cause: error }) : error
     void this.keeper.stop()
-    for (const item of [...this.#taken, ...this.#queue]) (item.reject ?? item.missed)?.(error)
+    for (const item of [...this.#taken, ...this.#queue]) (item.reject ?? item.missed)?.(reason)
     this.#taken = []
     this.#queue = []
     this.#ended = []
