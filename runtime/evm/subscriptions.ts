@@ -32,7 +32,7 @@ export function evmSubscriptions(client: PublicClient, contract: Hex): Subscript
     }),
     changed: (since) => onChain(async () => {
       const head = Number(await client.getBlockNumber())
-      if (head <= since) return { at: since, ids: [] }
+      if (head <= since) return { at: head, ids: [] }
       const at = Math.min(head, since + CHANGED_BLOCKS_MAX)
       const logs = await client.getLogs({ address: contract, fromBlock: BigInt(since + 1), toBlock: BigInt(at) })
       const events = parseEventLogs({ abi, logs, eventName: ['SubscriptionUpdate', 'Cancelled', 'Transfer'] })

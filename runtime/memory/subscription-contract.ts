@@ -126,7 +126,7 @@ export function memorySubscriptions(contract: Hex, ledger: () => Ledger, block: 
     plan: async (id) => copy(ledger().plans.get(lower(id))),
     subscription: async (id) => copy(ledger().subscriptions.get(lower(id))),
     changed: async (since) => {
-      const at = Math.max(since, Math.min(block(), since + CHANGED_BLOCKS_MAX))
+      const at = Math.min(block(), since + CHANGED_BLOCKS_MAX)
       const ids = ledger().subscriptionChanges.filter((change) => change.block > since && change.block <= at).map(({ id }) => id)
       return { at, ids: [...new Set(ids)] }
     },

@@ -50,7 +50,8 @@ export interface Subscriptions {
   subscription(id: Hex): Promise<Subscription | undefined>
   /**
    * What was bought, renewed, cancelled or given away in the blocks after `since`, each id once. `at` is the
-   * last block that was looked at, at most 5,000 further: ask from there on. Error `chain.unreachable`.
+   * last block that was looked at, at most 5,000 further: ask from there on. It is below `since` where the
+   * chain has lost blocks. Error `chain.unreachable`.
    */
   changed(since: number): Promise<{ readonly at: number, readonly ids: readonly Hex[] }>
 }
