@@ -124,11 +124,11 @@ describe('a network that keeps ten actors in memory', () => {
     await open()
     const ask = { capability: SHOUT.id, input: { text: 'once' }, maxPrice: '0.02', key: 'once' }
     const hired = await world.drive(hire(user, ask))
-    const { agreementId: agreement, input, inputHash } = (await user.node.host.look<StepContext>(stepId(keyedRun('once'), 'call', null)))!
+    const { agreementId: agreement, input, inputHash, lane } = (await user.node.host.look<StepContext>(stepId(keyedRun('once'), 'call', null)))!
     await more()
-    expect(provider.node.host.peek(`call/${agreement}/0`)?.id).toBeUndefined()
+    expect(provider.node.host.peek(`call/${lane!.id}/${agreement}/0`)?.id).toBeUndefined()
     const before = worked
-    const say = (verb: string, body: object) => world.drive(user.node.wire.call<any>(participantId(keysOf('p1').participant), verb, { agreement, call: 0, ...body }, { callId: `again-${verb}`, timeoutMs: 5_000, validate: (value) => value as any }))
+    const say = (verb: string, body: object) => world.drive(user.node.wire.call<any>(participantId(keysOf('p1').participant), verb, { agreement, lane: lane!.id, call: 0, ...body }, { callId: `again-${verb}`, timeoutMs: 5_000, validate: (value) => value as any }))
     for (const [verb, body] of [['status', {}], ['invoke', { input, inputHash }], ['cancel', {}], ['status', {}]] as const) {
       expect(await say(verb, body).catch((error) => error), verb).toMatchObject({ state: 'delivered', output: { text: 'ONCE' } })
     }

@@ -96,11 +96,48 @@ function drawDocument(random: Random, escrow: boolean): object {
     output['all'] = '${steps.all.map(one, one.text)}'
   }
   if (chance(0.4)) Object.assign(steps, { told: { uses: TELL.id, with: { words: '${input.words}' }, price: { max: '0.08' }, sla, retry: { ...retry, attempts: 2 } } })
+  drawConstructs(random, steps, output, shout)
   if (escrow) Object.assign(steps, { safe: shout('${steps.a.text}', { settle: 'escrow', expect: '${output.quality > 50.0}', retry: { ...retry, attempts: 2 } }) })
   return {
     name: 'errand', version: '1.0.0', input: { type: 'object', required: ['words'], properties: { words: { type: 'array', items: { type: 'string' } } } },
-    budget: { max: '2.00' }, steps, output,
+    budget: { max: '2.00' }, pipelines: { twice: TWICE }, steps, output, ...(chance(0.05) ? { timeout: '4s' } : {}),
   }
+}
+
+/** A pipeline that others run: two steps, and what is done in it is undone when it fails. */
+const TWICE = {
+  name: 'twice', version: '1.0.0', input: { type: 'object', required: ['text'], properties: { text: { type: 'string' } } }, budget: { max: '0.30' },
+  steps: {
+    first: { uses: SHOUT.id, with: { text: '${input.text}' }, price: { max: '0.02' }, sla: { deadline: '4s', grace: '1s' }, retry: { attempts: 2 }, compensate: { uses: SHOUT.id, with: { text: '${output.text}' }, price: { max: '0.02' }, sla: { deadline: '4s', grace: '1s' } } },
+    second: { uses: SHOUT.id, with: { text: '${steps.first.text}' }, price: { max: '0.02' }, sla: { deadline: '4s', grace: '1s' } },
+  },
+  output: '${steps.second.text}',
+}
+
+/** Some of what the language has besides hiring: each in its own share of the documents. */
+function drawConstructs(random: Random, steps: Record<string, object>, output: Record<string, string>, shout: (text: string, change?: object) => object): void {
+  const chance = (share: number): boolean => random.fraction() < share
+  const undo = { uses: SHOUT.id, with: { text: '${output.text}' }, price: { max: '0.02' }, sla: { deadline: '4s', grace: '1s' } }
+  const constructs: Record<string, object> = {
+    raced: shout('${input.words[0]}', { race: { providers: 2 }, expect: '${output.quality > 50.0}', ...(chance(0.5) ? { compensate: undo } : {}) }),
+    agreed: shout('${input.words[0]}', { quorum: { providers: 3, agree: 2 }, retry: { attempts: 2 } }),
+    stood: shout('${steps.a.text}', { expect: '${output.quality > 95.0}', retry: { attempts: 1 }, fallback: { uses: SHOUT.id, with: { text: 'x' }, price: { max: '0.02' } }, compensate: undo }),
+    chosen: { switch: [{ when: '${input.words.size() > 2}', uses: SHOUT.id, with: { text: 'many' }, price: { max: '0.02' } }, { value: { text: 'few' } }] },
+    some: shout('${item}', { forEach: '${input.words}', maxItems: 4, tolerate: 2, timeout: '6s', retry: { attempts: 1 }, compensate: undo }),
+    nap: { needs: ['a'], wait: { for: `${1 + Math.floor(random.fraction() * 3)}s` } },
+    // As text, since nothing in code may look like a promise.
+    asked: JSON.parse('{ "wait": { "signal": "go", "timeout": "3s", "then": "continue" } }') as object,
+    sub: { pipeline: 'twice', with: { text: '${steps.a.text}' } },
+    subs: { pipeline: 'twice', forEach: '${input.words}', maxItems: 4, parallel: 2, tolerate: 4, with: { text: '${item}' } },
+  }
+  for (const [name, step] of Object.entries(constructs)) if (chance(0.15)) steps[name] = step
+  if (chance(0.15)) {
+    steps['teller'] = { uses: TELL.id, with: { words: '${input.words}' }, price: { max: '0.08' }, sla: { deadline: '5s', grace: '1s' }, retry: { attempts: 2 } }
+    steps['taken'] = shout('${item.word}', { forEach: '${chunks.teller}', maxItems: 4, parallel: 2 })
+  }
+  // Half of what takes things back does so because of this.
+  if (chance(0.15)) steps['bad'] = shout('no', { needs: ['a'], expect: '${output.quality > 95.0}', retry: { attempts: 1 } })
+  if (steps['sub']) output['sub'] = '${steps.sub}'
 }
 
 /** What a seller sells. How a call goes is decided by its id, so that doing it again goes the same way. */

@@ -13,7 +13,7 @@ import { billEscrow, decidedFor, disputeParts, disputesOf, feeStepsOf } from './
 import type { DisputeContext } from './dispute.machine.ts'
 import { inquiryId, type InquiryContext } from './inquiry.machine.ts'
 import type { RunContext } from './run.machine.ts'
-import { negotiationId, workOf, type Attempt, type StepContext } from './step.ts'
+import { hiringsOf, workOf, type Attempt, type StepContext } from './step.ts'
 import { stepsOf } from './steps-of.ts'
 
 /** What a bill needs of actors. */
@@ -41,8 +41,8 @@ export interface PaidCall {
 
 /** What came of the attempts of a step that were in doubt. */
 async function* inquiriesOf(host: Reading, step: StepContext): AsyncGenerator<{ readonly attempt: number; readonly inquiry: InquiryContext }> {
-  for (let attempt = 0; attempt <= step.attempts.length; attempt++) {
-    const inquiry = await host.look<InquiryContext>(inquiryId(negotiationId(step, attempt)))
+  for (const { attempt, negotiation } of hiringsOf(step)) {
+    const inquiry = await host.look<InquiryContext>(inquiryId(negotiation))
     if (inquiry) yield { attempt, inquiry }
   }
 }

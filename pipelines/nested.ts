@@ -30,14 +30,16 @@ export function namesIn(scope: Scope): string[] {
 
 /** Why the sub-pipelines of a document cannot be run, or `undefined`; a name that is unknown is no matter of this. */
 export function nestingFault(pipeline: Pipeline): string | undefined {
-  /** Steps below a pipeline, itself included; looked at once each. */
-  const sizes = new Map<Pipeline, number>()
+  /** Steps and levels below a pipeline, itself included; looked at once each. */
+  const known = new Map<Pipeline, { readonly size: number; readonly levels: number }>()
   const open: string[] = []
-  const walk = (one: Pipeline, scope: Scope): number | string => {
-    const known = sizes.get(one)
-    if (known !== undefined) return known
-    if (open.length > NESTED_MAX.depth) return `pipelines run each other deeper than ${NESTED_MAX.depth} levels: ${open.slice(0, 4).join(' → ')} …`
+  const tooDeep = (): string => `pipelines run each other deeper than ${NESTED_MAX.depth} levels: ${open.slice(0, 4).join(' → ')} …`
+  const walk = (one: Pipeline, scope: Scope): { readonly size: number; readonly levels: number } | string => {
+    const before = known.get(one)
+    if (before) return open.length + before.levels > NESTED_MAX.depth ? tooDeep() : before
+    if (open.length > NESTED_MAX.depth) return tooDeep()
     let size = 0
+    let levels = 0
     for (const step of Object.values(one.steps)) {
       size++
       const below = step.pipeline === undefined ? undefined : nested(step.pipeline, scope)
@@ -47,12 +49,13 @@ export function nestingFault(pipeline: Pipeline): string | undefined {
       const inner = walk(below.pipeline, below.scope)
       open.pop()
       if (typeof inner === 'string') return inner
-      size += inner
+      size += inner.size
+      levels = Math.max(levels, inner.levels + 1)
       if (size > NESTED_MAX.steps) return `${size} steps and more with all sub-pipelines, ${NESTED_MAX.steps} are allowed`
     }
-    sizes.set(one, size)
-    return size
+    known.set(one, { size, levels })
+    return { size, levels }
   }
-  const size = walk(pipeline, scopeOf(pipeline))
-  return typeof size === 'string' ? size : undefined
+  const found = walk(pipeline, scopeOf(pipeline))
+  return typeof found === 'string' ? found : undefined
 }

@@ -74,9 +74,9 @@ const stop = assign<StepContext, any, undefined, any, never>({
   state: ({ event }) => (event.type === 'over' ? 'failed' : 'cancelled'),
   error: ({ context, event }) => (event.type === 'over' ? LATE : context.error),
 })
-/** What was under way then, as the bill lists it. */
+/** What was under way then, as the bill lists it: no fault of who did it. */
 const noteStop = assign<StepContext, any, undefined, any, never>({
-  attempts: ({ context, event }) => [...context.attempts, attemptOf(context, event.type === 'over' ? 'timeout' : 'cancelled', '0')],
+  attempts: ({ context }) => [...context.attempts, attemptOf(context, 'cancelled', '0')],
 })
 const stops = (transition: { target?: string; actions: any[] }): any => ({ cancel: transition, over: transition })
 const failed = assign<StepContext, any, undefined, any, never>({ state: 'failed' })

@@ -141,6 +141,12 @@ export function negotiationId({ self, attempts, fallback }: Pick<StepContext, 's
   return `negotiation/${self.slice('step/'.length)}/${standsIn ? 'fallback' : attempt}`
 }
 
+/** Every hiring of a step that there may be, by the attempt it was for. */
+export function hiringsOf(step: Pick<StepContext, 'self' | 'attempts' | 'fallback'>): { readonly attempt: number; readonly negotiation: string }[] {
+  const ids = Array.from({ length: step.attempts.length + 1 }, (_, attempt) => negotiationId(step, attempt))
+  return ids.flatMap((negotiation, attempt) => (ids.indexOf(negotiation) === attempt ? [{ attempt, negotiation }] : []))
+}
+
 /** What a step does now: its own work, a case of its switch, or its fallback. */
 export function workOf({ plan, choice, fallback }: Pick<StepContext, 'plan' | 'choice' | 'fallback'>): Work {
   return fallback ? plan.fallback! : choice === null ? plan : plan.cases![choice]!
