@@ -191,6 +191,9 @@ function controlledRuns(aigen: Command, command: (parent: Command, name: string,
     .action(act<[string | undefined, any]>(async (run, options, output) => (await load()).resume(run, options, output)))
   one('cancel', 'stop what is under way, pay what was delivered, give back the rest')
     .action(act<[string, any]>(async (run, options, output) => (await load()).cancel(run, options, output)))
+  one('approve', 'answer a step that waits for it').argument('<step>', 'name of the step, of a sub-pipeline like sub.sign')
+    .option('--reject', 'say no').option('--comment <text>', 'why').option('--of <participant>', 'whose run it is, when it is not your own')
+    .action(act<[string, string, any]>(async (run, step, options, output) => (await load()).approve(run, step, options, output)))
   one('signal', 'tell a run something, which it keeps').argument('<name>', 'name of the signal').argument('[json]', 'what it says')
     .action(act<[string, string, string | undefined, any]>(async (run, name, json, options, output) => (await load()).signal(run, name, json, options, output)))
 }

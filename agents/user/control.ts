@@ -90,7 +90,9 @@ async function answer(host: Node['host'], { run, name = '', data }: ControlReque
   const { plan } = (actor?.snapshot.context ?? {}) as Partial<GateContext>
   if (!plan?.approve) throw new AigenError('input.invalid', `${name} waits for no approval.`, { path: 'name' })
   if (by !== (plan.approve.by === 'owner' ? owner : plan.approve.by)) throw new AigenError('auth.unauthorised', `${name} is for ${plan.approve.by} to approve`)
-  if (actor!.snapshot.value !== 'waiting') throw new AigenError('run.conflict', `${name} waits for no approval any more`)
+  // What it asks for may be evaluated still.
+  const { snapshot } = await host.until(gate, ({ value }) => value !== 'preparing', TIMEOUT_MS)
+  if (snapshot.value !== 'waiting') throw new AigenError('input.invalid', `${name} waits for no approval any more.`, { path: 'name' })
   await host.send(gate, { type: 'answer', approved, by, comment })
 }
 

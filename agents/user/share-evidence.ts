@@ -1,6 +1,6 @@
 /**
  * What a user tells guardians (D9): after each run the receipts of what it paid for, and a complaint
- * for each agreed call that was not delivered as agreed, on `aigen.v1.evidence.<participant>`. Off
+ * for each agreed call that was not delivered as agreed, or that a quorum disagreed with, on `aigen.v1.evidence.<participant>`. Off
  * the hot path: said once the run is closed or the attempt has failed, at most once, and lost with
  * the process; nothing waits for it. Opened by `openUser({ shareEvidence: true })`.
  */
@@ -8,7 +8,8 @@ import { canonicalBytes } from '../../schemas/canonical.ts'
 import type { Agreement, ComplaintBody, Evidence, NodeAuthorisation } from '../../schemas/documents.gen.ts'
 import { paidCalls } from '../../pipelines/bill.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
-import type { StepContext } from '../../pipelines/step.ts'
+import { quorumOf, type FanContext } from '../../pipelines/fan.ts'
+import { stepId, type StepContext } from '../../pipelines/step.ts'
 import { keptKey } from '../../runtime/market/keyring.machine.ts'
 import type { Node } from '../../runtime/node/node.ts'
 
@@ -58,13 +59,27 @@ export function shareEvidence({ host, bus, wire, clock, participant }: Node): ()
     const { value, status } = actor.snapshot
     if (actor.kind.name === 'run' && status === 'done') {
       const run = actor.snapshot.context as RunContext
+      // Of a sub-pipeline, the run above tells.
+      if (run.parent !== undefined) return
       queue(actor.id, async () => (await paidCalls(host, run, wire.credentials.verifier)).map(({ receipt }) => ({ receipt })))
-    } else if (actor.kind.name === 'step' && (value === 'pausing' || status === 'done')) {
+    } else if (actor.kind.name === 'step' && (value === 'pausing' || value === 'preparing' || status === 'done')) {
       const { agreement, agreementId, error, attempts } = actor.snapshot.context as StepContext
       const last = attempts.at(-1)
       // Only what was agreed to and then not done as agreed: a provider that refused owes nothing.
       if (!agreement || !error || !last || last.provider !== agreement.terms.provider || !['failed', 'expect', 'timeout'].includes(last.state)) return
       queue(agreementId!, () => complain(agreement, error.code))
+    } else if (actor.kind.name === 'fan' && status === 'done') {
+      // Paid as agreed, and not what most others found.
+      const { run, plan, index, answers, pairs, winner } = actor.snapshot.context as FanContext
+      // Where no quorum was reached nobody knows who is right.
+      const group = winner === null ? undefined : quorumOf(answers, pairs, 0).group
+      for (const { member } of plan.many?.agree === undefined || !group ? [] : answers.filter((one) => !group!.includes(one.member))) {
+        const id = stepId(run, plan.name, index, member)
+        queue(id, async () => {
+          const { agreement } = (await host.look<StepContext>(id))!
+          return agreement ? complain(agreement, 'step.quorum') : []
+        })
+      }
     }
   })
 }

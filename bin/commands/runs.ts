@@ -1,21 +1,24 @@
 /**
- * `aigen runs ls|show|watch|query`, which only look, and `pause|resume|cancel|signal`: what a
+ * `aigen runs ls|show|watch|query`, which only look, and `pause|resume|cancel|approve|signal`: what a
  * participant ran, where it stands, and the owner's word on it, whoever runs it now.
  */
 import Table from 'cli-table3'
 import { runReport, type RunReport } from '../../agents/user/inspect.ts'
 import { listRuns } from '../../agents/user/run.ts'
 import { hasEnded, runLine, runsIn } from '../../agents/user/run-line.ts'
-import { controlRun } from '../../agents/user/control.ts'
+import { controlFrom, controlRun } from '../../agents/user/control.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
 import { holderOf } from '../../runtime/node/lock.ts'
+import type { ControlRequest } from '../../schemas/documents.gen.ts'
 import { AigenError, asError } from '../../schemas/error.ts'
+import { participantId } from '../../schemas/id.ts'
 import { BARE } from '../bare-table.ts'
 import { billText } from '../bill-table.ts'
 import { controlAnywhere } from '../control-run.ts'
 import { onInterrupt } from '../interrupt.ts'
 import { isLight, runningNetwork } from '../join.ts'
 import type { Output } from '../output.ts'
+import { askOwnNode } from '../own-node.ts'
 import { dataFolder, homeOf } from '../places.ts'
 import { openReadSession, type ReadSession } from '../read-session.ts'
 import { finishOpenRuns } from '../run-pipeline.ts'
@@ -92,6 +95,17 @@ export async function signal(run: string, name: string, text: string | undefined
   const data = dataFolder(options.data)
   await runningNetwork(data)
   const { state } = await controlAnywhere(data, options.as, { run, want: 'signal', name, data: said })
+  tell(run, state, output)
+  return true
+}
+
+/** Answers a step with `approve`: of an own run, or of somebody's who asks this participant. */
+export async function approve(run: string, step: string, options: ReadOptions & { readonly reject?: boolean; readonly comment?: string; readonly of?: string }, output: Output): Promise<boolean> {
+  const { reject = false, comment, of } = options
+  const data = dataFolder(options.data)
+  await runningNetwork(data)
+  const request: ControlRequest = { run, want: 'answer', name: step, data: { approved: !reject, ...(comment === undefined ? {} : { comment }) } }
+  const { state } = await (of === undefined ? controlAnywhere(data, options.as, request) : askOwnNode(data, options.as, (wire, random) => controlFrom(wire, request, random, participantId(of))))
   tell(run, state, output)
   return true
 }
