@@ -37,7 +37,6 @@ function isTaken(id: string): boolean {
 
 export function checkSteps(checked: Checked): void {
   const { pipeline, findings } = checked
-  if (pipeline.labels !== undefined) findings.error(['labels'], 'labels is not run by this version', 'Leave it out, or upgrade.')
   if (pipeline.providers?.differ !== undefined) findings.error(['providers', 'differ'], 'differ belongs to a step')
   for (const [id, step] of Object.entries(pipeline.steps)) {
     const path = ['steps', id]

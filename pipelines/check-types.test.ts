@@ -107,3 +107,19 @@ test('a pipeline that runs itself is reported, and its types do not go round', (
   const sub = { name: 'sub', version: '1.0.0', steps: { again: { pipeline: 'sub', with: {} } }, output: '${steps.again.x}' }
   expect(check(document({ inner: { pipeline: 'sub', with: {} } }, '${steps.inner.x}', { pipelines: { sub } }), { capabilities }).ok).toBe(false)
 })
+
+test('a long chain is walked, and many steps are checked in well under a second', () => {
+  const chain = Object.fromEntries(Array.from({ length: 3_000 }, (_, index) => [`s${index}`, { switch: [{ value: index === 0 ? { n: 1 } : `\${{"n": steps.s${index - 1}.n + 1}}` }] }]))
+  expect(check(document(chain, '${steps.s2999.n}'), { capabilities }).errors.filter(({ message }) => !message.includes('is not run'))).toEqual([])
+  const wide = Object.fromEntries(Array.from({ length: 1_000 }, (_, index) => [`t${index}`, talk({ with: { text: `\${steps.read.text.substring(0, ${index})} \${steps.facts.places.map(p, p.name).join(",")}` } })]))
+  const before = process.cpuUsage()
+  expect(check(document(wide, '${steps.t999.text}', { budget: { max: '2' } }), { capabilities }).errors.filter(({ message }) => !message.includes('is not run'))).toEqual([])
+  const { user, system } = process.cpuUsage(before)
+  expect((user + system) / 1_000).toBeLessThan(4_000)
+})
+
+test('sub-pipelines that fan out are looked at once each', () => {
+  const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g']
+  const pipelines = Object.fromEntries(names.map((name, index) => [name, { name, version: '1.0.0', steps: Object.fromEntries(Array.from({ length: 200 }, (_, step) => [`s${step}`, index === names.length - 1 ? { wait: { for: '1s' } } : { pipeline: names[index + 1], with: {} }])), output: '${steps.s0}' }]))
+  expect(check(document({ inner: { pipeline: 'a', with: {} } }, '${steps.inner}', { pipelines }), { capabilities }).ok).toBe(false)
+})

@@ -9,6 +9,7 @@ import { AigenError } from '../schemas/error.ts'
 import { ATOMIC_MAX, formatMoney } from '../schemas/money.ts'
 import { checkExpressions } from './check-expressions.ts'
 import { checkInputs, checkInputSchema } from './check-inputs.ts'
+import { checkLabels } from './check-labels.ts'
 import { checkAmounts, checkSteps } from './check-steps.ts'
 import { parseDocument, stepIssues, type PlacedIssue } from './document.ts'
 import { Findings, type Path } from './findings.ts'
@@ -68,6 +69,7 @@ export function check(source: string | object, { capabilities, budget: callers }
   const nesting = nestingFault(pipeline)
   if (nesting !== undefined) findings.error(['pipelines'], nesting)
   const { graph, countable } = checkOne(pipeline, scopeOf(pipeline), capabilities, findings)
+  if (nesting === undefined && graph.cycles.length === 0) checkLabels(pipeline, scopeOf(pipeline), graph, findings)
   const budget = countable ? smaller(budgetOf(pipeline), callers) : callers
   const worst = graph.cycles.length === 0 && countable && nesting === undefined ? worstCaseOf(pipeline, graph, budget) : undefined
   if (worst) checkMoney(pipeline, worst, budget, callers, findings)

@@ -31,9 +31,19 @@ export interface StepTypes {
   readonly answer: () => ValueType
 }
 
-/** `open`: the pipelines around it, for documents whose pipelines come round to themselves. */
-export function stepTypesOf(pipeline: Pipeline, graph: Graph, capabilities: ReadonlyMap<string, Capability>, scope: Scope, open: readonly Pipeline[] = []): StepTypes {
-  const outputs = new Map<string, ValueType>()
+/** Answers of sub-pipelines that are known, or being worked out, and how deep it is in them. */
+interface Below {
+  readonly answers: Map<Pipeline, ValueType>
+  readonly depth: number
+}
+
+export function stepTypesOf(
+  pipeline: Pipeline, graph: Graph, capabilities: ReadonlyMap<string, Capability>, scope: Scope, { answers, depth }: Below = { answers: new Map(), depth: 0 },
+): StepTypes {
+  // steps on or behind a cycle have no order, and no type
+  const ordered = new Set(graph.order)
+  const outputs = new Map<string, ValueType>([...graph.nodes.keys()].filter((id) => !ordered.has(id)).map((id) => [id, 'any']))
+  const items = new Map<string, ValueType>()
   const undone = undoneOf(pipeline, graph)
   const input = inputType(pipeline)
   const capability = (id: string | undefined): Capability | undefined => (id === undefined ? undefined : capabilities.get(id))
@@ -41,8 +51,6 @@ export function stepTypesOf(pipeline: Pipeline, graph: Graph, capabilities: Read
   const output = (id: string): ValueType => {
     const known = outputs.get(id)
     if (known !== undefined) return known
-    // a cycle of steps is reported elsewhere
-    outputs.set(id, 'any')
     const step = pipeline.steps[id]!
     const one = oneOutput(id, step)
     const made = step.forEach === undefined ? one : listOf(step.tolerate ? withNull(one, `an item of ${id} may have failed`) : one)
@@ -63,11 +71,25 @@ export function stepTypesOf(pipeline: Pipeline, graph: Graph, capabilities: Read
     if (step.approve) return mapOf({ approved: atom('bool'), by: withNull(atom('string'), 'nobody may answer in time'), at: atom('double'), comment: withNull(atom('string'), 'a comment is optional') })
     if (step.wait) return step.wait.signal === undefined ? atom('null', { why: `${id} waits for a time` }) : 'any'
     const below = step.pipeline === undefined ? undefined : nested(step.pipeline, scope)
-    if (!below || open.includes(below.pipeline) || open.length > NESTED_MAX.depth) return 'any'
-    return stepTypesOf(below.pipeline, graphOf(below.pipeline), capabilities, below.scope, [...open, pipeline]).answer()
+    if (!below || depth > NESTED_MAX.depth) return 'any'
+    const known = answers.get(below.pipeline)
+    if (known !== undefined) return known
+    // one that comes round to itself is reported elsewhere
+    answers.set(below.pipeline, 'any')
+    const made = stepTypesOf(below.pipeline, graphOf(below.pipeline), capabilities, below.scope, { answers, depth: depth + 1 }).answer()
+    answers.set(below.pipeline, made)
+    return made
   }
 
   const item = (id: string): ValueType => {
+    const known = items.get(id)
+    if (known !== undefined) return known
+    const made = itemOf(id)
+    items.set(id, made)
+    return made
+  }
+
+  const itemOf = (id: string): ValueType => {
     const node = graph.nodes.get(id)
     if (!node) return 'any'
     if (node.chunksOf !== undefined) return typeOfShape(shapeOf(capability(pipeline.steps[node.chunksOf]?.uses)?.chunk))
@@ -102,6 +124,8 @@ export function stepTypesOf(pipeline: Pipeline, graph: Graph, capabilities: Read
     return tested ? withNull(type, `${id} ${why}`) : type
   }
 
+  // in their order, so that a long chain of steps is walked, not called
+  for (const id of graph.order) output(id)
   return { names, output, answer: () => templateType(graph.output, names({ step: undefined })) }
 }
 
