@@ -1,81 +1,94 @@
 /**
- * `aigen quote PIPELINE`: asks the market what each step would cost now. A real, signed call for
- * quotes; nothing is agreed and nothing paid. Units are the capability's own estimate where it does
- * not depend on the input, else 1; the worst case is the checker's.
+ * `aigen quote PIPELINE`: asks the market what each step would cost now, and says who would be hired,
+ * who not and why. A real, signed call for quotes; nothing is agreed and nothing paid. Units are the
+ * capability's own estimate where it does not depend on the input, else 1; the worst case is the checker's.
  */
-import Table from 'cli-table3'
 import { readRuns } from '../../agents/user/read.ts'
 import { check } from '../../pipelines/check.ts'
-import { planOf, type StepPlan } from '../../pipelines/plan.ts'
+import { forecastOf, hiringsOf, picksOf, type Hiring, type Pick } from '../../pipelines/forecast.ts'
+import { planOf } from '../../pipelines/plan.ts'
 import { authoriseNode } from '../../runtime/identity/authorisation.ts'
 import { openKeys } from '../../runtime/identity/keys.ts'
 import { createWire } from '../../runtime/identity/wire.ts'
-import { openDirectory } from '../../runtime/market/directory.ts'
+import { openDirectory, type Directory } from '../../runtime/market/directory.ts'
 import { hireEffects } from '../../runtime/market/hire.ts'
+import { openReputation } from '../../runtime/market/reputation.ts'
 import { rank, type Offer } from '../../runtime/market/strategy.ts'
 import { priceOf } from '../../runtime/payments/meter.ts'
 import { AigenError } from '../../schemas/error.ts'
-import { formatMoney } from '../../schemas/money.ts'
-import { BARE, seconds } from '../bare-table.ts'
+import { formatMoney, parseMoney } from '../../schemas/money.ts'
 import { join } from '../join.ts'
 import type { Output } from '../output.ts'
 import { readPipelineFile, standardCapabilities } from '../pipeline-file.ts'
 import { dataFolder } from '../places.ts'
+import { showQuotes, type Excluded } from '../quote-table.ts'
 import type { ReadOptions } from './bill.ts'
 
 const DAY_MS = 86_400_000
+/** Longest wait for one step's quotes. */
+const ASK_MS = 15_000
+/** Calls for quotes at once. */
+const ASKS_MAX = 16
 
 export async function quote(given: string, options: ReadOptions, output: Output): Promise<boolean> {
   const { text } = readPipelineFile(given, process.cwd())
   const { ports, keys, home } = await join(dataFolder(options.data), options.as)
   try {
-    const { bus, clock, random, rail } = ports
+    const { bus, clock, random, rail, guardians } = ports
     // A node key of its own: the participant's running node, if there is one, is not disturbed.
     const asker = await openKeys({ home, random, nodeName: 'asker' })
     const today = Math.floor(clock.now() / DAY_MS) * DAY_MS
     const authorisation = authoriseNode(keys.wallet, asker.node.publicKey, { notBefore: today - DAY_MS, notAfter: today + 2 * DAY_MS })
     const wire = createWire({ bus, clock, random, node: asker.node, authorisation })
     const directory = await openDirectory({ bus, clock, verifier: wire.credentials.verifier })
+    const reputation = guardians ? await openReputation({ bus, clock, guardians }) : undefined
     const capabilities = new Map([...standardCapabilities(), ...directory.capabilities()])
     const report = check(text, { capabilities })
     if (!report.ok || !report.pipeline) throw new AigenError('pipeline.invalid', undefined, { issues: report.errors })
     const plan = planOf(report.pipeline, report.budget)
     const actors = await readRuns(ports)
-    const ask = hireEffects({ wire, clock, directory, terms: rail.terms, host: () => actors, keep: async () => undefined })['market.ask']!
-    const offersOf = async (step: StepPlan): Promise<Offer[]> => {
-      const units = capabilities.get(step.uses)?.estimate?.units ?? 1
-      const params = { capability: step.uses, units, inputBytes: 0, cap: step.maxPrice, deadlineMs: step.deadlineMs, graceMs: step.graceMs, expect: step.expect, settle: step.settle, escrow: step.escrow, only: step.only, exclude: step.not }
+    const ask = hireEffects({ wire, clock, directory, terms: rail.terms, host: () => actors, keep: async () => undefined, ...(reputation ? { reputation } : {}) })['market.ask']!
+    const offersOf = async ({ plan: step, uses, cap, expect, role }: Hiring): Promise<Offer[]> => {
+      const settled = role === 'fallback' ? { settle: 'postpaid' as const, escrow: null } : { settle: step.settle, escrow: step.escrow }
+      const params = { capability: uses, units: capabilities.get(uses)?.estimate?.units ?? 1, inputBytes: 0, cap, deadlineMs: step.deadlineMs, graceMs: step.graceMs, expect, ...settled, only: step.only, exclude: step.not, trace: null }
       const key = `quote.${Buffer.from(random.bytes(9)).toString('hex')}`
-      const answer = await ask.run(params, { key, actor: 'quote', attempt: 1, again: false, signal: AbortSignal.timeout(15_000) }) as unknown as { offers: Offer[] }
-      return rank(answer.offers)
+      const answer = await ask.run(params, { key, actor: 'quote', attempt: 1, again: false, signal: AbortSignal.timeout(ASK_MS) }) as unknown as { offers: Offer[] }
+      return rank(answer.offers, step.choose)
     }
-    const steps = await Promise.all(plan.order.map(async (name) => ({ step: plan.steps[name]!, offers: await offersOf(plan.steps[name]!) })))
+    const hirings = hiringsOf(plan)
+    const offers = new Map<Hiring, readonly Offer[]>()
+    const open = [...hirings]
+    await Promise.all(Array.from({ length: Math.min(ASKS_MAX, open.length) }, async () => {
+      for (let one = open.shift(); one; one = open.shift()) offers.set(one, await offersOf(one))
+    }))
+    const picks = picksOf(hirings, (one) => offers.get(one)!.map(pickOf))
+    const heard = hirings.map((hiring) => ({ hiring, offers: offers.get(hiring)!, excluded: excludedOf(hiring, offers.get(hiring)!, directory, keys.participant), picked: picks.get(hiring)!.map(({ provider }) => provider) }))
+    await reputation?.close()
     await directory.close()
-    show(plan.pipeline, steps, plan.worst, plan.timeMs, output)
-    return steps.every(({ offers }) => offers.length > 0)
+    showQuotes(plan, heard, forecastOf(plan, picks), report.worstCase?.criticalPath ?? [], output)
+    return heard.every(({ picked, hiring: { role, plan: { many } } }) => role === 'compensate' || role === 'fallback' || picked.length >= (many?.providers ?? 1))
   } finally {
     await ports.close()
   }
 }
 
-function show(pipeline: string, steps: readonly { step: StepPlan; offers: readonly Offer[] }[], worst: string, timeMs: number, output: Output): void {
-  const { ink } = output
-  const table = new Table({ head: ['step', 'provider', 'asked', 'units', 'promised', 'delivered', 'cap'].map((text) => ink.dim(text)), chars: BARE, style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 } })
-  let expected = 0n
-  for (const { step, offers } of steps) {
-    const [best] = offers
-    if (best) expected += priceOf(best.quote.terms, best.quote.terms.units)
-    const candidates = offers.map(({ quote: { terms }, name, latencyMs, history }) => ({
-      provider: terms.provider, name, unitPrice: formatMoney(BigInt(terms.unitPrice)), unit: terms.unit, units: terms.units, latencyMs, ...history,
-    }))
-    output.emit({ type: 'quote', step: step.name, capability: step.uses, maxPrice: formatMoney(BigInt(step.maxPrice)), perItem: step.forEach !== null, candidates })
-    if (candidates.length === 0) table.push([step.name, ink.red('nobody offers it within the price'), '', '', '', '', formatMoney(BigInt(step.maxPrice))])
-    candidates.forEach((one, index) => table.push([
-      index === 0 ? step.name : '', one.name, `${one.unitPrice} a ${one.unit}`, `${one.units}${step.forEach === null ? '' : ' an item'}`, seconds(one.latencyMs),
-      `${one.delivered} of ${one.delivered + one.failed}`, index === 0 ? formatMoney(BigInt(step.maxPrice)) : '',
-    ]))
+function pickOf({ quote: { terms }, latencyMs, reputation }: Offer): Pick {
+  return { provider: terms.provider, price: priceOf(terms, terms.units), latencyMs: Math.max(latencyMs, reputation?.p95Ms ?? 0) }
+}
+
+/** Everybody else with a card for the capability, and why they are not asked or gave no offer that counts. */
+function excludedOf({ uses, cap, plan: { only, not } }: Hiring, offers: readonly Offer[], directory: Directory, self: string): Excluded[] {
+  const found: Excluded[] = []
+  for (const { card: { body }, alive } of directory.entries()) {
+    const offer = body.offers.find(({ capability }) => capability.id === uses)
+    if (!offer || offers.some(({ quote }) => quote.terms.provider === body.participant)) continue
+    const why = body.participant === self ? 'yourself'
+      : not.includes(body.participant) ? 'in the document\'s not'
+      : only && !only.includes(body.participant) ? 'not in the document\'s only'
+      : !alive ? 'away'
+      : parseMoney(offer.list) * BigInt(offer.capability.estimate?.units ?? 1) > BigInt(cap) * BigInt(offer.capability.per ?? 1) ? `asks ${offer.list} a ${offer.capability.unit}, the step pays ${formatMoney(BigInt(cap))} at most`
+      : 'gave no offer that fits the step\'s price and terms'
+    found.push({ provider: body.participant, name: body.name, why })
   }
-  output.emit({ type: 'quotes', pipeline, expected: formatMoney(expected), worstCase: formatMoney(BigInt(worst)), timeMs })
-  output.print(table.toString())
-  output.print(`${ink.bold(`expected ${formatMoney(expected)}`)} before bargaining and with these units, at worst ${formatMoney(BigInt(worst))} ${ink.dim('(nothing was agreed)')}`)
+  return found
 }
