@@ -32,12 +32,12 @@ let host: Host
 beforeEach(async () => {
   data = await mkdtemp(join(tmpdir(), 'aigen-sender-'))
   anvil = await startAnvil({ data, history: false })
-  const options = { url: anvil.url, chainId: 31_337, retries: 0, timeoutMs: 1_000 }
+  const options = { url: anvil.url, chainId: 31_337, retries: 0, timeoutMs: 3_000 }
   rail = await evmRail({ ...options, ...await deployDevnet(options) })
   await fundGas(options, [owner])
   // What was there before is saved, as on any chain that is older than a second.
   await vi.waitFor(async () => expect(JSON.parse(await readFile(join(data, 'anvil-state.json'), 'utf8'))).toHaveProperty('best_block_number', 4), { timeout: 10_000 })
-  const effects = chainEffects({ rail, clock: systemClock, pollMs: 20, roundMs: 1_000, signer: () => wallet }) as Registry['effects']
+  const effects = chainEffects({ rail, clock: systemClock, pollMs: 20, roundMs: 3_000, signer: () => wallet }) as Registry['effects']
   const registry = { actors: [defineActor('sender', '1', senderMachine)], effects }
   host = await Host.open({ journal: memoryJournal(new Map()), clock: systemClock, random: seededRandom('sender'), registry })
   await host.start('sender/x', { account: owner })
