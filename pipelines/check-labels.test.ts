@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { check } from './check.ts'
 import { labelsAt } from './label.ts'
+import { readPipeline } from './document.ts'
+import { secretsOf, shownInputs, shownOf } from './secret.ts'
 import { capabilities } from './scan-desk.fixture.ts'
 
 const [CLINIC, LAB, STRANGER] = ['a', 'b', 'c'].map((one) => `0x${one.repeat(40)}`) as [string, string, string]
@@ -99,4 +101,12 @@ test('labels of a path: of it, around it and below it', () => {
   expect([...labelsAt(schema, ['a', 'b'])]).toEqual(['all', 'inner'])
   expect([...labelsAt(schema, ['z'])]).toEqual(['all', 'rest'])
   expect([...labelsAt(schema, [null, 'b'])].sort()).toEqual(['all', 'inner', 'rest'])
+})
+
+test('what is secret is not shown: the input, and what steps made of it', () => {
+  const secrets = secretsOf(readPipeline(document({ one: entities({ with: { text: '${input.secret}' }, ...own }), two: entities({ with: { text: '${json(steps.one)}' }, ...own }), three: entities() })))
+  expect(shownInputs({ secret: 'key', topic: 'x' }, secrets)).toEqual({ secret: '‹secret›', topic: 'x' })
+  expect(['one', 'two[3]', 'three'].map((step) => shownOf(step, { people: [] }, secrets))).toEqual(['‹secret›', '‹secret›', { people: [] }])
+  expect(shownOf('one', null, secrets)).toBe(null)
+  expect(secretsOf(readPipeline({ name: 'a', version: '1.0.0', steps: { one: entities() }, output: 1 })).steps.size).toBe(0)
 })

@@ -7,7 +7,7 @@ import type { Pipeline, PipelineProviders, PipelineStep } from '../schemas/docum
 import { didYouMean, pathText, type Findings, type Path } from './findings.ts'
 import { graphOf, type Graph } from './graph.ts'
 import { labelsAt, labelsIn } from './label.ts'
-import { nested, type Scope } from './nested.ts'
+import { nested, scopeOf, type Scope } from './nested.ts'
 import { providersOf } from './providers.ts'
 import type { PlacedReference, Template } from './template.ts'
 
@@ -26,6 +26,15 @@ export function checkLabels(pipeline: Pipeline, scope: Scope, graph: Graph, find
   for (const label of Object.keys(pipeline.labels ?? {})) if (!used.has(label)) findings.warn(['labels', label], `nothing is labelled ${label}`, 'Write "x-label" in the schema of an input.')
   if (used.size === 0) return
   new Flow([pipeline.labels ?? {}], [pipeline.providers], (path, message, hint) => findings.error(path, message, hint)).follow(pipeline, graph, scope, () => NONE)
+}
+
+/** By step: the labels of what it is given, and so of its output. Empty for a document without labels. */
+export function labelsOfSteps(pipeline: Pipeline): ReadonlyMap<string, ReadonlySet<string>> {
+  if (labelsIn(pipeline.input ?? {}).length === 0) return new Map()
+  const found = new Map<string, ReadonlySet<string>>()
+  const flow = new Flow([], [], () => undefined)
+  flow.follow(pipeline, graphOf(pipeline), scopeOf(pipeline), () => NONE, (id, labels) => found.set(id, new Set(labels.keys())))
+  return found
 }
 
 function pipelinesIn(pipeline: Pipeline, path: Path = []): { readonly pipeline: Pipeline; readonly path: Path }[] {
@@ -60,8 +69,8 @@ class Flow {
     return this.#lists
   }
 
-  /** Labels of the answer. `given`: those that an input of a sub-pipeline has from outside, by its name. */
-  follow(pipeline: Pipeline, graph: Graph, scope: Scope, given: (input: string | undefined) => Labels): Labels {
+  /** Labels of the answer. `given`: those that an input of a sub-pipeline has from outside, by its name. `tell` hears of every step. */
+  follow(pipeline: Pipeline, graph: Graph, scope: Scope, given: (input: string | undefined) => Labels, tell?: (step: string, labels: Labels) => void): Labels {
     const outputs = new Map<string, Labels>()
     const read = (references: readonly PlacedReference[], item: Labels): Labels => together(references.map(({ root, path }) => {
       const [first] = path
@@ -72,7 +81,11 @@ class Flow {
       const own = new Map([...labelsAt(pipeline.input ?? {}, path)].map((label) => [label, way] as const))
       return together([own, given(typeof first === 'string' ? first : undefined)])
     }))
-    for (const id of graph.order) outputs.set(id, this.#step(id, pipeline.steps[id]!, graph, scope, read))
+    for (const id of graph.order) {
+      const labels = this.#step(id, pipeline.steps[id]!, graph, scope, read)
+      outputs.set(id, labels)
+      tell?.(id, labels)
+    }
     return read(graph.output.references, NONE)
   }
 

@@ -39,7 +39,7 @@ test.each<[source: string, type: string]>([
   ['has(input.m.note) ? input.m.note : "-"', 'text'], ['has(input.m.note) && input.m.note != ""', 'a boolean'], ['type(input.either) == string && input.either.size() > 1', 'a boolean'], ['input.l.sum()', 'a number'], ['[[1], [2]].flatten()[0] + 1', 'a number'],
   ['steps.x == null ? "" : steps.x.text', 'text'], ['meta.x.state == "done" ? steps.x.text : ""', 'text'], ['!(meta.x.state == "done") ? "" : steps.x.text', 'text'], ['has(steps.x.text) ? steps.x.text : ""', 'text'], ['steps.x.?text.orValue("")', 'text'],
   ['steps.x != null && steps.x.deep.n > 1', 'a boolean'], ['steps.x == null || steps.x.deep.n > 1', 'a boolean'], ['steps.x.?deep.?n.orValue(0.0) > 1', 'a boolean'], ['input.rows.map(r, has(r.p), r.p).sum()', 'a number'], ['input.rows.map(s, s.k)[0]', 'text'],
-  ['cel.bind(x, input.s, x.size())', 'a number'], ['input.m.values()', 'a list'], ['"%s".format([input.s])', 'text'], ['input.rows.groupBy(r, r.k)', 'an object'], ['input.s.substring(0, input.n)', 'text'], ['1 in input.l', 'a boolean'], ['{"a": input.n}.a', 'a number'],
+  ['cel.bind(x, input.s, x.size())', 'a number'], ['input.m.values()', 'a list'], ['"%s".format([input.s])', 'text'], ['input.rows.groupBy(r, r.k)', 'an object'], ['input.s.substring(0, input.n)', 'text'], ['1 in input.l', 'a boolean'], ['input.names + input.l', 'a list'], ['{"a": input.n}.a', 'a number'],
 ])('%s is %s, and nothing is said', (source, type) => {
   const inferred = infer(source)
   expect(inferred.found).toEqual([])
@@ -53,7 +53,7 @@ describe('what must fail is an error', () => {
     ['input.rows.map(r, r.price)', 'r has no price', 'There is r.k, r.p.'], ['input.s && true', '&& takes a boolean, input.s is text'], ['input.n ? 1 : 2', 'the condition before ? takes a boolean, input.n is a number'], ['-input.s', '- takes a number, input.s is text'], ['!input.n', '! takes a boolean, input.n is a number'],
     ['input.n.startsWith("a")', 'startsWith() takes text, input.n is a number'], ['input.s.startsWith(input.n)', 'startsWith() takes text, input.n is a number'], ['input.l.join(",")', 'join() takes a list of texts, input.l is a list'], ['sum(input.names)', 'sum() takes a list of numbers, input.names is a list'],
     ['input.n.map(x, x)', 'map() takes a list or an object, input.n is a number'], ['input.l.filter(x, x + 1)', 'the condition of filter() takes a boolean, x + 1 is a number'], ['run.spent > 0.1', '> does not go with an amount and a number', "Write amounts as money('0.20')."], ['input.l[input.s]', 'an index of a list takes a number, input.s is text'],
-    ['input.s in input.n', 'in takes a list or an object, input.n is a number'], ['input.names + input.l', '+ does not go with a list and a list'], ['input.m[input.n]', 'a key of an object takes text, input.n is a number'],
+    ['input.s in input.n', 'in takes a list or an object, input.n is a number'], ['input.m[input.n]', 'a key of an object takes text, input.n is a number'],
     ['steps.x == null ? steps.x.text : ""', 'steps.x is null here: it has no text'], ['input.m.note.size', 'input.m.note is text, which has no fields'], ['math.abs(input.s)', 'math.abs() takes a number, input.s is text'], ['input.rows.sortBy(r, r)', 'the key of sortBy() takes a number or text or a boolean or a time, r is an object'],
   ])('%s: %s', (source, message, hint) => {
     const [first] = infer(source).found.filter(({ error }) => error)
@@ -163,4 +163,33 @@ test('what is said to fail fails on every value', () => {
     if (JSON.stringify(value).includes('[]')) return
     expect([source, evaluation]).toEqual([source, expect.objectContaining({ ok: false })])
   }), { numRuns: process.env['AIGEN_LONG'] ? 20_000 : 1_000, seed: 11 })
+})
+
+const good = ['input.n + 1.0', 'input.rows.filter(r, r.k == "a").map(r, r.k).join(",")', 'input.maybe == null ? "" : input.maybe', 'has(input.m.note) && input.m.note.size() > 2', 'steps.x.?text.orValue("-")', "run.spent > money('0.20')", 'input.l.map(x, x * 2.0).sum() > 3.0', "'%s'.format([input.s])"]
+
+test('a changed expression is a valid one or is reported, with a place inside it', () => {
+  const change = fc.record({ at: fc.nat(), cut: fc.nat(3), put: fc.constantFrom('', '.', 'x', '(', ')', '"', '1', '?', '[', ' ', 'input', '==', '+', 'null', '.?', '!') })
+  fc.assert(fc.property(fc.constantFrom(...good), change, (source, { at, cut, put }) => {
+    const start = at % source.length
+    const changed = source.slice(0, start) + put + source.slice(start + cut)
+    const compiled = compileExpression(changed)
+    if ('fault' in compiled) {
+      expect(compiled.fault.message).not.toBe('')
+      expect(compiled.fault.offset).toBeLessThanOrEqual(changed.length)
+      return
+    }
+    for (const { offset, message } of infer(changed).found) {
+      expect(message).not.toBe('')
+      expect(offset).toBeGreaterThanOrEqual(0)
+      expect(offset).toBeLessThan(changed.length)
+    }
+  }), { numRuns: process.env['AIGEN_LONG'] ? 20_000 : 2_000, seed: 5 })
+})
+
+test('the schemas of strangers do not stop it, whatever they say', () => {
+  const word = fc.constantFrom('type', 'properties', 'items', 'anyOf', 'oneOf', 'allOf', 'required', 'additionalProperties', '$ref', 'enum', 'const', 'a', 'b', '$defs')
+  const junk = fc.letrec<{ part: unknown }>((tie) => ({ part: fc.oneof({ depthSize: 'small', maxDepth: 5 }, fc.constantFrom<unknown>('object', 'string', ['null', 'array'], true, null, 7, '#/$defs/a', 'aigen:blob'), fc.array(tie('part'), { maxLength: 3 }), fc.dictionary(word, tie('part'), { maxKeys: 4 })) })).part
+  fc.assert(fc.property(junk, fc.constantFrom('input.a.b', 'input.a[0].b + 1', 'input.map(x, x.a)', 'size(input.a) > 1 ? input.b : input.a'), (schema, source) => {
+    infer(source, { $defs: { a: { anyOf: [{ $ref: '#/$defs/a' }, { $ref: '#/$defs/a' }] } }, type: 'object', properties: { a: schema, b: { $ref: '#/$defs/a' } } })
+  }), { numRuns: 500, seed: 3 })
 })

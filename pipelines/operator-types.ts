@@ -50,7 +50,7 @@ export function operate(node: Extract<ASTNode, { op: Operator }>, left: ValueTyp
   for (const x of a) {
     for (const y of b) {
       const kind = pair(node.op, x.kind, y.kind)
-      if (kind === undefined || (kind === 'list' && !joins(x, y))) fails.push([x, y])
+      if (kind === undefined) fails.push([x, y])
       else results.push(kind === 'list' ? listOf(union(x.item?.() ?? 'any', y.item?.() ?? 'any')) : atom(kind))
     }
   }
@@ -68,13 +68,6 @@ export function operate(node: Extract<ASTNode, { op: Operator }>, left: ValueTyp
 function halfKnown(operator: string, known: ValueType): ValueType {
   if (known === 'any' || known.length !== 1 || operator !== '+') return 'any'
   return known[0]!.kind === 'string' ? known : 'any'
-}
-
-/** Whether two lists can be put together: the library compares the kinds of their first items. */
-function joins(one: Atom, other: Atom): boolean {
-  const [a, b] = [one.item?.() ?? 'any', other.item?.() ?? 'any']
-  if (a === 'any' || b === 'any' || a.length === 0 || b.length === 0) return true
-  return a.every((x) => b.every((y) => x.kind === y.kind))
 }
 
 function equality(node: Extract<ASTNode, { op: '==' | '!=' }>, left: ValueType, right: ValueType, at: Inference): ValueType {

@@ -3,12 +3,14 @@
  * was told, and what takes no more events. Read from the fold, live or not; no event is made. Used by
  * `aigen runs show|query` and by the door of `control.ts`.
  */
+import { secretsOf, shownInputs, shownOf } from '../../pipelines/secret.ts'
 import { stepsOf } from '../../pipelines/steps-of.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
 import type { RunSignal } from '../../pipelines/signals.ts'
 import type { Attempt, StepContext } from '../../pipelines/step.ts'
 import type { Actors } from '../../runtime/actors/read-actors.ts'
 import type { ParkedActor } from '../../runtime/actors/fold.ts'
+import type { Pipeline } from '../../schemas/documents.gen.ts'
 import { AigenError, type ErrorBody } from '../../schemas/error.ts'
 import { formatMoney } from '../../schemas/money.ts'
 import { nearest } from '../../schemas/nearest.ts'
@@ -53,7 +55,8 @@ export function parkedOf(actors: Pick<Actors, 'parked'>, run: string): ParkedAct
 
 /**
  * What `path` names in the run: the report's own keys, `inputs`, `output`, and under `steps` each
- * step by its name with `input` and `output`. Without a path the report.
+ * step by its name with `input` and `output`; what is labelled secret is not shown. Without a path
+ * the report.
  *
  * Errors: `run.unknown`; `input.invalid` where the path leads nowhere.
  *
@@ -65,8 +68,12 @@ export async function queryRun(actors: Inspected, run: string, path?: string): P
   const context = (await actors.look<RunContext>(`run/${run}`))!
   const contexts = new Map<string, StepContext | undefined>()
   for await (const { name, context: step } of stepsOf(actors, context)) contexts.set(name, step)
-  const steps = Object.fromEntries(report.steps.map((step) => [step.step, { ...step, input: contexts.get(step.step)?.input ?? null, output: contexts.get(step.step)?.output ?? null }]))
-  let value: unknown = { ...report, inputs: context.inputs, output: context.output, steps }
+  const secrets = secretsOf(context.document as Pipeline)
+  const steps = Object.fromEntries(report.steps.map((step) => {
+    const at = contexts.get(step.step)
+    return [step.step, { ...step, input: shownOf(step.step, at?.input ?? null, secrets), output: shownOf(step.step, at?.output ?? null, secrets) }]
+  }))
+  let value: unknown = { ...report, inputs: shownInputs(context.inputs, secrets), output: context.output, steps }
   const passed: string[] = []
   for (const key of path.split('.')) {
     if (value === null || typeof value !== 'object' || !Object.hasOwn(value, key)) {
