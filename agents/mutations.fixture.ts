@@ -7,6 +7,7 @@ import { createDecipheriv, type DecipherGCM } from 'node:crypto'
 import { deliveryHash, signDelivery } from '../runtime/payments/delivery.ts'
 import type { ActorKind } from '../runtime/actors/actor.ts'
 import type { EffectKind } from '../runtime/actors/effects.ts'
+import { Share } from '../runtime/actors/share.ts'
 import { ReplayWindow } from '../runtime/identity/replay-window.ts'
 import { experience } from '../runtime/market/experience.machine.ts'
 import type { NodeParts, Room } from '../runtime/node/node.ts'
@@ -116,6 +117,18 @@ export const MUTATIONS: readonly (Mutation & { readonly foundBy: readonly Invari
   {
     name: 'a journal that gives up what no snapshot has', foundBy: ['I5', 'I7'],
     ports: (ports) => logs(ports, (log) => ({ purge: (before) => log.purge(before + 40) })),
+  },
+  {
+    name: 'two nodes whose journal does not look at the expected sequence', fleet: true, foundBy: ['I6'],
+    ports: (ports) => logs(ports, (log) => ({ append: async (data, expectedLast, id) => { await log.append(data, await log.last(), id); return expectedLast + 1 } })),
+  },
+  {
+    name: 'a node that goes on with a partition that another has', fleet: true, foundBy: ['I1', 'I5', 'I6', 'I7'],
+    patch: () => {
+      const { drop } = Share.prototype
+      Share.prototype.drop = () => false
+      return () => { Share.prototype.drop = drop }
+    },
   },
   { name: 'a voucher that is handed over before the journal has it', foundBy: ['I1'], room: payAtOnce },
   {

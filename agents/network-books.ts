@@ -10,6 +10,10 @@ import type { RunContext } from '../pipelines/run.machine.ts'
 import type { ActorEvent } from '../runtime/actors/actor.ts'
 import type { LiveActor } from '../runtime/actors/fold.ts'
 import type { Host } from '../runtime/actors/host.ts'
+import { readActors } from '../runtime/actors/read-actors.ts'
+import { decodeRecord } from '../runtime/actors/record.ts'
+import type { Verifier } from '../runtime/identity/signed.ts'
+import { memoryJournal } from '../runtime/memory/journal.ts'
 import { readParcel } from '../runtime/memory/transaction-pool.ts'
 import type { Node } from '../runtime/node/node.ts'
 import { deliveryHash } from '../runtime/payments/delivery.ts'
@@ -22,10 +26,14 @@ import { LaneBooks, withinHolds, Words } from '../runtime/simulation/lane-books.
 import type { Life } from '../runtime/simulation/life.ts'
 import type { Observer, Process } from '../runtime/simulation/process.ts'
 import type { World } from '../runtime/simulation/world.ts'
+import { KINDS as ALL } from './kinds.ts'
 import type { WalletContext } from './user/wallet.machine.ts'
 
 /** Kinds of actors that take part. */
 const KINDS = ['run', 'step', 'fan', 'gate', 'nest', 'saga', 'negotiation', 'inquiry', 'dispute', 'purse', 'wallet', 'experience', 'keyring', 'call', 'till', 'settler', 'verdict', 'sender', 'case', 'credits', 'purchase']
+
+/** A partition's journal, and not what is kept beside it. */
+const JOURNAL = /^p\d+$/
 
 /** Those that end when what they are for has ended. */
 const PASSING = new Set(['run', 'step', 'fan', 'gate', 'nest', 'saga', 'negotiation', 'inquiry', 'dispute'])
@@ -41,6 +49,10 @@ export interface NetworkBooksOptions {
   /** Names of those whose disks may lie: less is expected of them. */
   readonly forgetful: ReadonlySet<string>
   readonly participantOf: (process: string) => string
+  /** Name of the first process of its participant. */
+  readonly homeOf: (process: string) => string
+  /** Those of whom several processes share the partitions. */
+  readonly fleets: ReadonlySet<string>
 }
 
 export class NetworkBooks {
@@ -63,14 +75,19 @@ export class NetworkBooks {
 
   /** What the world tells. */
   readonly observer: Observer = {
-    appended: (process, life, partition, sequence) => this.found(this.#owners.appended(`${process} ${partition}`, life.number, sequence)),
+    appended: (process, { number: life }, partition, sequence, data) => {
+      const home = this.#options.homeOf(process)
+      if (!this.#options.fleets.has(home)) return this.found(this.#owners.appended(`${home} ${partition}`, `life ${life}`, sequence))
+      // One of several gives a partition up and takes it again: what counts is in which epoch it writes. Of snapshots, which hold no truth, only the order.
+      if (JOURNAL.test(partition)) this.found(this.#owners.appended(`${home} ${partition}`, `life ${life} of ${process} in epoch ${decodeRecord(data).epoch}`, sequence))
+    },
     mined: (_process, bytes) => {
       this.found(this.#writes.mined(readParcel(bytes)))
       this.found(this.#chain.look(this.#options.world().rail))
     },
     answered: (_process, { data, subject }, answer) => this.found(this.#envelopes.answered(data, answer, subject)),
     changed: (bytes) => this.#envelopes.changed(bytes),
-    died: (process, fault) => { if (fault?.kind === 'forget') this.#forget(process) },
+    died: (process, fault) => { if (fault?.kind === 'forget') this.#forget(this.#options.homeOf(process)) },
   }
 
   /** Whether vouchers are handed over and claimed, and stakes decided. */
@@ -98,17 +115,38 @@ export class NetworkBooks {
   }
 
   /** Looks at a host as it was opened, and at every durable event from then on. */
-  watch(name: string, host: Host, life: Life): void {
+  watch(process: string, host: Host, life: Life): void {
+    const name = this.#options.homeOf(process)
     const folds = this.#folds.get(name) ?? new Folds()
     this.#folds.set(name, folds)
+    if (this.#options.fleets.has(name)) return this.#watchShare(process, host, life, folds)
     // What a process that was taken over still knows and hears of its own records is true, and old.
-    const owns = (): boolean => this.#owners.owns(`${name} `, life.number)
+    const owns = (): boolean => this.#owners.owns(`${name} `, `life ${life.number}`)
     if (!owns()) return
     this.found(folds.opened(host))
     for (const kind of KINDS) for (const actor of host.list(kind)) this.#look(name, host, actor)
     host.watch((actor, { event }) => {
       if (!owns()) return
       this.#options.world().trace.note(() => `event ${name} ${actor.id} ${actor.number} ${event.type}${said(event)}`)
+      folds.saw(actor)
+      this.#look(name, host, actor)
+    })
+  }
+
+  /** The same of a node that holds a part, which changes: what it holds now, and is not another's. */
+  #watchShare(process: string, host: Host, life: Life, folds: Folds): void {
+    const name = this.#options.homeOf(process)
+    const owns = (partition: number): boolean => this.#owners.owned(`${name} p${partition}`, `life ${life.number} of ${process} `)
+    const look = (): void => {
+      const held = new Set(host.stats().owned.filter(owns))
+      this.found(folds.opened(host, false, (id) => held.has(host.partitionOf(id))))
+      for (const kind of KINDS) for (const actor of host.list(kind)) if (held.has(host.partitionOf(actor.id))) this.#look(name, host, actor)
+    }
+    host.onShare(look)
+    look()
+    host.watch((actor, { event }) => {
+      if (!owns(host.partitionOf(actor.id))) return
+      this.#options.world().trace.note(() => `event ${process} ${actor.id} ${actor.number} ${event.type}${said(event)}`)
       folds.saw(actor)
       this.#look(name, host, actor)
     })
@@ -125,7 +163,7 @@ export class NetworkBooks {
       const purses = Array.from({ length: host.width }, (_, partition) => host.context<PurseContext>(purseActor(partition)) ?? []).flat()
       const wallet = host.context<WalletContext>('wallet')
       for (const purse of purses) this.found(this.#lanes.purse(purse))
-      if (wallet && this.#options.payers.has(name)) this.found(withinHolds(purses, wallet))
+      if (wallet && purses.length === host.width && this.#options.payers.has(name)) this.found(withinHolds(purses, wallet))
     }
     if (kind.name === 'run') {
       const { spent, hold, budget } = snapshot.context as RunContext
@@ -152,20 +190,23 @@ export class NetworkBooks {
     for (const [name, { running, disk, archive }] of processes) {
       for (const { actor, reason } of running!.node.host.parked()) this.found(broken('I5', `${actor} is parked: ${reason}`))
       // From its snapshots, and from its first record: both are what it is.
-      for (const read of [disk, withoutSnapshots(archive)]) this.found(await sameAsReplay(running!.node.host, read, KINDS, world().clock, this.#folds.get(name)!))
+      for (const read of [disk, withoutSnapshots(archive)]) this.found(await sameAsReplay(running!.node.host, read, KINDS, world().clock, this.#folds.get(this.#options.homeOf(name))!))
     }
     const { ledger } = world().rail.mark()
     if (honest) this.found(this.#lanes.atRest((lane) => ledger.lanes.get(lane as `0x${string}`)?.claimed ?? 0n))
     for (const name of payers) {
-      const { running } = processes.get(name)!
-      const wallet = running!.node.host.context<WalletContext>('wallet')!
+      const { running, disk } = processes.get(name)!
+      const { host, wire: { credentials: { verifier } } } = running!.node
+      // No time passes any more in which one node could ask another.
+      const actors = this.#options.fleets.has(name) ? await readActors({ journal: memoryJournal(disk), clock: world().clock, kinds: ALL }) : host
+      const wallet = (await actors.look<WalletContext>('wallet'))!
       if (Object.keys(wallet.holds).length > 0) this.found(broken('I2', `runs of ${name} have ended and hold money: ${JSON.stringify(wallet.holds)}`))
-      if (!forgetful.has(name)) await this.#runs(running!.node, wallet)
+      if (!forgetful.has(name)) await this.#runs(actors, verifier, wallet)
     }
   }
 
   /** I1, I2, I3 over every run: what it spent are receipts that verify, of calls paid once. */
-  async #runs({ host, wire: { credentials: { verifier } } }: Node, wallet: WalletContext): Promise<void> {
+  async #runs(host: Pick<Host, 'look' | 'lookEach'> & { all(kind: string): AsyncIterable<LiveActor> }, verifier: Verifier, wallet: WalletContext): Promise<void> {
     const calls = new Set<string>()
     let spent = 0n
     for await (const { snapshot } of host.all('run')) {

@@ -30,6 +30,8 @@ import type { WalletContext } from './user/wallet.machine.ts'
 /** A defect put into the simulated network on purpose: the simulator must find it. */
 export interface Mutation {
   readonly name: string
+  /** Whether it takes participants of two nodes to be found. */
+  readonly fleet?: boolean
   /** Other ports for a process. */
   readonly ports?: (ports: LifePorts, process: string) => LifePorts
   /** What replaces actors and effects of a node. */
@@ -47,6 +49,8 @@ export interface ScenarioOptions {
   readonly traced?: boolean
   /** Partitions of each participant's journal (default 1). */
   readonly partitions?: number
+  /** Whether the first seller and the first user have two nodes each, which share their partitions (default: one seed in ten). */
+  readonly fleet?: boolean
   readonly mutation?: Mutation
 }
 
@@ -73,20 +77,27 @@ const KINDS_OF_FAULTS: readonly FaultKind[] = ['drop', 'duplicate', 'garble', 'd
 /** One seed of so many has disks that lie, and nothing is expected of who has one but what the chain knows. */
 const FORGETFUL_EVERY = 8
 
+/** Seeds with several nodes of a participant, and how many partitions those share. */
+const FLEET_EVERY = 10
+const FLEET_PARTITIONS = [1, 3]
+/** The second node of a participant. */
+const twin = (name: string): string => `${name} b`
+
 /** The faults of a seed. */
-export function faultsOf(seed: number, { sellers, users, escrow }: Work): Fault[] {
+export function faultsOf(seed: number, { sellers, users, escrow }: Work, fleets: ReadonlySet<string> = new Set()): Fault[] {
   // Half of what goes wrong goes wrong at those who pay.
-  const processes = [...users, ...users, ...sellers.map(({ name }) => name), ...(escrow ? ['safe'] : [])]
-  const kinds = seed % FORGETFUL_EVERY === FORGETFUL_EVERY - 1 ? [...KINDS_OF_FAULTS, 'forget' as const] : KINDS_OF_FAULTS
+  const processes = [...users, ...users, ...sellers.map(({ name }) => name), ...(escrow ? ['safe'] : []), ...[...fleets].map(twin)]
+  // Two nodes that remember different things are not one disk that lies.
+  const kinds = fleets.size === 0 && seed % FORGETFUL_EVERY === FORGETFUL_EVERY - 1 ? [...KINDS_OF_FAULTS, 'forget' as const] : KINDS_OF_FAULTS
   return drawFaults(seededRandom(`${seed} faults`), { processes, spanMs: FAULTS_MS, hops: 300, times: 60, awayMs: 6_000, skewMs: 4_000, kinds })
 }
 
 const allKeys = new Map<string, Keys>()
 /** Keys of a process; a node that took over has its own. */
-function keysFor(name: string, node: number): Keys {
+function keysFor(home: string, name: string, node: number): Keys {
   const known = allKeys.get(`${name} ${node}`)
   if (known) return known
-  const keys = keysOf(name)
+  const keys = keysOf(home, name === home ? '' : name)
   const signer = nodeSigner(createHash('sha256').update(`${name} node ${node}`).digest())
   const own = node === 0 ? keys : { ...keys, node: signer, nodeId: nodeId(toText(signer.publicKey)) }
   allKeys.set(`${name} ${node}`, own)
@@ -115,26 +126,32 @@ class Network {
   readonly #books: NetworkBooks
   readonly #processes = new Map<string, Process<{ readonly node: Node }>>()
   readonly #users = new Map<string, Process<User>>()
+  /** Those with two nodes. */
+  readonly #fleets: ReadonlySet<string>
   #begun = 0
 
   constructor(options: ScenarioOptions) {
     this.#options = options
     this.#work = drawWork(seededRandom(`${options.seed} work`))
-    this.#faults = options.faults ?? faultsOf(options.seed, this.#work)
+    this.#fleets = new Set(options.mutation?.fleet ?? options.fleet ?? options.seed % FLEET_EVERY === 2 ? [this.#work.sellers[0]!.name, this.#work.users[0]!] : [])
+    this.#faults = options.faults ?? faultsOf(options.seed, this.#work, this.#fleets)
     this.#books = new NetworkBooks({
-      world: () => this.world, processes: this.#processes, payers: new Set(this.#work.users), forgetful: forgetful(this.#faults), participantOf: (name) => keysOf(name).participant,
+      world: () => this.world, processes: this.#processes, payers: new Set(this.#work.users), forgetful: forgetful(this.#faults), participantOf: (name) => keysOf(name).participant, homeOf, fleets: this.#fleets,
     })
     this.world = new World({ seed: options.seed, faults: this.#faults, observer: this.#books.observer, ...(options.traced ? { traced: true } : {}) })
-    for (const seller of this.#work.sellers) this.#sell(seller)
+    for (const seller of this.#work.sellers) {
+      this.#sell(seller, seller.name)
+      if (this.#fleets.has(seller.name)) this.#sell(seller, twin(seller.name))
+    }
     if (this.#work.escrow) {
       this.#add('safe', async (node) => {
         const { user } = await openPayments({ ...node, name: 'safe', fee: '0.001', challengeMs: 20_000, evaluate: evaluateHere, deposit: 1_000_000n, faucet: true, standard: STANDARD })
         return user
       })
     }
-    for (const name of this.#work.users) {
+    for (const name of this.#work.users.flatMap((user) => (this.#fleets.has(user) ? [user, twin(user)] : [user]))) {
       this.#users.set(name, this.#add(name, async (node, rooms) => openUser({ ...node, rooms, evaluate: evaluateHere, deposit: this.#work.deposit, faucet: true, standard: STANDARD }), () => {
-        for (const errand of this.#work.errands) if (errand.user === name && this.#begun > 0 && errand.at <= this.world.clock.now() - this.#begun) this.#ask(errand)
+        for (const errand of this.#work.errands) if (errand.user === homeOf(name) && this.#begun > 0 && errand.at <= this.world.clock.now() - this.#begun) this.#ask(errand)
       }))
     }
   }
@@ -167,10 +184,10 @@ class Network {
   #add<Running extends { readonly node: Node }>(name: string, open: (node: Omit<NodeOptions, 'rooms'>, rooms: Room[]) => Promise<Running>, up?: () => void): Process<Running> {
     const { mutation } = this.#options
     const process: Process<Running> = this.world.add<Running>({
-      name, participant: keysOf(name).participant,
+      name, participant: keysOf(homeOf(name)).participant, ...(name === homeOf(name) ? {} : { beside: homeOf(name) }),
       boot: (ports, life) => open({
-        ports: mutation?.ports?.(ports, name) ?? ports, keys: keysFor(name, life.node),
-        limits: this.#work.limits, partitions: this.#options.partitions ?? 1,
+        ports: mutation?.ports?.(ports, name) ?? ports, keys: keysFor(homeOf(name), name, life.node),
+        limits: this.#work.limits, ...(this.#fleets.has(homeOf(name)) ? { fleet: true, partitions: this.#options.partitions ?? FLEET_PARTITIONS[Math.floor(this.#options.seed / FLEET_EVERY) % 2]! } : { partitions: this.#options.partitions ?? 1 }),
         onOpen: (host) => this.#books.watch(name, host, life),
         onLost: (error) => this.world.lost(life, error),
       }, [mutation?.room?.(name) ?? []].flat()),
@@ -180,13 +197,13 @@ class Network {
     return process
   }
 
-  #sell(seller: Seller): void {
-    this.#add(seller.name, async (options, rooms) => {
+  #sell(seller: Seller, name: string): void {
+    this.#add(name, async (options, rooms) => {
       const selling = sold(seller, this.#options.seed, options.ports.clock)
       await readyToSell(selling)
       const node = await openNode({ ...options, rooms: [...providerRooms(selling, evaluateHere), ...rooms] })
       const heard = this.#books.overhear(node)
-      const shop = await prepareShop(this.#options.mutation?.node?.(heard, seller.name) ?? heard, selling)
+      const shop = await prepareShop(this.#options.mutation?.node?.(heard, name) ?? heard, selling)
       await node.start()
       await shop.open()
       return { node }
@@ -195,7 +212,7 @@ class Network {
 
   /** Asks for an errand; a user that does not hear whether it is begun asks again when it is up again. */
   #ask({ user: name, key, document, inputs, heard }: Errand): void {
-    const user = this.#users.get(name)!.running
+    const user = this.#nodes(name)[0]
     if (!user) return
     startRun(user, { key, document, inputs, ...(heard ? { onPiece: () => undefined } : {}) }).catch((thrown) => {
       const error = asError(thrown)
@@ -205,7 +222,12 @@ class Network {
   }
 
   #cancel({ user, key }: Errand): void {
-    this.#users.get(user)!.running?.node.host.send(`run/${keyedRun(key)}`, { type: 'cancel' }).catch(() => undefined)
+    this.#nodes(user)[0]?.node.host.send(`run/${keyedRun(key)}`, { type: 'cancel' }).catch(() => undefined)
+  }
+
+  /** The nodes of a user that are up. */
+  #nodes(user: string): User[] {
+    return [user, twin(user)].flatMap((name) => this.#users.get(name)?.running ?? [])
   }
 
   #up(): boolean {
@@ -230,12 +252,16 @@ class Network {
 
   #done(): boolean {
     return this.#work.errands.every(({ user, key }) => {
-      const host = this.#users.get(user)!.running?.node.host
+      const run = `run/${keyedRun(key)}`
+      const holder = (id: string): Host | undefined => this.#nodes(user).find(({ node: { host } }) => host.holds(id))?.node.host
+      const [host, purser] = [holder(run), holder('wallet')]
       // What a run tells its wallet at its end may be on its way.
-      return host !== undefined && this.#hasEnded(host, `run/${keyedRun(key)}`) && host.context<WalletContext>('wallet')?.holds[`run/${keyedRun(key)}`] === undefined
+      return host !== undefined && purser !== undefined && this.#hasEnded(host, run) && purser.context<WalletContext>('wallet')?.holds[run] === undefined
     })
   }
 
 }
+
+const homeOf = (name: string): string => name.split(' ')[0]!
 
 const STANDARD = new Map([SHOUT, TELL].map((capability) => [capability.id, capability]))

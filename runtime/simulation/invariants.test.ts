@@ -76,9 +76,9 @@ describe('what else must hold', () => {
 
   it('one owner writes at a time, without gaps (I6)', () => {
     const owners = new Owners()
-    expect([owners.appended('p', 1, 1), owners.appended('p', 2, 2), owners.appended('q', 1, 1)]).toEqual([undefined, undefined, undefined])
-    expect(owners.appended('p', 1, 3)).toMatchObject({ invariant: 'I6' })
-    expect(owners.appended('q', 1, 3)).toMatchObject({ invariant: 'I6' })
+    expect([owners.appended('p', 'life 1', 1), owners.appended('p', 'life 2', 2), owners.appended('q', 'life 1', 1)]).toEqual([undefined, undefined, undefined])
+    expect(owners.appended('p', 'life 1', 3)).toMatchObject({ invariant: 'I6' })
+    expect(owners.appended('q', 'life 1', 3)).toMatchObject({ invariant: 'I6' })
   })
 
   it('an envelope is opened once (I8)', () => {

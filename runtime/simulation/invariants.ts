@@ -65,26 +65,32 @@ export class Writes {
   }
 }
 
-/** I6: once a process has written to a partition, none that wrote there before it writes there again. */
+/** I6: once an owner has written to a partition, none that wrote there before it writes there again. */
 export class Owners {
-  /** Lives by partition, in the order of their first records. */
-  readonly #lives = new Map<string, number[]>()
+  /** Owners by partition, in the order of their first records. */
+  readonly #lives = new Map<string, string[]>()
   readonly #next = new Map<string, number>()
 
-  /** A record has been stored, by the life `life` of a participant's process. */
-  appended(partition: string, life: number, sequence: number): Finding {
+  /** A record has been stored, by one life of a process; where a process may own a partition again, one epoch of it. */
+  appended(partition: string, life: string, sequence: number): Finding {
     const lives = this.#lives.get(partition) ?? []
     const next = this.#next.get(partition) ?? sequence
     this.#next.set(partition, sequence + 1)
     if (!lives.includes(life)) this.#lives.set(partition, [...lives, life])
-    else if (lives.at(-1) !== life) return broken('I6', `life ${life} has written record ${sequence} of ${partition}, which life ${lives.at(-1)} owns`)
+    else if (lives.at(-1) !== life) return broken('I6', `${life} has written record ${sequence} of ${partition}, which ${lives.at(-1)} owns`)
     return sequence === next ? undefined : broken('I6', `record ${sequence} of ${partition} was written where ${next} is next`)
   }
 
   /** Whether none wrote later for the first time than `life`, in any log whose name begins so. */
-  owns(partitions: string, life: number): boolean {
+  owns(partitions: string, life: string): boolean {
     for (const [partition, lives] of this.#lives) if (partition.startsWith(partitions) && lives.at(-1) !== life) return false
     return true
+  }
+
+  /** Whether the last owner of a log, if it has had one, is `life` in whichever epoch. */
+  owned(partition: string, life: string): boolean {
+    const last = this.#lives.get(partition)?.at(-1)
+    return last === undefined || last.startsWith(life)
   }
 
   /** The logs whose names begin so have lost their tails. */
@@ -132,9 +138,10 @@ export class Folds {
     this.#seen.set(actor.id, actor)
   }
 
-  /** Compares every actor of a host that was just opened with what was seen of it; those that may leave memory only when they are `all` there. */
-  opened(actors: Pick<ReadActors, 'peek'>, all = false): Finding {
+  /** Compares every actor of a host that was just opened with what was seen of it; those that may leave memory only when they are `all` there, and of a node that holds a part only `those` of it. */
+  opened(actors: Pick<ReadActors, 'peek'>, all = false, those: (id: string) => boolean = () => true): Finding {
     for (const [id, before] of this.#seen) {
+      if (!those(id)) continue
       const { number } = before
       const actor = actors.peek(id)
       if (!actor && before.kind.passivates && !all) continue

@@ -17,6 +17,7 @@ import type { FaultPlan } from './plan.ts'
 
 /** Signs of life: so many, and so little depends on one, that no fault strikes them but a cut. */
 export const BEATS = 'aigen.v1.alive.'
+const beats = (subject: string): boolean => subject.startsWith(BEATS) || /^fleet\.[^.]+\.alive$/.test(subject)
 /** How long an answer that never comes is waited for, in ms. */
 const UNHEARD_MS = 250
 
@@ -49,7 +50,7 @@ export function lifeBus(bus: Bus, around: Surroundings): Bus {
     get maxPayload() { return bus.maxPayload },
     publish: (subject, data, options) => { if (life.running) bus.publish(subject, data, options) },
     subscribe: (subject, handler, options) => life.hold(bus.subscribe(subject, async (message) => {
-      if (message.subject.startsWith(BEATS)) return life.run(() => void handler(message))
+      if (beats(message.subject)) return life.run(() => void handler(message))
       await around.at('receive')
       const answer = await handler(message)
       if (!answer) return

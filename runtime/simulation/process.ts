@@ -15,6 +15,8 @@ import type { Life } from './life.ts'
 
 export interface LifePorts {
   readonly bus: Bus
+  /** On the participant's own account: those who are `beside` each other meet there. */
+  readonly own: Bus
   readonly journal: Journal
   readonly blobs: OwnBlobs
   readonly transfer: Blobs
@@ -25,8 +27,9 @@ export interface LifePorts {
 
 export interface ProcessOptions<Running> {
   readonly name: string
-  /** Id of its participant; each process here has one of its own. */
   readonly participant: string
+  /** Another process of the same participant, whose disk it shares. */
+  readonly beside?: string
   /** Starts it; `life.node` is another number after each take-over. */
   boot(ports: LifePorts, life: Life): Promise<Running>
   /** Called when it is up, each time. */
@@ -45,7 +48,7 @@ export interface Process<Running> {
 
 /** Told of what happens, to check it. */
 export interface Observer {
-  appended?(process: string, life: Life, partition: string, sequence: number): void
+  appended?(process: string, life: Life, partition: string, sequence: number, data: Uint8Array): void
   mined?(process: string, bytes: Hex): void
   answered?(process: string, request: BusMessage, answer: Uint8Array): void
   /** Bytes were changed on their way. */

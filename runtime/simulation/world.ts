@@ -4,7 +4,7 @@
  * so in which order it comes; between two events everything that can run without time has run, so that
  * the same seed always gives the same run. Knows no agent: what a process does is passed in.
  */
-import { memoryNetwork, type Hop } from '../memory/bus.ts'
+import { memoryNetwork, type Hop, type MemoryNetwork } from '../memory/bus.ts'
 import type { MemoryShelves } from '../memory/blobs.ts'
 import { virtualClock } from '../memory/clock.ts'
 import type { MemoryDisk } from '../memory/journal.ts'
@@ -34,7 +34,7 @@ interface Slot {
   /** The log of each record, as they were stored. */
   readonly stored: string[]
   readonly shelves: MemoryShelves
-  readonly lives: Map<Life, { readonly clock: LifeClock; readonly bus: Bus }>
+  readonly lives: Map<Life, { readonly clock: LifeClock; readonly bus: Bus; readonly own: Bus }>
   running: unknown
   life: Life | undefined
   started: number
@@ -59,6 +59,8 @@ export class World {
   readonly #stranger = this.#network.bus()
   readonly #slots = new Map<string, Slot>()
   readonly #names = new Map<string, string>()
+  /** The own account of each participant. */
+  readonly #accounts = new Map<string, MemoryNetwork>()
   readonly #transfers: MemoryShelves = new Map()
 
   constructor(options: WorldOptions) {
@@ -71,9 +73,11 @@ export class World {
 
   /** A process of the network, not started yet. */
   add<Running>(options: ProcessOptions<Running>): Process<Running> {
-    const slot: Slot = { options: options as ProcessOptions<unknown>, disk: new Map(), archive: new Map(), stored: [], shelves: new Map(), lives: new Map(), running: undefined, life: undefined, started: 0, node: 0 }
+    const shared: Pick<Slot, 'disk' | 'archive' | 'stored' | 'shelves'> = options.beside === undefined ? { disk: new Map(), archive: new Map(), stored: [], shelves: new Map() } : this.#slots.get(options.beside)!
+    const { disk, archive, stored, shelves } = shared
+    const slot: Slot = { options: options as ProcessOptions<unknown>, disk, archive, stored, shelves, lives: new Map(), running: undefined, life: undefined, started: 0, node: 0 }
     this.#slots.set(options.name, slot)
-    this.#names.set(options.participant, options.name)
+    if (options.beside === undefined) this.#names.set(options.participant, options.name)
     return { name: options.name, disk: slot.disk, archive: slot.archive, get running() { return slot.running as Running | undefined }, get life() { return slot.life } }
   }
 
@@ -140,13 +144,16 @@ export class World {
     const life = new Life(name, ++slot.started, slot.node)
     const clock = new LifeClock(this.clock, life)
     const bus = this.#network.bus(participant)
-    slot.lives.set(life, { clock, bus })
+    const account = this.#accounts.get(participant) ?? memoryNetwork({ clock: this.clock, deliver: (_hop, deliver) => this.#later(this.#draw(2), deliver) })
+    this.#accounts.set(participant, account)
+    const own = account.bus()
+    slot.lives.set(life, { clock, bus, own })
     slot.life = life
     slot.running = undefined
     this.trace.note(() => `start ${name} ${life.number}`)
     const around = this.#surroundings(slot, life)
     const ports: LifePorts = {
-      bus: lifeBus(bus, around), journal: lifeJournal(slot.disk, around), rail: lifeRail(this.rail, around), clock,
+      bus: lifeBus(bus, around), own: lifeBus(own, around), journal: lifeJournal(slot.disk, around), rail: lifeRail(this.rail, around), clock,
       blobs: lifeBlobs(slot.shelves, 'own', life), transfer: lifeBlobs(this.#transfers, participant, life),
       random: seededRandom(`${this.#seed} ${name} ${life.number}`),
     }
@@ -186,7 +193,7 @@ export class World {
         slot.archive.set(partition, records)
         slot.stored.push(partition)
         this.trace.note(() => `append ${name} ${life.number} ${partition} ${sequence} ${data.length} ${mark(data)}`)
-        this.#observer.appended?.(name, life, partition, sequence)
+        this.#observer.appended?.(name, life, partition, sequence, data)
       },
       mined: (bytes) => {
         this.trace.note(() => `mined ${name} ${mark(Buffer.from(bytes))}`)
@@ -217,6 +224,7 @@ export class World {
     slot.lives.delete(life)
     // Not awaited: what the dead process was doing never ends.
     void was?.bus.close()
+    void was?.own.close()
     if (slot.life === life) slot.running = undefined
     this.#observer.died?.(slot.options.name, fault)
   }
