@@ -149,6 +149,7 @@ describe('hostile documents are refused in under a second', () => {
     ['10 MB', ' '.repeat(10_000_000), /characters/],
     ['depth bomb', deep, /nested deeper/],
     ['250,000 steps', many, /250000 steps/],
+    ['a million values', `{"a":[${'1,'.repeat(1_000_000)}1]}`, /more than 262144 values/],
     ['__proto__', '{"name":"a","version":"1.0.0","steps":{"a":{"uses":"a@1","with":{"__proto__":{"x":1}}}},"output":1}', /__proto__/],
     ['twice the same key', '{"name":"a","name":"b","version":"1.0.0","steps":{"a":{"uses":"a@1"}},"output":1}', /stands twice/],
     ['not JSON', '{"name": "a",}', /not JSON/],

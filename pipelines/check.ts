@@ -125,9 +125,12 @@ function checkSchemas(pipeline: Pipeline, findings: Findings): void {
   }
 }
 
+/** Steps of a cycle that its error names. */
+const CYCLE_SHOWN = 12
+
 function checkOrder(graph: Graph, findings: Findings): void {
   for (const cycle of graph.cycles) {
-    findings.error(['steps', cycle[0]!], `these steps wait for each other: ${cycle.join(' → ')}`, 'Remove one of the references.')
+    findings.error(['steps', cycle[0]!], `these steps wait for each other: ${(cycle.length > CYCLE_SHOWN ? [...cycle.slice(0, CYCLE_SHOWN - 2), '…', cycle.at(-1)] : cycle).join(' → ')}`, 'Remove one of the references.')
   }
   if (graph.cycles.length > 0) return
   for (const id of graph.unused) findings.warn(['steps', id], 'nothing uses this step: it is paid for all the same')

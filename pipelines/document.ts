@@ -12,7 +12,7 @@ import { positionOf, positionsOf, splitPath, type Position, type Positions } fro
 import { readYaml } from './yaml.ts'
 
 /** Bounds of a document. */
-export const DOCUMENT_MAX = { characters: 4_194_304, depth: 64, steps: 10_000 } as const
+export const DOCUMENT_MAX = { characters: 4_194_304, depth: 64, steps: 10_000, values: 262_144 } as const
 
 /** An issue with its place in the text, where there is a text. */
 export interface PlacedIssue extends Issue {
@@ -39,10 +39,8 @@ export function parseDocument(source: string | object): Document {
     return refused({ path: '', message: `the document has ${source.length} characters, ${DOCUMENT_MAX.characters} are allowed` })
   }
   if (!/^\s*(?:[{[]|$)/.test(source)) return fromYaml(source)
-  const deep = tooDeep(source)
-  if (deep !== undefined) {
-    return refused(withPosition({ path: '', message: `nested deeper than ${DOCUMENT_MAX.depth} levels` }, positionOf(source, deep)))
-  }
+  const beyond = boundOf(source)
+  if (beyond) return refused(withPosition({ path: '', message: beyond.message }, positionOf(source, beyond.at)))
   let value: unknown
   try {
     value = JSON.parse(source)
@@ -129,16 +127,18 @@ function withPosition(issue: Issue, { line, column }: Position): PlacedIssue {
   return { ...issue, line, column }
 }
 
-/** Offset of the bracket that is one too deep, found before the parser builds anything. */
-function tooDeep(text: string): number | undefined {
+/** The bracket that is one too deep, or the value that is one too many, found before the parser builds anything. */
+function boundOf(text: string): { readonly message: string; readonly at: number } | undefined {
   let depth = 0
+  let values = 1
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at)
     if (code === 34) {
       for (at++; at < text.length && text.charCodeAt(at) !== 34; at++) if (text.charCodeAt(at) === 92) at++
     } else if (code === 123 || code === 91) {
-      if (++depth > DOCUMENT_MAX.depth) return at
+      if (++depth > DOCUMENT_MAX.depth) return { message: `nested deeper than ${DOCUMENT_MAX.depth} levels`, at }
     } else if (code === 125 || code === 93) depth--
+    else if (code === 44 && ++values > DOCUMENT_MAX.values) return { message: `more than ${DOCUMENT_MAX.values} values`, at }
   }
   return undefined
 }

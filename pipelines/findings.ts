@@ -9,6 +9,8 @@ import type { Document, PlacedIssue } from './document.ts'
 /** Most errors, and most warnings, of one report. */
 export const FINDINGS_MAX = 200
 
+const TEXT_MAX = 600
+
 export type Path = readonly (string | number)[]
 
 export class Findings {
@@ -40,9 +42,12 @@ export class Findings {
   }
 
   #issue(path: Path, message: string, hint: string | undefined, letter: number | undefined): PlacedIssue {
-    return this.#place({ path: pathText([...this.#inside, ...path]), message, ...(hint === undefined ? {} : { hint }) }, letter)
+    return this.#place({ path: pathText([...this.#inside, ...path]), message: clipped(message), ...(hint === undefined ? {} : { hint: clipped(hint) }) }, letter)
   }
 }
+
+/** What a stranger named in a message can be as long as the document. */
+const clipped = (text: string): string => (text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX)}…` : text)
 
 /** A path as people read it. @example pathText(['steps', 'rows', 'needs', 0]) // 'steps.rows.needs[0]' */
 export function pathText(path: Path): string {

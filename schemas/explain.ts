@@ -12,6 +12,8 @@ import { nearest } from './nearest.ts'
 /** Most issues reported for one value; the rest is not computed into words. */
 export const ISSUES_MAX = 100
 
+/** Letters of a key that a path shows. */
+const KEY_SHOWN = 200
 const PLAIN_KEY = /^[A-Za-z_$][A-Za-z0-9_$-]*$/
 
 /** The issues of a failed validation, at most `ISSUES_MAX`, without those that only repeat another. */
@@ -32,7 +34,7 @@ export function explain(errors: readonly ErrorObject[], root: unknown): Issue[] 
 /** `parent` with a key or an index behind it, as paths are written for people. */
 export function joinPath(parent: string, key: string | number): string {
   if (typeof key === 'number') return `${parent}[${key}]`
-  if (!PLAIN_KEY.test(key)) return `${parent}[${JSON.stringify(clip(key))}]`
+  if (key.length > KEY_SHOWN || !PLAIN_KEY.test(key)) return `${parent}[${JSON.stringify(clip(key, KEY_SHOWN))}]`
   return parent === '' ? key : `${parent}.${key}`
 }
 
