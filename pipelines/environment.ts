@@ -3,8 +3,8 @@
  * expression may use (D8). Used by `expression.ts` only.
  *
  * Functions are an allow-list: what is not in `functions.ts` does not compile, so a library upgrade
- * cannot add one behind our back. Nothing here
- * reads a clock, a time zone or a random number: both sides of an agreement must see one verdict.
+ * cannot add one behind our back. Nothing here reads a clock, a time zone or a random number: both
+ * sides of an agreement must see one verdict.
  */
 import { Environment } from '@marcbachmann/cel-js'
 import { formatMoney, parseMoney } from '../schemas/money.ts'
