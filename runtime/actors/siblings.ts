@@ -17,7 +17,7 @@ import type { Send } from './record.ts'
 /** How long one call to another node may take, in ms. */
 const CALL_MS = 5_000
 /** How long a holder is waited for while a partition changes hands, in ms. */
-const HANDS_MS = 15_000
+const HANDS_MS = 30_000
 const PAUSE_MS = 50
 
 type Ask =
