@@ -46,7 +46,7 @@ const count: any = assign(({ context, event }: any) => {
     ended: context.ended + 1, spent: add(context.spent, event.charged), attempts: context.attempts + (event.attempts ?? 0),
     failed: context.failed + (event.state === 'failed' ? 1 : 0),
     // Of a long forEach only counters are kept.
-    ...(isMany(context) || context.plan.nested ? { over: { ...context.over, [place]: event.state } } : {}),
+    ...(isMany(context) ? { over: { ...context.over, [place]: event.state } } : {}),
     ...(event.done && context.plan.compensate && event.member === undefined ? { done: [...context.done, place] } : {}),
   }
 })

@@ -2,7 +2,8 @@
  * What a run's actors say about its steps, as rows for people and programs: read from the host after
  * each durable event. Used by the live table, the plain lines, the --json events and the gateway.
  */
-import { parseItemId } from '../../pipelines/plan.ts'
+import type { GateContext } from '../../pipelines/gate.machine.ts'
+import { parseItemId, type StepPlan } from '../../pipelines/plan.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
 import type { FanContext } from '../../pipelines/fan.ts'
 import { actorOf, negotiationId, workOf, type StepContext } from '../../pipelines/step.ts'
@@ -160,9 +161,10 @@ function rowOf(run: RunContext, step: string, actor: LiveActor | undefined, hire
   const why = head.error && head.state === 'failed' ? { why: head.error.message } : {}
   const value = actor.snapshot.value
   if (!('choice' in head)) {
+    const asks = value === 'waiting' ? asked(head.plan, (head as Partial<GateContext>).message) : undefined
     const { spent = '0', list = [], items = 0, ended: over = 0 } = head as Partial<FanContext>
     return {
-      ...base, state: wordOf(typeof value === 'string' ? value : 'contesting', head, ''), ...(spent === '0' ? {} : { charged: money(spent) }), ...why,
+      ...base, state: wordOf(typeof value === 'string' ? value : 'contesting', head, ''), ...(spent === '0' ? {} : { charged: money(spent) }), ...(asks === undefined ? why : { why: asks }),
       ...(list.length > 0 ? { items: { ended: over, of: items } } : {}), ...took,
     }
   }
@@ -182,6 +184,12 @@ function rowOf(run: RunContext, step: string, actor: LiveActor | undefined, hire
     ...(failed.length > 0 ? { failedAttempts: failed.length, why: `${failed.at(-1)!.providerName}: ${failed.at(-1)!.reason ?? failed.at(-1)!.state}` } : {}),
     ...why, ...took,
   }
+}
+
+/** Whom or what a step waits for, for people. */
+function asked({ wait, approve }: StepPlan, message: string | null | undefined): string | undefined {
+  if (approve) return `waits for ${approve.by} to approve${message ? `: ${message}` : ''}`
+  return wait?.signal === undefined ? undefined : `waits for the signal ${wait.signal}`
 }
 
 const WORKING = ['invoking', 'fanning', 'contesting', 'waiting', 'running']
