@@ -40,6 +40,7 @@ describe('wrong usage is exit 2', () => {
     [['receipts', 'verify', 'nowhere.json'], 'There is no file nowhere.json'],
     [['runs', 'ls', '--as', '../other'], 'letters, digits, _ and - only'],
     [['runs', 'pause'], 'missing required argument \'run\''],
+    [['runs', 'fork'], 'missing required argument \'run\''],
     [['runs', 'pase', 'run_x'], 'Did you mean pause?'],
     [['runs', 'signal', 'run_x', 'note', '{by: ann}'], '{by: ann} is not JSON'],
     [['doctor', '--as', 'you'], '--as goes with --dry-run'],

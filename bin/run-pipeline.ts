@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { finishRun, listRuns, startRun, type Finished } from '../agents/user/run.ts'
+import { finishRun, listRuns, startRun, type Finished, type StartOptions } from '../agents/user/run.ts'
 import type { User } from '../agents/user/user.ts'
 import { check } from '../pipelines/check.ts'
 import { readInputs, type InputFile } from '../pipelines/input.ts'
@@ -36,6 +36,8 @@ export interface RunOptions {
   readonly budget?: bigint | undefined
   /** Folder for the answer's files; default `answers/<run>` in the data folder. */
   readonly out?: string | undefined
+  /** What starts it, where it is no new run of the document. */
+  readonly start?: (given: Omit<StartOptions, 'document'>) => Promise<string>
 }
 
 /** Starts the run and follows it to its end; true when it gave its answer. Errors: those of `startRun`. */
@@ -46,7 +48,8 @@ export async function runPipeline(session: UserSession, options: RunOptions, out
   try {
     const given = await readGiven(text, options, session)
     const trace = span.trace['traceparent']
-    const run = await startRun(user, { document: text, ...given, ...(options.budget === undefined ? {} : { budget: options.budget }), ...(trace === undefined ? {} : { trace }) })
+    const begin = { ...given, ...(options.budget === undefined ? {} : { budget: options.budget }), ...(trace === undefined ? {} : { trace }) }
+    const run = await (options.start ? options.start(begin) : startRun(user, { document: text, ...begin }))
     span.set({ 'aigen.run': run })
     const finished = await followToEnd(session, run, output, stop, options.out)
     if (finished.error) span.fail(new AigenError('run.failed', finished.error.message))
@@ -129,7 +132,7 @@ function isLost(lost: AbortSignal): Promise<never> {
 }
 
 /** Values and blobs of the inputs. An unreadable document is refused by `startRun`, with all of its errors. */
-async function readGiven(text: string, { inputs: words, cwd }: RunOptions, { user }: UserSession): Promise<{ inputs: Record<string, unknown>; blobs: { bytes: Uint8Array; mediaType: string }[] }> {
+export async function readGiven(text: string, { inputs: words, cwd }: Pick<RunOptions, 'inputs' | 'cwd'>, { user }: Pick<UserSession, 'user'>): Promise<{ inputs: Record<string, unknown>; blobs: { bytes: Uint8Array; mediaType: string }[] }> {
   const { pipeline } = check(text, { capabilities: user.capabilities() })
   if (!pipeline) return { inputs: {}, blobs: [] }
   const { values, files } = readInputs(pipeline, words)

@@ -100,7 +100,7 @@ export async function billOf(id: string, { host, verifier, asset, decimals }: Bi
       continue
     }
     const { uses } = workOf(context)
-    const { delivery, agreement, offer, voucher, attempts } = context
+    const { delivery, agreement, offer, voucher, attempts, reused } = context
     const receipt = receiptOf(context, find)
     const late = new Map<number, InquiryContext>()
     for await (const { attempt, inquiry } of inquiriesOf(host, context)) late.set(attempt, inquiry)
@@ -126,6 +126,7 @@ export async function billOf(id: string, { host, verifier, asset, decimals }: Bi
       ...(delivery && voucher
         ? { units: delivery.body.units, inputHash: delivery.body.inputHash, outputHash: delivery.body.outputHash, latencyMs: context.latencyMs }
         : {}),
+      ...(reused ? { provider: reused.provider, providerName: reused.providerName, inputHash: reused.inputHash, outputHash: reused.outputHash, reused: { run: reused.run, receipt: reused.receipt, paid: money(reused.paid) } } : {}),
       ...(receipt ? { receipt: receipt.id } : {}),
       ...(escrow ? { escrow } : {}),
       ...(attempts.length > 1 || late.size + disputed.size > 0 ? { attempts: await Promise.all(attempts.map(async (one, index) => billAttempt(one, late.get(index), disputed.get(index), find, decimals, await escrowOf(index)))) } : {}),

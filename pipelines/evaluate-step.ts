@@ -4,7 +4,7 @@
  * same result; that result is journaled, time-outs of an expression included.
  */
 import { hashOf } from '../schemas/canonical.ts'
-import type { Capability, Pipeline } from '../schemas/documents.gen.ts'
+import type { Capability, Hash, Pipeline } from '../schemas/documents.gen.ts'
 import { AigenError } from '../schemas/error.ts'
 import { formatMoney } from '../schemas/money.ts'
 import { compileFixed } from '../schemas/fixed.ts'
@@ -17,10 +17,11 @@ import type { FanContext } from './fan.ts'
 import { checkInputs } from './input.ts'
 import type { Json } from './json-value.ts'
 import { hiredFor, metaOf, outputOf, type Loads } from './outcome.ts'
-import type { NestedPlan, Reads, StepPlan } from './plan.ts'
+import type { NestedPlan, Reads, StepPlan, Work } from './plan.ts'
 import { accepts, agrees, prepare, type Evaluate, type Turn } from './prepare.ts'
+import { topStep, type FindKnown, type Known } from './reused.ts'
 import type { RunContext } from './run.machine.ts'
-import { actorOf, stepId, type StepContext, type StepInput } from './step.ts'
+import { actorOf, stepId, workOf, type StepContext, type StepInput } from './step.ts'
 
 /** Bytes of an input or an answer that a record can hold; larger values belong in blobs. */
 const VALUE_BYTES_MAX = 256 * 1024
@@ -30,6 +31,8 @@ export interface EvaluateOptions {
   readonly evaluate: Evaluate
   /** The contract of a capability, as the directory or the standard list has it. */
   readonly capability: (id: string) => Capability | undefined
+  /** What a fork takes over from the run that it is one of. */
+  readonly known: FindKnown
 }
 
 /** What the expressions read, and nothing else: their steps have ended and may be out of memory. */
@@ -48,7 +51,7 @@ async function contextFor(host: Loads, run: RunContext, reads: Reads): Promise<C
 }
 
 /** The effects `step.prepare`, `quorum.compare` and `run.output`. */
-export function evaluateEffects({ host, evaluate, capability }: EvaluateOptions): Record<string, EffectKind> {
+export function evaluateEffects({ host, evaluate, capability, known }: EvaluateOptions): Record<string, EffectKind> {
   /** The run goes on while something of it is evaluated. */
   const runOf = (id: string): RunContext => {
     const run = host().context<RunContext>(`run/${id}`)
@@ -81,13 +84,21 @@ export function evaluateEffects({ host, evaluate, capability }: EvaluateOptions)
           const path = `steps.${step}.${fallback ? 'fallback.' : prepared.choice === undefined ? '' : `switch[${prepared.choice}].`}with`
           if (plan.nested) return { type: 'step.prepare.done', input: nestedInput(plan.nested, prepared.input, path) }
           const others = await Promise.all((plan.differ ?? []).map((other) => hiredFor(host(), id, run.plan.steps[other]!)))
-          return { type: 'step.prepare.done', ...await checkedInput(prepared.uses, prepared.input, path), ...which, ...(plan.differ ? { apart: [...new Set(others.flat())] } : {}) }
+          const checked = await checkedInput(prepared.uses, prepared.input, path)
+          const work = workOf({ plan, choice: prepared.choice ?? null, fallback })
+          const found = of === undefined && run.plan.steps[step] ? await knownFor(id, step, plan, work, checked.inputHash) : undefined
+          return { type: 'step.prepare.done', ...checked, ...which, ...(plan.differ ? { apart: [...new Set(others.flat())] } : {}), ...(found ? { known: found } : {}) }
         }
       }
     },
   }
+  /** Of a fork: what the run before it has for the step. */
+  const knownFor = async (id: string, step: string, plan: StepPlan, work: Work, inputHash: Hash): Promise<Known | undefined> => {
+    const { reuse } = runOf(id.split('/', 1)[0]!)
+    return reuse && !reuse.except.includes(topStep(id, step)) ? known(reuse, plan, work, inputHash) : undefined
+  }
   /** The input of a call, judged by the capability's contract. */
-  const checkedInput = async (uses: string, input: Json, path: string): Promise<object> => {
+  const checkedInput = async (uses: string, input: Json, path: string): Promise<{ readonly input: Json; readonly inputHash: Hash; readonly units: number; readonly inputBytes: number }> => {
     const contract = capability(uses)
     if (!contract) throw new AigenError('market.no-provider', `nobody offers ${uses}`)
     const issues = compileFixed(contract.input).issues(input)

@@ -50,8 +50,8 @@ export async function hiredFor(host: Loads, run: string, plan: StepPlan, index: 
   const context = await host.look<Done>(id)
   if (!context) return []
   if (id.startsWith('step/')) {
-    const { attempts, agreement } = context as StepContext
-    return [...new Set([...attempts.map(({ provider }) => provider), ...(agreement ? [agreement.terms.provider] : [])])]
+    const { attempts, agreement, reused } = context as StepContext
+    return [...new Set([...attempts.map(({ provider }) => provider), ...(agreement ? [agreement.terms.provider] : []), ...(reused ? [reused.provider] : [])])]
   }
   if (!id.startsWith('fan/')) return []
   const fan = context as FanContext
@@ -70,8 +70,8 @@ export async function metaOf(host: Loads, run: string, plan: StepPlan): Promise<
   const spent = context && 'spent' in context ? context.spent : work?.voucher ? work.delivery!.body.amount : '0'
   return {
     state: state === 'running' ? 'cancelled' : state,
-    provider: work?.agreement?.terms.provider ?? null,
-    providerName: work?.offer?.name ?? null,
+    provider: work?.agreement?.terms.provider ?? work?.reused?.provider ?? null,
+    providerName: work?.offer?.name ?? work?.reused?.providerName ?? null,
     price: formatMoney(BigInt(spent)),
     attempts: context && 'attempts' in context ? (typeof context.attempts === 'number' ? context.attempts : context.attempts.length) : 0,
     error: context && state !== 'done' ? context.error?.code ?? null : null,

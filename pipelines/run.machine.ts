@@ -13,6 +13,7 @@ import { defineActor, effect } from '../runtime/actors/actor.ts'
 import { follow } from './follow.ts'
 import { advance, begin, type Frontier } from './frontier.ts'
 import type { RunPlan } from './plan.ts'
+import type { Reuse } from './reused.ts'
 import { awaited, signalled, takes, type RunSignal, type Told, type Waiter } from './signals.ts'
 import { actorOf, type StepEnded } from './step.ts'
 
@@ -37,6 +38,8 @@ export interface RunInput {
   readonly at: number
   /** Of a sub-pipeline: the actor that is told its answer. It spends what the run above holds. */
   readonly parent?: string
+  /** Of a fork: the run whose deliveries it takes over. */
+  readonly reuse?: Reuse
 }
 
 export interface RunContext extends RunInput {

@@ -33,7 +33,7 @@ const step: Samples = {
     .concat([{ run: 'r', parent: 'fan/r/s', plan: plan({ many: { providers: 2 } }), index: null, item: null, trace: null, member: 1 } as never, { run: 'r', parent: 'saga/r', plan: plan({ attempts: 1 }), index: null, item: null, trace: null, of: { step: 's', index: null } } as never]),
   tells: ({ attempts, state, staked, fallback: stands, pieces, listeners, torn }: StepContext) => [attempts.length, state, staked !== null, stands, pieces.length, listeners.length, torn],
   answers: {
-    'step.prepare': () => [{ type: 'step.prepare.done', skip: true }, { type: 'step.prepare.done', value: 7 }, { type: 'step.prepare.done', input: {}, inputHash: 'sha256-aa', units: 1, inputBytes: 2 }],
+    'step.prepare': () => [{ type: 'step.prepare.done', skip: true }, { type: 'step.prepare.done', value: 7 }, { type: 'step.prepare.done', input: {}, inputHash: 'sha256-aa', units: 1, inputBytes: 2 }, { type: 'step.prepare.done', input: {}, inputHash: 'sha256-aa', known: { output: {}, reused: { run: 'r_0', paid: '3' } } }],
     'call.invoke': ({ params }) => [
       { type: 'call.invoke.done', delivery, output: {}, latencyMs: 5, verdict: { ok: true } }, { type: 'call.invoke.done', delivery, output: {}, latencyMs: 5, verdict: { ok: false, error: { code: 'step.expect', message: 'No.' } } },
       { type: 'call.invoke.declined', error: { code: 'step.failed', message: 'No.' } }, { type: 'call.invoke.failed', params, error: TIMEOUT },

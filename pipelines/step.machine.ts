@@ -142,6 +142,11 @@ const machine = createMachine({
           { guard: ({ event }) => event.skip === true, target: 'ended', actions: assign({ state: 'skipped' }) },
           { guard: ({ event }) => event.value !== undefined, target: 'ended', actions: assign(({ event }) => ({ state: 'done', choice: event.choice ?? null, output: event.value, error: null })) },
           {
+            guard: ({ event }) => event.known !== undefined,
+            target: 'ended',
+            actions: assign(({ event }) => ({ state: 'done', choice: event.choice ?? null, input: event.input, inputHash: event.inputHash!, output: event.known!.output, reused: event.known!.reused, error: null })),
+          },
+          {
             target: 'ready',
             actions: assign(({ event }) => ({ choice: event.choice ?? null, input: event.input, inputHash: event.inputHash!, units: event.units!, inputBytes: event.inputBytes!, ...(event.apart ? { apart: event.apart } : {}) })),
           },

@@ -8,6 +8,7 @@ import type { Address, Agreement, Delivery, EscrowVoucher, Hash, Hex32, PlainVou
 import type { Agreed, Lane } from '../runtime/market/negotiation.machine.ts'
 import type { Offer } from '../runtime/market/strategy.ts'
 import type { StepPlan, Work } from './plan.ts'
+import type { Known, Reused } from './reused.ts'
 
 export interface StepInput {
   readonly run: string
@@ -79,13 +80,15 @@ export interface StepContext extends StepInput {
   readonly pieces: readonly unknown[]
   /** Whether two attempts at the work were heard to differ, or pieces were lost. */
   readonly torn: boolean
+  /** What an earlier run had paid for, where that was taken over: nobody was hired. */
+  readonly reused?: Reused
 }
 
 /** How a delivery fared against the signed clauses. */
 export type Verdict = { readonly ok: true } | { readonly ok: false; readonly error: ErrorBody }
 
 export type StepEvent = { at: number } & (
-  | { type: 'step.prepare.done'; skip?: true; choice?: number; value?: unknown; input?: unknown; inputHash?: Hash; units?: number; inputBytes?: number; apart?: readonly Address[] }
+  | { type: 'step.prepare.done'; skip?: true; choice?: number; value?: unknown; input?: unknown; inputHash?: Hash; units?: number; inputBytes?: number; known?: Known; apart?: readonly Address[] }
   | { type: 'step.prepare.failed'; error: ErrorBody }
   | Agreed
   | { type: 'refused'; error: ErrorBody }

@@ -299,6 +299,7 @@ export interface BillStep {
    * whether the step's fallback stood in
    */
   fallback?: boolean
+  reused?: BillReused
   /**
    * of a compensation: the step, or the item, that it undoes
    */
@@ -337,6 +338,14 @@ export interface BillStep {
    * @maxItems 64
    */
   attempts?: BillAttempt[]
+}
+/**
+ * what a fork took over from an earlier run instead of hiring anybody: that run, its receipt, and what it had paid
+ */
+export interface BillReused {
+  run: Id
+  receipt: Id
+  paid: Money
 }
 export interface BillAttempt {
   provider: Address

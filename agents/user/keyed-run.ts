@@ -43,6 +43,7 @@ export function userOf(parts: NodeParts, standard: ReadonlyMap<string, Capabilit
   return {
     node: { ...parts, host: parts.host(), start: closed, close: closed },
     listeners: new Map(),
+    evaluate: closed,
     capabilities: () => new Map([...standard, ...parts.directory.capabilities()]),
     close: closed,
   }

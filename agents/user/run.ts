@@ -12,6 +12,7 @@ import { parseDocument } from '../../pipelines/document.ts'
 import { checkInputs } from '../../pipelines/input.ts'
 import type { Piece } from '../../pipelines/listen.ts'
 import { hasStreams, planOf } from '../../pipelines/plan.ts'
+import type { Reuse } from '../../pipelines/reused.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
 import { blobRef, blobsIn } from '../../runtime/identity/parcel.ts'
 import { toText } from '../../runtime/identity/text-bytes.ts'
@@ -38,6 +39,8 @@ export interface StartOptions {
    * same key finds the first one. For callers that repeat after a crash. Default: each start is a run.
    */
   readonly key?: string
+  /** Of a fork: the run, which has ended, whose deliveries it takes over, and the steps that are done anew (`forkRun`). */
+  readonly reuse?: Reuse
 }
 
 export interface Finished {
@@ -86,6 +89,7 @@ export async function startRun(user: User, options: StartOptions): Promise<strin
   const { snapshot } = await node.host.start(`run/${run}`, {
     run, pipeline: plan.pipeline, document: pipeline, plan, inputs,
     budget: (budget ?? BigInt(plan.worst)).toString(), hold: plan.worst, ...(options.trace === undefined ? {} : { trace: options.trace }),
+    ...(options.reuse ? { reuse: options.reuse } : {}),
     ...(options.onPiece || hasStreams(plan) ? { flow: toText(node.random.bytes(32)) } : {}),
   })
   // Of two that used one key at once, one began it.

@@ -16,6 +16,7 @@ import { invokeEffects } from '../../pipelines/invoke.ts'
 import type { Evaluate } from '../../pipelines/prepare.ts'
 import type { Listeners } from '../../pipelines/listen.ts'
 import { nest } from '../../pipelines/nest.machine.ts'
+import { openReuse } from '../../pipelines/reuse.ts'
 import { run } from '../../pipelines/run.machine.ts'
 import { saga } from '../../pipelines/saga.machine.ts'
 import { settleEffects } from '../../pipelines/settle.ts'
@@ -57,6 +58,8 @@ export interface User {
   readonly node: Node
   /** Who hears the pieces of outputs in this process, by run; see `StartOptions.onPiece`. */
   readonly listeners: Listeners
+  /** Evaluates a template, in a killable thread where it has no bound. */
+  readonly evaluate: Evaluate
   /** Contracts by id: what live cards say, else the standard ones. */
   capabilities(): Map<string, Capability>
   close(): Promise<void>
@@ -66,6 +69,7 @@ function userRooms(options: UserOptions, listeners: Listeners): Room[] {
   const { evaluate, standard = new Map<string, Capability>() } = options
   const contractOf = (parts: NodeParts) => (provider: string, id: string): Capability | undefined =>
     parts.directory.entry(provider)?.card.body.offers.find((offer) => offer.capability.id === id)?.capability ?? standard.get(id)
+  const contract = (parts: NodeParts) => (id: string): Capability | undefined => parts.directory.capability(id) ?? standard.get(id)
   return [
     (parts) => ({ actors: [negotiation, experience, keyring], effects: hireEffects({
       ...parts, terms: parts.rail.terms, keep: (hashes) => keepKeys(parts.host(), hashes, parts.wire.credentials.verifier.authorisations),
@@ -74,7 +78,7 @@ function userRooms(options: UserOptions, listeners: Listeners): Room[] {
     (parts) => ({
       actors: [run, step, fan, gate, nest, saga, inquiry, dispute],
       effects: {
-        ...evaluateEffects({ host: parts.host, evaluate, capability: (id) => parts.directory.capability(id) ?? standard.get(id) }),
+        ...evaluateEffects({ host: parts.host, evaluate, capability: contract(parts), known: openReuse({ host: parts.host, evaluate, capability: contract(parts) }) }),
         ...invokeEffects({ ...parts, evaluate, listeners, capability: contractOf(parts) }),
         ...complainEffects({ ...parts, capability: contractOf(parts) }),
         ...verdictEffects(parts),
@@ -95,6 +99,7 @@ export async function openUser(options: UserOptions): Promise<User> {
   const user: User = {
     node,
     listeners,
+    evaluate: options.evaluate,
     capabilities: () => new Map([...(options.standard ?? []), ...node.directory.capabilities()]),
     close: () => {
       stopSharing?.()
