@@ -127,3 +127,19 @@ describe('explain', () => {
     expect(await aigen('explain', join(folder, 'round.yaml'))).toMatchObject({ code: 1, err: expect.stringContaining('wait for each other') })
   })
 })
+
+describe('init', () => {
+  it('writes a pipeline that checks, and overwrites nothing', async () => {
+    const name = `desk-${process.pid}`
+    const before = process.cwd()
+    try {
+      process.chdir(folder)
+      expect(await aigen('init', name)).toMatchObject({ code: 0 })
+      expect(await aigen('check', join(name, 'pipeline.json'))).toMatchObject({ code: 0 })
+      expect(await aigen('init', name)).toMatchObject({ code: 2, err: expect.stringContaining('not empty') })
+      expect(await aigen('init', 'No Name')).toMatchObject({ code: 2 })
+    } finally {
+      process.chdir(before)
+    }
+  })
+})

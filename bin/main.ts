@@ -73,6 +73,8 @@ function program(streams: Streams, act: Act): Command {
   data(command(aigen, 'check', 'check a pipeline; starts nothing').argument('<pipeline>', 'file, or name from the library'))
     .option('--budget <amount>', 'check the worst case against this')
     .action(act<[string, any]>(async (pipeline, options, output) => (await import('./commands/check.ts')).check(pipeline, options, output)))
+  command(aigen, 'init', 'begin a pipeline in a folder of its own').argument('[name]', 'of the folder and the pipeline', 'my-pipeline')
+    .action(act<[string, any]>(async (name, _options, output) => (await import('./commands/init.ts')).init(name, output)))
   command(aigen, 'explain', 'draw a pipeline: Mermaid on stdout; starts nothing').argument('<pipeline>', 'file, or name from the library')
     .option('--svg <file>', 'draw it into this file instead')
     .action(act<[string, any]>(async (pipeline, options, output) => (await import('./commands/explain.ts')).explain(pipeline, options, output)))
