@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { Bill } from '../../schemas/documents.gen.ts'
 import { virtualClock } from '../../runtime/memory/clock.ts'
+import { dieAt, STRIDE } from '../die-at.fixture.ts'
 import { MemoryWorld, SHOUT, shouter } from '../memory-network.fixture.ts'
 import { forkRun, planFork, type ForkOptions } from './fork.ts'
 import { finishRun, startRun, type Finished } from './run.ts'
@@ -111,6 +112,28 @@ it('what has a compensation is done anew: a run that failed has undone it', asyn
   const { plan, bill } = await fork(run)
   expect([plan.reused, worked, reusedIn(bill)]).toEqual([[], ['x'], []])
 })
+
+it.each(['before', 'after'] as const)('killed %s any append of the fork, it takes over and pays the same on its return', async (when) => {
+  const run = await first(chain())
+  for (let nth = 1; ; nth += STRIDE) {
+    await world.drive(user.close())
+    const fault = dieAt(nth, when)
+    const doomed = await world.drive(world.user('alice', {}, fault.hooks))
+    const before = available(doomed.node.host.context<WalletContext>('wallet')!)
+    worked = []
+    const fork = async (by: User): Promise<string> => forkRun(by, run, { from: 'c', key: `fork ${nth}` })
+    fault.arm()
+    const whole = (async () => finishRun(doomed, await fork(doomed), 60_000))()
+    whole.catch(() => undefined)
+    const over = await world.drive(Promise.race([fault.died.then(() => 'died'), whole.then(() => 'done')]))
+    if (over === 'died') await doomed.kill()
+    user = over === 'died' ? await world.drive(world.user('alice')) : doomed
+    const { output, bill } = await finish(await world.drive(fork(user)))
+    expect([output, worked, reusedIn(bill)], `append ${nth}`).toEqual(['XBC', ['XBc'], ['a', 'side', 'b']])
+    expect(before - available(user.node.host.context<WalletContext>('wallet')!), `append ${nth}`).toBe(10_000n)
+    if (over === 'done') return expect(nth).toBeGreaterThan(5)
+  }
+}, 60_000)
 
 it('a run that has not ended is not forked, nor from a step that is not there', async () => {
   const open = await world.drive(startRun(user, { document: chain(), inputs: { text: 'x' } }))
