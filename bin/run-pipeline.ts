@@ -9,6 +9,7 @@ import type { User } from '../agents/user/user.ts'
 import { check } from '../pipelines/check.ts'
 import { readInputs, type InputFile } from '../pipelines/input.ts'
 import type { RunContext } from '../pipelines/run.machine.ts'
+import { patienceMs } from '../pipelines/patience.ts'
 import { blobRef } from '../runtime/identity/parcel.ts'
 import { AigenError, asError } from '../schemas/error.ts'
 import { formatMoney } from '../schemas/money.ts'
@@ -90,7 +91,7 @@ async function followToEnd(session: UserSession, run: string, output: Output, st
   stop.addEventListener('abort', cancel, { once: true })
   let finished: Finished
   try {
-    finished = await Promise.race([finishOrWait(session.user, run, plan.timeMs + SLACK_MS), isLost(session.lost)])
+    finished = await Promise.race([finishOrWait(session.user, run, patienceMs(plan) + SLACK_MS), isLost(session.lost)])
   } finally {
     stop.removeEventListener('abort', cancel)
     followed.stop()

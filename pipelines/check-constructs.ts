@@ -9,6 +9,7 @@ import { asError } from '../schemas/error.ts'
 import { didYouMean, type Findings, type Path } from './findings.ts'
 import { chunksOf } from './graph.ts'
 import { namesIn, nested, type Scope } from './nested.ts'
+import { isOpenEnded } from './price.ts'
 
 export interface Checked {
   readonly pipeline: Pipeline
@@ -39,6 +40,7 @@ export function checkConstructs(id: string, step: PipelineStep, checked: Checked
   if (step.compensate) checkOffered(step.compensate.uses, [...path, 'compensate', 'uses'], checked)
   if (step.pipeline !== undefined) checkNested(step, path, checked)
   checkWait(step, path, findings)
+  if (isOpenEnded(step) && checked.pipeline.timeout === undefined) findings.warn([...path, 'wait'], 'how long it waits is known only then: the worst-case time leaves it out', 'Add "timeout": "1h" to the step, or to the pipeline.')
   if (step.approve && step.approve.by !== 'owner' && !/^0x[0-9a-f]{40}$/.test(step.approve.by)) findings.error([...path, 'approve', 'by'], 'names nobody who could answer', 'Write owner, or a participant\'s address.')
   checkChunks(id, step, checked)
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { check } from './check.ts'
+import { planOf } from './plan.ts'
 import { capabilities, changed, scanDesk } from './scan-desk.fixture.ts'
 
 const at = (source: string | object, budget?: bigint): string[] =>
@@ -105,6 +106,18 @@ describe('broken documents', () => {
     expect(at(document)).toEqual([
       expect.stringMatching(/^pipelines\.inner\.steps\.read\.expect: output has no confidense/), 'pipelines.inner.output: there is no step raed', "steps.sub.pipeline: its worst case is 0.04, its budget is 0.01",
     ])
+  })
+
+  test('a wait without a known end is said, and planned for', () => {
+    const waits = (step: object, more: object = {}): any => ({ name: 'waits', version: '1.0.0', steps: { nap: step }, output: 1, ...more })
+    const warned = (document: any): boolean => check(document, { capabilities }).warnings.some(({ path }) => path === 'steps.nap.wait')
+    const endless = [{ signal: 'go' }, { until: '2050-01-01T00:00:00Z' }, { schedule: { cron: '0 9 * * *' } }]
+    for (const wait of endless) {
+      expect([warned(waits({ wait })), planOf(waits({ wait })).openEnded]).toEqual([true, true])
+      expect([warned(waits({ wait, timeout: '1h' })), planOf(waits({ wait }, { timeout: '1h' })).openEnded]).toEqual([false, undefined])
+    }
+    expect(planOf(waits({ wait: { signal: 'go', timeout: '1h' } }))).toMatchObject({ timeMs: 3_600_000 })
+    expect(planOf(waits({ pipeline: 'inner' }, { pipelines: { inner: waits({ wait: endless[0] }) } })).openEnded).toBe(true)
   })
 
   test('everything at once, with hints', () => {

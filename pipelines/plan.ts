@@ -151,6 +151,8 @@ export interface RunPlan {
   readonly worst: string
   /** Longest it can take, in milliseconds, without time to hire. */
   readonly timeMs: number
+  /** Whether a wait may take longer: its end is not known before it begins. */
+  readonly openEnded?: true
   /** Longest that its steps may take before what is under way is cancelled, in ms. */
   readonly timeoutMs?: number
 }
@@ -181,7 +183,7 @@ function runPlan(pipeline: Pipeline, graph: Graph, worst: WorstCase, scope: Scop
     order: graph.order,
     output: { template: pipeline.output, reads: readsOf([graph.output]) },
     worst: worst.price.toString(),
-    timeMs: worst.timeMs,
+    timeMs: worst.timeMs, ...(worst.openEnded ? { openEnded: true } : {}),
     ...(pipeline.timeout === undefined ? {} : { timeoutMs: parseDuration(pipeline.timeout) }),
   }
 }

@@ -85,6 +85,8 @@ export interface StepWorst {
 export interface WorstCase {
   readonly price: bigint
   readonly timeMs: number
+  /** Whether a wait has no end that is known before it begins: that is not in `timeMs`. */
+  readonly openEnded: boolean
   /** The steps that make `timeMs`, in order. */
   readonly criticalPath: readonly string[]
   readonly steps: ReadonlyMap<string, StepWorst>
@@ -164,8 +166,9 @@ export function worstCaseOf(pipeline: Pipeline, graph: Graph, budget: bigint | u
     steps.set(id, worst)
   }
   const { timeMs, criticalPath } = longestWay(graph, steps)
+  const openEnded = pipeline.timeout === undefined && Object.entries(pipeline.steps).some(([id, step]) => isOpenEnded(step) || (step.timeout === undefined && steps.get(id)!.nested?.worst.openEnded === true))
   const longest = pipeline.timeout === undefined ? timeMs : Math.min(timeMs, parseDuration(pipeline.timeout))
-  return { price, timeMs: longest + undoMs, criticalPath, steps, unpriced: share === 0n ? unpriced : [] }
+  return { price, timeMs: longest + undoMs, openEnded, criticalPath, steps, unpriced: share === 0n ? unpriced : [] }
 }
 
 /** What a step's sub-pipeline may cost and take, within its own budget and the step's price. */
@@ -190,6 +193,11 @@ function wholeTimeMs(step: PipelineStep, limits: StepLimits, nestedMs: number): 
   const duration = (text: string | undefined): number => (text === undefined ? 0 : parseDuration(text))
   const timeMs = wait ? duration(wait.for ?? wait.timeout) : approve ? duration(approve.timeout) : step.pipeline !== undefined ? turns * nestedMs : stepTimeMs(limits) + (step.fallback?.uses === undefined ? 0 : turns * (limits.deadlineMs + limits.graceMs))
   return step.timeout === undefined ? timeMs : Math.min(timeMs, parseDuration(step.timeout))
+}
+
+/** Whether nobody can say beforehand how long a step waits. */
+export function isOpenEnded({ wait, timeout }: PipelineStep): boolean {
+  return timeout === undefined && wait !== undefined && (wait.until !== undefined || wait.schedule !== undefined || (wait.signal !== undefined && wait.timeout === undefined))
 }
 
 /** Longest time of one compensation. */

@@ -8,6 +8,7 @@ import { AigenError, type ErrorBody } from '../../schemas/error.ts'
 import { formatMoney, parseMoney } from '../../schemas/money.ts'
 import { check } from '../../pipelines/check.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
+import { patienceMs } from '../../pipelines/patience.ts'
 import { nearest } from '../../schemas/nearest.ts'
 import { followRun, headRow, type StepRow } from '../user/follow.ts'
 import { billNow, finishRun, keyedRun, startRun } from '../user/run.ts'
@@ -108,7 +109,7 @@ export async function watchRun(gateway: Gateway, hold: Pick<Hold, 'run' | 'call'
   const followed = await followRun(user.node.host, hold.run, changed)
   for (const row of followed.rows()) if (row.state !== 'waiting') changed(row)
   try {
-    await gateway.during(finishRun(user, hold.run, plan.timeMs + SLACK_MS, signal))
+    await gateway.during(finishRun(user, hold.run, patienceMs(plan) + SLACK_MS, signal))
   } finally {
     followed.stop()
   }

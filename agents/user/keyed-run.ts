@@ -6,6 +6,7 @@
  */
 import { stepsOf } from '../../pipelines/steps-of.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
+import { patienceMs } from '../../pipelines/patience.ts'
 import type { LiveActor } from '../../runtime/actors/fold.ts'
 import type { NodeParts } from '../../runtime/node/node.ts'
 import type { Address, Capability } from '../../schemas/documents.gen.ts'
@@ -92,7 +93,7 @@ export async function runOnce(user: User, { key, payer, stopping, options }: Key
   try {
     look()
     const { plan } = (await host.look<RunContext>(actor))!
-    const ended = (): Promise<LiveActor> => host.until(actor, ({ status }) => status === 'done', plan.timeMs + SLACK_MS, signal)
+    const ended = (): Promise<LiveActor> => host.until(actor, ({ status }) => status === 'done', patienceMs(plan) + SLACK_MS, signal)
     const { snapshot } = await ended().catch((thrown: unknown) => {
       if (asError(thrown).code !== 'network.timeout') throw thrown
       cancel()
