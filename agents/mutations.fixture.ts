@@ -119,7 +119,7 @@ export const MUTATIONS: readonly (Mutation & { readonly foundBy: readonly Invari
     ports: (ports) => logs(ports, (log) => ({ purge: (before) => log.purge(before + 40) })),
   },
   {
-    name: 'two nodes whose journal does not look at the expected sequence', fleet: true, foundBy: ['I6'],
+    name: 'two nodes whose journal does not look at the expected sequence', fleet: true, foundBy: ['I5', 'I6'],
     ports: (ports) => logs(ports, (log) => ({ append: async (data, expectedLast, id) => { await log.append(data, await log.last(), id); return expectedLast + 1 } })),
   },
   {
