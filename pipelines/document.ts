@@ -89,10 +89,10 @@ function fromValue(value: object, place: Document['place']): Document {
   try {
     checkValue(value, DOCUMENT_MAX.depth)
   } catch (error) {
-    return refused({ path: '', message: error instanceof AigenError ? error.message : String(error) })
+    return refused(place({ path: '', message: error instanceof AigenError ? error.message : String(error) }))
   }
   const many = tooMany(value)
-  if (many) return refused(many)
+  if (many) return refused(place(many))
   const { steps } = value as { steps?: unknown }
   const issues = [...issuesOf('Pipeline', value).map((issue) => place(issue)), ...stepIssues(steps).map((issue) => place(issue))]
   return { pipeline: issues.length === 0 ? (value as Pipeline) : undefined, issues, place }
