@@ -38,8 +38,10 @@ const timeout = fc.constantFrom({ timeout: '3s' }, { timeout: '120s' })
 const items = fc.record({ words: fc.array(texts, { maxLength: 3 }), tolerate: fc.integer({ min: 0, max: 3 }), parallel: fc.integer({ min: 1, max: 3 }) })
   .map(({ words, tolerate, parallel }) => ({ forEach: `\${${JSON.stringify(words)}}`, maxItems: 4, tolerate, parallel }))
 const waits = fc.constantFrom<object>(
+  // oxlint-disable-next-line no-thenable -- the document's word
   { for: '700ms' }, { until: '2001-01-01T00:00:00Z' }, { schedule: { cron: '*/10 * * * * *' } }, { signal: 'go', timeout: '2s', then: 'continue' }, { signal: 'go', timeout: '2s' },
 ).map((wait) => ({ wait }))
+// oxlint-disable-next-line no-thenable -- the document's word
 const approves = fc.constantFrom('approve', 'reject').map((late) => ({ approve: { by: 'owner', message: 'Go on?', timeout: '2s', then: late } }))
 const cases = texts.map((text) => ({ switch: [{ when: `\${'${text}' == 'a'}`, value: { text: 'A' } }, { uses: SHOUT.id, with: { text }, price }] }))
 const nests = fc.record({ pipeline: fc.constant('inner'), with: fc.record({ text: texts }) })
