@@ -14,6 +14,7 @@ import { openGround, type Ground } from './ground.ts'
 import { measureFloor } from './floor.ts'
 import { lineOf, tableOf, together, type Line } from './line.ts'
 import { measurePayments, openChain } from './payments.ts'
+import { measureRuns } from './pipeline-runs.ts'
 import { measurePipelines } from './pipelines.ts'
 import { measurePaidSteps, openMarket, warm } from './paid-step.ts'
 import { measureStartUp } from './start-up.ts'
@@ -115,11 +116,15 @@ program.command('growth').description('what a step costs as runs pile up, and th
   .option('--json', 'no prose')
   .action(({ json, ...options }: { runs: number; steps: number; concurrency: number; json?: boolean }) =>
     onGround(async (ground) => measureGrowth(ground, { ...options, say, tell: tellUnless(json) })))
-program.command('pipelines').description('check and plan of documents, by their number of steps')
+program.command('pipelines').description('check and plan of documents, and whole runs in memory, by their number of steps')
   .option('--steps <list>', 'steps of a document, like 10,1000', counts, [10, 100, 1_000, 10_000])
   .option('--rounds <n>', 'how often each is measured; the fastest counts', count, 5)
   .option('--json', 'no prose')
-  .action(({ json, ...options }: { steps: number[]; rounds: number; json?: boolean }) => measurePipelines({ ...options, say, tell: tellUnless(json) }))
+  .action(async ({ json, ...options }: { steps: number[]; rounds: number; json?: boolean }) => {
+    const told = { ...options, say, tell: tellUnless(json) }
+    await measurePipelines(told)
+    await measureRuns(told)
+  })
 program.command('start-up').description('how long a node takes to replay its journal')
   .option('--records <n>', 'records in the journal', count, 10_000)
   .option('--json', 'no prose')
