@@ -24,6 +24,8 @@ const MESSAGE_TOO_LARGE = 10054
 const NO_MESSAGE = 10037
 const ID_HEADER = 'Nats-Msg-Id'
 const READ_AHEAD = 2_000
+/** Consumers in a row that give nothing, before a read is given up. */
+const SILENCES_MAX = 3
 
 export interface NatsJournalOptions {
   /** Copies of each record (what the credentials say, else 1; 3 on a cluster). */
@@ -185,7 +187,24 @@ class NatsLog implements Log {
 
   async *read(from: number): AsyncIterable<LogEntry> {
     const last = await this.last()
-    if (from > last) return
+    let next = from
+    for (let silences = 0; next <= last;) {
+      try {
+        for await (const entry of this.#readOn(next, last)) {
+          next = entry.sequence + 1
+          silences = 0
+          yield entry
+        }
+        return
+      } catch (thrown) {
+        const error = asError(thrown)
+        // A consumer lives on one server, and dies with it: another one goes on where it stopped.
+        if (error.code !== 'network.timeout' || ++silences > SILENCES_MAX) throw error
+      }
+    }
+  }
+
+  async *#readOn(from: number, last: number): AsyncIterable<LogEntry> {
     // every record of this stream matches, so a filter would only cost time
     const consumer = await this.#patiently('read', () => jetstream(this.#connection.nc).consumers.get(this.#stream, {
       deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: Math.max(1, from),
