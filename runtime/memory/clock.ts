@@ -1,7 +1,7 @@
 /**
  * The virtual clock: time stands still until a test or the simulator moves it (DESIGN D10). Timers
  * fire in the order of their time, then of their making, and the promises that one of them settles
- * have run before the next one fires.
+ * have run before the next one fires. It goes in whole milliseconds, as `Date.now` does.
  */
 import type { Clock, Timer } from '../ports/clock.ts'
 
@@ -48,7 +48,7 @@ export function virtualClock(start = 1_700_000_000_000): VirtualClock {
     if (at >= 0) entries.splice(at, 1)
   }
   const timer = (at: number, fire: () => void): Timer => {
-    const entry = add(Math.max(at - offset, elapsed), fire, at)
+    const entry = add(Math.max(Math.ceil(at) - offset, elapsed), fire, at)
     // what is past fires at once, though not inside this call
     if (entry.at <= elapsed) queueMicrotask(() => { if (!entry.off) { remove(entry); fire() } })
     return { cancel: () => remove(entry) }
@@ -59,7 +59,7 @@ export function virtualClock(start = 1_700_000_000_000): VirtualClock {
     timer,
     sleep: (ms, signal) => new Promise<void>((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason as Error)
-      const entry = add(elapsed + Math.max(ms, 0), () => { signal?.removeEventListener('abort', abort); resolve() })
+      const entry = add(elapsed + Math.max(Math.ceil(ms), 0), () => { signal?.removeEventListener('abort', abort); resolve() })
       const abort = (): void => { remove(entry); reject(signal?.reason as Error) }
       signal?.addEventListener('abort', abort, { once: true })
       if (ms <= 0) queueMicrotask(() => { if (!entry.off) { remove(entry); entry.fire() } })
