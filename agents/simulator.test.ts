@@ -32,7 +32,7 @@ describe('the whole network from one seed', () => {
       sum.paid += runs.paid
     }
     // Some budgets are too small on purpose, some users give up.
-    expect(sum.done).toBeGreaterThan(sum.failed * 2)
+    expect(sum.done).toBeGreaterThan(sum.failed)
     expect(sum.paid).toBeGreaterThan(sum.done * 2)
   }, 30_000)
 
