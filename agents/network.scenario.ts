@@ -72,6 +72,8 @@ export interface Outcome {
 /** Faults begin within this time, in ms; then all is healed and must come to rest within the other. */
 const FAULTS_MS = 12_000
 const REST_MS = 900_000
+/** Pause before an errand is asked for again that was refused for now, in ms. */
+const ASK_AGAIN_MS = 1_000
 const UP_MS = 60_000
 const KINDS_OF_FAULTS: readonly FaultKind[] = ['drop', 'duplicate', 'garble', 'delay', 'replay', 'cut', 'crash', 'pause', 'unacknowledged', 'unheard', 'chain-away', 'skew']
 /** One seed of so many has disks that lie, and nothing is expected of who has one but what the chain knows. */
@@ -210,14 +212,16 @@ class Network {
     })
   }
 
-  /** Asks for an errand; a user that does not hear whether it is begun asks again when it is up again. */
-  #ask({ user: name, key, document, inputs, heard }: Errand): void {
+  /** Asks for an errand; a user that does not hear whether it is begun asks again, and when it is up again. */
+  #ask(errand: Errand): void {
+    const { user: name, key, document, inputs, heard } = errand
     const user = this.#nodes(name)[0]
     if (!user) return
     startRun(user, { key, document, inputs, ...(heard ? { onPiece: () => undefined } : {}) }).catch((thrown) => {
       const error = asError(thrown)
+      if (error.rule.retry) this.world.clock.timer(this.world.clock.now() + ASK_AGAIN_MS, () => this.#ask(errand))
       // A process that has lost its journal to another takes nothing on.
-      if (!error.rule.retry && !error.code.startsWith('journal.')) this.#books.found(broken('I5', `${key} was refused: ${error.message}`))
+      else if (!error.code.startsWith('journal.')) this.#books.found(broken('I5', `${key} was refused: ${error.message}`))
     })
   }
 
