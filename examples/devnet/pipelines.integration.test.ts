@@ -1,0 +1,96 @@
+/**
+ * Every pipeline of the library that has a recorded result (`pipelines/library/expected`), run at
+ * once on one devnet through the built command line: answer, states of steps, bounds of the bill.
+ * A record names its input, the signals sent and the steps approved; `fails` says that the run must.
+ */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { parseMoney } from '../../schemas/money.ts'
+
+const PROGRAM = fileURLToPath(new URL('../../bin/aigen.js', import.meta.url))
+const EXPECTED = new URL('../../pipelines/library/expected/', import.meta.url)
+const data = mkdtempSync(join(tmpdir(), 'aigen-library-'))
+const started = new Set<ChildProcess>()
+
+interface Expected {
+  readonly input: Readonly<Record<string, unknown>>
+  readonly output?: unknown
+  readonly fails?: boolean
+  readonly states: Readonly<Record<string, string>>
+  readonly spent: { readonly min: string; readonly max: string }
+  readonly signals?: Readonly<Record<string, unknown>>
+  readonly approve?: readonly string[]
+}
+
+interface Aigen { readonly events: any[]; err: string; readonly child: ChildProcess; readonly ended: Promise<number | null> }
+
+function aigen(argv: readonly string[], told: (event: any) => void = () => {}): Aigen {
+  const child = spawn(process.execPath, [PROGRAM, ...argv, '--data', data, '--json'], { env: { ...process.env, AIGEN_NO_SETUP: '1' }, stdio: ['ignore', 'pipe', 'pipe'] })
+  started.add(child)
+  let rest = ''
+  const ended = new Promise<number | null>((resolve) => child.once('close', (code) => {
+    started.delete(child)
+    resolve(code)
+  }))
+  const result: Aigen = { child, events: [], err: '', ended }
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (rest + text).split('\n')
+    rest = lines.pop()!
+    for (const event of lines.map((line) => JSON.parse(line))) {
+      result.events.push(event)
+      told(event)
+    }
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => { result.err += text })
+  return result
+}
+
+let network: Aigen
+beforeAll(async () => {
+  await new Promise<void>((resolve, reject) => {
+    network = aigen(['dev'], (event) => { if (event.type === 'network') resolve() })
+    void network.ended.then(() => reject(new Error(network.err)))
+  })
+}, 120_000)
+afterAll(async () => {
+  for (const child of started) child.kill('SIGTERM')
+  await network.ended
+  rmSync(data, { recursive: true, force: true })
+}, 60_000)
+
+const names = readdirSync(EXPECTED).map((file) => basename(file, '.json'))
+
+it.concurrent.each(names)('%s', { timeout: 240_000 }, async (name) => {
+  const expected = JSON.parse(readFileSync(new URL(`${name}.json`, EXPECTED), 'utf8')) as Expected
+  const inputs = Object.entries(expected.input).flatMap(([key, value]) => ['--input', `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`])
+  const acts: Promise<void>[] = []
+  const act = async (...argv: readonly string[]): Promise<void> => {
+    const done = aigen(['runs', ...argv, '--as', name])
+    expect(await done.ended, done.err).toBe(0)
+  }
+  const asked = new Set<string>()
+  const run = aigen(['run', name, '--as', name, ...inputs], (event) => {
+    if (event.type === 'run') for (const [signal, value] of Object.entries(expected.signals ?? {})) acts.push(act('signal', event.run, signal, JSON.stringify(value)))
+    if (event.type === 'step' && expected.approve?.includes(event.step) && event.state === 'working' && !asked.has(event.step)) {
+      asked.add(event.step)
+      acts.push(act('approve', event.run ?? run.events.find((one) => one.type === 'run').run, event.step))
+    }
+  })
+  const code = await run.ended
+  await Promise.all(acts)
+  if (process.env['AIGEN_SHOW']) console.log(name, code, JSON.stringify(run.events), run.err)
+  expect(code, run.err).toBe(expected.fails ? 1 : 0)
+  const bill = run.events.at(-1)
+  const states = Object.fromEntries(bill.steps.map((step: any) => [step.step, step.state]))
+  expect(states).toMatchObject(expected.states)
+  expect(parseMoney(bill.spent)).toBeGreaterThanOrEqual(parseMoney(expected.spent.min))
+  expect(parseMoney(bill.spent)).toBeLessThanOrEqual(parseMoney(expected.spent.max))
+  expect(bill.settled).toBe(bill.spent)
+  const answer = run.events.find((event) => event.type === 'answer')
+  if (expected.output === undefined) expect(answer).toBeUndefined()
+  else expect(answer.output).toMatchObject(expected.output as object)
+})
