@@ -5,13 +5,15 @@
  */
 import { connect } from '@nats-io/transport-node'
 import { AigenError } from '../../schemas/error.ts'
-import { natsError } from './nats-error.ts'
+import { natsError, wasCut } from './nats-error.ts'
 import type { NatsConnection } from '@nats-io/nats-core'
 import type { Credentials } from './credentials.ts'
 
 const CONNECT_MS = 5_000
 const RECONNECT_WAIT_MS = 100
 const RECONNECT_JITTER_MS = 100
+/** Connections cut while they are made, in a row, before that is told. */
+const CUTS_MAX = 5
 
 export interface Connection {
   /** The client; only the files of this folder touch it. */
@@ -32,20 +34,23 @@ export interface Connection {
 
 /** Connects. Errors: `network.unreachable`, `network.denied` for a wrong password. */
 export async function connectNats(credentials: Credentials, name: string, options: { readonly reconnect?: boolean } = {}): Promise<Connection> {
-  let nc: NatsConnection
-  try {
-    nc = await connect({
-      servers: credentials.url.split(','), name, noAsyncTraces: true, timeout: CONNECT_MS,
-      ...(credentials.user === '' ? {} : { user: credentials.user, pass: credentials.pass }),
-      ...(credentials.inboxPrefix === undefined ? {} : { inboxPrefix: credentials.inboxPrefix }),
-      reconnect: options.reconnect ?? true, maxReconnectAttempts: -1, ignoreAuthErrorAbort: true,
-      reconnectTimeWait: RECONNECT_WAIT_MS, reconnectJitter: RECONNECT_JITTER_MS, reconnectJitterTLS: RECONNECT_JITTER_MS,
-      pingInterval: 20_000, maxPingOut: 2,
-    })
-  } catch (thrown) {
-    throw natsError(thrown, credentials.url)
+  const open = (): Promise<NatsConnection> => connect({
+    servers: credentials.url.split(','), name, noAsyncTraces: true, timeout: CONNECT_MS,
+    ...(credentials.user === '' ? {} : { user: credentials.user, pass: credentials.pass }),
+    ...(credentials.inboxPrefix === undefined ? {} : { inboxPrefix: credentials.inboxPrefix }),
+    reconnect: options.reconnect ?? true, maxReconnectAttempts: -1, ignoreAuthErrorAbort: true,
+    reconnectTimeWait: RECONNECT_WAIT_MS, reconnectJitter: RECONNECT_JITTER_MS, reconnectJitterTLS: RECONNECT_JITTER_MS,
+    pingInterval: 20_000, maxPingOut: 2,
+  })
+  for (let cuts = 0; ; cuts++) {
+    try {
+      return new NatsLink(await open(), credentials)
+    } catch (thrown) {
+      // A server that reads its configuration anew, because somebody was taken in, cuts whoever is in the middle of connecting.
+      if (cuts >= CUTS_MAX || !wasCut(thrown)) throw natsError(thrown, credentials.url)
+      await new Promise((resolve) => setTimeout(resolve, RECONNECT_WAIT_MS))
+    }
   }
-  return new NatsLink(nc, credentials)
 }
 
 class NatsLink implements Connection {

@@ -28,9 +28,17 @@ function codeOf(thrown: unknown): ErrorCode {
     if (error instanceof RequestError && error.message === 'cancelled') return 'network.closed'
     // what was on its way when the server went; the connection comes back by itself
     if (error instanceof RequestError && error.message === 'connection disconnected') return 'network.unreachable'
-    if (error instanceof Error && 'code' in error && /^(ECONN|ENOTFOUND|EAI_|ETIMEDOUT|EHOST)/.test(String(error.code))) return 'network.unreachable'
+    if (error instanceof Error && 'code' in error && /^(ECONN|EPIPE|ENOTFOUND|EAI_|ETIMEDOUT|EHOST)/.test(String(error.code))) return 'network.unreachable'
   }
   return 'internal'
+}
+
+/** Whether the server was there and cut the connection. */
+export function wasCut(thrown: unknown): boolean {
+  for (let error = thrown, depth = 0; error instanceof Error && depth < 5; error = error.cause, depth++) {
+    if ('code' in error && (error.code === 'EPIPE' || error.code === 'ECONNRESET')) return true
+  }
+  return false
 }
 
 /** JetStream's own error number (like 10071), `undefined` for any other error. */
