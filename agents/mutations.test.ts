@@ -12,7 +12,7 @@ describe('a defect put into the network', () => {
     let seed = 0
     for (; seed < SEEDS_MAX && found.length === 0; seed++) {
       const { violation } = await simulateNetwork({ seed, mutation })
-      if (violation) { found.push(violation.invariant); if (process.env.V) console.log(mutation.name, seed, violation) }
+      if (violation) found.push(violation.invariant)
     }
     expect(found, `nothing in ${SEEDS_MAX} seeds`).toHaveLength(1)
     expect(mutation.foundBy).toContain(found[0])

@@ -96,7 +96,7 @@ describe('warnings', () => {
     ['a default', document({}, '${input.limit + 1}')],
     ['filtered items', document({ more: talk({ forEach: '${steps.facts.places}', maxItems: 3, tolerate: 1 }) }, '${steps.more.filter(m, m != null).map(m, m.text)}')],
     ['an approval', document({ sign: { approve: { by: 'owner', timeout: '1h' } } }, '${steps.sign.approved}')],
-    ['an open schema', document({ open: { wait: { signal: 'go' } } }, '${steps.open.anything.at.all + 1}')],
+    ['an open schema', document({ open: { wait: { signal: 'go', timeout: '1h' } } }, '${steps.open.anything.at.all + 1}')],
   ])('nothing is said where %s answers for it', (_name, source) => {
     const { errors, warnings } = found(source)
     expect([...errors, ...warnings].filter(({ message }) => !message.startsWith('nothing uses'))).toEqual([])

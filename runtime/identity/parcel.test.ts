@@ -11,7 +11,7 @@ it.each([0xfb, 0xff, 0x00])('a parcel whose random name would begin with the bas
   const bytes = new TextEncoder().encode('a scan')
   const parcel = await sendParcel(memoryBlobs({ shelves, shelf: OWNER }), OWNER, bytes, { bytes: (length) => new Uint8Array(length).fill(byte), fraction: () => 0.5 })
   const agreement = `sha256-${'0'.repeat(64)}`
-  expect(() => validate('InvokeRequest', { agreement, call: 0, input: {}, inputHash: agreement, parcels: [parcel] })).not.toThrow()
+  expect(() => validate('InvokeRequest', { agreement, call: 0, lane: `0x${'0'.repeat(64)}`, input: {}, inputHash: agreement, parcels: [parcel] })).not.toThrow()
   const received = await receiveParcel(memoryBlobs({ shelves, shelf: 'other' }), blobRef(bytes, 'image/png'), [parcel])
   expect(Buffer.from(received).toString()).toBe('a scan')
 })

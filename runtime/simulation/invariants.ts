@@ -3,6 +3,7 @@
  * the chain say, and names what does not hold. They know no agent; whole-network checks that need one
  * stand in its scenario.
  */
+import { asError } from '../../schemas/error.ts'
 import type { ActorKind } from '../actors/actor.ts'
 import type { LiveActor } from '../actors/fold.ts'
 import { readActors, type ReadActors } from '../actors/read-actors.ts'
@@ -167,7 +168,8 @@ export class Folds {
 /** I7: every actor of `live`, of the kinds named, is what a replay of its disk makes of it, and so is every one that was `seen`. */
 export async function sameAsReplay(live: Pick<ReadActors, 'list'>, disk: MemoryDisk, names: readonly string[], clock: Clock, seen: Folds): Promise<Finding> {
   const kinds = [...new Set([...seen.kinds(), ...names.flatMap((name) => [...live.list(name)].map(({ kind }) => kind))])]
-  const replayed = await readActors({ journal: memoryJournal(disk), clock, kinds })
+  const replayed = await readActors({ journal: memoryJournal(disk), clock, kinds }).catch((thrown: unknown) => broken('I7', `its disk cannot be read: ${asError(thrown).message}`))
+  if ('invariant' in replayed) return replayed
   for (const { name } of kinds) {
     for (const actor of live.list(name)) {
       const again = replayed.peek(actor.id)
