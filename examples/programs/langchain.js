@@ -13,7 +13,7 @@ const ports = await connectPorts(await requestAdmission(await readNetworkFile(da
 const evaluator = makeBoundedEvaluator()
 const user = await openUser({ ports, keys, evaluate: evaluateWith(evaluator), deposit: 1_000_000n, faucet: true })
 
-const allowance = openAllowance(user, { limit: '0.25' })
+const allowance = await openAllowance(user, { limit: '0.25' })
 const tools = networkTools({ user, allowance, capabilities: ['data.query@1', 'compute.run@1', 'text.entities@1'], maxPrice: '0.02' })
 console.log(`tools: ${tools.map((tool) => tool.name).join(', ')}`)
 
