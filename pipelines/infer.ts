@@ -210,7 +210,7 @@ export class Expressions implements Inference {
     else if (maps) this.wants(key, by, ['string'], 'a key of an object')
     if (maps && lists) this.warn(node, `${shown(of)} may be a list or an object`, `Test it: type(${shown(of)}) == …`)
     else if (maps && base.some(({ fields }) => fields !== undefined)) this.warn(node, `${shown(node)} may be absent`, `Write ${shown(of)}[?…].orValue(…).`)
-    const types = base.flatMap((one): ValueType[] => (one.kind === 'list' ? [one.item?.() ?? 'any'] : [one.kind === 'optional' ? optionalOf('any') : 'any']))
+    const types = base.flatMap((one): ValueType[] => (one.kind === 'list' ? [one.item?.() ?? 'any'] : [one.kind === 'optional' ? optionalOf(itemsOf(one.item?.() ?? 'any')) : 'any']))
     return this.#narrowed(node, union(...types))
   }
 
@@ -219,8 +219,7 @@ export class Expressions implements Inference {
     const base = this.of(of)
     if (key.op === 'value' && typeof key.args === 'string') return this.#optionalField(base, key.args)
     this.of(key)
-    const items = base === 'any' ? [] : base.filter(({ kind }) => kind === 'list').map(({ item }) => item?.() ?? 'any')
-    return optionalOf(items.length > 0 && base !== 'any' && items.length === base.length ? union(...items) : 'any')
+    return optionalOf(itemsOf(base))
   }
 
   #map(entries: readonly (readonly [ASTNode, ASTNode])[]): ValueType {
@@ -265,4 +264,10 @@ function literal(value: unknown): ValueType {
   if (typeof value === 'bigint') return atom('int')
   if (typeof value === 'number') return atom('double')
   return typeof value === 'string' ? atom('string') : typeof value === 'boolean' ? atom('bool') : value instanceof Uint8Array ? atom('bytes') : 'any'
+}
+
+/** What the items of a list are; anything where it may be something else. */
+function itemsOf(base: ValueType): ValueType {
+  const items = base === 'any' ? [] : base.filter(({ kind }) => kind === 'list').map(({ item }) => item?.() ?? 'any')
+  return items.length > 0 && base !== 'any' && items.length === base.length ? union(...items) : 'any'
 }
