@@ -179,10 +179,10 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
       const hears = listeners.get(run)
       // Pieces that steps take are journaled before those are told; heard again after a restart, they are known by their number.
       const feeds = step.plan.feeds !== undefined && !step.fallback
-      const journaled: Promise<unknown>[] = []
+      const journaled: Promise<boolean>[] = []
       const take = hears || feeds ? (chunk: unknown): void => {
         hears?.({ step: step.plan.name, index: step.index, chunk })
-        if (feeds) journaled.push(host().send(actor, { type: 'piece', number: journaled.length, chunk }).catch(() => undefined))
+        if (feeds) journaled.push(host().send(actor, { type: 'piece', number: journaled.length, chunk }).then(() => true, () => false))
       } : undefined
       const listening = secret === undefined || !contract ? undefined : await listen({ bus, clock, secret, agreement, call, contract, take })
       const body = {
@@ -195,8 +195,9 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
         if (answer.state === 'delivered') {
           const verdict = await verdictOn(answer, params, step.agreement!)
           if (verdict.ok) await listening?.last()
-          await Promise.all(journaled)
-          const lost = feeds && verdict.ok && listening?.complete() !== true
+          // One that could not be journaled is as lost as one that did not come.
+          const kept = (await Promise.all(journaled)).every(Boolean)
+          const lost = feeds && verdict.ok && (!kept || listening?.complete() !== true)
           return { type: 'call.invoke.done', delivery: answer.delivery, output: answer.output, latencyMs: Math.max(0, clock.now() - step.invokedAt), verdict, ...streamed(), ...(lost ? { lost } : {}) }
         }
         const error = answer.state === 'failed' ? failureOf(answer.error) : new AigenError('step.cancelled', 'the provider cancelled').toJSON()
