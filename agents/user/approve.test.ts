@@ -50,6 +50,15 @@ describe('an answer', () => {
     expect(error).toMatchObject({ code: 'step.rejected', path: 'steps.sign' })
   })
 
+  it('that got lost on its way back is taken again as the same, and no other after it', async () => {
+    const user = await world.drive(world.user('alice'))
+    const waits = { ...document('owner'), steps: { sign: { approve: { by: 'owner', timeout: '1h' } }, rest: { wait: { for: '5s' } } } }
+    const run = await world.drive(startRun(user, { document: waits, inputs: {} }))
+    for (let time = 0; time < 2; time++) await world.drive(controlRun(user, request(run)))
+    await expect(world.drive(controlRun(user, request(run, false)))).rejects.toMatchObject({ code: 'input.invalid', path: 'name' })
+    expect((await world.drive(finishRun(user, run, 60_000))).output).toMatchObject({ approved: true, by: user.node.participant })
+  })
+
   it('where the owner is asked is the owner\'s alone, and counts once', async () => {
     const user = await world.drive(world.user('alice'))
     const run = await start(user, 'owner')

@@ -5,7 +5,7 @@
  * participant only, so that nobody on the network can steer a stranger's spending (I8); but whoever a
  * step with `approve` names may answer it. Used by `aigen runs` and by programs.
  */
-import type { GateContext } from '../../pipelines/gate.machine.ts'
+import type { Approval, GateContext } from '../../pipelines/gate.machine.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
 import { SIGNAL_BYTES_MAX, SIGNALS_MAX } from '../../pipelines/signals.ts'
 import type { Wire } from '../../runtime/identity/wire.ts'
@@ -91,9 +91,11 @@ async function answer(host: Node['host'], { run, name = '', data }: ControlReque
   if (!plan?.approve) throw new AigenError('input.invalid', `${name} waits for no approval.`, { path: 'name' })
   if (by !== (plan.approve.by === 'owner' ? owner : plan.approve.by)) throw new AigenError('auth.unauthorised', `${name} is for ${plan.approve.by} to approve`)
   // What it asks for may be evaluated still.
-  const { snapshot } = await host.until(gate, ({ value }) => value !== 'preparing', TIMEOUT_MS)
-  if (snapshot.value !== 'waiting') throw new AigenError('input.invalid', `${name} waits for no approval any more.`, { path: 'name' })
-  await host.send(gate, { type: 'answer', approved, by, comment })
+  let { snapshot } = await host.until(gate, ({ value }) => value !== 'preparing', TIMEOUT_MS)
+  if (snapshot.value === 'waiting') snapshot = (await host.send(gate, { type: 'answer', approved, by, comment })).snapshot
+  // Said twice is said once; what came too late, or after another's word, did not count.
+  const { output } = snapshot.context as { readonly output: Approval | null }
+  if (output?.approved !== approved || output.by !== by) throw new AigenError('input.invalid', `${name} waits for no approval any more.`, { path: 'name' })
 }
 
 /** Answers the owner's other processes, and whoever a step waits for. Called by `openUser`. */
