@@ -1,8 +1,8 @@
 /**
- * The settler: a payee's claims on the chain, batched (payments.md), one for the lanes of each partition. Asked by payers at the end of
- * a run and by its own clock, so that a payer who never asks costs the provider nothing. What is
- * asked while a batch is under way goes into the next one. Claiming again pays nothing twice (I1), so
- * what a chain that lost blocks has forgotten is claimed again.
+ * The settler: a payee's claims on the chain, batched (payments.md), one for the lanes of each
+ * partition. Asked by payers at the end of a run and by its own clock, so that a payer who never asks
+ * costs the provider nothing. What is asked while a batch is under way goes into the next one.
+ * Claiming again pays nothing twice (I1), so what a chain that lost blocks has forgotten is claimed again.
  */
 import { assign, createMachine, enqueueActions } from 'xstate'
 import type { Hex32, LaneClaim } from '../../schemas/documents.gen.ts'
