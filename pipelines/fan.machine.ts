@@ -8,11 +8,11 @@ import { assign, createMachine, enqueueActions } from 'xstate'
 import type { ErrorBody } from '../schemas/error.ts'
 import { defineActor, effect } from '../runtime/actors/actor.ts'
 import { childId, closed, isMany, quorumOf, type FanContext, type FanEvent } from './fan.ts'
+import { LATE, stops } from './overdue.ts'
 import { unitName, type StepInput } from './step.ts'
 
 type At = { context: FanContext; event: any; enqueue: any }
 
-const LATE: ErrorBody = { code: 'step.timeout', message: 'The step took longer than its timeout.' }
 const add = (one: string, other: string): string => (BigInt(one) + BigInt(other)).toString()
 
 /** Starts what may start: items up to `parallel` at once, all providers; none while the run is paused. */
@@ -96,8 +96,6 @@ const hear: any = assign(({ context, event: { heard } }: any) => {
   return { list: all.list, items: all.items, ...closed(all, heard.torn ? 'failed' : heard.state, heard.pieces.length) }
 })
 
-const overs = (transition: any): any => ({ cancel: transition, over: transition })
-
 const machine = createMachine({
   id: 'fan',
   types: {} as { context: FanContext; events: FanEvent; input: StepInput & { at: number } },
@@ -129,7 +127,7 @@ const machine = createMachine({
           { target: 'fanning', actions: hear },
         ],
         'step.prepare.failed': { target: 'ended', actions: assign({ state: 'failed', error: ({ event }) => event.error }) },
-        ...overs({ target: 'ended', actions: [halt, { type: 'abort', params: { kind: 'step.prepare' } } as any] }),
+        ...stops({ target: 'ended', actions: [halt, { type: 'abort', params: { kind: 'step.prepare' } } as any] }),
       },
     },
     fanning: {
@@ -141,7 +139,7 @@ const machine = createMachine({
           { guard: ({ context, event }) => event.state === 'cancelled' || (event.state === 'failed' && context.failed >= (context.plan.tolerate ?? 0)), actions: [count, halt] },
           { actions: [count, spread] },
         ],
-        ...overs({ actions: [halt, tellAll('cancel')] }),
+        ...stops({ actions: [halt, tellAll('cancel')] }),
       },
       always: {
         guard: ({ context }) => context.ended >= context.items && (!context.open || context.state !== 'running'),
@@ -167,7 +165,7 @@ const machine = createMachine({
             ],
             'quorum.compare.done': { actions: note },
             'quorum.compare.failed': { target: 'decided', actions: halt },
-            ...overs({ target: 'decided', actions: halt }),
+            ...stops({ target: 'decided', actions: halt }),
           },
           always: [
             { guard: ({ context }) => context.plan.many!.agree !== undefined && standing(context).group.length >= context.plan.many!.agree, target: 'decided', actions: win(({ context }) => standing(context).group[0]!) },

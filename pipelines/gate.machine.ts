@@ -8,6 +8,7 @@ import { assign, createMachine, enqueueActions } from 'xstate'
 import type { ErrorBody } from '../schemas/error.ts'
 import { defineActor, effect } from '../runtime/actors/actor.ts'
 import { nextTime } from '../runtime/actors/schedule.ts'
+import { LATE, stops } from './overdue.ts'
 import { unitName, type StepEnded, type StepInput } from './step.ts'
 
 /** Output of a step with `approve`; `by` is null where nobody answered in time and that means yes. */
@@ -42,8 +43,7 @@ export type GateEvent = { at: number } & (
 /** Signals belong to the run that was asked for, whatever runs inside it. */
 const runOf = ({ run }: GateContext): string => `run/${run.split('/', 1)[0]!}`
 
-const stop: any = assign(({ event }: any) => (event.type === 'over' ? { state: 'failed', error: { code: 'step.timeout', message: 'The step took longer than its timeout.' } } : { state: 'cancelled' }))
-const overs = (transition: any): any => ({ cancel: transition, over: transition })
+const stop: any = assign(({ event }: any) => (event.type === 'over' ? { state: 'failed', error: LATE } : { state: 'cancelled' }))
 
 /** When the wait is over. */
 function untilOf({ plan: { wait, approve } }: GateContext, event: any): number | null {
@@ -87,7 +87,7 @@ const machine = createMachine({
           { target: 'waiting', actions: assign(({ context, event }) => ({ message: event.message ?? null, until: untilOf(context, event) })) },
         ],
         'step.prepare.failed': { target: 'ended', actions: assign({ state: 'failed', error: ({ event }) => event.error }) },
-        ...overs({ target: 'ended', actions: [stop, { type: 'abort', params: { kind: 'step.prepare' } } as any] }),
+        ...stops({ target: 'ended', actions: [stop, { type: 'abort', params: { kind: 'step.prepare' } } as any] }),
       },
     },
     waiting: {
@@ -99,7 +99,7 @@ const machine = createMachine({
         signal: { guard: ({ context }) => context.plan.wait?.signal !== undefined, target: 'ended', actions: assign({ state: 'done', output: ({ event }) => event.data }) },
         answer: { guard: ({ context }) => context.plan.approve !== undefined, target: 'ended', actions: answered },
         due: { target: 'ended', actions: late },
-        ...overs({ target: 'ended', actions: stop }),
+        ...stops({ target: 'ended', actions: stop }),
       },
       exit: enqueueActions(({ context, event, enqueue }) => {
         if (context.until !== null) enqueue.cancel('due')

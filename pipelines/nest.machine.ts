@@ -6,6 +6,7 @@
 import { assign, createMachine, enqueueActions } from 'xstate'
 import type { ErrorBody } from '../schemas/error.ts'
 import { defineActor, effect } from '../runtime/actors/actor.ts'
+import { LATE, stops } from './overdue.ts'
 import type { RunInput } from './run.machine.ts'
 import { unitName, type StepEnded, type StepInput } from './step.ts'
 
@@ -33,9 +34,7 @@ export type NestEvent = { at: number } & (
 )
 
 const tellChild = (type: string): any => ({ type: 'tell', params: ({ context }: any) => ({ to: `run/${context.child}`, event: { type } }) })
-const LATE: ErrorBody = { code: 'step.timeout', message: 'The step took longer than its timeout.' }
 const stop: any = assign(({ context, event }: any) => (event.type === 'over' ? { state: 'failed', error: LATE } : { state: 'cancelled', error: context.error }))
-const overs = (transition: any): any => ({ cancel: transition, over: transition })
 
 const machine = createMachine({
   id: 'nest',
@@ -59,7 +58,7 @@ const machine = createMachine({
         'step.prepare.failed': { target: 'ended', actions: assign({ state: 'failed', error: ({ event }) => event.error }) },
         pause: { actions: assign({ paused: true }) },
         resume: { actions: assign({ paused: false }) },
-        ...overs({ target: 'ended', actions: [stop, { type: 'abort', params: { kind: 'step.prepare' } } as any] }),
+        ...stops({ target: 'ended', actions: [stop, { type: 'abort', params: { kind: 'step.prepare' } } as any] }),
       },
     },
     running: {
@@ -81,7 +80,7 @@ const machine = createMachine({
         },
         pause: { actions: tellChild('pause') },
         resume: { actions: tellChild('resume') },
-        ...overs({ actions: [stop, tellChild('cancel')] }),
+        ...stops({ actions: [stop, tellChild('cancel')] }),
       },
     },
     ended: {

@@ -13,6 +13,7 @@ import { defineActor, effect } from '../runtime/actors/actor.ts'
 import { deliveryHash } from '../runtime/payments/delivery.ts'
 import { attemptOf, mayRetry, mayStandIn, stateWord } from './attempt.ts'
 import { disputeFor, disputeId, feeStep, feeStepId, stakeFor } from './escrow.ts'
+import { LATE, stops } from './overdue.ts'
 import { stepPromises } from './step-promises.ts'
 import { negotiationId, stepId, workOf, type StepContext, type StepEvent, type StepInput } from './step.ts'
 
@@ -68,7 +69,6 @@ const contest: any = enqueueActions(({ context, enqueue }: any) => {
 })
 const addFee = assign<StepContext, any, undefined, any, never>({ fees: ({ context, event }) => (BigInt(context.fees) + BigInt(event.charged)).toString() })
 
-const LATE: ErrorBody = { code: 'step.timeout', message: 'The step took longer than its timeout.' }
 /** Why it ends before its time: its owner wants that, or it has taken too long. */
 const stop = assign<StepContext, any, undefined, any, never>({
   state: ({ event }) => (event.type === 'over' ? 'failed' : 'cancelled'),
@@ -78,7 +78,6 @@ const stop = assign<StepContext, any, undefined, any, never>({
 const noteStop = assign<StepContext, any, undefined, any, never>({
   attempts: ({ context }) => [...context.attempts, attemptOf(context, 'cancelled', '0')],
 })
-const stops = (transition: { target?: string; actions: any[] }): any => ({ cancel: transition, over: transition })
 const failed = assign<StepContext, any, undefined, any, never>({ state: 'failed' })
 const standIn = assign<StepContext, any, undefined, any, never>({ fallback: true, choice: null })
 const stopped = ({ context }: { context: StepContext }): boolean => context.state !== 'running'
