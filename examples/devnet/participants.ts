@@ -23,7 +23,7 @@ export const PARTICIPANTS: readonly DevnetParticipant[] = [
   provider('warm-tables', 'warm-query'),
   provider('near-and-far', 'embed'),
   provider('fine-lines', 'chart'),
-  provider('careful-eye', 'careful-ocr'),
+  provider('careful-eye', 'careful-eye'),
   provider('quick-eye', 'quick-ocr'),
   provider('name-finder', 'entities'),
   provider('paper-trail', 'query'),

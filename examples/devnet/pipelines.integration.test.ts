@@ -1,7 +1,8 @@
 /**
  * Every pipeline of the library that has a recorded result (`pipelines/library/expected`), run at
  * once on one devnet through the built command line: answer, states of steps, bounds of the bill.
- * A record names its input, the signals sent and the steps approved; `fails` says that the run must.
+ * A record names its input, the signals sent and the steps approved; `fails` says that the run must,
+ * `before` what was seen before what, as `step state`, or `step n` when n of its items had ended.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -24,6 +25,7 @@ interface Expected {
   readonly spent: { readonly min: string; readonly max: string }
   readonly signals?: Readonly<Record<string, unknown>>
   readonly approve?: readonly string[]
+  readonly before?: readonly (readonly [string, string])[]
 }
 
 interface Aigen { readonly events: any[]; err: string; readonly child: ChildProcess; readonly ended: Promise<number | null> }
@@ -87,6 +89,11 @@ it.concurrent.each(names)('%s', { timeout: 240_000 }, async (name) => {
   const bill = run.events.at(-1)
   const states = Object.fromEntries(bill.steps.map((step: any) => [step.step, step.state]))
   expect(states).toMatchObject(expected.states)
+  const seen = run.events.filter((event) => event.type === 'step').flatMap((event) => [`${event.step} ${event.state}`, `${event.step} ${event.items?.ended}`])
+  for (const [one, other] of expected.before ?? []) {
+    expect(seen).toContain(one)
+    expect(seen.indexOf(one), `${one} before ${other}`).toBeLessThan(seen.indexOf(other))
+  }
   expect(parseMoney(bill.spent)).toBeGreaterThanOrEqual(parseMoney(expected.spent.min))
   expect(parseMoney(bill.spent)).toBeLessThanOrEqual(parseMoney(expected.spent.max))
   expect(bill.settled).toBe(bill.spent)

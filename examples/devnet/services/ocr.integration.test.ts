@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import careful from './careful-ocr.ts'
+import pages from './careful-pages.ts'
 import { encodePng } from './png.ts'
 import quick from './quick-ocr.ts'
 import { testContext } from './test-context.ts'
@@ -66,5 +67,34 @@ describe('vision.ocr', () => {
     setImmediate(() => stop.abort())
     await expect(reading).rejects.toMatchObject({ code: 'step.cancelled' })
     expect((await read(quick, scan('memo.png'))).confidence).toBeGreaterThan(85)
+  }, 60_000)
+})
+
+describe('vision.pages', () => {
+  afterAll(() => pages.stop?.())
+
+  async function readAll(files: readonly Uint8Array[], heard: (page: any, count: number) => void, signal?: AbortSignal): Promise<any> {
+    const context = testContext({ signal })
+    let count = 0
+    return pages.handler({ pages: files.map((bytes) => context.put(bytes, 'image/png')) }, { ...context, emit: async (page) => heard(page, ++count) })
+  }
+
+  it('sends each page ahead, in order, and gives them all', async () => {
+    const heard: any[] = []
+    const { output, units } = await readAll([scan('memo.png'), scan('memo-poor.png')], (page) => heard.push(page))
+    expect([heard, output.whole, units]).toEqual([output.pages, true, { page: 2 }])
+    expect(heard.map(({ page }) => page)).toEqual([1, 2])
+    for (const { text } of heard) expect(text).toContain('$148,250')
+  }, 60_000)
+
+  it('gives up with the pages that were read, and counts those; without any it gives nothing', async () => {
+    const stop = new AbortController()
+    const { output, units } = await readAll([scan('memo.png'), scan('memo-poor.png')], () => setTimeout(() => stop.abort(), 20), stop.signal)
+    expect([output.pages.length, output.whole, units]).toEqual([1, false, { page: 1 }])
+    await expect(readAll([scan('memo.png')], () => undefined, AbortSignal.abort())).rejects.toMatchObject({ code: 'step.cancelled' })
+  }, 60_000)
+
+  it('names the page that cannot be read', async () => {
+    await expect(readAll([scan('memo.png'), Buffer.from('no image')], () => undefined)).rejects.toMatchObject({ code: 'step.input', path: 'pages[1]' })
   }, 60_000)
 })
