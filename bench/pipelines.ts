@@ -40,9 +40,9 @@ function documentOf(steps: number): string {
 export async function measurePipelines({ steps: sizes, rounds, say, tell }: PipelinesOptions): Promise<void> {
   const capabilities = new Map(['vision.ocr@1', 'text.entities@1', 'data.query@1'].map((id) => [id, contract(id)]))
   const once = (text: string): void => {
-    const { ok, errors, pipeline } = check(text, { capabilities })
+    const { ok, errors, pipeline, budget, graph } = check(text, { capabilities })
     if (!ok || !pipeline) throw new Error(`the document does not check: ${errors[0]?.path}: ${errors[0]?.message}`)
-    planOf(pipeline)
+    planOf(pipeline, budget, graph)
   }
   const texts = sizes.map(documentOf)
   for (const text of texts) once(text)

@@ -8,11 +8,10 @@
  */
 import type { ASTNode, Environment } from '@marcbachmann/cel-js'
 import { boundOf, childrenOf, type Bound } from './cost.ts'
-import { makeEnvironment, MoneyValue, ROOTS, SAFE_MATCHES, type Root } from './environment.ts'
+import { makeEnvironment, ROOTS, SAFE_MATCHES, type Root } from './environment.ts'
 import { FUNCTIONS, NAMESPACES } from './functions.ts'
 import { patternFault } from './functions/pattern.ts'
 import { AigenError } from '../schemas/error.ts'
-import { parseMoney } from '../schemas/money.ts'
 import { nearest } from '../schemas/nearest.ts'
 
 /** One place where an expression reads something: `steps.read.text` is root steps, path [read, text]. */
@@ -95,10 +94,14 @@ export interface RunFacts {
 
 /** Longest source; an agreement's `expect` has the same bound. */
 export const SOURCE_MAX = 4_096
-const COMPILED_KEPT = 4_096
+/** Characters of compiled sources that are kept, some 100 bytes of memory each; a short one counts as if it had the least. */
+const KEPT_CHARACTERS = 262_144
+const KEPT_LEAST = 16
 const FORBIDDEN = new Set(['__proto__', 'prototype', 'constructor'])
 
 const cache = new Map<string, Compiled>()
+let kept = 0
+const sizeOf = (source: string): number => Math.max(KEPT_LEAST, source.length)
 let environment: Environment | undefined
 
 /** The expression of a CEL source (without `${ }`), or why there is none. Same source, same object. */
@@ -107,7 +110,12 @@ export function compileExpression(source: string): Compiled {
   if (known !== undefined) return known
   const compiled = compile(source)
   if (source.length <= SOURCE_MAX) {
-    if (cache.size >= COMPILED_KEPT) cache.delete(cache.keys().next().value!)
+    kept += sizeOf(source)
+    for (const oldest of kept > KEPT_CHARACTERS ? cache.keys() : []) {
+      cache.delete(oldest)
+      kept -= sizeOf(oldest)
+      if (kept <= KEPT_CHARACTERS) break
+    }
     cache.set(source, compiled)
   }
   return compiled
@@ -126,14 +134,19 @@ function compile(source: string): Compiled {
     secureMatches(checked.ast)
     const verdict = checked.check()
     if (!verdict.valid) return faultOf(verdict.error)
-    // checking leaves marks in the tree, so what runs is parsed anew
-    const runnable = environment.parse(source)
-    secureMatches(runnable.ast)
     const plain = plainOf(checked.ast, references)
-    return { expression: { source, references, type: verdict.type ?? 'dyn', bound, plain, tree: checked.ast, run: (context) => runnable(context) as unknown } }
+    let runnable: ReturnType<typeof runnableOf> | undefined
+    return { expression: { source, references, type: verdict.type ?? 'dyn', bound, plain, tree: checked.ast, run: (context) => (runnable ??= runnableOf(source))(context) as unknown } }
   } catch (error) {
     return faultOf(error)
   }
+}
+
+/** Checking leaves marks in the tree, so what runs is parsed anew; when it first runs, since most that is checked never does. */
+function runnableOf(source: string): ReturnType<Environment['parse']> {
+  const runnable = environment!.parse(source)
+  secureMatches(runnable.ast)
+  return runnable
 }
 
 function fault(message: string, offset: number, hint?: string): { fault: ExpressionFault } {
@@ -276,23 +289,4 @@ function plainOf(tree: ASTNode, references: readonly Reference[]): Reference | u
 function secureMatches(node: ASTNode): void {
   if ((node.op === 'call' || node.op === 'rcall') && node.args[0] === 'matches') (node.args as unknown[])[0] = SAFE_MATCHES
   for (const child of childrenOf(node)) secureMatches(child)
-}
-
-/** The context as the environment reads it: amounts of `run` and `meta` compare with money(…). */
-export function celContext(context: Context): object {
-  const { run: facts, meta } = context
-  return {
-    ...context,
-    ...(facts && { run: celRun(facts) }),
-    ...(meta && { meta: Object.fromEntries(Object.entries(meta).map(([step, of]) => [step, { error: null, fallback: false, failed: 0, ...of, price: amount(of.price) }])) }),
-  }
-}
-
-function celRun(facts: RunFacts): object {
-  const [spent, budget] = [amount(facts.spent), amount(facts.budget)]
-  return { ...facts, spent, budget, left: new MoneyValue(budget.atomic - spent.atomic) }
-}
-
-function amount(text: string): MoneyValue {
-  return new MoneyValue(parseMoney(text))
 }

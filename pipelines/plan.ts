@@ -162,13 +162,13 @@ export interface RunPlan {
  *
  * @param budget atomic units: the smaller of the document's and the caller's; calls without a price
  *   share what it leaves. Default: the document's.
+ * @param graph the document's, where it was made already: `check` reports it
  *
  * Error `pipeline.invalid`: a cycle, or pipelines that run each other.
  */
-export function planOf(pipeline: Pipeline, budget?: bigint): RunPlan {
+export function planOf(pipeline: Pipeline, budget?: bigint, graph: Graph = graphOf(pipeline)): RunPlan {
   const fault = nestingFault(pipeline)
   if (fault !== undefined) throw new AigenError('pipeline.invalid', `${fault}.`)
-  const graph = graphOf(pipeline)
   return runPlan(pipeline, graph, worstCaseOf(pipeline, graph, budget), scopeOf(pipeline))
 }
 

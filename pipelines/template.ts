@@ -6,8 +6,9 @@
  * `${`; keys are never evaluated. The expression ends where CEL's lexer says, not at the first brace.
  */
 import { AigenError } from '../schemas/error.ts'
+import { celContext } from './cel-context.ts'
 import { type Bound } from './cost.ts'
-import { celContext, compileExpression, messageOf, type Context, type Expression, type Reference } from './expression.ts'
+import { compileExpression, messageOf, type Context, type Expression, type Reference } from './expression.ts'
 import { RESULT_MAX, toJson, type Allowance, type Json } from './json-value.ts'
 
 /** A piece of a string: text as it stands, or the source between `${` and `}` with its offset. */

@@ -110,7 +110,7 @@ function agentEffects(parts: NodeParts, { evaluate, standard = new Map() }: Agen
       const capabilities = new Map([...userOf(parts, standard).capabilities()].filter(([id]) => mayHire(context.terms, id)))
       const report = check(held.document, { capabilities, budget: allowed(context) })
       if (held.issues.length > 0 || !report.ok || !report.pipeline) return faults([...held.issues, ...report.errors])
-      const { worst, timeMs } = planOf(report.pipeline, report.budget)
+      const { worst, timeMs } = planOf(report.pipeline, report.budget, report.graph)
       return { type: 'agent.check.done', document: report.pipeline, worst, timeMs }
     },
   }

@@ -107,7 +107,7 @@ async function forkOf(user: User, id: string, options: ForkOptions): Promise<For
   const report = check(document, { capabilities: user.capabilities(), ...(options.budget === undefined ? {} : { budget: options.budget }) })
   if (!report.ok || !report.pipeline) throw new AigenError('pipeline.invalid', report.errors.map((one) => `${one.path}${one.path ? ': ' : ''}${one.message}`).join('; '), { issues: report.errors })
   const { pipeline } = report
-  const plan = planOf(pipeline, report.budget)
+  const plan = planOf(pipeline, report.budget, report.graph)
   const { from } = options
   if (from !== undefined && !Object.hasOwn(plan.steps, from)) {
     const like = nearest(from, plan.order)

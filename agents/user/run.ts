@@ -72,7 +72,7 @@ export async function startRun(user: User, options: StartOptions): Promise<strin
     throw new AigenError(small ? 'budget.too-small' : 'pipeline.invalid', report.errors.map((one) => `${one.path}${one.path ? ': ' : ''}${one.message}`).join('; '), { issues: report.errors })
   }
   const { pipeline, budget } = report
-  const plan = planOf(pipeline, budget)
+  const plan = planOf(pipeline, budget, report.graph)
   const { inputs, issues } = checkInputs(pipeline, options.inputs)
   if (issues.length > 0) throw new AigenError('input.invalid', issues.map((one) => `input.${one.path}: ${one.message}`).join('; '), { issues: issues.map((one) => ({ ...one, path: `input.${one.path}` })) })
   // What the journal could not keep as it is must not start: a run is what its journal says (I7).

@@ -117,7 +117,7 @@ function termsOf(user: User, document: Watcher): WatcherTerms {
   const { look, pipeline, budget, cooldown = '0s', expires = '7d', runs = 1_000, trigger = 'edge' } = document
   const report = check(pipeline, { capabilities: user.capabilities() })
   if (!report.ok || !report.pipeline) throw new AigenError('pipeline.invalid', report.errors[0] && `${report.errors[0].path}: ${report.errors[0].message}`, { issues: report.errors })
-  const runWorst = BigInt(planOf(report.pipeline, report.budget).worst)
+  const runWorst = BigInt(planOf(report.pipeline, report.budget, report.graph).worst)
   const lookPrice = parseMoney(look.price.max)
   const limit = parseMoney(budget)
   if (lookPrice + runWorst > limit) throw new AigenError('budget.too-small', `one look may cost ${formatMoney(lookPrice)}, one run ${formatMoney(runWorst)}, the budget is ${formatMoney(limit)}`, { path: 'budget' })

@@ -72,7 +72,7 @@ function watcherEffects(parts: NodeParts, { evaluate, standard = new Map() }: Wa
       if (!report.ok || !report.pipeline) throw new AigenError('pipeline.invalid', report.errors[0]?.message, { issues: report.errors.slice(0, 10) })
       const { inputs, issues } = checkInputs(report.pipeline, given.value)
       if (issues.length > 0) throw new AigenError('input.invalid', `inputs.${issues[0]!.path}: ${issues[0]!.message}`, { path: `inputs.${issues[0]!.path}`, issues: issues.slice(0, 10) })
-      return { type: 'watcher.weigh.done', holds: true, inputs, worst: planOf(report.pipeline, report.budget).worst }
+      return { type: 'watcher.weigh.done', holds: true, inputs, worst: planOf(report.pipeline, report.budget, report.graph).worst }
     },
   }
   return { 'watcher.call': paidCall, 'watcher.weigh': weigh }

@@ -45,7 +45,7 @@ export async function quote(given: string, options: ReadOptions, output: Output)
     const capabilities = new Map([...standardCapabilities(), ...directory.capabilities()])
     const report = check(text, { capabilities })
     if (!report.ok || !report.pipeline) throw new AigenError('pipeline.invalid', undefined, { issues: report.errors })
-    const plan = planOf(report.pipeline, report.budget)
+    const plan = planOf(report.pipeline, report.budget, report.graph)
     const actors = await readRuns(ports)
     const ask = hireEffects({ wire, clock, directory, terms: rail.terms, host: () => actors, keep: async () => undefined, ...(reputation ? { reputation } : {}) })['market.ask']!
     const offersOf = async ({ plan: step, uses, cap, expect, role }: Hiring): Promise<Offer[]> => {
