@@ -66,6 +66,14 @@ class FleetWorld extends CounterWorld {
   }
 }
 
+interface Act { readonly type: string; readonly by: number; readonly on: number; readonly to: number }
+const act = (type: string, by = 0, to = 0): Act => ({ type, by, on: 0, to })
+/** Found by chance: what was told to a partition just as it was given up waited for ever. */
+const TOLD_WHEN_GIVEN_UP = [
+  act('sleep'), act('kill'), ...Array.from({ length: 5 }, () => act('add')), act('join'), act('add'), act('add'), act('sleep', 1),
+  ...Array.from({ length: 8 }, () => act('add')), act('pass', 0, 5), act('add'),
+]
+
 const owned = ({ host }: Member): readonly number[] => [...host.stats().owned].sort((a, b) => a - b)
 const sums = (host: Host): Promise<number[]> => Promise.all(IDS.map(async (id) => ((await host.load(id))?.snapshot.context as CounterContext | undefined)?.sum ?? -1))
 
@@ -203,11 +211,11 @@ describe('a fleet', () => {
   })
 
   it('loses nothing that was answered and takes nothing twice, whoever comes, goes, dies and sleeps', async () => {
-    const act = fc.oneof(
-      { weight: 8, arbitrary: fc.record({ type: fc.constantFrom('add', 'pass'), by: fc.nat(2), on: fc.nat(15), to: fc.nat(15) }) },
-      { weight: 1, arbitrary: fc.record({ type: fc.constantFrom('kill', 'sleep', 'wake', 'join', 'leave'), by: fc.nat(2), on: fc.constant(0), to: fc.constant(0) }) },
+    const acts = fc.oneof(
+      { weight: 8, arbitrary: fc.record<Act>({ type: fc.constantFrom('add', 'pass'), by: fc.nat(2), on: fc.nat(15), to: fc.nat(15) }) },
+      { weight: 1, arbitrary: fc.record<Act>({ type: fc.constantFrom('kill', 'sleep', 'wake', 'join', 'leave'), by: fc.nat(2), on: fc.constant(0), to: fc.constant(0) }) },
     )
-    await fc.assert(fc.asyncProperty(fc.array(act, { minLength: 20, maxLength: 60 }), async (acts) => {
+    await fc.assert(fc.asyncProperty(fc.array(acts, { minLength: 20, maxLength: 60 }), async (life) => {
       const world = new FleetWorld()
       const members: Member[] = [await world.join('n0')]
       await world.pass(2_000)
@@ -215,7 +223,7 @@ describe('a fleet', () => {
       let joined = 1
       const acknowledged = IDS.map(() => 0)
       const attempted = IDS.map(() => 0)
-      for (const { type, by, on, to } of acts) {
+      for (const { type, by, on, to } of life) {
         const member = members[by % members.length]!
         if (type === 'add' || type === 'pass') {
           const target = type === 'add' ? on : to
@@ -242,6 +250,6 @@ describe('a fleet', () => {
         expect(sum, IDS[at]).toBeLessThanOrEqual(attempted[at]!)
       }
       expect(members.flatMap(owned).sort((x, y) => x - y)).toEqual([0, 1, 2, 3, 4, 5, 6, 7])
-    }), { numRuns: process.env['AIGEN_LONG'] ? 300 : 15, timeout: 20_000, endOnFailure: true })
+    }), { numRuns: process.env['AIGEN_LONG'] ? 300 : 15, timeout: 20_000, endOnFailure: true, examples: [[TOLD_WHEN_GIVEN_UP]] })
   }, 120_000)
 })

@@ -38,6 +38,9 @@ export class Partition extends PartitionReader {
   /** Monotonic time at which this process was the owner for certain. */
   #provenAt = -PROVEN_MS
   #working: Promise<void> | undefined
+  /** Why nothing new is taken; what was taken is still written. */
+  #closing: AigenError | undefined
+  /** Why nothing is written any more. */
   #closed: AigenError | undefined
 
   /**
@@ -115,7 +118,6 @@ export class Partition extends PartitionReader {
    * Rejects when one before them was not, and when ownership ends.
    */
   hear(from: number, sends: readonly Send[]): Promise<void> {
-    if (this.#closed) return Promise.reject(this.#closed)
     return new Promise((resolve, reject) => {
       for (const { to, event, number } of sends) this.#enqueue({ actor: to, event, from: [from, number], missed: reject, ...(number === sends.at(-1)!.number ? { heard: resolve } : {}) })
     })
@@ -145,14 +147,16 @@ export class Partition extends PartitionReader {
 
   /** Waits for what was taken and refuses new events, with `reason`. */
   async close(reason = new AigenError('network.closed', 'the node stops')): Promise<void> {
+    this.#closing ??= reason
     while (this.#working) await this.#working
-    await this.keeper.stop()
     this.#closed ??= reason
+    await this.keeper.stop()
   }
 
   #enqueue(item: Item): void {
-    if (this.#closed) {
-      ;(item.reject ?? item.missed)?.(this.#closed)
+    const refused = this.#closed ?? this.#closing
+    if (refused) {
+      ;(item.reject ?? item.missed)?.(refused)
       return
     }
     this.#queue.push(item)
