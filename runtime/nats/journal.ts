@@ -24,6 +24,11 @@ const MESSAGE_TOO_LARGE = 10054
 const NO_MESSAGE = 10037
 const ID_HEADER = 'Nats-Msg-Id'
 const READ_AHEAD = 2_000
+/**
+ * How long a leader that was just elected may take to have what the one before acknowledged, in ms:
+ * until then it refuses the next record as out of place and has not the one it holds it against.
+ */
+const CATCH_UP_MS = 5_000
 /** Consumers in a row that give nothing, before a read is given up. */
 const SILENCES_MAX = 3
 
@@ -59,7 +64,7 @@ export function natsJournal(connection: Connection, options: NatsJournalOptions 
   }
 }
 
-type Outcome = { readonly kind: 'stored'; readonly sequence: number } | { readonly kind: 'look' } | { readonly kind: 'unknown'; readonly why: AigenError }
+type Outcome = { readonly kind: 'stored'; readonly sequence: number } | { readonly kind: 'look' } | { readonly kind: 'absent' } | { readonly kind: 'unknown'; readonly why: AigenError }
 
 class NatsLog implements Log {
   readonly partition: string
@@ -115,15 +120,16 @@ class NatsLog implements Log {
     const headers = newHeaders()
     headers.append(ID_HEADER, messageId)
     headers.append('Nats-Expected-Last-Sequence', `${expectedLast}`)
-    const until = performance.now() + this.#unknownMs
+    const begun = performance.now()
     for (let attempt = 0; ; attempt++) {
       let outcome = await this.#send(data, headers)
       if (outcome.kind === 'stored' && outcome.sequence === expectedLast + 1) return outcome.sequence
       if (outcome.kind !== 'unknown') outcome = await this.#look(expectedLast + 1, messageId, data)
       if (outcome.kind === 'stored') return outcome.sequence
-      if (outcome.kind === 'look') throw new AigenError('journal.conflict', `${this.partition} is not at ${expectedLast}`)
+      const catchesUp = outcome.kind === 'absent' && this.#replicated && performance.now() < begun + CATCH_UP_MS
+      if (outcome.kind !== 'unknown' && !catchesUp) throw new AigenError('journal.conflict', `${this.partition} is not at ${expectedLast}`)
       checkOpen(this.#connection)
-      if (performance.now() > until) throw new AigenError('journal.unknown', this.partition, { cause: outcome.why })
+      if (outcome.kind === 'unknown' && performance.now() > begun + this.#unknownMs) throw new AigenError('journal.unknown', this.partition, { cause: outcome.why })
       await delay(Math.min(1_000, 20 * 2 ** attempt))
     }
   }
@@ -166,7 +172,8 @@ class NatsLog implements Log {
   async #look(sequence: number, messageId: string, data: Uint8Array): Promise<Outcome> {
     try {
       const record = await this.#stored(sequence)
-      const ours = record !== undefined && record.headers[ID_HEADER] === messageId && Buffer.compare(record.data, data) === 0
+      if (record === undefined) return { kind: 'absent' }
+      const ours = record.headers[ID_HEADER] === messageId && Buffer.compare(record.data, data) === 0
       return ours ? { kind: 'stored', sequence } : { kind: 'look' }
     } catch (thrown) {
       return { kind: 'unknown', why: asError(thrown) }
