@@ -54,7 +54,7 @@ function processes(): string[] {
 
 async function until(holds: () => boolean, ms: number, what: string, said?: Aigen): Promise<void> {
   for (const end = performance.now() + ms; !holds();) {
-    if (performance.now() > end) throw new Error(`waited ${ms} ms for ${what}: ${said?.err ?? processes().join('\n')}`)
+    if (performance.now() > end) throw new Error(`waited ${ms} ms for ${what}: ${said ? [said.err, ...said.events.map((event) => JSON.stringify(event))].join('\n') : processes().join('\n')}`)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }
