@@ -4,6 +4,7 @@
  * I7 (live and replayed events take the same path into the fold). Used by `host` only.
  */
 import { AigenError, asError } from '../../schemas/error.ts'
+import { Acknowledged } from './acknowledged.ts'
 import type { ActorEvent, ActorId } from './actor.ts'
 import { appendSurely } from './append.ts'
 import { noChanges, type LiveActor } from './fold.ts'
@@ -19,8 +20,6 @@ const QUEUE_MAX = 20_000
 const GROUP_MAX = 512
 /** How long a proof of ownership counts, in ms. */
 const PROVEN_MS = 1_000
-/** Messages that are heard and still in an outbox: more are not kept for a record to come by. */
-const OUTBOX_MAX = 256
 /** Times a recovery is begun again because the owner before wrote snapshots meanwhile. */
 const RECOVERIES = 10
 
@@ -32,8 +31,7 @@ export class Partition extends PartitionReader {
   #taken: readonly Item[] = []
   #held: ReadonlySet<ActorId> = NOBODY
   #ended: string[] = []
-  /** How far other partitions have heard, where the journal does not know yet. */
-  readonly #sent = new Map<number, number>()
+  readonly #acknowledged = new Acknowledged()
   #confirming = false
   /** Monotonic time at which this process was the owner for certain. */
   #provenAt = -PROVEN_MS
@@ -125,13 +123,13 @@ export class Partition extends PartitionReader {
 
   /** Partition `to` has heard all up to `through`; journaled with what comes next, or when much has piled up. */
   heard(to: number, through: number): void {
-    this.#sent.set(to, through)
+    this.#acknowledged.take(to, through)
     if (this.#overdue) this.#kick()
   }
 
   /** The last message that partition `to` is known, here or in the journal, to have heard. */
   heardBy(to: number): number {
-    return this.#sent.get(to) ?? 0
+    return this.#acknowledged.by(to)
   }
 
   /** An effect's or a timer's event; dropped when its cause no longer stands. */
@@ -168,10 +166,8 @@ export class Partition extends PartitionReader {
     return this.#queue.length > 0 || this.#ended.length > 0 || this.#overdue || this.#confirming
   }
 
-  /** Whether too much of an outbox is known to be heard by this process only. */
   get #overdue(): boolean {
-    for (const to of this.#sent.keys()) if ((this.fold.channels.outbox.get(to)?.length ?? 0) >= OUTBOX_MAX) return true
-    return false
+    return this.#acknowledged.overdue(this.fold.channels.outbox)
   }
 
   #kick(): void {
@@ -197,8 +193,8 @@ export class Partition extends PartitionReader {
         for (const answer of answers) answer()
         continue
       }
-      const sent = [...this.#sent]
-      const staged: readonly Staged[] = [...lines, ...sent.map(([to, through]) => ({ line: { sent: to, through } }))]
+      const heard = this.#acknowledged.lines()
+      const staged: readonly Staged[] = [...lines, ...heard.map((line) => ({ line }))]
       const record: JournalRecord = { version: 1, partition: this.options.log.partition, epoch: this.epoch, lines: staged.map((one) => one.line) }
       const made = pack(record, this.values)
       const packed = made instanceof Promise ? await made : made
@@ -220,7 +216,7 @@ export class Partition extends PartitionReader {
         this.values.settle(large.map(({ key }) => key))
       }
       this.#confirming = false
-      for (const [to, through] of sent) if (this.#sent.get(to) === through) this.#sent.delete(to)
+      this.#acknowledged.written(heard)
       this.#taken = []
       this.#held = NOBODY
       this.#commit(staged)
