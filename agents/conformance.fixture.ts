@@ -29,6 +29,8 @@ export interface StubProvider {
   readonly price?: string
   /** What it promises, default 100. */
   readonly latencyMs?: number
+  /** How long its card lets what it gave be used again. */
+  readonly cacheMs?: number
   /** Answers to its calls, in their order; the last one to all further ones. By capability. */
   readonly does: Readonly<Record<string, readonly Stub[]>>
 }
@@ -42,6 +44,19 @@ export interface Act {
   readonly comment?: string
 }
 
+/** A run that has ended before the case's own begins; its steps and inputs are those of the case where it names none. */
+export interface Before {
+  readonly steps?: Readonly<Record<string, object>>
+  readonly inputs?: Readonly<Record<string, unknown>>
+  readonly document?: Readonly<Record<string, unknown>>
+  /** What it must have spent. */
+  readonly spent: string
+  /** How long ago it ended. */
+  readonly agoMs?: number
+  /** Whether the process died since. */
+  readonly crash?: true
+}
+
 export interface Case {
   readonly name: string
   readonly steps: Readonly<Record<string, object>>
@@ -50,6 +65,7 @@ export interface Case {
   readonly document?: Readonly<Record<string, unknown>>
   readonly inputs?: Readonly<Record<string, unknown>>
   readonly providers?: Readonly<Record<string, StubProvider>>
+  readonly before?: readonly Before[]
   readonly acts?: readonly Act[]
   readonly expect: Expected
 }
@@ -67,20 +83,20 @@ export interface Expected {
   readonly tookMs?: number
 }
 
-const contract = (id: string): Capability => ({ ...SHOUT, id, title: id, description: `Does ${id}.` })
+const contract = (id: string): Capability => ({ ...SHOUT, id, title: id, description: `Does ${id}.`, ...(id.startsWith('trip.') ? {} : { pure: true }) })
 const CHUNKED: Capability = { ...contract('text.tell@1'), chunk: { type: 'object', required: ['word'], properties: { word: { type: 'string' } } } }
 /** What the providers of the cases can sell; all take `{ text }` and give `{ text, quality }`. */
-const CAPABILITIES: ReadonlyMap<string, Capability> = new Map([SHOUT, ...['text.whisper@1', 'trip.book@1', 'trip.cancel@1'].map(contract), CHUNKED].map((one) => [one.id, one]))
+const CAPABILITIES: ReadonlyMap<string, Capability> = new Map([...['text.shout@1', 'text.whisper@1', 'trip.book@1', 'trip.cancel@1'].map(contract), CHUNKED].map((one) => [one.id, one]))
 
 /** Everybody's default: one provider that does all. */
 const ALL: Readonly<Record<string, StubProvider>> = { p1: { does: Object.fromEntries([...CAPABILITIES.keys()].map((id) => [id, [{}]])) } }
 
-function definitions(world: MemoryWorld, name: string, { price = '0.01', latencyMs = 100, does }: StubProvider): ProviderDefinition[] {
+function definitions(world: MemoryWorld, name: string, { price = '0.01', latencyMs = 100, cacheMs, does }: StubProvider): ProviderDefinition[] {
   return Object.entries(does).map(([id, stubs]) => {
     let calls = 0
     const known = new Map<string, number>()
     return {
-      name, capability: CAPABILITIES.get(id)!, price: { list: price }, latencyMs, concurrency: 8,
+      name, capability: CAPABILITIES.get(id)!, price: { list: price }, latencyMs, concurrency: 8, ...(cacheMs === undefined ? {} : { cacheMs }),
       handler: async ({ text }: { text: string }, { callId, signal, emit }: HandlerContext) => {
         const nth = known.get(callId) ?? calls++
         known.set(callId, nth)
@@ -117,13 +133,23 @@ export async function playCase(one: Case): Promise<Expected> {
     const addresses = new Map<string, string>()
     for (const [name, provider] of Object.entries(one.providers ?? ALL)) addresses.set(`@${name}`, (await world.drive(world.provider(definitions(world, name, provider) as never))).node.participant)
     let user = await world.drive(world.user('alice', { standard: CAPABILITIES }))
-    const document = { name: 'case', version: '1.0.0', input: { type: 'object' }, budget: { max: '5' }, steps: one.steps, output: one.output ?? null, ...one.document }
     // `@p1` stands for the address of p1.
-    const meant = JSON.parse(JSON.stringify(document), (_key, value: unknown) => (typeof value === 'string' ? addresses.get(value) ?? value : value)) as typeof document
+    const meant = ({ steps = one.steps, document = one.document }: Pick<Before, 'steps' | 'document'> = one): object =>
+      JSON.parse(JSON.stringify({ name: 'case', version: '1.0.0', input: { type: 'object' }, budget: { max: '5' }, steps, output: one.output ?? null, ...document }), (_key, value: unknown) => (typeof value === 'string' ? addresses.get(value) ?? value : value)) as object
+    const crash = async (): Promise<void> => {
+      await user.kill()
+      user = await world.drive(world.user('alice', { standard: CAPABILITIES }))
+    }
+    for (const before of one.before ?? []) {
+      const { bill } = await world.drive(finishRun(user, await world.drive(startRun(user, { document: meant(before), inputs: before.inputs ?? one.inputs ?? {} })), 120_000), 120_000)
+      if (bill.spent !== before.spent) throw new Error(`the run before spent ${bill.spent}, not ${before.spent}`)
+      if (before.crash) await crash()
+      if (before.agoMs !== undefined) await world.drive(world.clock.sleep(before.agoMs), before.agoMs + 1_000)
+    }
     const trace: string[] = []
     let run: string
     try {
-      run = await world.drive(startRun(user, { document: meant, inputs: one.inputs ?? {}, key: 'case' }))
+      run = await world.drive(startRun(user, { document: meant(), inputs: one.inputs ?? {}, key: 'case' }))
     } catch (thrown) {
       const { code } = asError(thrown)
       return { error: code satisfies ErrorCode, trace: [asError(thrown).message], bill: [], spent: '0', worst: '0' }
@@ -137,8 +163,7 @@ export async function playCase(one: Case): Promise<Expected> {
       if (due > 0) await world.drive(world.clock.sleep(due))
       if (what === 'crash') {
         stop()
-        await user.kill()
-        user = await world.drive(world.user('alice', { standard: CAPABILITIES }))
+        await crash()
         stop = tracing(user, run, trace)
       } else if (what === 'approve' || what === 'reject') {
         await world.drive(controlRun(user, { run, want: 'answer', name: name!, data: { approved: what === 'approve', ...(comment === undefined ? {} : { comment }) } }))
@@ -157,8 +182,8 @@ export async function playCase(one: Case): Promise<Expected> {
     }
     return {
       ...(error ? { error: error.code } : { output }), trace, spent: bill.spent, worst: (Number(context.plan.worst) / 1e6).toString(), tookMs: Math.round((context.endedAt - context.startedAt) / 100) * 100,
-      bill: bill.steps.map(({ step, state, charged, providerName, attempts, fallback }) =>
-        [step, state, charged, ...(providerName ? [providerName] : []), ...(fallback ? ['fallback'] : []), ...(attempts ? [`(${attempts.map((attempt) => `${attempt.providerName} ${attempt.state} ${attempt.charged}`).join(', ')})`] : [])].join(' ')),
+      bill: bill.steps.map(({ step, state, charged, providerName, attempts, fallback, reused }) =>
+        [step, state, charged, ...(providerName ? [providerName] : []), ...(fallback ? ['fallback'] : []), ...(reused ? [`used again, ${reused.paid} was paid`] : []), ...(attempts ? [`(${attempts.map((attempt) => `${attempt.providerName} ${attempt.state} ${attempt.charged}`).join(', ')})`] : [])].join(' ')),
     }
   } finally {
     await world.close()

@@ -3,6 +3,7 @@
  * against before an upgrade. Used by `aigen doctor --dry-run`.
  */
 import type { ActorKind } from '../runtime/actors/actor.ts'
+import { cache } from '../pipelines/cache.machine.ts'
 import { dispute } from '../pipelines/dispute.machine.ts'
 import { fan } from '../pipelines/fan.machine.ts'
 import { gate } from '../pipelines/gate.machine.ts'
@@ -35,6 +36,6 @@ import { watcher } from './user/watcher.machine.ts'
 
 export const KINDS: readonly ActorKind[] = [
   sender, experience, keyring, negotiation, purse, settler, till, verdict, dispute,
-  inquiry, run, step, fan, gate, nest, saga, wallet, watcher, accessKey, call, keyedCall, epoch,
+  inquiry, run, step, cache, fan, gate, nest, saga, wallet, watcher, accessKey, call, keyedCall, epoch,
   guardian, probe, escrowCase, credits, purchase, relay, agent,
 ]

@@ -18,7 +18,7 @@ export function billText(bill: Bill, ink: Colours): string {
     const per = (price: string | undefined): string => (price === undefined ? '' : step.per === undefined ? price : `${price}/${step.per}`)
     table.push([
       step.step, step.providerName ?? step.provider ?? ink.dim(step.state), per(step.list), per(step.agreed), units, step.charged,
-      step.latencyMs === undefined ? '' : seconds(step.latencyMs), step.receipt ?? (step.reused ? ink.dim(`reused, ${step.reused.paid} was paid: ${step.reused.receipt}`) : step.state === 'done' ? '' : ink.yellow(step.state)),
+      step.latencyMs === undefined ? '' : seconds(step.latencyMs), step.receipt ?? (step.reused ? ink.dim(`reused${step.reused.until === undefined ? '' : ' as its card allows'}, ${step.reused.paid} was paid: ${step.reused.receipt}`) : step.state === 'done' ? '' : ink.yellow(step.state)),
     ])
   }
   return [

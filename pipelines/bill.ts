@@ -120,16 +120,16 @@ export async function billOf(id: string, { host, verifier, asset, decimals }: Bi
       ...(context.fallback ? { fallback: true } : {}),
       ...(undoes === undefined ? {} : { undoes }),
       charged: formatMoney(charged, decimals),
-      ...(agreement && offer
+      ...(agreement && offer && !reused
         ? { provider: agreement.terms.provider, providerName: offer.name, list: money(offer.list), agreed: money(agreement.terms.unitPrice), ...(agreement.terms.per === undefined ? {} : { per: agreement.terms.per }) }
         : {}),
       ...(delivery && voucher
         ? { units: delivery.body.units, inputHash: delivery.body.inputHash, outputHash: delivery.body.outputHash, latencyMs: context.latencyMs }
         : {}),
-      ...(reused ? { provider: reused.provider, providerName: reused.providerName, inputHash: reused.inputHash, outputHash: reused.outputHash, reused: { run: reused.run, receipt: reused.receipt, paid: money(reused.paid) } } : {}),
+      ...(reused ? { provider: reused.provider, providerName: reused.providerName, inputHash: reused.inputHash, outputHash: reused.outputHash, reused: { run: reused.run, receipt: reused.receipt, paid: money(reused.paid), ...(reused.until === undefined ? {} : { until: reused.until }) } } : {}),
       ...(receipt ? { receipt: receipt.id } : {}),
       ...(escrow ? { escrow } : {}),
-      ...(attempts.length > 1 || late.size + disputed.size > 0 ? { attempts: await Promise.all(attempts.map(async (one, index) => billAttempt(one, late.get(index), disputed.get(index), find, decimals, await escrowOf(index)))) } : {}),
+      ...(attempts.length > (reused ? 0 : 1) || late.size + disputed.size > 0 ? { attempts: await Promise.all(attempts.map(async (one, index) => billAttempt(one, late.get(index), disputed.get(index), find, decimals, await escrowOf(index)))) } : {}),
     })
   }
   return {

@@ -43,6 +43,18 @@ export function checkConstructs(id: string, step: PipelineStep, checked: Checked
   if (isOpenEnded(step) && checked.pipeline.timeout === undefined) findings.warn([...path, 'wait'], 'how long it waits is known only then: the worst-case time leaves it out', 'Add "timeout": "1h" to the step, or to the pipeline.')
   if (step.approve && step.approve.by !== 'owner' && !/^0x[0-9a-f]{40}$/.test(step.approve.by)) findings.error([...path, 'approve', 'by'], 'names nobody who could answer', 'Write owner, or a participant\'s address.')
   checkChunks(id, step, checked)
+  checkCache(step, path, checked)
+}
+
+function checkCache(step: PipelineStep, path: Path, { capabilities, findings }: Checked): void {
+  if (typeof step.cache !== 'string') return
+  const warn = (why: string): void => findings.warn([...path, 'cache'], `no result of another run stands in: ${why}`, 'Leave it out.')
+  if (step.race ?? step.quorum) return warn('each provider of a race or a quorum is hired')
+  if (step.compensate) return warn('what can be undone is done each time')
+  if (step.settle === 'escrow') return warn('what settles in escrow is hired')
+  if (step.providers?.differ) return warn('who must differ from others is hired')
+  const capability = step.uses === undefined ? undefined : capabilities.get(step.uses)
+  if (capability && (capability.pure !== true || capability.chunk)) warn(`${step.uses} is ${capability.chunk ? 'streamed' : 'not pure'}`)
 }
 
 function checkMany({ race, quorum, fallback, tolerate, maxItems }: PipelineStep, path: Path, findings: Findings): void {

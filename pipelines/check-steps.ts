@@ -88,13 +88,8 @@ function checkProviders(id: string, { pipeline, findings }: Checked): void {
   }
 }
 
-const REFUSED = ['cache'] as const
-
 /** Constructs of the language that are checked but not run yet: said, never ignored. */
 function checkSupport(step: PipelineStep, path: readonly string[], findings: Findings): void {
-  for (const field of REFUSED) {
-    if (step[field] !== undefined) findings.error([...path, field], `${field} is not run by this version`, 'Leave it out, or upgrade.')
-  }
   if (step.settle !== undefined && step.settle !== 'postpaid' && step.settle !== 'escrow') {
     findings.error([...path, 'settle'], `the settlement ${step.settle} is not run by this version`, 'Use postpaid or escrow.')
   }

@@ -157,7 +157,7 @@ function notesOf(step: PipelineStep, name: string, worst: WorstCase | undefined)
     fallback && `else ${fallback.uses ?? 'a constant'}${fallback.uses === undefined || !worst ? '' : ` ≤ ${formatMoney(worst.steps.get(name)!.fallback)}`}`,
     step.expect !== undefined && `paid if ${plain(step.expect)}`,
     step.settle !== undefined && step.settle !== 'postpaid' && `paid ${step.settle === 'escrow' ? 'through escrow' : step.settle}`,
-    step.cache !== undefined && `from the cache for ${step.cache}`,
+    step.cache !== undefined && (step.cache === false ? 'always hired' : `or a result of at most ${step.cache} ago`),
     step.timeout !== undefined && `within ${step.timeout}`,
   ]
   return notes.filter((note) => typeof note === 'string')

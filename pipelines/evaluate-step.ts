@@ -31,7 +31,7 @@ export interface EvaluateOptions {
   readonly evaluate: Evaluate
   /** The contract of a capability, as the directory or the standard list has it. */
   readonly capability: (id: string) => Capability | undefined
-  /** What a fork takes over from the run that it is one of. */
+  /** What need not be hired: a fork takes it over from the run before, any run where a card allows it. */
   readonly known: FindKnown
 }
 
@@ -92,10 +92,10 @@ export function evaluateEffects({ host, evaluate, capability, known }: EvaluateO
       }
     },
   }
-  /** Of a fork: what the run before it has for the step. */
+  /** What need not be hired for the step; what a fork does anew is. */
   const knownFor = async (id: string, step: string, plan: StepPlan, work: Work, inputHash: Hash): Promise<Known | undefined> => {
     const { reuse } = runOf(id.split('/', 1)[0]!)
-    return reuse && !reuse.except.includes(topStep(id, step)) ? known(reuse, plan, work, inputHash) : undefined
+    return reuse?.except.includes(topStep(id, step)) ? undefined : known(reuse, plan, work, inputHash)
   }
   /** The input of a call, judged by the capability's contract. */
   const checkedInput = async (uses: string, input: Json, path: string): Promise<{ readonly input: Json; readonly inputHash: Hash; readonly units: number; readonly inputBytes: number }> => {

@@ -70,8 +70,8 @@ export async function metaOf(host: Loads, run: string, plan: StepPlan): Promise<
   const spent = context && 'spent' in context ? context.spent : work?.voucher ? work.delivery!.body.amount : '0'
   return {
     state: state === 'running' ? 'cancelled' : state,
-    provider: work?.agreement?.terms.provider ?? work?.reused?.provider ?? null,
-    providerName: work?.offer?.name ?? work?.reused?.providerName ?? null,
+    provider: work?.reused?.provider ?? work?.agreement?.terms.provider ?? null,
+    providerName: work?.reused?.providerName ?? work?.offer?.name ?? null,
     price: formatMoney(BigInt(spent)),
     attempts: context && 'attempts' in context ? (typeof context.attempts === 'number' ? context.attempts : context.attempts.length) : 0,
     error: context && state !== 'done' ? context.error?.code ?? null : null,

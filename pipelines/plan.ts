@@ -7,6 +7,7 @@
  */
 import type { Address, Pipeline, PipelineProviders, PipelineRetryReason, PipelineStep, Settle } from '../schemas/documents.gen.ts'
 import { AigenError } from '../schemas/error.ts'
+import { labelsOfSteps } from './check-labels.ts'
 import { parseDuration } from './duration.ts'
 import { dependentsOf, graphOf, stepsNamed, type Graph } from './graph.ts'
 import { nested, nestingFault, scopeOf, type Scope } from './nested.ts'
@@ -116,6 +117,8 @@ export interface StepPlan {
   readonly escrow: { readonly agent: Address | null; readonly fee: string } | null
   /** CEL source over `output`, as the agreement carries it; null for none. */
   readonly expect: string | null
+  /** How old a delivery of another run that stands in may be, in ms; 0: none does, and none of its own is kept. Absent: as the provider's card says. */
+  readonly cacheMs?: number
   /** Templates as they stand in the document; null where there is none. */
   readonly if: string | null
   readonly forEach: string | null
@@ -172,11 +175,14 @@ export function planOf(pipeline: Pipeline, budget?: bigint, graph: Graph = graph
   return runPlan(pipeline, graph, worstCaseOf(pipeline, graph, budget), scopeOf(pipeline))
 }
 
-/** `around`: what the documents around it say of providers. */
-function runPlan(pipeline: Pipeline, graph: Graph, worst: WorstCase, scope: Scope, around: Around = []): RunPlan {
+/** `around`: what the documents around it say of providers; `labelled`: whether they hand it labelled data. */
+function runPlan(pipeline: Pipeline, graph: Graph, worst: WorstCase, scope: Scope, around: Around = [], labelled = false): RunPlan {
   if (graph.cycles.length > 0) throw new AigenError('pipeline.invalid', `${graph.cycles[0]!.join(' → ')}.`)
   const dependents = dependentsOf(graph.nodes)
-  const steps = Object.fromEntries(graph.order.map((name) => [name, stepPlan({ name, step: pipeline.steps[name]!, graph, dependents: dependents.get(name)!, worst: worst.steps.get(name)!, scope, around: [...around, pipeline.providers] })]))
+  const labels = labelsOfSteps(pipeline)
+  const steps = Object.fromEntries(graph.order.map((name) => [name, stepPlan({
+    name, step: pipeline.steps[name]!, graph, dependents: dependents.get(name)!, worst: worst.steps.get(name)!, scope, around: [...around, pipeline.providers], labelled: labelled || (labels.get(name)?.size ?? 0) > 0,
+  })]))
   return {
     pipeline: `${pipeline.name}@${pipeline.version}`,
     steps,
@@ -199,9 +205,11 @@ interface Planned {
   readonly scope: Scope
   /** What the documents around it say of providers, the outermost first. */
   readonly around: Around
+  /** Whether labelled data reaches it. */
+  readonly labelled: boolean
 }
 
-function stepPlan({ name, step, graph, dependents, worst, scope, around }: Planned): StepPlan {
+function stepPlan({ name, step, graph, dependents, worst, scope, around, labelled }: Planned): StepPlan {
   const { dependsOn, tests, apart, templates, chunksOf } = graph.nodes.get(name)!
   const limits = limitsOf(step)
   const feeds = dependents.filter((other) => graph.nodes.get(other)!.chunksOf === name)
@@ -217,15 +225,16 @@ function stepPlan({ name, step, graph, dependents, worst, scope, around }: Plann
     settle: step.settle ?? 'postpaid',
     escrow: step.settle === 'escrow' ? { agent: step.escrow?.agent ?? null, fee: limits.fee.toString() } : null,
     expect: acceptance(step.expect, name),
+    ...(labelled || step.cache === false ? { cacheMs: 0 } : step.cache === undefined ? {} : { cacheMs: parseDuration(step.cache) }),
     if: step.if ?? null, forEach: step.forEach ?? null, with: step.with ?? {},
     maxItems: limits.items, parallel: step.forEach === undefined ? 1 : step.parallel ?? DEFAULTS.parallel,
-    ...constructsOf(name, step, worst, scope, around), ...(step.compensate ? { compensate: undoPlan(name, step, graph, worst, around) } : {}),
+    ...constructsOf(name, step, worst, scope, around, labelled), ...(step.compensate ? { compensate: undoPlan(name, step, graph, worst, around) } : {}),
     reads: readsOf(own),
   }
 }
 
 /** What only some steps have. */
-function constructsOf(name: string, step: PipelineStep, worst: StepWorst, scope: Scope, around: Around): Partial<StepPlan> {
+function constructsOf(name: string, step: PipelineStep, worst: StepWorst, scope: Scope, around: Around, labelled: boolean): Partial<StepPlan> {
   const { wait, approve, fallback, race, quorum } = step
   const below = step.pipeline === undefined ? undefined : nested(step.pipeline, scope)
   return {
@@ -241,7 +250,7 @@ function constructsOf(name: string, step: PipelineStep, worst: StepWorst, scope:
     } } : {}),
     ...(approve ? { approve: { by: approve.by, message: approve.message ?? null, timeoutMs: parseDuration(approve.timeout), late: approve.then ?? 'reject' } } : {}),
     ...(below ? { nested: {
-      plan: runPlan(below.pipeline, graphOf(below.pipeline), worst.nested!.worst, below.scope, around), input: below.pipeline.input ?? null,
+      plan: runPlan(below.pipeline, graphOf(below.pipeline), worst.nested!.worst, below.scope, around, labelled), input: below.pipeline.input ?? null,
       budget: (worst.nested!.budget ?? worst.nested!.worst.price).toString(),
     } } : {}),
   }
@@ -255,7 +264,7 @@ function workOf({ uses, with: given, value }: Pick<NonNullable<PipelineStep['fal
 export function callPlan(change: Pick<StepPlan, 'name' | 'uses' | 'maxPrice' | 'deadlineMs' | 'graceMs' | 'with'> & Partial<StepPlan>): StepPlan {
   return {
     dependsOn: [], tests: [], dependents: [], worst: change.maxPrice, attempts: 1, retryOn: [], backoffMs: 0, elsewhere: false, only: null, not: [], settle: 'postpaid', escrow: null,
-    expect: null, if: null, forEach: null, maxItems: 1, parallel: 1, reads: { steps: [], meta: [], input: false, run: false }, ...change,
+    expect: null, cacheMs: 0, if: null, forEach: null, maxItems: 1, parallel: 1, reads: { steps: [], meta: [], input: false, run: false }, ...change,
   }
 }
 
@@ -282,15 +291,4 @@ function readsOf(templates: readonly Template[]): Reads {
 /** Whether pieces flow from step to step in it, or in a sub-pipeline. */
 export function hasStreams(plan: RunPlan): boolean {
   return Object.values(plan.steps).some(({ feeds, nested: below }) => feeds !== undefined || (below !== undefined && hasStreams(below.plan)))
-}
-
-/** Id of one item of a forEach, as bills and actors name it. @example itemId('rows', 3) // 'rows[3]' */
-export function itemId(step: string, index: number): string {
-  return `${step}[${index}]`
-}
-
-/** Step and index of an id; index null for a step without forEach. */
-export function parseItemId(id: string): { step: string; index: number | null } {
-  const match = /^([^[]+)\[([0-9]+)\]$/.exec(id)
-  return match ? { step: match[1]!, index: Number(match[2]) } : { step: id, index: null }
 }

@@ -39,13 +39,13 @@ export function openReuse({ host, evaluate, capability }: ReuseOptions): FindKno
     runs.set(run, found)
     return found
   }
-  return async ({ run }, plan, { uses, expect }, inputHash) => {
-    if (uses === null || plan.many || plan.feeds || plan.compensate || plan.differ) return undefined
-    const id = (await deliveriesOf(run)).get(`${uses} ${inputHash}`)
+  return async (reuse, plan, { uses, expect }, inputHash) => {
+    if (!reuse || uses === null || plan.many || plan.feeds || plan.compensate || plan.differ) return undefined
+    const id = (await deliveriesOf(reuse.run)).get(`${uses} ${inputHash}`)
     const contract = capability(uses)
     if (id === undefined || !contract) return undefined
     const step = (await host().look<StepContext>(id))!
-    const reused = step.reused ?? reusedOf(run, step)
+    const reused = step.reused ?? takeOver(step)
     if (plan.not.includes(reused.provider) || (plan.only && !plan.only.includes(reused.provider))) return undefined
     return (await judge(step.output, contract.output, expect, evaluate)) ? undefined : { reused, output: step.output }
   }
@@ -70,7 +70,11 @@ function usesOf({ plan, choice, fallback }: StepContext): string | null {
   return (fallback ? plan.fallback! : choice === null ? plan : plan.cases![choice]!).uses
 }
 
-function reusedOf(run: string, { agreement, delivery, voucher, previousRef, lane, offer, inputHash }: StepContext): Reused {
+/** What is taken over of a step that was paid for, and until when that is allowed, where its provider's card says so. */
+export function takeOver({ run, agreement, delivery, voucher, previousRef, lane, offer, inputHash }: StepContext, until?: number): Reused {
   const { id } = makeReceipt({ agreement: agreement!, delivery: delivery!, voucher: voucher!, previousRef: previousRef!, voucherKey: lane!.voucherKey, authorisations: [] })
-  return { run, receipt: id, provider: agreement!.terms.provider, providerName: offer!.name, inputHash: inputHash!, outputHash: delivery!.body.outputHash, paid: delivery!.body.amount }
+  return {
+    run: run.split('/', 1)[0]!, receipt: id, provider: agreement!.terms.provider, providerName: offer!.name, inputHash: inputHash!, outputHash: delivery!.body.outputHash, paid: delivery!.body.amount,
+    ...(until === undefined ? {} : { until }),
+  }
 }

@@ -1,6 +1,6 @@
 /**
- * What a fork takes over, as runs, steps and bills carry it, and which of its steps may take anything.
- * Found by `reuse.ts`.
+ * What a step takes over instead of hiring, as runs, steps and bills carry it, and which steps of a
+ * fork may take anything. Found by `reuse.ts` in the run that is forked, by `cached.ts` in any other.
  */
 import type { Address, Hash } from '../schemas/documents.gen.ts'
 import type { StepPlan, Work } from './plan.ts'
@@ -21,6 +21,8 @@ export interface Reused {
   readonly outputHash: Hash
   /** Atomic. */
   readonly paid: string
+  /** Where its provider's card allows it to anybody's run: how long, in ms since the epoch. */
+  readonly until?: number
 }
 
 export interface Known {
@@ -28,8 +30,8 @@ export interface Known {
   readonly output: unknown
 }
 
-/** What there is for a step that hires `work` with an input of that hash; undefined where it must be hired. */
-export type FindKnown = (reuse: Reuse, plan: StepPlan, work: Pick<Work, 'uses' | 'expect'>, inputHash: Hash) => Promise<Known | undefined>
+/** What there is for a step that hires `work` with an input of that hash; undefined where it must be hired. `reuse` is that of its run. */
+export type FindKnown = (reuse: Reuse | undefined, plan: StepPlan, work: Pick<Work, 'uses' | 'expect'>, inputHash: Hash) => Promise<Known | undefined>
 
 /** The steps of a document from `from` on: it, and whatever depends on it. */
 export function stepsFrom(plans: Readonly<Record<string, Pick<StepPlan, 'dependsOn'>>>, order: readonly string[], from: string): string[] {

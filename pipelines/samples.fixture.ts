@@ -1,6 +1,7 @@
 /** What the machines of this room meet when they are explored (runtime/actors/explore.ts). */
 import type { ActorEvent } from '../runtime/actors/actor.ts'
 import type { Samples } from '../runtime/actors/explore.ts'
+import type { CacheContext } from './cache.machine.ts'
 import type { FanContext } from './fan.ts'
 import type { GateContext } from './gate.machine.ts'
 import type { NestContext } from './nest.machine.ts'
@@ -17,11 +18,11 @@ const plan = (change: Partial<StepPlan>): StepPlan => ({
 
 const fallback = { uses: 'text.whisper@1', with: {}, maxPrice: '3', expect: null }
 const nestedPlan = { plan: { pipeline: 'q@1.0.0', steps: {}, order: [], output: {}, worst: '5', timeMs: 10 }, input: null, budget: '5' }
-const body = { amount: '4', inputHash: 'sha256-aa' }
+const body = { amount: '4', inputHash: 'sha256-aa', at: 1_000 }
 const delivery = { body, signature: {} }
 const TIMEOUT = { code: 'step.timeout', message: 'Late.' }
-const terms = { provider: '0xaa', payee: '0xaa', unitPrice: '4', cap: '4', units: 1, settle: 'escrow', escrow: { agent: '0xee', arbiter: '0xee', challengeMs: 60_000, expiryMs: 3_600_000 } }
-const agreed = { type: 'agreed', id: 'sha256-bb', agreement: { terms }, offer: { name: 'a', list: '4', quote: { terms } }, lane: { key: '0xaa.0', id: '0x1', number: 0, vault: '0x2', voucherKey: '0x3' }, asked: 2 }
+const terms = { capabilityHash: 'sha256-ff', provider: '0xaa', payee: '0xaa', unitPrice: '4', cap: '4', units: 1, settle: 'escrow', escrow: { agent: '0xee', arbiter: '0xee', challengeMs: 60_000, expiryMs: 3_600_000 } }
+const agreed = { type: 'agreed', id: 'sha256-bb', agreement: { terms }, offer: { name: 'a', list: '4', cacheMs: 60_000, quote: { terms } }, lane: { key: '0xaa.0', id: '0x1', number: 0, vault: '0x2', voucherKey: '0x3' }, asked: 2 }
 const voucher = { kind: 'escrow', amount: '4', challengeEnd: 2_000 }
 const ended = (state: string) => ({ type: 'step.ended', step: 's', index: null, state, charged: '1', ...(state === 'failed' ? { error: { code: 'step.failed', message: 'It failed.' } } : {}) })
 
@@ -144,4 +145,10 @@ const dispute: Samples = {
   events: paid,
 }
 
-export const samples: Readonly<Record<string, Samples>> = { step, fan, gate, nest, saga, run, inquiry, dispute }
+const cache: Samples = {
+  inputs: [{}],
+  tells: ({ entries }: CacheContext) => Object.keys(entries),
+  events: ({ context }: { context: CacheContext }) => (Object.keys(context.entries).length < 3 ? ['a', 'b', 'c'].map((key) => ({ type: 'keep', key, entry: { step: 'step/r/s', made: 0, until: 9e12 } })) : []),
+}
+
+export const samples: Readonly<Record<string, Samples>> = { step, cache, fan, gate, nest, saga, run, inquiry, dispute }

@@ -12,6 +12,7 @@ import type { ErrorBody } from '../schemas/error.ts'
 import { defineActor, effect } from '../runtime/actors/actor.ts'
 import { deliveryHash } from '../runtime/payments/delivery.ts'
 import { attemptOf, mayRetry, mayStandIn, stateWord } from './attempt.ts'
+import { toKeep } from './cache.ts'
 import { disputeFor, disputeId, feeStep, feeStepId, stakeFor } from './escrow.ts'
 import { LATE, stops } from './overdue.ts'
 import { stepPromises } from './step-promises.ts'
@@ -44,15 +45,8 @@ const doubt = {
     event: {
       type: 'start',
       input: {
-        run: `run/${context.run}`,
-        holder: negotiationId(context),
-        agreement: context.agreement,
-        id: context.agreementId,
-        lane: context.lane,
-        inputHash: context.inputHash,
-        until: context.until,
-        step: context.self,
-        offer: context.offer,
+        run: `run/${context.run}`, holder: negotiationId(context), agreement: context.agreement, id: context.agreementId, lane: context.lane,
+        inputHash: context.inputHash, until: context.until, step: context.self, offer: context.offer,
       },
     },
   }),
@@ -89,6 +83,11 @@ const next = (actions: any[]): any[] => [
   { guard: ({ context, event }: any) => mayStandIn(context, event.streamed), target: 'preparing', actions: [...actions, noteFailure, standIn] },
   { target: 'ended', actions: [...actions, noteFailure, failed] },
 ]
+
+/** What its provider's card allows to be used again is known to other runs from here on. */
+const keep: any = enqueueActions(({ context, enqueue }: any) => {
+  for (const params of toKeep(context)) enqueue({ type: 'tell', params })
+})
 
 /** Tells those who take its pieces what came. */
 const passOn: any = enqueueActions(({ context, event, enqueue }: any) => {
@@ -279,7 +278,7 @@ const machine = createMachine({
         paid: {
           target: 'ended',
           actions: [
-            remember('delivered'),
+            remember('delivered'), keep,
             assign({
               state: 'done',
               voucher: ({ event }) => event.voucher,
@@ -295,4 +294,4 @@ const machine = createMachine({
   },
 }, { delays: { pause: ({ context }) => context.plan.backoffMs * 2 ** (context.attempts.length - 1) } })
 
-export const step = defineActor('step', '4', machine, stepPromises, { passivates: 'ended' })
+export const step = defineActor('step', '5', machine, stepPromises, { passivates: 'ended' })

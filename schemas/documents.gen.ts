@@ -333,19 +333,23 @@ export interface BillStep {
   escrow?: BillEscrow
   latencyMs?: DurationMs
   /**
-   * every provider tried, in order, when there was more than one
+   * every provider tried, in order, when there was more than one, or what counts was taken over
    *
    * @maxItems 64
    */
   attempts?: BillAttempt[]
 }
 /**
- * what a fork took over from an earlier run instead of hiring anybody: that run, its receipt, and what it had paid
+ * what was taken over from an earlier run instead of hiring anybody, by a fork or where the provider's card allows it: that run, its receipt, and what it had paid
  */
 export interface BillReused {
   run: Id
   receipt: Id
   paid: Money
+  /**
+   * where the provider's card allows it: how long it may be used again
+   */
+  until?: Time
 }
 export interface BillAttempt {
   provider: Address
@@ -635,6 +639,10 @@ export interface Offer {
    * promised time from invoke to delivery
    */
   latencyMs: DurationMs
+  /**
+   * how long an output stays the right one for the same input, from its delivery: its payer may use it again for nothing (default: never)
+   */
+  cacheMs?: DurationMs
   /**
    * models served, as an input's model names them
    *
@@ -1273,9 +1281,9 @@ export interface PipelineStep {
    */
   timeout?: PipelineDuration
   /**
-   * a result that was paid for and is not older than this stands in for the same input to the same capability, where its provider's card allows that (default: never)
+   * a result of any run that was paid for stands in for the same input to the same pure capability, for as long as its provider's card says; a duration: while it is no older than that; false: never, and nothing is kept
    */
-  cache?: PipelineDuration
+  cache?: false | PipelineDuration
   /**
    * acceptance over output: a delivery that fails it is not paid
    */

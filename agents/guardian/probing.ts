@@ -45,7 +45,7 @@ export function probeEffects(parts: NodeParts, { book, limits, user }: ProbingOp
       try {
         const deadlineMs = Math.min(DEADLINE_MAX_MS, Math.max(DEADLINE_MIN_MS, probe.promisedMs * PATIENCE))
         const { output, bill } = await hire(user(), {
-          capability: probe.capability, input, maxPrice: probe.maxPrice, deadlineMs, only: [probe.provider], attempts: 1, key: `probe-${probe.id}-${probe.seed}`, signal,
+          capability: probe.capability, input, maxPrice: probe.maxPrice, deadlineMs, only: [probe.provider], attempts: 1, fresh: true, key: `probe-${probe.id}-${probe.seed}`, signal,
           ...(blobs === undefined ? {} : { blobs }),
         })
         return { type: 'probe.call.done', sample: sample(true, judge(right, output), bill.steps[0]!.latencyMs ?? 0) }

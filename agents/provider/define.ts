@@ -72,6 +72,11 @@ export interface ProviderDefinition {
   quote?(call: Pick<CallForQuotesBody, 'inputBytes'>): Promise<string | undefined>
   /** Promised time from invoke to delivery, in milliseconds; a later delivery need not be paid. */
   readonly latencyMs: number
+  /**
+   * How long an output stays the right one for the same input, in ms, told on the card: who paid for it
+   * may use it again for nothing until then. Only for a capability that is pure and has no pieces (default: never).
+   */
+  readonly cacheMs?: number
   /** Calls worked on at once (default 2); further ones wait in a queue of `queue` (default 16). */
   readonly concurrency?: number
   readonly queue?: number

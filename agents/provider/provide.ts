@@ -2,7 +2,7 @@
  * A provider at work: a node that sells what is defined. Publishes its card, says that it is alive,
  * quotes, works, is paid and claims. Used by `aigen provide` and the devnet.
  */
-import type { CardBody } from '../../schemas/documents.gen.ts'
+import type { Capability, CardBody } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
 import { validate } from '../../schemas/validate.ts'
 import type { Evaluate } from '../../pipelines/prepare.ts'
@@ -72,14 +72,21 @@ export async function readyToSell(selling: Selling): Promise<void> {
   const definitions = listOf(selling)
   const [first] = definitions
   if (!first) throw new AigenError('input.invalid', 'nothing is sold')
-  for (const { capability, price, pass, idempotent = true } of definitions) {
+  for (const { capability, price, pass, idempotent = true, cacheMs } of definitions) {
     if (pass) checkPass(pass)
     validate('Capability', capability)
     validate('Money', price.list)
+    if (cacheMs !== undefined) checkCaching(capability, cacheMs)
     if (idempotent !== (first.idempotent ?? true)) throw new AigenError('input.invalid', 'what one participant sells is idempotent or not, all of it', { path: 'idempotent' })
   }
   if (new Set(definitions.map(({ capability }) => capability.id)).size < definitions.length) throw new AigenError('input.invalid', 'a capability is sold twice', { path: 'capability.id' })
   await Promise.all(definitions.map(async (one) => one.start?.()))
+}
+
+/** Error `input.invalid`: a result that may be another the next time, or that is heard in pieces, is not used again. */
+function checkCaching({ id, pure, chunk }: Capability, cacheMs: number): void {
+  validate('DurationMs', cacheMs)
+  if (pure !== true || chunk) throw new AigenError('input.invalid', `cacheMs belongs to a pure capability without pieces, and ${id} is ${pure === true ? 'streamed' : 'not pure'}`, { path: 'cacheMs' })
 }
 
 /** A provider whose verbs are registered, and that nobody knows of yet. */
@@ -105,8 +112,8 @@ export async function prepareShop(node: Node, selling: Selling, doors: () => Non
     await desk.register()
     const presence = await announcePresence(node, () => ({
       name: definitions[0]!.name, roles: ['service-provider'],
-      offers: definitions.map(({ capability, price, latencyMs, concurrency = CONCURRENCY, models }) => ({
-        capability, list: price.list, latencyMs, concurrency, ...(models === undefined ? {} : { models: [...models] }),
+      offers: definitions.map(({ capability, price, latencyMs, concurrency = CONCURRENCY, models, cacheMs }) => ({
+        capability, list: price.list, latencyMs, concurrency, ...(cacheMs === undefined ? {} : { cacheMs }), ...(models === undefined ? {} : { models: [...models] }),
         ...(desk.offer(capability.id) ? { pass: desk.offer(capability.id) } : {}),
       })),
       ...(doors().length === 0 ? {} : { doors: doors() }),

@@ -3,7 +3,8 @@
  * each durable event. Used by the live table, the plain lines, the --json events and the gateway.
  */
 import type { GateContext } from '../../pipelines/gate.machine.ts'
-import { parseItemId, type StepPlan } from '../../pipelines/plan.ts'
+import { parseItemId } from '../../pipelines/item-id.ts'
+import type { StepPlan } from '../../pipelines/plan.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
 import type { FanContext } from '../../pipelines/fan.ts'
 import { actorOf, negotiationId, workOf, type StepContext } from '../../pipelines/step.ts'
@@ -169,7 +170,7 @@ function rowOf(run: RunContext, step: string, actor: LiveActor | undefined, hire
     }
   }
   const context = head
-  const { agreement, offer, delivery, voucher, attempts } = context
+  const { agreement, offer, delivery, voucher, attempts, reused } = context
   const negotiation = !agreement && hiredBy?.id === negotiationId(context) ? hiredBy : undefined
   const hiring = negotiation?.snapshot.context as NegotiationContext | undefined
   const best = offer ?? hiring?.chosen ?? hiring?.offers[0]
@@ -181,6 +182,7 @@ function rowOf(run: RunContext, step: string, actor: LiveActor | undefined, hire
     ...(context.asked || hiring?.asked ? { offers: context.asked || hiring!.asked } : {}),
     ...(agreement ? { agreed: money(agreement.terms.unitPrice) } : {}),
     ...(delivery && voucher ? { charged: money(delivery.body.amount) } : {}),
+    ...(reused ? { provider: reused.providerName, charged: '0' } : {}),
     ...(failed.length > 0 ? { failedAttempts: failed.length, why: `${failed.at(-1)!.providerName}: ${failed.at(-1)!.reason ?? failed.at(-1)!.state}` } : {}),
     ...why, ...took,
   }

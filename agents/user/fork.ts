@@ -11,9 +11,10 @@ import { nearest } from '../../schemas/nearest.ts'
 import { check } from '../../pipelines/check.ts'
 import type { Context, StepMeta } from '../../pipelines/expression.ts'
 import { checkInputs } from '../../pipelines/input.ts'
-import { itemId, planOf, type RunPlan, type StepPlan } from '../../pipelines/plan.ts'
+import { itemId } from '../../pipelines/item-id.ts'
+import { planOf, type RunPlan, type StepPlan } from '../../pipelines/plan.ts'
+import { openKnown } from '../../pipelines/known.ts'
 import { prepare } from '../../pipelines/prepare.ts'
-import { openReuse } from '../../pipelines/reuse.ts'
 import { stepsFrom, type FindKnown, type Known, type Reuse } from '../../pipelines/reused.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
 import { workOf } from '../../pipelines/step.ts'
@@ -70,7 +71,7 @@ export async function planFork(user: User, run: string, options: ForkOptions = {
   const { inputs, issues } = checkInputs(pipeline, given)
   if (issues.length > 0) throw new AigenError('input.invalid', issues.map((one) => `input.${one.path}: ${one.message}`).join('; '), { issues })
   const capabilities = user.capabilities()
-  const find = openReuse({ host: () => user.node.host, evaluate: user.evaluate, capability: (id) => capabilities.get(id) })
+  const find = openKnown({ ...user.node, host: () => user.node.host, evaluate: user.evaluate, capability: (id) => capabilities.get(id) })
   const foreseen = new Map<string, Foreseen>()
   const reused: ForkPlan['reused'][number][] = []
   const anew: ForkPlan['anew'][number][] = []

@@ -38,6 +38,8 @@ export interface HireOptions {
   readonly settle?: 'postpaid' | 'escrow'
   /** In escrow: who decides (default the cheapest that is live), and the most its fee may be (default 0.01). */
   readonly escrow?: { readonly agent?: Address; readonly maxFee?: string }
+  /** Whether it is hired anew, whatever was paid for before (default false: what a card allows to be used again costs nothing). */
+  readonly fresh?: boolean
   /** Providers tried at most (default 2). */
   readonly attempts?: number
   /** How long all of it may take, in ms (default 300,000). */
@@ -109,8 +111,8 @@ async function paidInquiry({ node: { host } }: User, run: string): Promise<Inqui
 }
 
 /** The pipeline of one call: what `hire` runs, for callers that follow the run themselves. */
-export function hireDocument(options: Pick<HireOptions, 'capability' | 'input' | 'maxPrice' | 'deadlineMs' | 'expect' | 'attempts' | 'only' | 'not' | 'choose' | 'settle' | 'escrow'>): object {
-  const { capability, input, maxPrice, deadlineMs = 60_000, expect, attempts = 2, only, not = [], choose, settle, escrow } = options
+export function hireDocument(options: Pick<HireOptions, 'capability' | 'input' | 'maxPrice' | 'deadlineMs' | 'expect' | 'attempts' | 'only' | 'not' | 'choose' | 'settle' | 'escrow' | 'fresh'>): object {
+  const { capability, input, maxPrice, deadlineMs = 60_000, expect, attempts = 2, only, not = [], choose, settle, escrow, fresh = false } = options
   const providers = { ...(only === undefined ? {} : { only }), ...(not.length === 0 ? {} : { not }), ...(choose === undefined ? {} : { choose }) }
   return {
     name: 'hire',
@@ -124,6 +126,7 @@ export function hireDocument(options: Pick<HireOptions, 'capability' | 'input' |
         sla: { deadline: `${Math.ceil(deadlineMs)}ms` },
         ...(expect === undefined ? {} : { expect: `\${${expect}}` }),
         retry: { attempts, elsewhere: true },
+        ...(fresh ? { cache: false } : {}),
         ...(settle === undefined ? {} : { settle }),
         ...(settle === 'escrow' && escrow ? { escrow: { ...(escrow.agent ? { agent: escrow.agent } : {}), ...(escrow.maxFee ? { fee: { max: escrow.maxFee } } : {}) } } : {}),
         ...(Object.keys(providers).length === 0 ? {} : { providers }),

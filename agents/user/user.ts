@@ -6,6 +6,7 @@
 import type { Capability } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
 import { formatMoney } from '../../schemas/money.ts'
+import { cache } from '../../pipelines/cache.machine.ts'
 import { complainEffects } from '../../pipelines/complain.ts'
 import { dispute } from '../../pipelines/dispute.machine.ts'
 import { evaluateEffects } from '../../pipelines/evaluate-step.ts'
@@ -16,7 +17,7 @@ import { invokeEffects } from '../../pipelines/invoke.ts'
 import type { Evaluate } from '../../pipelines/prepare.ts'
 import type { Listeners } from '../../pipelines/listen.ts'
 import { nest } from '../../pipelines/nest.machine.ts'
-import { openReuse } from '../../pipelines/reuse.ts'
+import { openKnown } from '../../pipelines/known.ts'
 import { run } from '../../pipelines/run.machine.ts'
 import { saga } from '../../pipelines/saga.machine.ts'
 import { settleEffects } from '../../pipelines/settle.ts'
@@ -76,9 +77,9 @@ function userRooms(options: UserOptions, listeners: Listeners): Room[] {
     }) }),
     (parts) => ({ actors: [purse, wallet], effects: payEffects({ ...parts, voucherKey: parts.keys.voucher, wallet: parts.participant }) }),
     (parts) => ({
-      actors: [run, step, fan, gate, nest, saga, inquiry, dispute],
+      actors: [run, step, cache, fan, gate, nest, saga, inquiry, dispute],
       effects: {
-        ...evaluateEffects({ host: parts.host, evaluate, capability: contract(parts), known: openReuse({ host: parts.host, evaluate, capability: contract(parts) }) }),
+        ...evaluateEffects({ host: parts.host, evaluate, capability: contract(parts), known: openKnown({ ...parts, evaluate, capability: contract(parts) }) }),
         ...invokeEffects({ ...parts, evaluate, listeners, capability: contractOf(parts) }),
         ...complainEffects({ ...parts, capability: contractOf(parts) }),
         ...verdictEffects(parts),

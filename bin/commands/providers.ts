@@ -50,7 +50,7 @@ export async function list(options: ReadOptions, output: Output): Promise<boolea
   const { ink } = output
   const table = new Table({ head: ['provider', 'capability', 'list', 'promised', 'at once', '', 'participant'].map((text) => ink.dim(text)), chars: BARE, style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 } })
   for (const { card: { body }, alive } of all) {
-    const offers = body.offers.map(({ capability, list: price, latencyMs, concurrency }) => ({ capability: capability.id, list: price, unit: capability.unit, latencyMs, concurrency }))
+    const offers = body.offers.map(({ capability, list: price, latencyMs, concurrency, cacheMs }) => ({ capability: capability.id, list: price, unit: capability.unit, latencyMs, concurrency, ...(cacheMs === undefined ? {} : { cacheMs }) }))
     output.emit({ type: 'provider', name: body.name, participant: body.participant, alive, offers })
     for (const offer of offers) {
       table.push([body.name, offer.capability, `${offer.list} a ${offer.unit}`, seconds(offer.latencyMs), String(offer.concurrency), alive ? ink.green('alive') : ink.dim('silent'), ink.dim(body.participant)])
@@ -68,8 +68,8 @@ export async function show(given: string, options: ReadOptions, output: Output):
     output.emit({ type: 'provider', alive, card })
     const { body } = card
     output.print(`${output.ink.bold(body.name)} ${body.participant} ${alive ? output.ink.green('alive') : 'silent'}, card until ${new Date(body.expiresAt).toISOString()}`)
-    for (const { capability, list: price, latencyMs, concurrency } of body.offers) {
-      output.print(`\n${output.ink.bold(capability.id)} ${capability.title}: ${price} a ${capability.unit}, within ${seconds(latencyMs)}, ${concurrency} at once`)
+    for (const { capability, list: price, latencyMs, concurrency, cacheMs } of body.offers) {
+      output.print(`\n${output.ink.bold(capability.id)} ${capability.title}: ${price} a ${capability.unit}, within ${seconds(latencyMs)}, ${concurrency} at once${cacheMs === undefined ? '' : `, the same input may be used again for ${seconds(cacheMs)}`}`)
       output.print(capability.description)
       output.print(`input ${JSON.stringify(capability.input, null, 2)}\noutput ${JSON.stringify(capability.output, null, 2)}`)
     }

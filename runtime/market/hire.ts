@@ -139,6 +139,7 @@ export function hireEffects({ wire, clock, directory, reputation, terms: rail, h
             name: known.name,
             list: parseMoney(known.offer.list, rail.decimals).toString(),
             latencyMs: known.offer.latencyMs,
+            ...(known.offer.cacheMs === undefined ? {} : { cacheMs: known.offer.cacheMs }),
             history: historyOf(context, by, capability),
           })
         }

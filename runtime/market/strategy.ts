@@ -18,6 +18,8 @@ export interface Offer {
   readonly list: string
   /** Promised time from invoke to delivery, in ms. */
   readonly latencyMs: number
+  /** How long the payer may use an output again for the same input, by the card, in ms; absent: never. */
+  readonly cacheMs?: number
   readonly history: History
   /** What guardians agree on (D9); absent where they know nothing. */
   readonly reputation?: Pick<ReputationFigures, 'uptime' | 'success' | 'p95Ms'>
