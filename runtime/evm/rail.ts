@@ -85,7 +85,8 @@ function reads(client: PublicClient, terms: RailTerms) {
   return {
     lane: (id, depth = 0) => onChain(async () => {
       const [lane, of] = await client.readContract({ ...vault, functionName: 'laneOf', args: [id], ...await at(depth) })
-      if (lane.vaultId === ZERO_HASH) return undefined
+      // One contract serves every token: who reserves worthless ones has reserved nothing here.
+      if (lane.vaultId === ZERO_HASH || lower(of.token) !== terms.token) return undefined
       return {
         id: lower(id), vault: lane.vaultId, owner: lower(of.owner), voucherKey: lower(of.voucherKey), payee: lower(lane.payee), number: Number(lane.number),
         reserved: lane.reserved, claimed: lane.claimed, delay: of.delay, exitAt: lane.exitAt, closed: lane.closed,
@@ -93,7 +94,7 @@ function reads(client: PublicClient, terms: RailTerms) {
     }),
     vault: (id, depth = 0) => onChain(async () => {
       const state = await client.readContract({ ...vault, functionName: 'vaultOf', args: [id], ...await at(depth) })
-      if (BigInt(state.owner) === 0n) return undefined
+      if (BigInt(state.owner) === 0n || lower(state.token) !== terms.token) return undefined
       return {
         id: lower(id), owner: lower(state.owner), voucherKey: lower(state.voucherKey), delay: state.delay,
         number: Number(state.number), free: state.free,

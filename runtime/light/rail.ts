@@ -27,7 +27,7 @@ export interface LightRailOptions {
 
 export interface LightRail extends Rail {
   /** Gives it its relays, once there is a wire to reach them by; until then `chain.unreachable`. */
-  connect(options: Omit<TrustOptions, 'clock'>): void
+  connect(options: Omit<TrustOptions, 'clock' | 'relays'> & { readonly relays: readonly Relay[] }): void
 }
 
 /** How long a signed word is good for, in seconds: what a relay holds back, it can use no longer. */
@@ -181,6 +181,8 @@ export function lightRail({ terms, layout, clock, random }: LightRailOptions): L
       if (!lane) return undefined
       const vault = await vaultTerms(lane.vault)
       if (!vault) throw new AigenError('chain.unproven', 'a lane without a vault')
+      // One contract serves every token: who reserves worthless ones has reserved nothing here.
+      if (vault.token !== terms.token) return undefined
       return { id: lower(id), ...lane, owner: vault.owner, voucherKey: vault.voucherKey, delay: vault.delay }
     },
     vault: async (id) => {

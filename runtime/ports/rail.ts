@@ -191,7 +191,7 @@ export interface Rail {
 
   // Reads. `chain.unreachable` when the chain does not answer in time.
 
-  /** The lane, or undefined when nothing was ever reserved; `depth` blocks below the head (default 0). */
+  /** The lane, or undefined when nothing of this rail's token was ever reserved; `depth` blocks below the head (default 0). */
   lane(id: Hex, depth?: number): Promise<LaneState | undefined>
   vault(id: Hex, depth?: number): Promise<VaultState | undefined>
   /** Tokens of an account outside any vault. */
