@@ -100,7 +100,10 @@ export interface Shop {
 export async function prepareShop(node: Node, selling: Selling, doors: () => NonNullable<CardBody['doors']> = () => []): Promise<Shop> {
   const { clock, host } = node
   const definitions = listOf(selling)
-  for (let partition = 0; partition < host.width; partition++) await host.start(settlerActor(partition), {})
+  for (let partition = 0; partition < host.width; partition++) {
+    await host.start(settlerActor(partition), {})
+    await host.send(settlerActor(partition), { type: 'sweep' })
+  }
   const admission = openAdmission(node, definitions)
   const parts = { ...node, host: () => host }
   const desk = await openPassDesk(parts, definitions)

@@ -72,7 +72,7 @@ const settler: Samples = {
     }],
     'lanes.unclaimed': () => [{ type: 'lanes.unclaimed.done', lanes: [hex('c')] }, { type: 'lanes.unclaimed.done', lanes: [] }],
   },
-  events: () => [{ type: 'settle', lanes: [hex('c')] }, { type: 'chain.write.lost', hash: hex('f') }],
+  events: () => [{ type: 'settle', lanes: [hex('c')] }, { type: 'sweep' }, { type: 'chain.write.lost', hash: hex('f') }],
 }
 
 const verdict: Samples = {

@@ -1,6 +1,6 @@
 /**
  * The settler: a payee's claims on the chain, batched (payments.md), one for the lanes of each
- * partition. Asked by payers at the end of a run and by its own clock, so that a payer who never asks
+ * partition. Asked by payers at the end of a run, by its own clock and when its node starts, so that a payer who never asks
  * costs the provider nothing. What is asked while a batch is under way goes into the next one.
  * Claiming again pays nothing twice (I1), so what a chain that lost blocks has forgotten is claimed again.
  */
@@ -29,6 +29,7 @@ export interface SettlerContext {
 
 export type SettlerEvent =
   | { type: 'settle'; lanes: readonly Hex32[] }
+  | { type: 'sweep' }
   | { type: 'chain.write.lost'; hash: Hex32 }
   | { type: 'lanes.claim.done'; key: string; claims: readonly LaneClaim[]; seen?: readonly { readonly lane: Hex32; readonly claimed: string }[]; refused: readonly { readonly lane: Hex32; readonly reason: string }[] }
   | { type: 'lanes.claim.failed'; error: ErrorBody }
@@ -52,7 +53,8 @@ const machine = createMachine({
   states: {
     idle: {
       always: { guard: ({ context }) => context.next.length > 0, target: 'claiming' },
-      on: { settle: { actions: assign({ next: ({ context, event }) => merge(context.next, event.lanes) }) } },
+      // Told when its node starts: a clock that was set back must not keep it from looking for hours.
+      on: { settle: { actions: assign({ next: ({ context, event }) => merge(context.next, event.lanes) }) }, sweep: 'sweeping' },
       after: { [SWEEP_MS]: 'sweeping' },
     },
     sweeping: {
