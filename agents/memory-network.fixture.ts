@@ -58,10 +58,10 @@ export class MemoryWorld {
   /** Of every node that is opened, how much it keeps in memory. */
   readonly #limits: { readonly limits?: Limits }
 
-  constructor(options: { clock?: Clock; network?: Partial<MemoryNetworkOptions>; limits?: Limits } = {}) {
+  constructor(options: { clock?: Clock; network?: Partial<MemoryNetworkOptions>; limits?: Limits; history?: number } = {}) {
     this.#limits = options.limits ? { limits: options.limits } : {}
     this.clock = options.clock ?? systemClock
-    this.rail = new MemoryRail({ clock: this.clock })
+    this.rail = new MemoryRail({ clock: this.clock, history: options.history ?? 0 })
     this.#network = memoryNetwork({ clock: this.clock, ...options.network })
   }
 

@@ -94,6 +94,7 @@ export const ERRORS = {
   'voucher.over-reserve': rule('caller', false, 'The lane holds too little for this.', 'Reserve more first.'),
   'lane.unpaid': rule('caller', false, 'An earlier step of this lane is not paid.', 'Pay it first.'),
   'lane.unsafe': rule('caller', false, 'The lane could be closed before its vouchers are claimed.', 'Open a vault with a longer challenge delay.'),
+  'lane.unconfirmed': rule('network', true, 'The reservation is too new to count.', 'Wait for more blocks.'),
   'lane.closed': rule('caller', false, 'The lane is closed.', 'Open another.'),
   'chain.reverted': rule('config', false, 'The chain refused the transaction.', 'See the reason given.'),
   'chain.unproven': rule('network', true, 'What the relays say of the chain is not proven.', 'Ask other relays, or enough of them.'),

@@ -12,6 +12,7 @@ import { agreementId, signAgreement, verifyQuote, verifySide } from '../../runti
 import type { LaneState } from '../../runtime/ports/rail.ts'
 import type { Host } from '../../runtime/actors/host.ts'
 import type { NodeParts } from '../../runtime/node/node.ts'
+import { confirmedLane } from '../../runtime/payments/confirmed.ts'
 import { settlerActor, type SettlerContext } from '../../runtime/payments/settler.machine.ts'
 import { expected, type TillContext } from '../../runtime/payments/till.machine.ts'
 import { verifyVoucher } from '../../runtime/payments/voucher.ts'
@@ -185,12 +186,12 @@ const LANES_MAX = 10_000
 const DELAY_S_MIN = 3_600
 
 /** Lanes as the chain last showed them: `reserved` never falls while a lane is open, so most steps need no call. */
-function laneReader({ rail, clock }: NodeParts): (lane: Hex32, enough: (state: LaneState) => boolean) => Promise<LaneState | undefined> {
+function laneReader({ rail, clock, confirmations }: NodeParts): (lane: Hex32, enough: (state: LaneState) => boolean) => Promise<LaneState | undefined> {
   const seen = new Map<Hex32, { readonly state: LaneState; readonly at: number }>()
   return async (lane, enough) => {
     const known = seen.get(lane)
     if (known && clock.monotonic() - known.at < LANE_MS && enough(known.state)) return known.state
-    const state = await rail.lane(lane)
+    const state = await confirmedLane(rail, lane, confirmations)
     if (state) {
       if (seen.size >= LANES_MAX) seen.delete(seen.keys().next().value!)
       seen.set(lane, { state, at: clock.monotonic() })
@@ -200,7 +201,7 @@ function laneReader({ rail, clock }: NodeParts): (lane: Hex32, enough: (state: L
 }
 
 /** Checks on the chain that the lane is the payer's, open, and wide enough for one more call. */
-async function checkLane({ rail, host }: NodeParts, read: ReturnType<typeof laneReader>, { terms, lane, proof }: AcceptRequest, caller: string): Promise<void> {
+async function checkLane({ rail, host, confirmations }: NodeParts, read: ReturnType<typeof laneReader>, { terms, lane, proof }: AcceptRequest, caller: string): Promise<void> {
   if (rail.laneId(proof.vault, terms.payee, proof.number) !== lane) throw new AigenError('voucher.lane', 'the proof is of another lane', { path: 'proof' })
   const known = host().context<TillContext>(`till/${lane}`)
   const state = await read(lane, ({ reserved, exitAt, closed }) => !closed && exitAt === 0 && reserved - BigInt(known?.cumulative ?? 0) >= BigInt(terms.cap))
@@ -211,5 +212,7 @@ async function checkLane({ rail, host }: NodeParts, read: ReturnType<typeof lane
   checkEscrowLane(terms, state.delay)
   if (state.closed || state.exitAt !== 0) throw new AigenError('lane.closed', undefined, { path: 'lane' })
   const used = known ? BigInt(known.cumulative) : state.claimed
-  if (state.reserved - used < BigInt(terms.cap)) throw new AigenError('voucher.over-reserve', `${state.reserved - used} left, ${terms.cap} asked`, { path: 'lane' })
+  const short = (reserved: bigint): boolean => reserved - used < BigInt(terms.cap)
+  if (short(state.reserved) && confirmations && !short((await rail.lane(lane))?.reserved ?? 0n)) throw new AigenError('lane.unconfirmed', `it is not ${confirmations} blocks deep`, { path: 'lane' })
+  if (short(state.reserved)) throw new AigenError('voucher.over-reserve', `${state.reserved - used} left, ${terms.cap} asked`, { path: 'lane' })
 }

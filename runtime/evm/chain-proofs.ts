@@ -1,13 +1,14 @@
 /**
- * Proofs from an EVM node (port `chain-proofs.ts`): `eth_getProof` at the latest block, and that
- * block's header as the RLP that hashes to its hash. Used by `rail.ts`, for relays.
+ * Proofs from an EVM node (port `chain-proofs.ts`): `eth_getProof` at the latest block or below it, and
+ * that block's header as the RLP that hashes to its hash. Used by `rail.ts`, for relays,
+ * and for the other RPC addresses that `runtime/light/proven-rail.ts` asks.
  */
 import { RLP } from '@ethereumjs/rlp'
 import type { PublicClient } from 'viem'
 import { AigenError } from '../../schemas/error.ts'
 import type { ChainProof, ChainProofs } from '../ports/chain-proofs.ts'
 import type { Hex } from '../ports/signer.ts'
-import { onChain } from './client.ts'
+import { chainClient, onChain, type ClientOptions } from './client.ts'
 import { fromHex, toHex } from './hex.ts'
 import { keccak } from './keccak.ts'
 
@@ -28,13 +29,14 @@ interface RawProof { readonly accountProof: readonly Hex[], readonly storageProo
 export function evmProofs(client: PublicClient): ChainProofs {
   const ask = (method: string, params: readonly unknown[]): Promise<unknown> => onChain(() => client.request({ method, params } as never))
   return {
-    prove: async (reads) => {
+    prove: async (reads, depth = 0) => {
       for (let tries = 1; ; tries += 1) {
-        const block = await ask('eth_getBlockByNumber', ['latest', false]) as RawBlock
+        const at = depth === 0 ? 'latest' : numbered(Math.max(0, Number(await ask('eth_blockNumber', [])) - depth))
+        const block = await ask('eth_getBlockByNumber', [at, false]) as RawBlock
         const header = headerOf(block)
         const accounts: ChainProof['accounts'][number][] = []
         for (const { account, slots } of reads) {
-          const { accountProof, storageProof } = await ask('eth_getProof', [account, slots, 'latest']) as RawProof
+          const { accountProof, storageProof } = await ask('eth_getProof', [account, slots, at]) as RawProof
           accounts.push({ account, proof: accountProof, slots: slots.map((slot, row) => ({ slot, proof: storageProof[row]?.proof ?? [] })) })
         }
         // The root of each proof is the block's own, or the block is not the one that was proven.
@@ -43,11 +45,18 @@ export function evmProofs(client: PublicClient): ChainProofs {
       }
     },
     block: async (number) => {
-      const [block, head] = await Promise.all([ask('eth_getBlockByNumber', [`0x${number.toString(16)}`, false]), ask('eth_blockNumber', [])])
+      const [block, head] = await Promise.all([ask('eth_getBlockByNumber', [numbered(number), false]), ask('eth_blockNumber', [])])
       const hash = (block as RawBlock | null)?.['hash']
       return { head: Number(head), ...(hash === undefined ? {} : { hash }) }
     },
   }
+}
+
+const numbered = (block: number): Hex => `0x${block.toString(16)}`
+
+/** Proofs from the node behind `url`, for who asks more than one. No request is made before the first proof. */
+export function proofsFrom(options: ClientOptions): ChainProofs {
+  return evmProofs(chainClient(options))
 }
 
 function headerOf(block: RawBlock): Hex {

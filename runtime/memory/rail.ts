@@ -26,6 +26,8 @@ export interface MemoryRailOptions {
   readonly chainId?: number
   readonly contract?: Hex
   readonly token?: Hex
+  /** Past blocks whose lanes and vaults are kept for reads below the head; default 0: such a read is of the head. */
+  readonly history?: number
 }
 
 /** A state of the whole chain, as it was saved. */
@@ -45,6 +47,9 @@ export class MemoryRail implements Rail {
   readonly #pure: ReturnType<typeof railSigning>
   readonly #vaults: VaultContract
   readonly #pool: TransactionPool
+  readonly #history: number
+  /** Lanes and vaults by block, oldest first. */
+  #past: { readonly block: number, readonly lanes: Ledger['lanes'], readonly vaults: Ledger['vaults'] }[] = []
 
   constructor(options: MemoryRailOptions) {
     const chainId = options.chainId ?? 31_337
@@ -54,6 +59,7 @@ export class MemoryRail implements Rail {
     const subscriptions: Hex = `0x${'5b'.repeat(20)}`
     this.terms = { chainId, contract, token, passes, subscriptions, asset: `eip155:${chainId}/erc20:${token}`, decimals: 6, symbol: 'USDC', tokenDomain: { name: 'AIGEN Test Dollar', version: '1' } }
     this.#clock = options.clock
+    this.#history = options.history ?? 0
     this.#pure = railSigning(this.terms)
     this.#vaults = new VaultContract({ contract, signing: this.#pure, now: () => this.#now() })
     this.proofs = this.#prover()
@@ -87,14 +93,13 @@ export class MemoryRail implements Rail {
 
   // ---------------------------------------------------------------- reads
 
-  /** `depth` is not looked at: only `rewind` undoes anything here. */
-  async lane(id: Hex): Promise<LaneState | undefined> {
-    const lane = this.#vaults.ledger.lanes.get(lower(id))
+  async lane(id: Hex, depth = 0): Promise<LaneState | undefined> {
+    const lane = this.#at(depth)?.lanes.get(lower(id))
     return lane && { ...lane }
   }
 
-  async vault(id: Hex): Promise<VaultState | undefined> {
-    const vault = this.#vaults.ledger.vaults.get(lower(id))
+  async vault(id: Hex, depth = 0): Promise<VaultState | undefined> {
+    const vault = this.#at(depth)?.vaults.get(lower(id))
     return vault && { ...vault }
   }
 
@@ -148,6 +153,7 @@ export class MemoryRail implements Rail {
   rewind(mark: ChainMark): void {
     this.#vaults.ledger = structuredClone(mark.ledger)
     this.#pool.reset(mark.mined)
+    this.#past = this.#past.filter(({ block }) => block <= this.#pool.block)
     this.proofs = this.#prover()
   }
 
@@ -159,11 +165,22 @@ export class MemoryRail implements Rail {
   }
 
   async broadcast(bytes: Hex): Promise<Hex> {
-    return this.#pool.broadcast(bytes)
+    const hash = this.#pool.broadcast(bytes)
+    if (this.#history > 0 && this.#past.at(-1)?.block !== this.#pool.block) {
+      const { lanes, vaults } = this.#vaults.ledger
+      this.#past = [...this.#past, { block: this.#pool.block, lanes: structuredClone(lanes), vaults: structuredClone(vaults) }].slice(-this.#history - 1)
+    }
+    return hash
   }
 
   async outcome(hash: Hex): Promise<WriteOutcome> {
     return this.#pool.outcome(lower(hash))
+  }
+
+  /** What stood `depth` blocks below the head; nothing where no block is so old. */
+  #at(depth: number): Pick<Ledger, 'lanes' | 'vaults'> | undefined {
+    if (depth === 0 || this.#history === 0) return this.#vaults.ledger
+    return this.#past.findLast(({ block }) => block <= this.#pool.block - depth)
   }
 
   #prover(): ChainProofs {

@@ -46,6 +46,8 @@ export interface NodePorts {
   readonly blobs: OwnBlobs
   readonly transfer: Blobs
   readonly rail: Rail
+  /** Blocks on top before a chain write or a payer's reservation counts; default 0, for a chain that loses none. */
+  readonly confirmations?: number
   readonly clock: Clock
   readonly random: Random
   /** The network's guardians, whose registries are believed; without them nobody has a reputation. */
@@ -74,8 +76,6 @@ export interface NodeOptions {
   readonly keys: Keys
   readonly rooms: readonly Room[]
   readonly telemetry?: Telemetry
-  /** Blocks on top before a chain write counts; default 0. */
-  readonly confirmations?: number
   /**
    * Whether other nodes of the participant may run beside this one and share its partitions (default
    * false: another node takes over from this one). Takes `ports.own` and a node key of its own.
@@ -122,7 +122,7 @@ export async function openNode(options: NodeOptions): Promise<Node> {
   const chain: Room = () => ({
     actors: [sender],
     effects: { ...chainEffects({
-      rail, clock, ...(options.confirmations === undefined ? {} : { confirmations: options.confirmations }), pollMs: 50,
+      rail, clock, ...(ports.confirmations === undefined ? {} : { confirmations: ports.confirmations }), pollMs: 50,
       signer: (account) => (account.toLowerCase() === keys.participant ? keys.wallet : undefined),
     }) } as Registry['effects'],
   })

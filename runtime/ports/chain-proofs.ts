@@ -1,6 +1,6 @@
 /**
- * Proofs of the chain's state (EIP-1186), as a full node gives them to light nodes, which check every
- * one (`runtime/evm/proof.ts`). Implemented by `runtime/evm` and `runtime/memory`; used by relays.
+ * Proofs of the chain's state (EIP-1186), as a full node gives them to light nodes, and RPC addresses to a
+ * full one, which check every one (`runtime/evm/proof.ts`). Implemented by `runtime/evm` and `runtime/memory`; used by relays.
  */
 import type { Hex } from './signer.ts'
 
@@ -21,8 +21,8 @@ export interface ChainProof {
 }
 
 export interface ChainProofs {
-  /** The words at the latest block. `chain.unreachable` when the chain does not answer in time. */
-  prove(reads: readonly StorageRead[]): Promise<ChainProof>
+  /** The words `depth` blocks below the head (default 0). `chain.unreachable` when the chain does not answer in time. */
+  prove(reads: readonly StorageRead[], depth?: number): Promise<ChainProof>
   /** Hash of a block, undefined where it is not there yet, and the latest block's number. */
   block(number: number): Promise<{ readonly hash?: Hex, readonly head: number }>
 }
