@@ -80,6 +80,15 @@ export async function deployWallet(options: ClientOptions, key: Hex): Promise<He
   return getContractAddress({ from: deployer.address, nonce: BigInt(nonce) }).toLowerCase() as Hex
 }
 
+/** Address of one more test dollar, which is another token and worth nothing to who asks for the first; development chains only. */
+export async function deployToken(options: ClientOptions): Promise<Hex> {
+  const client = chainClient(options)
+  const deployer = devnetDeployer()
+  const nonce = await onChain(() => client.getTransactionCount({ address: deployer.address }))
+  await create(client, options, deployer, nonce, encodeDeployData({ abi: testDollarAbi, bytecode: testDollarBytecode }))
+  return getContractAddress({ from: deployer.address, nonce: BigInt(nonce) }).toLowerCase() as Hex
+}
+
 /** Gives each account ten coins for gas where it has fewer than five; development chains only. */
 export async function fundGas(options: ClientOptions, accounts: readonly Hex[]): Promise<void> {
   const client = chainClient(options)
