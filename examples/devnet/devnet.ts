@@ -15,6 +15,7 @@ import { AigenError } from '../../schemas/error.ts'
 import type { GuardianSet } from '../../schemas/documents.gen.ts'
 import type { ParticipantId } from '../../schemas/id.ts'
 import { genesisGuardians } from './genesis.ts'
+import { layKnownWallets } from './known-wallets.ts'
 import { startChain, type DevnetChain } from './chain.ts'
 import { participantsIn, type DevnetParticipant } from './participants.ts'
 import { ParticipantProcess } from './participant-process.ts'
@@ -80,6 +81,7 @@ export async function startDevnet(options: DevnetOptions): Promise<Devnet> {
 
   const invited = options.participants ?? participantsIn(process.env)
   const guardians = await genesisGuardians(data, invited)
+  await layKnownWallets(data, invited)
   // Participants load their models while NATS and the chain start; they are taken in when both are there.
   const children = invited.map(({ name, role, arguments: words }) => new ParticipantProcess({
     name, role, admit, say, program: options.program,
