@@ -4,7 +4,8 @@
  * included. Hostile expressions cannot stall the host: its own thread only waits.
  *
  * The deadline is real time on purpose: it guards this process, not the run. That is why the result
- * is journaled and never computed again in a replay.
+ * is journaled and never computed again in a replay. Where the machine is so busy that the whole
+ * process did not get as much processor time, the thread did not either, and is given more.
  */
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -15,7 +16,7 @@ import type { Report, Task } from './expression.worker.ts'
 import type { Evaluation } from './template.ts'
 
 export interface BoundedOptions {
-  /** Longest time of one evaluation, from when a loaded thread gets it (default 200 ms). */
+  /** Longest time of one evaluation, from when a loaded thread gets it (default 200 ms); up to ten times as long on a machine that is too busy. */
   readonly deadlineMs?: number
   /** Heap of one thread (default 64 MB). */
   readonly memoryMb?: number
@@ -38,6 +39,8 @@ export interface BoundedEvaluator {
   close(): Promise<void>
 }
 
+/** How many times the deadline an evaluation may take on a machine that gives this process no time. */
+const STARVED_MAX = 10
 /** How long a thread may take to load its code. */
 const START_MAX_MS = 10_000
 /** Deaths in a row before a thread has loaded: then its code is broken, and starting again is no use. */
@@ -127,12 +130,24 @@ class Slot {
     this.#task = task
     const message: Task = { id: ++this.#number, template: task.template, context: task.context }
     this.#worker!.ref()
-    this.#timer = setTimeout(() => this.#lose('timeout', `stopped after ${this.#limits.deadlineMs} ms`), this.#limits.deadlineMs)
+    this.#watch(this.#limits.deadlineMs, performance.now(), process.cpuUsage())
     try {
       this.#worker!.postMessage(message)
     } catch (error) {
       this.#finish({ ok: false, reason: 'error', message: `the context cannot be sent: ${String(error)}` })
     }
+  }
+
+  /** Ends the evaluation in `ms`, unless this process had no deadline's worth of processor time since `begun`. */
+  #watch(ms: number, begun: number, before: NodeJS.CpuUsage): void {
+    const { deadlineMs } = this.#limits
+    this.#timer = setTimeout(() => {
+      const { user, system } = process.cpuUsage(before)
+      const lacking = deadlineMs - (user + system) / 1_000
+      const took = performance.now() - begun
+      if (lacking >= 1 && took < STARVED_MAX * deadlineMs) this.#watch(lacking, begun, before)
+      else this.#lose('timeout', `stopped after ${deadlineMs} ms`)
+    }, ms)
   }
 
   close(error: AigenError): void {
