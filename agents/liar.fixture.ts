@@ -21,8 +21,9 @@ import { BEAT_MS } from '../runtime/market/liveness.ts'
 import { marketSubject } from '../runtime/market/hire.ts'
 import type { NodePorts } from '../runtime/node/node.ts'
 import { deliveryHash, signDelivery } from '../runtime/payments/delivery.ts'
-import { signEscrowVoucher, staked, stakeOf } from '../runtime/payments/escrow.ts'
+import { signEscrowVoucher, stakeOf } from '../runtime/payments/escrow.ts'
 import { foldRef, NO_REF } from '../runtime/payments/fold.ts'
+import { staked } from '../runtime/payments/stake.ts'
 import { signPlainVoucher } from '../runtime/payments/voucher.ts'
 import type { RailWrite } from '../runtime/ports/rail.ts'
 import { keysOf, SHOUT, type MemoryWorld } from './memory-network.fixture.ts'
@@ -61,6 +62,7 @@ export interface Liar {
   readonly wire: Wire
   /** How often each verb was asked. */
   readonly asked: Record<string, number>
+  /** Plain ones, handed over by pay or with a prepaid invoke. */
   readonly vouchers: PlainVoucher[]
   /** What secured the calls before they were worked on. */
   readonly escrows: EscrowVoucher[]
@@ -103,9 +105,10 @@ export async function openLiar(world: MemoryWorld, name: string, list: string, t
     const honest = (): unknown => ({ provider: signAgreement(body, wire.credentials.sign) })
     return tricks.accept ? tricks.accept(body, honest) : honest()
   })
-  wire.serve('invoke', (body) => validate('InvokeRequest', body), async ({ agreement, call, input, inputHash, escrow }) => {
+  wire.serve('invoke', (body) => validate('InvokeRequest', body), async ({ agreement, call, input, inputHash, escrow, prepaid }) => {
     count('invoke')
     if (escrow) escrows.push(escrow)
+    if (prepaid) vouchers.push(prepaid)
     const honest = (): CallOutcome => {
       const output = 'output' in tricks ? tricks.output : { text: String(input['text']).toUpperCase(), quality: 90 }
       const body: DeliveryBody = { agreement, call, inputHash, outputHash: hashOf(output), units: { call: 1 }, amount: agreements.get(agreement)!.unitPrice, at: clock.now() }
@@ -247,6 +250,12 @@ export class Payer {
     const { amount, arbiter, challengeEnd, expiry } = stakeOf(terms, id, clock.now() + terms.deadlineMs + terms.graceMs)
     const { lane: where = lane, cumulative, ref, ...stake } = { ...staked(at, { agreement: id, amount }), ...change }
     return signEscrowVoucher(rail, this.keys.voucher, where, { cumulative, ref }, { agreement: id, amount, arbiter, challengeEnd, expiry, ...stake })
+  }
+
+  /** The voucher that prepays `made` on its lane, as the first of the lane, before `change` bends it and it is signed. */
+  prepay({ id, terms, lane }: Made, change: Partial<Omit<PlainVoucher, 'kind' | 'signature'>> = {}, at: { cumulative: string; ref: Hex32 } = { cumulative: '0', ref: NO_REF }): PlainVoucher {
+    const { lane: where, cumulative, ref } = { lane, ...staked(at, { agreement: id, amount: terms.cap }), ...change }
+    return signPlainVoucher(this.#ports.rail, this.keys.voucher, where, cumulative, ref)
   }
 
   pay(to: ParticipantId, lane: Hex32, voucher: unknown, delivery: Delivery, callId?: string): Promise<any> {

@@ -11,7 +11,7 @@ import { keptKeys } from '../runtime/market/keyring.machine.ts'
 import { makeReceipt } from '../runtime/payments/receipt.ts'
 import { billEscrow, decidedFor, disputeParts, disputesOf, feeStepsOf } from './bill-escrow.ts'
 import type { DisputeContext } from './dispute.machine.ts'
-import { inquiryId, type InquiryContext } from './inquiry.machine.ts'
+import { chargedFor, inquiryId, type InquiryContext } from './inquiry.machine.ts'
 import type { RunContext } from './run.machine.ts'
 import { hiringsOf, workOf, type Attempt, type StepContext } from './step.ts'
 import { stepsOf } from './steps-of.ts'
@@ -85,6 +85,17 @@ export async function paidCalls(host: Reading, run: RunContext, verifier: Verifi
   return paid
 }
 
+/** Prepayments of a run for which nothing came that counts: paid, without a receipt. */
+export async function lostPrepayments(host: Reading, run: RunContext): Promise<Pick<PaidCall, 'voucher' | 'provider' | 'upTo' | 'amount'>[]> {
+  const lost: Pick<PaidCall, 'voucher' | 'provider' | 'upTo' | 'amount'>[] = []
+  for await (const { context } of stepsOf(host, run)) {
+    for await (const { inquiry: { prepaid, outcome, agreement: { terms } } } of context ? inquiriesOf(host, context) : []) {
+      if (prepaid && outcome === 'nothing') lost.push({ voucher: prepaid.voucher, provider: terms.provider, upTo: BigInt(prepaid.voucher.cumulative), amount: BigInt(terms.cap) })
+    }
+  }
+  return lost
+}
+
 /** The bill of a run, so far or for good. Error `run.unknown`. */
 export async function billOf(id: string, { host, verifier, asset, decimals }: BillOptions): Promise<Bill> {
   const run = await host.look<RunContext>(`run/${id}`)
@@ -108,7 +119,7 @@ export async function billOf(id: string, { host, verifier, asset, decimals }: Bi
     for await (const { attempt, dispute } of disputesOf(host, context)) disputed.set(attempt, dispute)
     let fees = 0n
     for await (const { fee } of feeStepsOf(host, context)) fees += await feesOf(host, fee)
-    const extra = fees + [...late.values()].reduce((sum, inquiry) => sum + (inquiry.voucher ? BigInt(inquiry.delivery!.body.amount) : 0n), 0n)
+    const extra = fees + [...late.values()].reduce((sum, inquiry) => sum + BigInt(chargedFor(inquiry)), 0n)
       + [...disputed.values()].reduce((sum, dispute) => sum + BigInt(dispute.paid), 0n)
     const charged = BigInt(voucher && delivery ? delivery.body.amount : '0') + extra
     const escrowOf = (attempt: number): Promise<BillStep['escrow']> => billEscrow(host, context, attempt, decimals, (fee) => receiptOf(fee, find))
@@ -141,13 +152,13 @@ export async function billOf(id: string, { host, verifier, asset, decimals }: Bi
 /** What opening a case cost, a fee in doubt included. */
 async function feesOf(host: Reading, fee: StepContext): Promise<bigint> {
   let late = 0n
-  for await (const { inquiry } of inquiriesOf(host, fee)) late += inquiry.voucher ? BigInt(inquiry.delivery!.body.amount) : 0n
+  for await (const { inquiry } of inquiriesOf(host, fee)) late += BigInt(chargedFor(inquiry))
   return late + (fee.voucher ? BigInt(fee.delivery!.body.amount) : 0n)
 }
 
 function billAttempt(attempt: Attempt, late: InquiryContext | undefined, dispute: DisputeContext | undefined, find: Find, decimals: number, escrow: BillAttempt['escrow']): BillAttempt {
   const found = late ? receiptOf(late, find) : dispute && receiptOf(disputeParts(dispute), find)
-  const charged = dispute ? dispute.paid : found ? found.delivery.body.amount : attempt.charged
+  const charged = dispute ? dispute.paid : late ? chargedFor(late) : attempt.charged
   return {
     provider: attempt.provider,
     providerName: attempt.providerName,

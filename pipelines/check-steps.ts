@@ -2,7 +2,7 @@
  * The rules of a single step that its schema cannot say: names, needs, forEach, capability, price,
  * and what this version does not run; those of the constructs are in `check-constructs.ts`. Part of `check.ts`.
  */
-import type { Pipeline, PipelineStep } from '../schemas/documents.gen.ts'
+import type { Pipeline, PipelineStep, Settle } from '../schemas/documents.gen.ts'
 import { AigenError } from '../schemas/error.ts'
 import { parseMoney } from '../schemas/money.ts'
 import { checkConstructs, checkOffered, type Checked } from './check-constructs.ts'
@@ -88,10 +88,13 @@ function checkProviders(id: string, { pipeline, findings }: Checked): void {
   }
 }
 
+/** Settlements that are run. */
+const RUN: readonly Settle[] = ['postpaid', 'prepaid', 'escrow']
+
 /** Constructs of the language that are checked but not run yet: said, never ignored. */
 function checkSupport(step: PipelineStep, path: readonly string[], findings: Findings): void {
-  if (step.settle !== undefined && step.settle !== 'postpaid' && step.settle !== 'escrow') {
-    findings.error([...path, 'settle'], `the settlement ${step.settle} is not run by this version`, 'Use postpaid or escrow.')
+  if (step.settle !== undefined && !RUN.includes(step.settle)) {
+    findings.error([...path, 'settle'], `the settlement ${step.settle} is not run by this version`, `Use ${RUN.slice(0, -1).join(', ')} or ${RUN.at(-1)}.`)
   }
   if (step.escrow !== undefined && step.settle !== 'escrow') findings.error([...path, 'escrow'], 'escrow belongs to a step that settles in escrow', 'Add "settle": "escrow".')
 }

@@ -3,7 +3,7 @@
  * whether and how often it runs, who waits for whom and why, the critical path. Used by `mermaid.ts`,
  * `drawing-svg.ts` and `aigen explain`. Sub-pipelines become groups around their own steps.
  */
-import type { Pipeline, PipelineStep } from '../schemas/documents.gen.ts'
+import type { Pipeline, PipelineStep, Settle } from '../schemas/documents.gen.ts'
 import { formatMoney } from '../schemas/money.ts'
 import { dependentsOf, graphOf, stepsNamed, type Graph, type GraphNode } from './graph.ts'
 import { nested, scopeOf, type Scope } from './nested.ts'
@@ -116,6 +116,9 @@ function steps(part: Part, drawn: Drawn): void {
   }
 }
 
+const SETTLED: Readonly<Record<Exclude<Settle, 'postpaid'>, string>> = {
+  escrow: 'paid through escrow', prepaid: 'paid before the work', locked: 'paid for the key of its output', streamed: 'paid as it streams',
+}
 const follows = (path: readonly string[], one: string, other: string): boolean => path.includes(one) && path[path.indexOf(one) + 1] === other
 
 function kindOf({ templates, chunksOf, apart, tests }: GraphNode, other: string): DrawnEdge['kind'] {
@@ -156,7 +159,7 @@ function notesOf(step: PipelineStep, name: string, worst: WorstCase | undefined)
     retry && retry.attempts > 1 && `up to ${retry.attempts} attempts${retry.elsewhere === false ? '' : ', elsewhere'}`,
     fallback && `else ${fallback.uses ?? 'a constant'}${fallback.uses === undefined || !worst ? '' : ` ≤ ${formatMoney(worst.steps.get(name)!.fallback)}`}`,
     step.expect !== undefined && `paid if ${plain(step.expect)}`,
-    step.settle !== undefined && step.settle !== 'postpaid' && `paid ${step.settle === 'escrow' ? 'through escrow' : step.settle}`,
+    step.settle !== undefined && step.settle !== 'postpaid' && SETTLED[step.settle],
     step.cache !== undefined && (step.cache === false ? 'always hired' : `or a result of at most ${step.cache} ago`),
     step.timeout !== undefined && `within ${step.timeout}`,
   ]

@@ -4,9 +4,10 @@
  * instead of an inquiry. Pure; used by the step machine, the bill and the run's end.
  */
 import type { ErrorBody } from '../schemas/error.ts'
-import type { Hash, Hex32 } from '../schemas/documents.gen.ts'
+import type { EscrowVoucher, Hash, Hex32 } from '../schemas/documents.gen.ts'
 import { ESCROW_CAPABILITY } from '../runtime/market/escrow-agent.ts'
-import { stakeOf, type Stake } from '../runtime/payments/escrow.ts'
+import { stakeOf } from '../runtime/payments/escrow.ts'
+import type { Stake } from '../runtime/payments/stake.ts'
 import type { DisputeInput } from './dispute.machine.ts'
 import { callPlan } from './plan.ts'
 import { stepId, type StepContext, type StepInput } from './step.ts'
@@ -25,8 +26,9 @@ export function disputeId(negotiation: string): string {
   return `dispute/${negotiation.slice('negotiation/'.length)}`
 }
 
-/** The stake of the attempt under way, its clock started at `at`. */
+/** The stake of the attempt under way, its clock started at `at`: in escrow, or prepaid. */
 export function stakeFor({ agreement, agreementId, plan }: StepContext, at: number): Stake {
+  if (agreement!.terms.settle === 'prepaid') return { kind: 'prepaid', agreement: agreementId!, amount: agreement!.terms.cap }
   return stakeOf(agreement!.terms, agreementId!, at + plan.deadlineMs + plan.graceMs)
 }
 
@@ -49,7 +51,7 @@ export function disputeFor(context: StepContext, negotiation: string, event: { r
   const reason = event.error ?? event.verdict?.error
   return {
     run: `run/${run}`, holder: negotiation, agreement: agreement!, id: agreementId as Hash, lane: lane!, inputHash: inputHash as Hash, until, step: self, offer: offer!,
-    voucher: staked!, previousRef: previousRef as Hex32, reason: reason?.message ?? 'The step was cancelled.',
+    voucher: staked as EscrowVoucher, previousRef: previousRef as Hex32, reason: reason?.message ?? 'The step was cancelled.',
     delivery: event.delivery ?? null, output: event.output ?? null,
     // What the provider has said is its last word; where it said nothing, it is asked once more.
     asks: event.type !== 'call.invoke.done' && event.type !== 'call.invoke.declined',

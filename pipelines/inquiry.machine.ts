@@ -2,6 +2,7 @@
  * What became of a call nobody answered for (D6): asks the provider to cancel, and learns in the
  * answer whether it had delivered in time. Until then, or until the agreement is past, the lane and
  * the money stay held; a delivery in time is paid even though the step has gone elsewhere.
+ * A prepaid call is paid whatever it finds, which is kept as what the payer can complain of.
  * Started by a step; tells its run `doubt.closed` with what it cost.
  */
 import { assign, createMachine } from 'xstate'
@@ -26,6 +27,8 @@ export interface InquiryInput {
   readonly until: number
   readonly step: string
   readonly offer: Offer
+  /** Of a prepaid call: the voucher that its provider was sent, and the lane's ref before it. */
+  readonly prepaid?: { readonly voucher: PlainVoucher; readonly previousRef: Hex32 }
 }
 
 export interface InquiryContext extends InquiryInput {
@@ -37,10 +40,21 @@ export interface InquiryContext extends InquiryInput {
   readonly outcome: 'asking' | 'delivered' | 'nothing'
 }
 
+/** What the call cost in the end, atomic. */
+export function chargedFor({ prepaid, agreement, voucher, delivery }: InquiryContext): string {
+  return prepaid ? agreement.terms.cap : voucher ? delivery!.body.amount : '0'
+}
+
 export type InquiryEvent =
   | { type: 'call.cancel.done'; delivery?: Delivery; output?: unknown; verdict?: Verdict }
   | { type: 'call.cancel.failed'; error: ErrorBody }
   | { type: 'paid'; voucher: PlainVoucher; previousRef: Hex32 }
+
+/** What was prepaid counts; a provider that may not have its voucher is handed it, so that both see the lane alike. */
+const count = (heard: boolean): any => ({
+  type: 'tell', params: ({ context }: any) => ({ to: 'purse', event: { type: 'prepaid', lane: context.lane.key, for: context.holder, tell: inquiryId(context.holder), heard } }),
+})
+const lose = [assign<InquiryContext, any, undefined, any, never>(({ context }) => ({ ...context.prepaid, outcome: 'nothing' })), count(false)]
 
 const machine = createMachine({
   id: 'inquiry',
@@ -53,12 +67,14 @@ const machine = createMachine({
       entry: effect<InquiryContext, any>('call.cancel', ({ context: { agreement, id, lane, inputHash, until } }) => ({ to: agreement.terms.provider as Address, lane: lane.id, agreement: id, call: 0, inputHash, until })),
       on: {
         'call.cancel.done': [
+          { guard: ({ context, event }) => !!context.prepaid && event.verdict?.ok === true, target: 'closed', actions: [assign(({ context, event }) => ({ ...context.prepaid, delivery: event.delivery!, output: event.output ?? null, outcome: 'delivered' })), count(true)] },
+          { guard: ({ context }) => !!context.prepaid, target: 'closed', actions: lose },
           { guard: ({ event }) => event.delivery !== undefined && event.verdict?.ok === true, target: 'paying', actions: assign({ delivery: ({ event }) => event.delivery!, output: ({ event }) => event.output ?? null, outcome: 'delivered' }) },
           // A delivery that fails a signed clause is not paid; its payee sees the lane otherwise, so it stays out of use.
           { guard: ({ event }) => event.delivery !== undefined, target: 'closed', actions: assign({ outcome: 'nothing' }) },
           { target: 'closed', actions: [assign({ outcome: 'nothing' }), giveBack()] },
         ],
-        'call.cancel.failed': { target: 'closed', actions: [assign({ outcome: 'nothing' }), giveBack()] },
+        'call.cancel.failed': [{ guard: ({ context }) => !!context.prepaid, target: 'closed', actions: lose }, { target: 'closed', actions: [assign({ outcome: 'nothing' }), giveBack()] }],
       },
     },
     paying: {
@@ -75,7 +91,7 @@ const machine = createMachine({
       type: 'final',
       entry: {
         type: 'tell',
-        params: ({ context }: any) => ({ to: context.run, event: { type: 'doubt.closed', charged: context.voucher ? context.delivery.body.amount : '0' } }),
+        params: ({ context }: any) => ({ to: context.run, event: { type: 'doubt.closed', charged: chargedFor(context) } }),
       } as any,
     },
   },
@@ -90,10 +106,10 @@ function giveBack(): any {
   return { type: 'tell', params: ({ context }: any) => ({ to: 'purse', event: { type: 'release', for: context.holder } }) }
 }
 
-export const inquiry = defineActor('inquiry', '3', machine, {
+export const inquiry = defineActor('inquiry', '4', machine, {
   pays: [{ by: ['tell purse pay'], after: ['on call.cancel.done'] }],
   holds: [{
-    what: 'lane', taken: ['on start'], returned: ['tell purse release', 'on paid'],
+    what: 'lane', taken: ['on start'], returned: ['tell purse release', 'tell purse prepaid', 'on paid'],
     kept: { because: 'a signed clause failed: its payee still counts on that lane', when: ({ delivery, verdict }) => delivery !== undefined && verdict?.ok !== true },
   }],
   waits: { paying: [{ event: 'paid', from: 'purse' }] },

@@ -186,7 +186,7 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
       } : undefined
       const listening = secret === undefined || !contract ? undefined : await listen({ bus, clock, secret, agreement, call, contract, take })
       const body = {
-        lane, agreement, call, input: step.input, inputHash, ...(parcels.length > 0 ? { parcels } : {}), ...(step.staked ? { escrow: step.staked } : {}), ...(listening ? { flow: listening.flow } : {}),
+        lane, agreement, call, input: step.input, inputHash, ...(parcels.length > 0 ? { parcels } : {}), ...(step.staked ? { [step.staked.kind === 'escrow' ? 'escrow' : 'prepaid']: step.staked } : {}), ...(listening ? { flow: listening.flow } : {}),
       }
       // A step whose pieces were passed on is never done elsewhere: nobody can take them back.
       const streamed = (): { streamed?: true } => (listening?.passed() ? { streamed: true } : {})

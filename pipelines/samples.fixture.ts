@@ -24,12 +24,14 @@ const TIMEOUT = { code: 'step.timeout', message: 'Late.' }
 const terms = { capabilityHash: 'sha256-ff', provider: '0xaa', payee: '0xaa', unitPrice: '4', cap: '4', units: 1, settle: 'escrow', escrow: { agent: '0xee', arbiter: '0xee', challengeMs: 60_000, expiryMs: 3_600_000 } }
 const agreed = { type: 'agreed', id: 'sha256-bb', agreement: { terms }, offer: { name: 'a', list: '4', cacheMs: 60_000, quote: { terms } }, lane: { key: '0xaa.0', id: '0x1', number: 0, vault: '0x2', voucherKey: '0x3' }, asked: 2 }
 const voucher = { kind: 'escrow', amount: '4', challengeEnd: 2_000 }
+const agreedAs = (settle: string): ActorEvent => ({ ...agreed, agreement: { terms: { ...terms, settle } } })
+const prepayment = { kind: 'plain', ref: '0x5' }
 const ended = (state: string) => ({ type: 'step.ended', step: 's', index: null, state, charged: '1', ...(state === 'failed' ? { error: { code: 'step.failed', message: 'It failed.' } } : {}) })
 
 const step: Samples = {
   inputs: [
     plan({}), plan({ timeoutMs: 5_000 }), plan({ attempts: 1 }), plan({ escrow: { agent: null, fee: '1' }, settle: 'escrow', timeoutMs: 5_000 }), plan({ escrow: { agent: null, fee: '1' }, settle: 'escrow', attempts: 1 }), plan({ fallback, compensate: plan({}) }),
-    plan({ fallback, attempts: 1, escrow: { agent: null, fee: '1' }, settle: 'escrow' }),
+    plan({ fallback, attempts: 1, escrow: { agent: null, fee: '1' }, settle: 'escrow' }), plan({ settle: 'prepaid', timeoutMs: 5_000 }), plan({ settle: 'prepaid', attempts: 1 }),
   ].flatMap((one) => [{ run: 'r', parent: 'run/r', plan: one, index: null, item: null, trace: null }, { run: 'r', parent: 'step/r/s', plan: one, index: 0, item: 1, trace: null }])
     .concat([{ run: 'r', parent: 'fan/r/s', plan: plan({ many: { providers: 2 } }), index: null, item: null, trace: null, member: 1 } as never, { run: 'r', parent: 'saga/r', plan: plan({ attempts: 1 }), index: null, item: null, trace: null, of: { step: 's', index: null } } as never]),
   tells: ({ attempts, state, staked, fallback: stands, pieces, listeners, torn }: StepContext) => [attempts.length, state, staked !== null, stands, pieces.length, listeners.length, torn],
@@ -41,8 +43,8 @@ const step: Samples = {
     ],
   },
   events: ({ context, state }: { context: StepContext; state: unknown }) => [
-    { type: 'cancel' }, ...(state === 'hiring' ? [agreed, { type: 'refused', error: { code: 'market.no-provider', message: 'None.' } }] : []), ...(state === 'queueing' ? [{ type: 'turn', avoid: ['0xcc'] }] : []),
-    ...(state === 'staking' ? [{ type: 'staked', voucher, previousRef: '0x4' }] : []), ...(state === 'paying' ? [{ type: 'paid', voucher: { kind: 'plain' }, previousRef: '0x4' }] : []),
+    { type: 'cancel' }, ...(state === 'hiring' ? [agreedAs(context.plan.settle), { type: 'refused', error: { code: 'market.no-provider', message: 'None.' } }] : []), ...(state === 'queueing' ? [{ type: 'turn', avoid: ['0xcc'] }] : []),
+    ...(state === 'staking' ? [{ type: 'staked', voucher: context.plan.settle === 'prepaid' ? prepayment : voucher, previousRef: '0x4' }] : []), ...(state === 'paying' ? [{ type: 'paid', voucher: { kind: 'plain' }, previousRef: '0x4' }] : []),
     ...(state === 'engaging' ? ['done', 'failed', 'cancelled'].map(ended) : []),
     ...(state === 'invoking' && context.pieces.length < 2 && context.plan.fallback ? [{ type: 'piece', number: 0, chunk: 'a' }, ...(context.listeners.length < 1 ? [{ type: 'listen', to: 'fan/r/t' }] : [])] : []),
   ],
@@ -135,7 +137,7 @@ const cancelled = () => [
 ]
 const paid = ({ state }: { state: unknown }) => (state === 'paying' ? [{ type: 'paid', voucher: { kind: 'plain' }, previousRef: '0x4' }] : [])
 
-const inquiry: Samples = { inputs: [inquiryInput], answers: { 'call.cancel': cancelled }, events: paid }
+const inquiry: Samples = { inputs: [inquiryInput, { ...inquiryInput, prepaid: { voucher: prepayment, previousRef: '0x4' } }], answers: { 'call.cancel': cancelled }, events: paid }
 const dispute: Samples = {
   inputs: [true, false].map((asks) => ({ ...inquiryInput, voucher, previousRef: '0x4', reason: 'Late.', delivery: null, output: null, asks })),
   answers: {

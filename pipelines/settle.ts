@@ -12,7 +12,7 @@ import type { Wire } from '../runtime/identity/wire.ts'
 import type { Rail } from '../runtime/ports/rail.ts'
 import { purseActor } from '../runtime/payments/purse.machine.ts'
 import type { PurseContext } from '../runtime/payments/lane.ts'
-import { paidCalls } from './bill.ts'
+import { lostPrepayments, paidCalls } from './bill.ts'
 import type { RunContext } from './run.machine.ts'
 
 const ASK_MS = 20_000
@@ -34,7 +34,7 @@ export function settleEffects({ wire, rail, host }: SettleOptions): Record<strin
       const run = host().context<RunContext>(`run/${id}`)!
       // A step ends when its voucher is journaled; a payee that is asked before it has it would claim too little.
       await host().until(purseActor(host().partitionOf(`run/${id}`)), ({ context }) => !onTheirWay(context as PurseContext, id), HAND_OVER_MS, signal).catch(() => undefined)
-      const paid = await paidCalls(host(), run, wire.credentials.verifier)
+      const paid = [...await paidCalls(host(), run, wire.credentials.verifier), ...await lostPrepayments(host(), run)]
       const lanesOf = new Map<Address, Set<Hex32>>()
       for (const { provider, voucher } of paid) lanesOf.set(provider, (lanesOf.get(provider) ?? new Set()).add(voucher.lane))
       const transactions = new Set<Hex32>()

@@ -8,7 +8,7 @@ export const stepPromises: Promises = {
     { by: ['tell step start'], after: ['on agreed'] },
   ],
   holds: [{
-    what: 'lane', taken: ['on agreed'], returned: ['tell purse release', 'tell purse unstake', 'tell inquiry start', 'tell dispute start', 'on paid'],
+    what: 'lane', taken: ['on agreed'], returned: ['tell purse release', 'tell purse unstake', 'tell inquiry start', 'tell dispute start', 'tell purse prepaid', 'on paid'],
     kept: { because: 'a signed clause failed: its payee still counts on that lane', when: ({ type, verdict }) => type === 'call.invoke.done' && !verdict.ok },
   }],
   waits: {

@@ -8,12 +8,14 @@
  * share of the hold kept until that is settled, before anybody else is hired.
  */
 import { assign, createMachine, enqueueActions } from 'xstate'
+import type { PlainVoucher } from '../schemas/documents.gen.ts'
 import type { ErrorBody } from '../schemas/error.ts'
 import { defineActor, effect } from '../runtime/actors/actor.ts'
 import { deliveryHash } from '../runtime/payments/delivery.ts'
 import { attemptOf, mayRetry, mayStandIn, stateWord } from './attempt.ts'
 import { toKeep } from './cache.ts'
-import { disputeFor, disputeId, feeStep, feeStepId, stakeFor } from './escrow.ts'
+import { doubtOf } from './doubt.ts'
+import { feeStep, feeStepId, stakeFor } from './escrow.ts'
 import { LATE, stops } from './overdue.ts'
 import { stepPromises } from './step-promises.ts'
 import { negotiationId, stepId, workOf, type StepContext, type StepEvent, type StepInput } from './step.ts'
@@ -36,28 +38,14 @@ const noteFailure = assign<StepContext, any, undefined, any, never>({
   error: ({ event }) => faultOf(event),
 })
 /** Hands the attempt to an inquiry, or in escrow to a dispute, which keeps the lane until the outcome is known. */
-const doubt = {
-  type: 'tell',
-  params: ({ context, event }: any) => context.staked ? {
-    to: disputeId(negotiationId(context)), event: { type: 'start', input: disputeFor(context, negotiationId(context), event) },
-  } : ({
-    to: `inquiry/${negotiationId(context).slice('negotiation/'.length)}`,
-    event: {
-      type: 'start',
-      input: {
-        run: `run/${context.run}`, holder: negotiationId(context), agreement: context.agreement, id: context.agreementId, lane: context.lane,
-        inputHash: context.inputHash, until: context.until, step: context.self, offer: context.offer,
-      },
-    },
-  }),
-} as any
+const doubt = { type: 'tell', params: ({ context, event }: any) => doubtOf(context, event) } as any
 const tellDoubt = { type: 'tell', params: ({ context }: any) => ({ to: `run/${context.run}`, event: { type: 'doubt.opened' } }) } as any
 
-/** Nothing is owed: the lane is given back, or in escrow the payee has a voucher still, and only a ruling takes it away. */
+/** Nothing is owed: the lane is given back; or the payee has a voucher still, in escrow until a ruling takes it away, prepaid for good. */
 const letGo: any = enqueueActions(({ context, enqueue }: any) => {
   for (const action of context.staked ? [tellDoubt, doubt] : [release]) enqueue(action)
 })
-/** A delivery that fails a signed clause; outside of escrow the lane stays out of use, since its payee sees it otherwise. */
+/** A delivery that fails a signed clause; postpaid the lane stays out of use, since its payee sees it otherwise. */
 const contest: any = enqueueActions(({ context, enqueue }: any) => {
   for (const action of context.staked ? [tellDoubt, doubt] : []) enqueue(action)
 })
@@ -97,6 +85,12 @@ const passOn: any = enqueueActions(({ context, event, enqueue }: any) => {
   for (const to of listeners) enqueue({ type: 'tell', params: { to, event: { type: 'pieces', from: event.number, pieces: [event.chunk] } } })
   enqueue.assign({ pieces: [...pieces, event.chunk] })
 })
+
+/** Delivered and paid for. */
+const finish = [
+  remember('delivered'), keep,
+  assign<StepContext, any, undefined, any, never>({ state: 'done', attempts: ({ context }) => [...context.attempts, attemptOf(context, 'done', context.delivery!.body.amount)], error: null }),
+]
 
 const tellEnd: any = enqueueActions(({ context, enqueue }: any) => {
   const { parent, plan, index, member, state, voucher, delivery, fees, attempts, error, listeners, pieces, torn } = context as StepContext
@@ -199,6 +193,11 @@ const machine = createMachine({
             actions: [assign(({ event }) => ({ ...agrees(event), staked: null, previousRef: null })), tellHired],
           },
           {
+            guard: ({ context, event }) => event.agreement.terms.settle === 'prepaid' && !context.fallback,
+            target: 'staking',
+            actions: [assign(({ event }) => ({ ...agrees(event), staked: null, previousRef: null })), tellHired],
+          },
+          {
             target: 'invoking',
             actions: [assign(({ context, event }) => ({ ...agrees(event), staked: null, invokedAt: event.at, until: event.at + context.plan.deadlineMs + context.plan.graceMs })), tellHired],
           },
@@ -254,6 +253,15 @@ const machine = createMachine({
         piece: { guard: ({ context, event }) => event.number <= context.pieces.length, actions: passOn },
         'call.invoke.done': [
           {
+            guard: ({ context, event }) => event.verdict.ok && context.staked?.kind === 'plain',
+            target: 'ended',
+            actions: [
+              assign(({ context, event }) => ({ delivery: event.delivery, output: event.output, latencyMs: event.latencyMs, torn: context.torn || event.lost === true, voucher: context.staked as PlainVoucher })),
+              { type: 'tell', params: ({ context }: any) => ({ to: 'purse', event: { type: 'prepaid', lane: context.lane.key, for: negotiationId(context), tell: context.self, heard: true } }) } as any,
+              ...finish,
+            ],
+          },
+          {
             guard: ({ event }) => event.verdict.ok,
             target: 'paying',
             actions: assign(({ context, event }) => ({ delivery: event.delivery, output: event.output, latencyMs: event.latencyMs, torn: context.torn || event.lost === true })),
@@ -277,16 +285,7 @@ const machine = createMachine({
       on: {
         paid: {
           target: 'ended',
-          actions: [
-            remember('delivered'), keep,
-            assign({
-              state: 'done',
-              voucher: ({ event }) => event.voucher,
-              previousRef: ({ event }) => event.previousRef,
-              attempts: ({ context }) => [...context.attempts, attemptOf(context, 'done', context.delivery!.body.amount)],
-              error: null,
-            }),
-          ],
+          actions: [assign({ voucher: ({ event }) => event.voucher, previousRef: ({ event }) => event.previousRef }), ...finish],
         },
       },
     },

@@ -61,8 +61,8 @@ export interface StepContext extends StepInput {
   readonly latencyMs: number
   readonly voucher: PlainVoucher | null
   readonly previousRef: Hex32 | null
-  /** What secures the provider of the attempt under way, where it settles in escrow. */
-  readonly staked: EscrowVoucher | null
+  /** What secures the provider of the attempt under way in escrow, or pays it beforehand. */
+  readonly staked: EscrowVoucher | PlainVoucher | null
   /** What escrow agents were paid so far, atomic. */
   readonly fees: string
   readonly error: ErrorBody | null
@@ -98,7 +98,7 @@ export type StepEvent = { at: number } & (
   | { type: 'call.invoke.failed'; error: ErrorBody; streamed?: true }
   | { type: 'piece'; number: number; chunk: unknown }
   | { type: 'listen'; to: string }
-  | { type: 'staked'; voucher: EscrowVoucher; previousRef: Hex32 }
+  | { type: 'staked'; voucher: EscrowVoucher | PlainVoucher; previousRef: Hex32 }
   | { type: 'paid'; voucher: PlainVoucher; previousRef: Hex32 }
   | StepEnded
   | { type: 'over' }

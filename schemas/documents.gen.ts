@@ -1808,7 +1808,7 @@ export interface Terms {
    */
   units: number
   /**
-   * most that one call can cost
+   * most that one call can cost; what it costs where it is prepaid or in escrow
    */
   cap: Atomic
   /**
@@ -2112,6 +2112,10 @@ export interface InvokeRequest {
    * secures the provider before it works, where the agreement is settled in escrow
    */
   escrow?: EscrowVoucher
+  /**
+   * pays the call before it begins, where the agreement is prepaid: its ref folds the agreement
+   */
+  prepaid?: PlainVoucher
 }
 /**
  * asks for the pieces of the output as they are made, sealed under this secret on the call's flow subject

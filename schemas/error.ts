@@ -91,6 +91,7 @@ export const ERRORS = {
   'voucher.key': rule('caller', false, 'The voucher is signed by another key.', 'Sign with the vault\'s voucher key.'),
   'voucher.ref': rule('caller', false, 'The voucher does not fold the delivery it should pay.', 'Sign for the deliveries in order.'),
   'voucher.escrow': rule('caller', false, 'The escrow voucher does not fit the agreement.', 'Stake the agreed amount with the agreed arbiter and times.'),
+  'voucher.prepaid': rule('caller', false, 'The prepayment does not fit the agreement.', 'Pay the agreed cap before the call, and nothing before any other.'),
   'voucher.over-reserve': rule('caller', false, 'The lane holds too little for this.', 'Reserve more first.'),
   'lane.unpaid': rule('caller', false, 'An earlier step of this lane is not paid.', 'Pay it first.'),
   'lane.unsafe': rule('caller', false, 'The lane could be closed before its vouchers are claimed.', 'Open a vault with a longer challenge delay.'),

@@ -4,7 +4,7 @@
  * Its lane's till hears what is taken, owed and freed. Started by `accept`.
  */
 import { assign, createMachine } from 'xstate'
-import type { Address, Delivery, EscrowVoucher, Hash, Hex32, Terms } from '../../schemas/documents.gen.ts'
+import type { Address, Delivery, EscrowVoucher, Hash, Hex32, PlainVoucher, Terms } from '../../schemas/documents.gen.ts'
 import type { ErrorBody } from '../../schemas/error.ts'
 import { defineActor, effect } from '../../runtime/actors/actor.ts'
 import { deliveryHash } from '../../runtime/payments/delivery.ts'
@@ -30,12 +30,14 @@ export interface CallContext extends CallInput {
   readonly trace: string | null
   /** What secured it before it began; the till keeps it from there on. */
   readonly escrow: EscrowVoucher | null
+  /** What paid it before it began. */
+  readonly prepaid?: PlainVoucher | null
   /** Secret under which the pieces of the output are sent ahead; null when nobody listens. */
   readonly flow: string | null
 }
 
 export type CallEvent = { at: number } & (
-  | { type: 'invoke'; input: unknown; inputHash: Hash; parcels: unknown; trace?: string; escrow?: EscrowVoucher; flow?: string }
+  | { type: 'invoke'; input: unknown; inputHash: Hash; parcels: unknown; trace?: string; escrow?: EscrowVoucher; prepaid?: PlainVoucher; flow?: string }
   | { type: 'service.work.done'; output: unknown; parcels: unknown; delivery: Delivery }
   | { type: 'service.work.failed'; error: ErrorBody }
   | { type: 'service.work.unknown' }
@@ -70,7 +72,7 @@ const machine = createMachine({
         invoke: {
           target: 'claiming',
           actions: assign(({ context, event }) => ({
-            input: event.input, inputHash: event.inputHash, parcels: event.parcels, trace: event.trace ?? null, escrow: event.escrow ?? null, flow: event.flow ?? null, until: event.at + context.terms.deadlineMs + context.terms.graceMs,
+            input: event.input, inputHash: event.inputHash, parcels: event.parcels, trace: event.trace ?? null, escrow: event.escrow ?? null, prepaid: event.prepaid ?? null, flow: event.flow ?? null, until: event.at + context.terms.deadlineMs + context.terms.graceMs,
           })),
         },
         cancel: { target: 'cancelled' },
@@ -80,7 +82,7 @@ const machine = createMachine({
     claiming: {
       entry: {
         type: 'tell',
-        params: ({ context }: any) => ({ to: tillOf(context), event: { type: 'invoked', agreement: context.agreement, call: callActor(context.lane, context.agreement, context.call), escrow: context.escrow } }),
+        params: ({ context }: any) => ({ to: tillOf(context), event: { type: 'invoked', agreement: context.agreement, call: callActor(context.lane, context.agreement, context.call), escrow: context.escrow, prepaid: context.prepaid ?? null } }),
       } as any,
       on: {
         'lane.held': 'working',
@@ -145,7 +147,7 @@ const machine = createMachine({
   },
 })
 
-export const call = defineActor('call', '5', machine, {
+export const call = defineActor('call', '6', machine, {
   pays: [],
   holds: [{ what: 'lane', taken: ['tell till take'], returned: ['tell till free', 'tell till owe'] }],
   waits: { claiming: [{ event: 'lane.held', from: 'till' }, { event: 'lane.lost', from: 'till' }], delivered: [{ event: 'paid', from: 'till' }, { event: 'ruled', from: 'till' }] },

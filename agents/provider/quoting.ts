@@ -44,7 +44,7 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
   const outputSchemaHash = hashOf(capability.output)
 
   const settles = ({ settle, escrow, payer }: CallForQuotesBody): boolean =>
-    settle === 'escrow' ? escrow !== undefined && livesWith(parts, definition.arbiters, escrow, payer) : settle === 'postpaid' && escrow === undefined
+    settle === 'escrow' ? escrow !== undefined && livesWith(parts, definition.arbiters, escrow, payer) : (settle === 'postpaid' || settle === 'prepaid') && escrow === undefined
 
   const termsFor = (call: CallForQuotesBody, unitPrice: string, pass?: Hex32): Terms => ({
     quote: `q_${Buffer.from(random.bytes(12)).toString('hex')}`,
@@ -84,8 +84,8 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
         body.deadlineMs >= definition.latencyMs && body.deadlineMs + body.graceMs <= DEADLINE_MS_MAX && !busy(by) &&
         (body.expect === null || expectFault(body.expect) === undefined)
       if (!takes) return undefined
-      // What is staked in escrow is the price, so that there must be one.
-      const pass = body.settle === 'escrow' ? undefined : await desk.passOf(capability.id, by)
+      // What is signed for before the work is the price, so that there must be one.
+      const pass = body.settle !== 'postpaid' ? undefined : await desk.passOf(capability.id, by)
       if (pass !== undefined) return wire.sign('quote', termsFor(body, '0', pass))
       const price = definition.quote ? await definition.quote(body) : definition.price.list
       return price === undefined ? undefined : wire.sign('quote', termsFor(body, parseMoney(price, rail.terms.decimals).toString()))

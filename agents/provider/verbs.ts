@@ -22,6 +22,7 @@ import type { ProviderDefinition } from './define.ts'
 import { acceptLate, admitEscrow, checkEscrowLane, decidedTill, serveEvidence } from './escrow.ts'
 import { outcomeOf } from './outcome.ts'
 import type { PassDesk } from './pass.ts'
+import { admitPrepaid, takePrepaid } from './prepaid.ts'
 import type { Quoting } from './quoting.ts'
 
 /** How long an invoke is held before it is answered `pending`, in ms. */
@@ -102,7 +103,8 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
       const before = till(call.context.lane, caller)
       if (before.open?.agreement !== body.agreement) throw new AigenError('lane.unpaid', 'the lane was given to another agreement')
       const escrow = admitEscrow(parts, call.context, before, body.escrow)
-      await host.send(call.id, { type: 'invoke', input: body.input, inputHash: body.inputHash, parcels: body.parcels ?? [], ...(escrow ? { escrow } : {}), ...(body.flow ? { flow: body.flow.secret } : {}), ...(trace['traceparent'] ? { trace: trace['traceparent'] } : {}) })
+      const prepaid = admitPrepaid(parts, call.context, before, body.prepaid)
+      await host.send(call.id, { type: 'invoke', input: body.input, inputHash: body.inputHash, parcels: body.parcels ?? [], ...(escrow ? { escrow } : {}), ...(prepaid ? { prepaid } : {}), ...(body.flow ? { flow: body.flow.secret } : {}), ...(trace['traceparent'] ? { trace: trace['traceparent'] } : {}) })
     }
     try {
       const actor = await host.until(call.id, ({ value }) => settled(String(value)), HOLD_MS)
@@ -133,7 +135,7 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
     const before = till(lane, caller)
     // The same voucher again: it was taken, only the answer was lost.
     if (voucher.cumulative === before.cumulative && voucher.ref === before.ref && before.voucher) return { cumulative: before.cumulative }
-    const late = before.owed ? undefined : await acceptLate(parts, before, lane, voucher)
+    const late = before.owed ? undefined : await acceptLate(parts, before, lane, voucher) ?? await takePrepaid(parts, before, voucher, deliveries)
     if (late) return late
     if (!before.owed) throw new AigenError('voucher.ref', 'nothing is owed on this lane')
     if (voucher.kind !== 'plain') throw new AigenError('voucher.key', 'this agreement is paid by plain vouchers', { path: 'voucher.kind' })

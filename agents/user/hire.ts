@@ -34,8 +34,9 @@ export interface HireOptions {
   /**
    * `escrow` secures both sides: the provider before it works, the payer by an agent that rules on a
    * delivery that fails what was agreed (default `postpaid`). The agent's fee comes on top of `maxPrice`.
+   * `prepaid` pays before the work, whatever comes of it, and nobody more than it is trusted with.
    */
-  readonly settle?: 'postpaid' | 'escrow'
+  readonly settle?: 'postpaid' | 'prepaid' | 'escrow'
   /** In escrow: who decides (default the cheapest that is live), and the most its fee may be (default 0.01). */
   readonly escrow?: { readonly agent?: Address; readonly maxFee?: string }
   /** Whether it is hired anew, whatever was paid for before (default false: what a card allows to be used again costs nothing). */
@@ -105,7 +106,7 @@ async function paidInquiry({ node: { host } }: User, run: string): Promise<Inqui
   const { attempts } = (await host.look<StepContext>(stepId(run, 'call', null))) ?? { attempts: [] }
   for (let attempt = 0; attempt <= attempts.length; attempt++) {
     const inquiry = await host.look<InquiryContext>(inquiryId(`negotiation/${run}/call/${attempt}`))
-    if (inquiry?.voucher) return inquiry
+    if (inquiry?.voucher && inquiry.delivery) return inquiry
   }
   return undefined
 }

@@ -23,6 +23,7 @@ import { saga } from '../../pipelines/saga.machine.ts'
 import { settleEffects } from '../../pipelines/settle.ts'
 import { step } from '../../pipelines/step.machine.ts'
 import { experience } from '../../runtime/market/experience.machine.ts'
+import type { Credit } from '../../runtime/market/credit.ts'
 import { hireEffects } from '../../runtime/market/hire.ts'
 import { keepKeys, keyring } from '../../runtime/market/keyring.machine.ts'
 import { negotiation } from '../../runtime/market/negotiation.machine.ts'
@@ -47,6 +48,8 @@ export interface UserOptions extends Omit<NodeOptions, 'rooms'> {
   readonly faucet?: boolean
   /** Contracts of capabilities that no card has shown yet. */
   readonly standard?: ReadonlyMap<string, Capability>
+  /** Most that is prepaid in one call, to a stranger and at all, atomic (default 0.05 and 1 of the dollar). */
+  readonly prepaid?: Credit
   /** Whether receipts and complaints are told to the guardians (default false: they say who hired whom). */
   readonly shareEvidence?: boolean
   /** What other roles of the same participant add to its node: one wallet, one journal, one address. */
@@ -73,7 +76,7 @@ function userRooms(options: UserOptions, listeners: Listeners): Room[] {
   const contract = (parts: NodeParts) => (id: string): Capability | undefined => parts.directory.capability(id) ?? standard.get(id)
   return [
     (parts) => ({ actors: [negotiation, experience, keyring], effects: hireEffects({
-      ...parts, terms: parts.rail.terms, keep: (hashes) => keepKeys(parts.host(), hashes, parts.wire.credentials.verifier.authorisations),
+      ...parts, terms: parts.rail.terms, ...(options.prepaid ? { prepaid: options.prepaid } : {}), keep: (hashes) => keepKeys(parts.host(), hashes, parts.wire.credentials.verifier.authorisations),
     }) }),
     (parts) => ({ actors: [purse, wallet], effects: payEffects({ ...parts, voucherKey: parts.keys.voucher, wallet: parts.participant }) }),
     (parts) => ({

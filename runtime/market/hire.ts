@@ -23,6 +23,7 @@ import { chooseAgent, type EscrowWish } from './escrow-agent.ts'
 import { historyOf, type ExperienceContext } from './experience.machine.ts'
 import { keptKeys } from './keyring.machine.ts'
 import type { Lane } from './negotiation.machine.ts'
+import { CREDIT, creditFor, type Credit } from './credit.ts'
 import type { Reputation } from './reputation.ts'
 import type { Offer } from './strategy.ts'
 
@@ -45,6 +46,8 @@ export interface HireOptions {
   readonly directory: Directory
   readonly reputation?: Pick<Reputation, 'of' | 'learn'>
   readonly terms: RailTerms
+  /** How far a provider is trusted with prepayments (default `CREDIT`). */
+  readonly prepaid?: Credit
   /** Only what the payer remembers of providers is read from it. */
   readonly host: () => Pick<Host, 'look'>
   /** Keeps the authorisations with these hashes, before a signature under one of them counts. */
@@ -74,7 +77,7 @@ export function marketSubject(capability: string): string {
 }
 
 /** The effects `market.ask`, `market.counter`, `market.sign` and `market.accept`. */
-export function hireEffects({ wire, clock, directory, reputation, terms: rail, host, keep }: HireOptions): Record<string, EffectKind> {
+export function hireEffects({ wire, clock, directory, reputation, terms: rail, prepaid = CREDIT, host, keep }: HireOptions): Record<string, EffectKind> {
   const { credentials } = wire
 
   /** Why a quote does not answer the call, or nothing when it does. */
@@ -132,7 +135,9 @@ export function hireEffects({ wire, clock, directory, reputation, terms: rail, h
         if (!known) continue
         heard.add(by)
         // An agent that decides about its own work decides nothing.
-        const fits = terms.provider === by && by !== escrow?.agent && misfit(terms, params, body) === undefined
+        const history = historyOf(context, by, capability)
+        const trusted = settle !== 'prepaid' || BigInt(terms.cap) <= creditFor(history, prepaid)
+        const fits = terms.provider === by && by !== escrow?.agent && trusted && misfit(terms, params, body) === undefined
         if (fits && terms.capabilityHash === hashOfFixed(known.offer.capability) && terms.payee === directory.entry(by)?.card.body.payee) {
           offers.set(by, {
             quote: { terms, signature },
@@ -140,7 +145,7 @@ export function hireEffects({ wire, clock, directory, reputation, terms: rail, h
             list: parseMoney(known.offer.list, rail.decimals).toString(),
             latencyMs: known.offer.latencyMs,
             ...(known.offer.cacheMs === undefined ? {} : { cacheMs: known.offer.cacheMs }),
-            history: historyOf(context, by, capability),
+            history,
           })
         }
         if (heard.size >= live.length) break

@@ -10,7 +10,6 @@ import { AigenError } from '../../schemas/error.ts'
 import { toHex } from '../evm/hex.ts'
 import type { Rail } from '../ports/rail.ts'
 import type { WalletSigner } from '../ports/signer.ts'
-import { foldRef } from './fold.ts'
 import { toRail, verifyVoucher, type VoucherFacts } from './voucher.ts'
 
 /** Clocks of both sides and of the chain may differ by this much, in seconds. */
@@ -21,7 +20,7 @@ export const CLAIM_MS_MIN = 600_000
 const CHALLENGE_MS_MAX = 7 * 86_400_000
 
 /** What makes an escrow voucher besides the lane's own numbers; times in seconds, as the chain counts. */
-export interface Stake {
+export interface EscrowStake {
   readonly agreement: Hash
   /** Atomic; all that the call costs. */
   readonly amount: string
@@ -31,7 +30,7 @@ export interface Stake {
 }
 
 /** The stake of an agreement whose last delivery that counts comes at `until` (ms since the epoch). */
-export function stakeOf(terms: Terms, agreement: Hash, until: number): Stake {
+export function stakeOf(terms: Terms, agreement: Hash, until: number): EscrowStake {
   const { arbiter, challengeMs, expiryMs } = escrowOf(terms)
   return { agreement, amount: terms.cap, arbiter, challengeEnd: Math.ceil((until + challengeMs) / 1_000), expiry: Math.ceil((until + expiryMs) / 1_000) }
 }
@@ -53,12 +52,7 @@ export function escrowOf(terms: Terms): EscrowTerms {
   return terms.escrow
 }
 
-/** Cumulative and ref of the voucher that stakes `stake` on a lane which stands at `cumulative` and `ref`. */
-export function staked({ cumulative, ref }: { readonly cumulative: string; readonly ref: Hex32 }, { agreement, amount }: Pick<Stake, 'agreement' | 'amount'>): { readonly cumulative: string; readonly ref: Hex32 } {
-  return { cumulative: (BigInt(cumulative) + BigInt(amount)).toString(), ref: foldRef(ref, agreement, amount) }
-}
-
-export function signEscrowVoucher(rail: Rail, signer: WalletSigner, lane: Hex32, at: { readonly cumulative: string; readonly ref: Hex32 }, stake: Stake): EscrowVoucher {
+export function signEscrowVoucher(rail: Rail, signer: WalletSigner, lane: Hex32, at: { readonly cumulative: string; readonly ref: Hex32 }, stake: EscrowStake): EscrowVoucher {
   const { amount, arbiter, challengeEnd, expiry } = stake
   const voucher = { kind: 'escrow', lane, ...at, amount, arbiter, challengeEnd, expiry } as const
   return { ...voucher, signature: rail.signVoucher(toRail({ ...voucher, signature: '0x' }), signer) }

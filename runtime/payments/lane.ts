@@ -5,7 +5,7 @@
  */
 import type { Address, EscrowVoucher, Hash, Hex32, PlainVoucher } from '../../schemas/documents.gen.ts'
 import { NO_REF } from './fold.ts'
-import type { Stake } from './escrow.ts'
+import type { Stake } from './stake.ts'
 
 /**
  * Reserved ahead on a lane: as much again as it has paid, within so many times the amount asked. Much
@@ -27,16 +27,17 @@ export interface LaneUse {
 export interface Payment {
   /** Actor that hears of it. */
   readonly tell: string
+  /** Or the agreement, of a prepaid call. */
   readonly delivery: Hash
   readonly amount: string
   readonly previousRef: Hex32
 }
 
-/** A voucher that secures a call before its work: no other on that lane until it is accepted or decided. */
-export interface Staking extends Stake {
+/** A voucher that secures or pays a call before its work: no other on that lane until it is known what came of it. */
+export type Staking = Stake & {
   /** Actor that hears of it. */
   readonly tell: string
-  readonly voucher: EscrowVoucher | null
+  readonly voucher: EscrowVoucher | PlainVoucher | null
 }
 
 export interface PurseLane {
@@ -51,6 +52,7 @@ export interface PurseLane {
   readonly ref: Hex32
   readonly use: LaneUse | null
   readonly payment: Payment | null
+  /** What was signed for before the work: in escrow, or prepaid. */
   readonly escrow?: Staking | null
   /** Whether a reservation for it is on its way to the chain. */
   readonly reserving: boolean

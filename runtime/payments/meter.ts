@@ -14,8 +14,8 @@ export function priceOf({ unitPrice, per = 1 }: Pick<Terms, 'unitPrice' | 'per'>
 }
 
 /**
- * Atomic units of the asset. Fractions of a unit count as a whole one. A call in escrow costs its cap
- * whatever it used: what is staked before the work is then just what acceptance pays.
+ * Atomic units of the asset. Fractions of a unit count as a whole one. A call in escrow or
+ * prepaid costs its cap whatever it used: what is signed for before the work is then just what it costs.
  *
  * - `step.output`: the delivery counts other units than the terms, or a count that is not one.
  */
@@ -26,5 +26,5 @@ export function charge(terms: Pick<Terms, 'unit' | 'unitPrice' | 'per' | 'cap'> 
   if (!Number.isFinite(count) || count < 0 || count > UNITS_MAX) throw new AigenError('step.output', `${count} ${terms.unit} is not a count`)
   const full = priceOf(terms, count)
   const cap = BigInt(terms.cap)
-  return full < cap && terms.settle !== 'escrow' ? full : cap
+  return full < cap && terms.settle !== 'escrow' && terms.settle !== 'prepaid' ? full : cap
 }

@@ -11,8 +11,9 @@ import type { Host } from '../actors/host.ts'
 import type { Wire } from '../identity/wire.ts'
 import type { Rail } from '../ports/rail.ts'
 import type { WalletSigner } from '../ports/signer.ts'
-import { signEscrowVoucher, type Stake } from './escrow.ts'
+import { signEscrowVoucher } from './escrow.ts'
 import { laneKey } from './lane.ts'
+import type { Stake } from './stake.ts'
 import { signPlainVoucher } from './voucher.ts'
 import { writeThrough } from './write.ts'
 
@@ -54,7 +55,7 @@ export function payEffects({ wire, rail, voucherKey, wallet, host }: PayOptions)
     mode: 'idempotent',
     run: async ({ lane, id, cumulative, ref, stake }: { lane: string; id: Hex32; cumulative: string; ref: Hex32; stake?: Stake }) => ({
       type: 'voucher.sign.done', lane,
-      voucher: stake ? signEscrowVoucher(rail, voucherKey, id, { cumulative, ref }, stake) : signPlainVoucher(rail, voucherKey, id, cumulative, ref),
+      voucher: stake && stake.kind === undefined ? signEscrowVoucher(rail, voucherKey, id, { cumulative, ref }, stake) : signPlainVoucher(rail, voucherKey, id, cumulative, ref),
     }),
   }
   const pay: EffectKind = {

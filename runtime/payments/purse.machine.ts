@@ -10,9 +10,9 @@ import { assign, createMachine, enqueueActions } from 'xstate'
 import type { Address, EscrowVoucher, Hash, Hex32, PlainVoucher, Voucher } from '../../schemas/documents.gen.ts'
 import { ERRORS, type ErrorBody } from '../../schemas/error.ts'
 import { defineActor } from '../actors/actor.ts'
-import { staked, type Stake } from './escrow.ts'
 import { foldRef } from './fold.ts'
 import { serveWaiting, laneKey, type LaneRequest, type PurseContext, type PurseLane } from './lane.ts'
+import { staked, type Stake } from './stake.ts'
 
 /** Requests that wait for a lane; more are refused. */
 const WAITING_MAX = 1_000
@@ -31,6 +31,7 @@ export type PurseEvent =
   | { type: 'stake'; lane: string; for: string; tell: string; stake: Stake }
   | { type: 'unstake'; lane: string; for: string }
   | { type: 'decided'; lane: string; for: string; payeeAmount: string }
+  | { type: 'prepaid'; lane: string; for: string; tell: string; heard: boolean }
   | { type: 'voucher.sign.done'; lane: string; voucher: Voucher }
   | { type: 'voucher.sign.failed'; error: ErrorBody; params: { lane: string } }
   | { type: 'voucher.again'; lane: string }
@@ -135,12 +136,27 @@ const machine = createMachine({
         decided: {
           guard: ({ context, event }) => {
             const lane = context.lanes[event.lane]
-            return lane?.use?.for === event.for && lane.payment === null && !!lane.escrow?.voucher
+            return lane?.use?.for === event.for && lane.payment === null && lane.escrow?.voucher?.kind === 'escrow'
           },
           actions: [assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => decide(lane, event.payeeAmount)) }), serve()],
         },
+        // What was prepaid is paid, whatever came of the call; a payee that may not have the voucher is handed it.
+        prepaid: {
+          guard: ({ context, event }) => {
+            const lane = context.lanes[event.lane]
+            return lane?.use?.for === event.for && lane.payment === null && lane.escrow?.voucher?.kind === 'plain'
+          },
+          actions: [
+            assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => prepaid(lane, event.heard ? null : event.tell)) }),
+            enqueueActions(({ context, event, enqueue }) => { if (context.lanes[event.lane]!.payment) enqueue(handOver) }),
+            serve(),
+          ],
+        },
         'voucher.sign.done': [{
-          guard: ({ context, event }) => event.voucher.kind === 'escrow' && !!context.lanes[event.lane]?.escrow,
+          guard: ({ context, event }) => {
+            const lane = context.lanes[event.lane]
+            return !!lane?.escrow && (event.voucher.kind === 'escrow' || (lane.payment === null && lane.escrow.kind === 'prepaid'))
+          },
           actions: [
             assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => ({ ...lane, escrow: { ...lane.escrow!, voucher: event.voucher as EscrowVoucher } })) }),
             { type: 'tell', params: ({ context, event }: any) => ({ to: context.lanes[event.lane].escrow.tell, event: { type: 'staked', voucher: event.voucher, previousRef: context.lanes[event.lane].ref } }) } as any,
@@ -232,6 +248,14 @@ function decide(lane: PurseLane, amount: string): PurseLane {
   return amount === '0' ? free : { ...free, cumulative: (BigInt(lane.cumulative) + BigInt(amount)).toString(), ref: lane.escrow!.voucher!.ref }
 }
 
+/** A lane whose prepayment counts; `tell` hears of it where it is handed over still. */
+function prepaid(lane: PurseLane, tell: string | null): PurseLane {
+  const { agreement, amount, voucher } = lane.escrow as Extract<PurseLane['escrow'], { kind: 'prepaid' }>
+  const { cumulative, ref } = voucher as PlainVoucher
+  const counted = { ...lane, cumulative, ref, voucher: voucher as PlainVoucher, escrow: null }
+  return tell === null ? { ...counted, use: null } : { ...counted, payment: { tell, delivery: agreement, amount, previousRef: lane.ref } }
+}
+
 /** Whether a payment or a stake on the lane waits for its signature. */
 function isUnsigned(lane: PurseLane | undefined): boolean {
   if (!lane) return false
@@ -251,7 +275,7 @@ function unsigned(context: PurseContext, key: string): object {
   return { lane: key, id, ...staked({ cumulative, ref }, stake), stake }
 }
 
-export const purse = defineActor('purse', '5', machine, {
+export const purse = defineActor('purse', '6', machine, {
   pays: [{ by: ['do voucher.sign'], after: ['tell negotiation lane.ready'] }, { by: ['do lanes.reserve'], after: ['on acquire'] }],
   holds: [],
   rests: { open: 'asked by negotiations, steps, inquiries and disputes' },

@@ -54,8 +54,8 @@ export function verifyReceipt(receipt: Receipt, rail: Pick<Rail, 'recover'> = ra
   if (delivery.body.agreement !== agreementId(agreement)) throw new AigenError('step.output', 'the delivery is of another agreement')
   if (BigInt(delivery.body.amount) !== charge(agreement.terms, delivery.body.units)) throw new AigenError('step.output', 'the price is not the agreed one')
   if (voucher.lane !== agreement.lane) throw new AigenError('voucher.lane')
-  // An escrow voucher was signed before there was a delivery: it folds the agreement, which the delivery names.
-  const folded = voucher.kind === 'escrow' ? agreementId(agreement) : deliveryHash(delivery)
+  // What was signed before there was a delivery folds the agreement, which the delivery names.
+  const folded = voucher.kind === 'escrow' || agreement.terms.settle === 'prepaid' ? agreementId(agreement) : deliveryHash(delivery)
   if (voucher.ref !== foldRef(receipt.previousRef, folded, delivery.body.amount)) throw new AigenError('voucher.ref')
   // The ref names the amount; a cumulative below it would be a signature on a debt that was never paid.
   const least = BigInt(delivery.body.amount)

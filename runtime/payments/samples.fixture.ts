@@ -1,6 +1,7 @@
 /** What the machines of this room meet when they are explored (runtime/actors/explore.ts). */
 import type { Samples } from '../actors/explore.ts'
 import { foldRef, NO_REF } from './fold.ts'
+import { staked } from './stake.ts'
 import { expected, lateAcceptance, type TillContext } from './till.machine.ts'
 import type { PurseContext } from './lane.ts'
 
@@ -17,7 +18,7 @@ const purse: Samples = {
   bounds: { 'open → acquire [0]': 'a thousand hires that wait for a lane' },
   tells: (context: PurseContext) => [
     context.waiting.map((one) => [one.for, one.spare]), context.doubted, context.waiting.length >= 1_000,
-    Object.values(context.lanes).map(({ use, payment, escrow, reserving, exact, id, reserved }) => [use?.for, payment?.tell, escrow && [escrow.tell, escrow.voucher !== null], reserving, exact, id === NO_REF, reserved !== '0']),
+    Object.values(context.lanes).map(({ use, payment, escrow, reserving, exact, id, reserved }) => [use?.for, payment?.tell, escrow && [escrow.kind, escrow.tell, escrow.voucher !== null], reserving, exact, id === NO_REF, reserved !== '0']),
   ],
   answers: {
     'lanes.reserve': ({ params }) => [
@@ -25,7 +26,7 @@ const purse: Samples = {
       { type: 'lanes.reserve.failed', params, error: { code: 'chain.reverted', message: 'No.' } },
     ],
     'lanes.look': ({ params }) => [{ type: 'lanes.look.done', lane: params.lane, reserved: '5' }],
-    'voucher.sign': ({ params }) => [{ type: 'voucher.sign.done', lane: params.lane, voucher: { kind: params.stake ? 'escrow' : 'plain', ref: params.ref, cumulative: params.cumulative } }],
+    'voucher.sign': ({ params }) => [{ type: 'voucher.sign.done', lane: params.lane, voucher: { kind: params.stake && params.stake.kind === undefined ? 'escrow' : 'plain', ref: params.ref, cumulative: params.cumulative } }],
     'voucher.pay': ({ params }) => [{ type: 'voucher.pay.done', lane: params.lane }, { type: 'voucher.pay.failed', params, error: ERROR }],
   },
   events: ({ context }: { context: PurseContext }) => {
@@ -38,6 +39,8 @@ const purse: Samples = {
         // Whoever stakes waits for the signature before there is anything to pay.
         ...(context.lanes[lane]!.escrow?.voucher === null ? [] : ['step/r/s', 'inquiry/r/s/0', 'dispute/r/s/0']).map((tell) => ({ type: 'pay', lane, for: ONE, tell, delivery: hash('d'), amount: '4' })),
         { type: 'stake', lane, for: ONE, tell: 'step/r/s', stake: { agreement: hash('e'), amount: '4', arbiter: '0xcc', challengeEnd: 9, expiry: 99 } },
+        { type: 'stake', lane, for: ONE, tell: 'step/r/s', stake: { kind: 'prepaid', agreement: hash('e'), amount: '4' } },
+        { type: 'prepaid', lane, for: ONE, tell: 'step/r/s', heard: true }, { type: 'prepaid', lane, for: ONE, tell: 'inquiry/r/s/0', heard: false },
       ]),
     ]
   },
@@ -56,6 +59,8 @@ const till: Samples = {
       { type: 'take', agreement: AGREEMENT, cap: '4' }, { type: 'free', agreement: AGREEMENT },
       ...[null, escrow].map((one) => ({ type: 'invoked', agreement: AGREEMENT, call: 'call/a/0', escrow: one })), { type: 'invoked', agreement: hash('2'), call: 'call/b/0' },
       { type: 'owe', owed: { agreement: AGREEMENT, delivery: hash('d'), amount: '4' } }, { type: 'pay', call: 'call/a/0', voucher: { kind: 'plain', ...expected(context) } },
+      { type: 'invoked', agreement: AGREEMENT, call: 'call/a/0', prepaid: { kind: 'plain', ...staked(context, { agreement: AGREEMENT as never, amount: '4' }) } },
+      { type: 'prepaid', agreement: AGREEMENT, amount: '4', voucher: { kind: 'plain', ...staked(context, { agreement: AGREEMENT as never, amount: '4' }) } },
       ...[null, '0', '2', '4'].map((ruled) => ({ type: 'ruled', agreement: AGREEMENT, ruled })),
       ...(late ? [{ type: 'accepted', voucher: { kind: 'plain', ...late } }] : []),
       { type: 'expired' }, { type: 'claimed', claimed: '4' }, { type: 'unclaimed' },

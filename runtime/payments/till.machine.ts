@@ -4,9 +4,10 @@
  * have verified every signature (I8); the arithmetic is checked again here, where nothing races (I1).
  */
 import { assign, createMachine, enqueueActions } from 'xstate'
-import type { Address, EscrowVoucher, Hash, Hex32, Voucher } from '../../schemas/documents.gen.ts'
+import type { Address, EscrowVoucher, Hash, Hex32, PlainVoucher, Voucher } from '../../schemas/documents.gen.ts'
 import { defineActor } from '../actors/actor.ts'
 import { foldRef, NO_REF } from './fold.ts'
+import { staked } from './stake.ts'
 import { verdictActor } from './verdict.machine.ts'
 
 export interface TillInput {
@@ -27,7 +28,7 @@ export interface TillContext extends TillInput {
   readonly cumulative: string
   readonly ref: Hex32
   /** Agreement that has the lane; a newer one replaces it until it is invoked. */
-  readonly open: { readonly agreement: Hash; readonly cap: string; readonly invoked: boolean; readonly call?: string } | null
+  readonly open: { readonly agreement: Hash; readonly cap: string; readonly invoked: boolean; readonly call?: string; readonly prepaid?: true } | null
   readonly owed: Owed | null
   readonly voucher: Voucher | null
   /** What secures the open call: claimed only when the chain has decided it, dropped when the payer accepts or nothing is delivered. */
@@ -42,7 +43,8 @@ export interface TillContext extends TillInput {
 
 export type TillEvent =
   | { type: 'take'; agreement: Hash; cap: string }
-  | { type: 'invoked'; agreement: Hash; call: string; escrow?: EscrowVoucher | null }
+  | { type: 'invoked'; agreement: Hash; call: string; escrow?: EscrowVoucher | null; prepaid?: PlainVoucher | null }
+  | { type: 'prepaid'; agreement: Hash; amount: string; voucher: PlainVoucher }
   | { type: 'free'; agreement: Hash }
   | { type: 'owe'; owed: Owed }
   | { type: 'pay'; voucher: Voucher; call: string }
@@ -89,6 +91,14 @@ const takeRuling: any = enqueueActions(({ context: till, event, enqueue }: any) 
   enqueue({ type: 'tell', params: { to: 'settler', event: { type: 'settle', lanes: [context.lane] } } })
 })
 
+/** Whether the voucher is the lane's next, for this prepaid call. */
+function pays(context: TillContext, voucher: PlainVoucher, stake: { readonly agreement: Hash; readonly amount: string }): boolean {
+  const due = staked(context, stake)
+  return voucher.kind === 'plain' && voucher.cumulative === due.cumulative && voucher.ref === due.ref
+}
+
+const taken = (voucher: PlainVoucher) => ({ cumulative: voucher.cumulative, ref: voucher.ref, voucher, before: null, decided: null })
+
 const answer = (type: 'lane.held' | 'lane.lost'): any => ({ type: 'tell', params: ({ event }: any) => ({ to: event.call, event: { type } }) })
 
 const machine = createMachine({
@@ -117,9 +127,10 @@ const machine = createMachine({
         // The call works only once the lane is its own: two agreements raced onto one lane get one result.
         invoked: [
           {
-            guard: ({ context, event }) => context.open?.agreement === event.agreement,
+            guard: ({ context, event }) => context.open?.agreement === event.agreement && (!event.prepaid || !context.open.invoked && pays(context, event.prepaid, { agreement: event.agreement, amount: context.open.cap })),
             actions: [
-              assign({ open: ({ context, event }) => ({ ...context.open!, invoked: true, call: event.call }), escrow: ({ event }) => event.escrow ?? null }),
+              assign(({ context, event }) => ({ open: { ...context.open!, invoked: true, call: event.call, ...(event.prepaid ? { prepaid: true as const } : {}) }, ...(event.prepaid ? taken(event.prepaid) : {}) })),
+              assign({ escrow: ({ event }) => event.escrow ?? null }),
               answer('lane.held'),
               enqueueActions(({ context: { lane }, event: { agreement, escrow }, enqueue }) => {
                 if (escrow) enqueue({ type: 'tell', params: { to: verdictActor(lane, agreement), event: { type: 'start', input: { till: `till/${lane}`, agreement, voucher: escrow } } } } as any)
@@ -133,9 +144,20 @@ const machine = createMachine({
           // Nothing was delivered, so what secured it is given up.
           actions: [endWatch, assign({ open: null, escrow: null })],
         },
-        owe: {
+        owe: [{
+          guard: ({ context, event }) => context.open?.prepaid === true && context.owed === null && context.open.agreement === event.owed.agreement,
+          actions: [
+            { type: 'tell', params: ({ context, event }: any) => ({ to: context.open.call, event: { type: 'paid', agreement: event.owed.agreement } }) } as any,
+            assign({ open: null }),
+          ],
+        }, {
           guard: ({ context, event }) => context.owed === null && context.open?.agreement === event.owed.agreement && BigInt(event.owed.amount) <= BigInt(context.open.cap),
           actions: assign({ owed: ({ event }) => event.owed }),
+        }],
+        // Of a call that was given up before its invoke came: its payer counts the money as gone.
+        prepaid: {
+          guard: ({ context, event }) => context.owed === null && !context.escrow && !context.open?.invoked && pays(context, event.voucher, event),
+          actions: assign(({ event }) => ({ ...taken(event.voucher), open: null })),
         },
         pay: {
           guard: ({ context, event }) => {
@@ -165,4 +187,4 @@ const machine = createMachine({
   },
 })
 
-export const till = defineActor('till', '4', machine, { pays: [], holds: [], rests: { open: 'told by its calls, its verdicts, the settler, and the payer by the verb pay' } })
+export const till = defineActor('till', '5', machine, { pays: [], holds: [], rests: { open: 'told by its calls, its verdicts, the settler, and the payer by the verb pay' } })

@@ -1,0 +1,21 @@
+/**
+ * Who sees to an attempt that did not end well while money hangs on it (D6): a dispute in escrow, an
+ * inquiry everywhere else, which for a prepaid call also counts what it cost. Pure; used by the step
+ * machine.
+ */
+import type { Hash, Hex32, PlainVoucher } from '../schemas/documents.gen.ts'
+import { disputeFor, disputeId } from './escrow.ts'
+import { inquiryId, type InquiryInput } from './inquiry.machine.ts'
+import { negotiationId, type StepContext } from './step.ts'
+
+/** The message that starts it; `event` is what ended the attempt. */
+export function doubtOf(context: StepContext, event: Parameters<typeof disputeFor>[2]): { readonly to: string; readonly event: object } {
+  const negotiation = negotiationId(context)
+  const { run, agreement, agreementId, lane, inputHash, until, self, offer, staked, previousRef } = context
+  if (staked?.kind === 'escrow') return { to: disputeId(negotiation), event: { type: 'start', input: disputeFor(context, negotiation, event) } }
+  const input: InquiryInput = {
+    run: `run/${run}`, holder: negotiation, agreement: agreement!, id: agreementId as Hash, lane: lane!, inputHash: inputHash as Hash, until, step: self, offer: offer!,
+    ...(staked ? { prepaid: { voucher: staked as PlainVoucher, previousRef: previousRef as Hex32 } } : {}),
+  }
+  return { to: inquiryId(negotiation), event: { type: 'start', input } }
+}
