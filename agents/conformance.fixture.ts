@@ -1,11 +1,13 @@
 /**
  * Runs one case of `pipelines/conformance/*.json`: a document with its inputs, providers that answer
- * as the case says, and what its owner does meanwhile, on a whole network on memory ports with the
- * virtual clock. What comes back is compared with what the case expects.
+ * as the case says, and what its owner does meanwhile. `playCase` has a whole network on memory ports
+ * with the virtual clock for it, `conformance.integration.test.ts` one real network for many. What
+ * comes back is compared with what the case expects.
  */
 import type { Capability } from '../schemas/documents.gen.ts'
 import type { RunContext } from '../pipelines/run.machine.ts'
 import { virtualClock } from '../runtime/memory/clock.ts'
+import type { Clock } from '../runtime/ports/clock.ts'
 import { asError, type ErrorCode } from '../schemas/error.ts'
 import { MemoryWorld, SHOUT } from './memory-network.fixture.ts'
 import type { HandlerContext, ProviderDefinition } from './provider/define.ts'
@@ -86,26 +88,27 @@ export interface Expected {
 const contract = (id: string): Capability => ({ ...SHOUT, id, title: id, description: `Does ${id}.`, ...(id.startsWith('trip.') ? {} : { pure: true }) })
 const CHUNKED: Capability = { ...contract('text.tell@1'), chunk: { type: 'object', required: ['word'], properties: { word: { type: 'string' } } } }
 /** What the providers of the cases can sell; all take `{ text }` and give `{ text, quality }`. */
-const CAPABILITIES: ReadonlyMap<string, Capability> = new Map([...['text.shout@1', 'text.whisper@1', 'trip.book@1', 'trip.cancel@1'].map(contract), CHUNKED].map((one) => [one.id, one]))
+export const CAPABILITIES: ReadonlyMap<string, Capability> = new Map([...['text.shout@1', 'text.whisper@1', 'trip.book@1', 'trip.cancel@1'].map(contract), CHUNKED].map((one) => [one.id, one]))
 
 /** Everybody's default: one provider that does all. */
-const ALL: Readonly<Record<string, StubProvider>> = { p1: { does: Object.fromEntries([...CAPABILITIES.keys()].map((id) => [id, [{}]])) } }
+export const ALL: Readonly<Record<string, StubProvider>> = { p1: { does: Object.fromEntries([...CAPABILITIES.keys()].map((id) => [id, [{}]])) } }
 
-function definitions(world: MemoryWorld, name: string, { price = '0.01', latencyMs = 100, cacheMs, does }: StubProvider): ProviderDefinition[] {
+/** What the provider `name` of a case sells; `called` gives what the case's capability `id` is called on the network. */
+export function definitions(clock: Clock, name: string, { price = '0.01', latencyMs = 100, cacheMs, does }: StubProvider, called = (id: string): string => id): ProviderDefinition[] {
   return Object.entries(does).map(([id, stubs]) => {
     let calls = 0
     const known = new Map<string, number>()
     return {
-      name, capability: CAPABILITIES.get(id)!, price: { list: price }, latencyMs, concurrency: 8, ...(cacheMs === undefined ? {} : { cacheMs }),
+      name, capability: { ...CAPABILITIES.get(id)!, id: called(id) }, price: { list: price }, latencyMs, concurrency: 8, ...(cacheMs === undefined ? {} : { cacheMs }),
       handler: async ({ text }: { text: string }, { callId, signal, emit }: HandlerContext) => {
         const nth = known.get(callId) ?? calls++
         known.set(callId, nth)
         const { afterMs = 100, output, fail, pieces = [], pieceMs = 100 } = stubs[Math.min(nth, stubs.length - 1)]!
         for (const piece of pieces) {
-          await world.clock.sleep(pieceMs, signal)
+          await clock.sleep(pieceMs, signal)
           await emit(piece)
         }
-        await world.clock.sleep(afterMs, signal)
+        await clock.sleep(afterMs, signal)
         if (fail !== undefined) throw new Error(fail)
         return { output: { text: id === 'text.whisper@1' ? text.toLowerCase() : text.toUpperCase(), quality: 90, ...output }, units: { call: 1 } }
       },
@@ -126,66 +129,90 @@ function tracing(user: User, run: string, trace: string[]): () => void {
   })
 }
 
-/** Does the case, and gives what was seen in the shape of what it expects. Throws for what must hold of every run. */
+/** A network with the providers of a case, as `play` uses it. */
+export interface Stage {
+  readonly clock: Clock
+  /** Where each provider of the case is, by its name with an @. */
+  readonly addresses: ReadonlyMap<string, string>
+  user: User
+  /** Lets time pass until `promise` settles. */
+  drive<T>(promise: Promise<T>, forMs?: number): Promise<T>
+  /** Its process dies and another one takes its place. */
+  crash(): Promise<void>
+}
+
+/** Does the case on a network of its own, on memory ports. Throws for what must hold of every run. */
 export async function playCase(one: Case): Promise<Expected> {
   const world = new MemoryWorld({ clock: virtualClock() })
   try {
     const addresses = new Map<string, string>()
-    for (const [name, provider] of Object.entries(one.providers ?? ALL)) addresses.set(`@${name}`, (await world.drive(world.provider(definitions(world, name, provider) as never))).node.participant)
-    let user = await world.drive(world.user('alice', { standard: CAPABILITIES }))
-    // `@p1` stands for the address of p1.
-    const meant = ({ steps = one.steps, document = one.document }: Pick<Before, 'steps' | 'document'> = one): object =>
-      JSON.parse(JSON.stringify({ name: 'case', version: '1.0.0', input: { type: 'object' }, budget: { max: '5' }, steps, output: one.output ?? null, ...document }), (_key, value: unknown) => (typeof value === 'string' ? addresses.get(value) ?? value : value)) as object
-    const crash = async (): Promise<void> => {
-      await user.kill()
-      user = await world.drive(world.user('alice', { standard: CAPABILITIES }))
-    }
-    for (const before of one.before ?? []) {
-      const { bill } = await world.drive(finishRun(user, await world.drive(startRun(user, { document: meant(before), inputs: before.inputs ?? one.inputs ?? {} })), 120_000), 120_000)
-      if (bill.spent !== before.spent) throw new Error(`the run before spent ${bill.spent}, not ${before.spent}`)
-      if (before.crash) await crash()
-      if (before.agoMs !== undefined) await world.drive(world.clock.sleep(before.agoMs), before.agoMs + 1_000)
-    }
-    const trace: string[] = []
-    let run: string
-    try {
-      run = await world.drive(startRun(user, { document: meant(), inputs: one.inputs ?? {}, key: 'case' }))
-    } catch (thrown) {
-      const { code } = asError(thrown)
-      return { error: code satisfies ErrorCode, trace: [asError(thrown).message], bill: [], spent: '0', worst: '0' }
-    }
-    let stop = tracing(user, run, trace)
-    // The first steps begin in the record that begins the run.
-    for (const name of (user.node.host.context<RunContext>(`run/${run}`))?.running ?? []) trace.push(`${name} begins`)
-    const begun = world.clock.now()
-    for (const { atMs, do: what, name, data, comment } of one.acts ?? []) {
-      const due = begun + atMs - world.clock.now()
-      if (due > 0) await world.drive(world.clock.sleep(due))
-      if (what === 'crash') {
-        stop()
-        await crash()
-        stop = tracing(user, run, trace)
-      } else if (what === 'approve' || what === 'reject') {
-        await world.drive(controlRun(user, { run, want: 'answer', name: name!, data: { approved: what === 'approve', ...(comment === undefined ? {} : { comment }) } }))
-      } else await world.drive(controlRun(user, { run, want: what, ...(name === undefined ? {} : { name, data: data ?? null }) }))
-    }
-    const { output, error, bill } = await world.drive(finishRun(user, run, 120_000), 120_000)
-    stop()
-    const context = (await user.node.host.look<RunContext>(`run/${run}`))!
-    const wallet = user.node.host.context<WalletContext>('wallet')!
+    for (const [name, provider] of Object.entries(one.providers ?? ALL)) addresses.set(`@${name}`, (await world.drive(world.provider(definitions(world.clock, name, provider) as never))).node.participant)
+    const open = (): Promise<User & { kill(): Promise<void> }> => world.drive(world.user('alice', { standard: CAPABILITIES }))
+    let user = await open()
+    const seen = await play(one, {
+      clock: world.clock, addresses, user,
+      drive: (promise, forMs) => world.drive(promise, forMs),
+      async crash() {
+        await user.kill()
+        user = await open()
+        this.user = user
+      },
+    })
     if (world.rail.imbalance() !== 0n) throw new Error('the chain does not balance')
-    if (Object.keys(wallet.holds).length > 0) throw new Error('the wallet holds still')
-    if (BigInt(context.spent) > BigInt(context.plan.worst)) throw new Error(`spent ${context.spent}, worst case ${context.plan.worst}`)
-    if (bill.settled !== bill.spent) throw new Error(`spent ${bill.spent}, settled ${bill.settled}`)
-    for (const kind of [...KINDS, 'run', 'inquiry']) {
-      for await (const actor of user.node.host.all(kind)) if (actor.snapshot.status !== 'done') throw new Error(`${actor.id} is ${JSON.stringify(actor.snapshot.value)} still`)
-    }
-    return {
-      ...(error ? { error: error.code } : { output }), trace, spent: bill.spent, worst: (Number(context.plan.worst) / 1e6).toString(), tookMs: Math.round((context.endedAt - context.startedAt) / 100) * 100,
-      bill: bill.steps.map(({ step, state, charged, providerName, attempts, fallback, reused }) =>
-        [step, state, charged, ...(providerName ? [providerName] : []), ...(fallback ? ['fallback'] : []), ...(reused ? [`used again, ${reused.paid} was paid`] : []), ...(attempts ? [`(${attempts.map((attempt) => `${attempt.providerName} ${attempt.state} ${attempt.charged}`).join(', ')})`] : [])].join(' ')),
-    }
+    return seen
   } finally {
     await world.close()
+  }
+}
+
+/** Does the case, and gives what was seen in the shape of what it expects. Throws for what must hold of every run. */
+export async function play(one: Case, stage: Stage): Promise<Expected> {
+  const { addresses } = stage
+  // `@p1` stands for the address of p1.
+  const meant = ({ steps = one.steps, document = one.document }: Pick<Before, 'steps' | 'document'> = one): object =>
+    JSON.parse(JSON.stringify({ name: 'case', version: '1.0.0', input: { type: 'object' }, budget: { max: '5' }, steps, output: one.output ?? null, ...document }), (_key, value: unknown) => (typeof value === 'string' ? addresses.get(value) ?? value : value)) as object
+  for (const before of one.before ?? []) {
+    const { bill } = await stage.drive(finishRun(stage.user, await stage.drive(startRun(stage.user, { document: meant(before), inputs: before.inputs ?? one.inputs ?? {} })), 120_000), 120_000)
+    if (bill.spent !== before.spent) throw new Error(`the run before spent ${bill.spent}, not ${before.spent}`)
+    if (before.crash) await stage.crash()
+    if (before.agoMs !== undefined) await stage.drive(stage.clock.sleep(before.agoMs), before.agoMs + 1_000)
+  }
+  const trace: string[] = []
+  let run: string
+  try {
+    run = await stage.drive(startRun(stage.user, { document: meant(), inputs: one.inputs ?? {}, key: one.name }))
+  } catch (thrown) {
+    const { code } = asError(thrown)
+    return { error: code satisfies ErrorCode, trace: [asError(thrown).message], bill: [], spent: '0', worst: '0' }
+  }
+  let stop = tracing(stage.user, run, trace)
+  // The first steps begin in the record that begins the run.
+  for (const name of (stage.user.node.host.context<RunContext>(`run/${run}`))?.running ?? []) trace.push(`${name} begins`)
+  const begun = stage.clock.now()
+  for (const { atMs, do: what, name, data, comment } of one.acts ?? []) {
+    const due = begun + atMs - stage.clock.now()
+    if (due > 0) await stage.drive(stage.clock.sleep(due))
+    if (what === 'crash') {
+      stop()
+      await stage.crash()
+      stop = tracing(stage.user, run, trace)
+    } else if (what === 'approve' || what === 'reject') {
+      await stage.drive(controlRun(stage.user, { run, want: 'answer', name: name!, data: { approved: what === 'approve', ...(comment === undefined ? {} : { comment }) } }))
+    } else await stage.drive(controlRun(stage.user, { run, want: what, ...(name === undefined ? {} : { name, data: data ?? null }) }))
+  }
+  const { output, error, bill } = await stage.drive(finishRun(stage.user, run, 120_000), 120_000)
+  stop()
+  const { host } = stage.user.node
+  const context = (await host.look<RunContext>(`run/${run}`))!
+  if (host.context<WalletContext>('wallet')!.holds[`run/${run}`] !== undefined) throw new Error('the wallet holds still')
+  if (BigInt(context.spent) > BigInt(context.plan.worst)) throw new Error(`spent ${context.spent}, worst case ${context.plan.worst}`)
+  if (bill.settled !== bill.spent) throw new Error(`spent ${bill.spent}, settled ${bill.settled}`)
+  for (const kind of [...KINDS, 'run', 'inquiry']) {
+    for await (const actor of host.all(kind)) if (actor.id.includes(run) && actor.snapshot.status !== 'done') throw new Error(`${actor.id} is ${JSON.stringify(actor.snapshot.value)} still`)
+  }
+  return {
+    ...(error ? { error: error.code } : { output }), trace, spent: bill.spent, worst: (Number(context.plan.worst) / 1e6).toString(), tookMs: Math.round((context.endedAt - context.startedAt) / 100) * 100,
+    bill: bill.steps.map(({ step, state, charged, providerName, attempts, fallback, reused }) =>
+      [step, state, charged, ...(providerName ? [providerName] : []), ...(fallback ? ['fallback'] : []), ...(reused ? [`used again, ${reused.paid} was paid`] : []), ...(attempts ? [`(${attempts.map((attempt) => `${attempt.providerName} ${attempt.state} ${attempt.charged}`).join(', ')})`] : [])].join(' ')),
   }
 }

@@ -17,10 +17,10 @@ import { systemRandom } from '../runtime/node/system-random.ts'
 import { openPayments, type Payments, type PaymentsOptions } from './payments/open.ts'
 import { evaluateHere } from './memory-network.fixture.ts'
 import type { ProviderDefinition } from './provider/define.ts'
-import { provide, type Provider } from './provider/provide.ts'
+import { provide, type Provider, type Selling } from './provider/provide.ts'
 import { openRelay } from './payments/relay.ts'
 import { openLightUser } from './user/light.ts'
-import { openUser, type User } from './user/user.ts'
+import { openUser, type User, type UserOptions } from './user/user.ts'
 
 const CHAIN_ID = 31_337
 
@@ -44,9 +44,11 @@ export class RealWorld {
     return new RealWorld(home, nats, anvil, await deployDevnet({ url: anvil.url, chainId: CHAIN_ID }))
   }
 
-  async provider(definition: ProviderDefinition): Promise<Provider> {
-    const { keys, ports, close } = await this.#admit(definition.name)
-    const provider = await provide(definition, { ports, keys }, evaluateHere)
+  /** One that sells a capability, or several under one name. */
+  async provider(selling: Selling): Promise<Provider> {
+    const { name } = [selling].flat()[0] as ProviderDefinition
+    const { keys, ports, close } = await this.#admit(name)
+    const provider = await provide(selling, { ports, keys }, evaluateHere)
     this.#open.add(async () => {
       await provider.stop(0)
       await close()
@@ -64,9 +66,9 @@ export class RealWorld {
     return payments
   }
 
-  async user(name: string): Promise<User> {
+  async user(name: string, options: Partial<UserOptions> = {}): Promise<User> {
     const { keys, ports, close } = await this.#admit(name)
-    const user = await openUser({ ports, keys, evaluate: evaluateHere, deposit: 10_000_000n, faucet: true })
+    const user = await openUser({ ports, keys, evaluate: evaluateHere, deposit: 10_000_000n, faucet: true, ...options })
     this.#open.add(async () => {
       await user.close()
       await close()
