@@ -28,6 +28,7 @@ import { escrowCase } from './payments/case.machine.ts'
 import { credits } from './payments/credits.machine.ts'
 import { purchase } from './payments/purchase.machine.ts'
 import { relay } from './payments/relay.machine.ts'
+import { ward } from './payments/ward.machine.ts'
 import { accessKey } from './provider/access-key.machine.ts'
 import { call } from './provider/call.machine.ts'
 import { keyedCall } from './provider/keyed-call.machine.ts'
@@ -37,5 +38,5 @@ import { watcher } from './user/watcher.machine.ts'
 export const KINDS: readonly ActorKind[] = [
   sender, experience, keyring, negotiation, purse, settler, till, verdict, dispute,
   inquiry, run, step, cache, fan, gate, nest, saga, wallet, watcher, accessKey, call, keyedCall, epoch,
-  guardian, probe, escrowCase, credits, purchase, relay, agent,
+  guardian, probe, escrowCase, credits, purchase, relay, ward, agent,
 ]

@@ -23,10 +23,11 @@ import { systemClock } from '../runtime/node/system-clock.ts'
 import type { Bus } from '../runtime/ports/bus.ts'
 import type { Clock } from '../runtime/ports/clock.ts'
 import { noTelemetry, type Telemetry } from '../runtime/telemetry/trace.ts'
-import { nodeId, participantId } from '../schemas/id.ts'
+import { nodeId, participantId, type ParticipantId } from '../schemas/id.ts'
 import { openPayments, type Payments, type PaymentsOptions } from './payments/open.ts'
 import { openGuardian, type Guardian, type GuardianOptions } from './guardian/guardian.ts'
 import { prepareRelay, relayRoom } from './payments/relay.ts'
+import { openWatchtower } from './payments/watchtower.ts'
 import type { ProviderDefinition } from './provider/define.ts'
 import { provide, type Provider } from './provider/provide.ts'
 import { openLightUser, type LightUserOptions } from './user/light.ts'
@@ -52,6 +53,8 @@ export class MemoryWorld {
   readonly transfers: MemoryShelves = new Map()
   /** Guardians of the network, by name, and how they close epochs; set before anybody is opened. */
   guardians: { readonly names: readonly string[]; readonly quorum: number; readonly epochMs: number } | undefined
+  /** Who providers hand their vouchers to; set before they are opened. */
+  watchtowers: readonly ParticipantId[] = []
   readonly #open = new Set<() => Promise<void>>()
   #opened = 0
 
@@ -100,7 +103,7 @@ export class MemoryWorld {
   async provider(selling: ProviderDefinition | readonly ProviderDefinition[], hooks: MemoryJournalHooks = {}, telemetry: Telemetry = noTelemetry): Promise<Provider & { kill(): Promise<void> }> {
     const { name } = [selling].flat()[0] as ProviderDefinition
     const ports = this.ports(name, hooks)
-    const provider = await provide(selling, { ports, keys: keysOf(name), telemetry, ...this.#limits }, evaluateHere)
+    const provider = await provide(selling, { ports, keys: keysOf(name), telemetry, watchtowers: this.watchtowers, ...this.#limits }, evaluateHere)
     const close = (): Promise<void> => provider.stop(0).catch(() => undefined)
     this.#open.add(close)
     return { ...provider, kill: () => this.#kill(close, ports.bus) }
@@ -120,6 +123,15 @@ export class MemoryWorld {
     const close = (): Promise<void> => payments.stop(0).catch(() => undefined)
     this.#open.add(close)
     return { ...payments, kill: () => this.#kill(close, ports.bus) }
+  }
+
+  /** One that claims for payees that are away. */
+  async watchtower(name: string, hooks: MemoryJournalHooks = {}): Promise<{ readonly node: Node; kill(): Promise<void> }> {
+    const ports = this.ports(name, hooks)
+    const tower = await openWatchtower({ ports, keys: keysOf(name), name })
+    const close = (): Promise<void> => tower.stop().catch(() => undefined)
+    this.#open.add(close)
+    return { node: tower.node, kill: () => this.#kill(close, ports.bus) }
   }
 
   /** A full node that relays for light ones. */

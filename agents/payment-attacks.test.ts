@@ -10,6 +10,7 @@ import { MemoryRail } from '../runtime/memory/rail.ts'
 import { NO_REF } from '../runtime/payments/fold.ts'
 import { signPlainVoucher, toRail } from '../runtime/payments/voucher.ts'
 import { keysOf } from './memory-network.fixture.ts'
+import { dieAt } from './die-at.fixture.ts'
 import type { Payer } from './liar.fixture.ts'
 import { PRICE, Stake, titled, type Row } from './stake.fixture.ts'
 
@@ -88,6 +89,47 @@ const PAYERS: Row[] = [
       stake.clock.skew(86_401_000)
       await stake.mallory.write({ kind: 'finalize', lane })
       await stake.start()
+    },
+  },
+  {
+    threat: 'an exit while the provider is offline for the whole delay, and a watchtower that nobody gave a key', loses: none,
+    play: async (stake) => {
+      const { world, seller } = stake
+      const tower = await world.drive(world.watchtower('tower'))
+      await world.drive(stake.provider.stop(0))
+      world.watchtowers = [tower.node.participant]
+      const end = dieAt(1, 'before')
+      await stake.start({}, end.hooks)
+      const { lane } = await stake.step()
+      await stake.pass(6_000)
+      end.arm()
+      await stake.provider.kill()
+      await stake.mallory.write({ kind: 'exit', lane })
+      await stake.pass(70_000)
+      expect([await stake.earned(), await world.rail.balance(tower.node.participant)]).toEqual([PRICE, 0n])
+      expect([await world.rail.nonce(seller), await world.rail.nonce(tower.node.participant)], 'the tower has paid for the gas').toEqual([0, 1])
+      stake.clock.skew(86_401_000)
+      await stake.mallory.write({ kind: 'finalize', lane })
+      expect((await world.rail.lane(lane))?.claimed).toBe(await world.rail.balance(seller))
+    },
+  },
+  {
+    // The rest of the lane is the payer's again, and the step that only the dead provider knew of is lost.
+    threat: 'the same, and the provider dies before it hands over', loses: one,
+    play: async (stake) => {
+      const { world } = stake
+      const tower = await world.drive(world.watchtower('tower'))
+      await world.drive(stake.provider.stop(0))
+      world.watchtowers = [tower.node.participant]
+      const end = dieAt(1, 'before')
+      await stake.start({}, end.hooks)
+      const { lane } = await stake.step()
+      end.arm()
+      await stake.provider.kill()
+      await stake.mallory.write({ kind: 'exit', lane })
+      await stake.pass(70_000)
+      stake.clock.skew(86_401_000)
+      await stake.mallory.write({ kind: 'finalize', lane })
     },
   },
 ]

@@ -2085,6 +2085,37 @@ export interface EvidenceRequest {
 export type EvidenceAnswer = CallOutcome
 
 /**
+ * The latest voucher of each lane; it stands in for every earlier one
+ */
+export interface GuardRequest {
+  /**
+   * @minItems 1
+   * @maxItems 100
+   */
+  vouchers: PlainVoucher[]
+}
+
+/**
+ * What is watched over from here on, and what is not
+ */
+export interface GuardAnswer {
+  /**
+   * @maxItems 100
+   */
+  held: {
+    lane: Hex32
+    cumulative: Atomic
+  }[]
+  /**
+   * @maxItems 100
+   */
+  refused: {
+    lane: Hex32
+    code: string
+  }[]
+}
+
+/**
  * Starts a call, or asks for the stored answer of a known one
  */
 export interface InvokeRequest {
@@ -2738,6 +2769,8 @@ export interface Documents {
   EvidenceAnswer: EvidenceAnswer
   EvidenceRequest: EvidenceRequest
   Failure: Failure
+  GuardAnswer: GuardAnswer
+  GuardRequest: GuardRequest
   GuardianSet: GuardianSet
   Hash: Hash
   Hex32: Hex32

@@ -27,6 +27,7 @@ import schemaVerbsCase from './verbs/case.schema.json' with { type: 'json' }
 import schemaVerbsComplain from './verbs/complain.schema.json' with { type: 'json' }
 import schemaVerbsControl from './verbs/control.schema.json' with { type: 'json' }
 import schemaVerbsEvidence from './verbs/evidence.schema.json' with { type: 'json' }
+import schemaVerbsGuard from './verbs/guard.schema.json' with { type: 'json' }
 import schemaVerbsInvoke from './verbs/invoke.schema.json' with { type: 'json' }
 import schemaVerbsOutcome from './verbs/outcome.schema.json' with { type: 'json' }
 import schemaVerbsPay from './verbs/pay.schema.json' with { type: 'json' }
@@ -44,8 +45,9 @@ export const SCHEMAS: readonly object[] = [schemaAccessKey, schemaAgentPolicy, s
   schemaBundle, schemaCallForQuotes, schemaCapability, schemaCard, schemaDelivery, schemaEpoch, schemaEvidence,
   schemaNodeAuthorisation, schemaParts, schemaPipeline, schemaQuote, schemaReceipt, schemaReputation, schemaSignature, schemaTerms,
   schemaVerbsAccept, schemaVerbsBalance, schemaVerbsBuy, schemaVerbsCancel, schemaVerbsCase, schemaVerbsComplain,
-  schemaVerbsControl, schemaVerbsEvidence, schemaVerbsInvoke, schemaVerbsOutcome, schemaVerbsPay, schemaVerbsQuote,
-  schemaVerbsRelay, schemaVerbsSettle, schemaVerbsStatus, schemaVerbsSteer, schemaVerbsUpstream, schemaVoucher, schemaWatcher]
+  schemaVerbsControl, schemaVerbsEvidence, schemaVerbsGuard, schemaVerbsInvoke, schemaVerbsOutcome, schemaVerbsPay,
+  schemaVerbsQuote, schemaVerbsRelay, schemaVerbsSettle, schemaVerbsStatus, schemaVerbsSteer, schemaVerbsUpstream, schemaVoucher,
+  schemaWatcher]
 
 /** Name of a type → where its schema stands. */
 export const REFS = {
@@ -119,6 +121,8 @@ export const REFS = {
   EvidenceAnswer: 'https://aigen.dev/schemas/verbs/evidence/v1.json#/$defs/answer',
   EvidenceRequest: 'https://aigen.dev/schemas/verbs/evidence/v1.json#/$defs/request',
   Failure: 'https://aigen.dev/schemas/parts/v1.json#/$defs/failure',
+  GuardAnswer: 'https://aigen.dev/schemas/verbs/guard/v1.json#/$defs/answer',
+  GuardRequest: 'https://aigen.dev/schemas/verbs/guard/v1.json#/$defs/request',
   GuardianSet: 'https://aigen.dev/schemas/reputation/v1.json#/$defs/guardianSet',
   Hash: 'https://aigen.dev/schemas/parts/v1.json#/$defs/hash',
   Hex32: 'https://aigen.dev/schemas/parts/v1.json#/$defs/hex32',

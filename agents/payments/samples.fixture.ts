@@ -36,4 +36,14 @@ const relay: Samples = {
   ],
 }
 
-export const samples: Readonly<Record<string, Samples>> = { case: escrowCase, credits, purchase, relay }
+const promised = (cumulative: string): object => ({ kind: 'plain', lane: '0xcc', cumulative, ref: '0x1', signature: '0x2' })
+const looks = [['0', false, true], ['4', false, true], ['9', false, true], ['0', false, false], ['4', true, true]].map(([claimed, closed, leaves]) => ({ claimed, closed, leaves }))
+
+const ward: Samples = {
+  inputs: [{ voucher: promised('4'), payee: '0xaa' }],
+  tells: ({ voucher, claimed }) => [voucher.cumulative, claimed],
+  answers: { 'ward.look': () => looks.map((seen) => ({ type: 'ward.look.done', ...seen })), 'ward.claim': () => looks.map((seen) => ({ type: 'ward.claim.done', ...seen })) },
+  events: () => ['3', '9'].map((cumulative) => ({ type: 'guard', voucher: promised(cumulative) })),
+}
+
+export const samples: Readonly<Record<string, Samples>> = { case: escrowCase, credits, purchase, relay, ward }

@@ -4,6 +4,7 @@
  */
 import type { Capability, CardBody } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
+import type { ParticipantId } from '../../schemas/id.ts'
 import { validate } from '../../schemas/validate.ts'
 import type { Evaluate } from '../../pipelines/prepare.ts'
 import { experience } from '../../runtime/market/experience.machine.ts'
@@ -19,6 +20,7 @@ import { call } from './call.machine.ts'
 import type { ProviderDefinition } from './define.ts'
 import { drain } from './drain.ts'
 import { openGate, type Gate } from './gate.ts'
+import { handOver } from './hand-over.ts'
 import { watchHealth } from './health.ts'
 import { checkPass, openPassDesk } from './pass.ts'
 import { openQuoting, type Quoting } from './quoting.ts'
@@ -52,13 +54,14 @@ export function providerRooms(selling: Selling, evaluate: Evaluate, gate: Gate =
 }
 
 /**
- * Starts selling. Models are loaded (`start` of each definition) before the card is published.
+ * Starts selling. Models are loaded (`start` of each definition) before the card is published. The
+ * `watchtowers` are handed the vouchers, to claim them while this provider is away.
  * Errors: those of `openNode` and `readyToSell`.
  */
-export async function provide(selling: Selling, options: Omit<NodeOptions, 'rooms'>, evaluate: Evaluate): Promise<Provider> {
+export async function provide(selling: Selling, { watchtowers = [], ...options }: Omit<NodeOptions, 'rooms'> & { readonly watchtowers?: readonly ParticipantId[] }, evaluate: Evaluate): Promise<Provider> {
   await readyToSell(selling)
   const node = await openNode({ ...options, rooms: providerRooms(selling, evaluate) })
-  const shop = await prepareShop(node, selling)
+  const shop = await prepareShop(node, selling, () => [], watchtowers)
   await node.start()
   return shop.open()
 }
@@ -97,7 +100,7 @@ export interface Shop {
 }
 
 /** Registers what a provider answers on a node that has `providerRooms` and has not started. */
-export async function prepareShop(node: Node, selling: Selling, doors: () => NonNullable<CardBody['doors']> = () => []): Promise<Shop> {
+export async function prepareShop(node: Node, selling: Selling, doors: () => NonNullable<CardBody['doors']> = () => [], watchtowers: readonly ParticipantId[] = []): Promise<Shop> {
   const { clock, host } = node
   const definitions = listOf(selling)
   for (let partition = 0; partition < host.width; partition++) {
@@ -122,6 +125,7 @@ export async function prepareShop(node: Node, selling: Selling, doors: () => Non
       ...(doors().length === 0 ? {} : { doors: doors() }),
       ...more,
     }))
+    const endHandOver = watchtowers.length > 0 ? handOver(node, watchtowers) : undefined
     const unwatch = watchHealth(clock, definitions, (capability, well, any) => {
       admission.setWell(capability, well)
       if (any) presence.stay()
@@ -137,6 +141,7 @@ export async function prepareShop(node: Node, selling: Selling, doors: () => Non
         presence.leave()
         for (const quoting of quotings.values()) await quoting.stop()
         await drain(node, admission, drainMs)
+        await endHandOver?.()
         admission.close()
         desk.close()
         await node.close()

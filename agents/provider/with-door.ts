@@ -3,14 +3,14 @@
  * no node. Used by `aigen provide --http`.
  */
 import type { Evaluate } from '../../pipelines/prepare.ts'
-import { openNode, type NodeOptions } from '../../runtime/node/node.ts'
+import { openNode } from '../../runtime/node/node.ts'
 import { openDoor } from '../http/door.ts'
 import { openAccess, type Access } from './access.ts'
 import { providerDoor } from './door/door.ts'
 import { openGate } from './gate.ts'
 import { openKeyedCalls } from './keyed-calls.ts'
 import { accessRoom, type ChunkListeners } from './keyed-work.ts'
-import { listOf, prepareShop, providerRooms, readyToSell, type Provider, type Selling } from './provide.ts'
+import { listOf, prepareShop, type provide, providerRooms, readyToSell, type Provider, type Selling } from './provide.ts'
 
 export interface DoorSettings {
   /** Makes and checks this provider's access keys, 32 bytes; a lost one ends every key issued. */
@@ -31,7 +31,7 @@ export interface ProviderWithDoor extends Provider {
 }
 
 /** Starts selling on the network and at an HTTP door. Errors: those of `provide`; `node.locked` when the port is taken. */
-export async function provideWithDoor(selling: Selling, options: Omit<NodeOptions, 'rooms'>, evaluate: Evaluate, settings: DoorSettings): Promise<ProviderWithDoor> {
+export async function provideWithDoor(selling: Selling, { watchtowers = [], ...options }: Parameters<typeof provide>[1], evaluate: Evaluate, settings: DoorSettings): Promise<ProviderWithDoor> {
   const { root, adminToken, publicUrl } = settings
   const definitions = listOf(selling)
   const gate = openGate(definitions)
@@ -39,7 +39,7 @@ export async function provideWithDoor(selling: Selling, options: Omit<NodeOption
   await readyToSell(selling)
   const node = await openNode({ ...options, rooms: [...providerRooms(selling, evaluate, gate), accessRoom(definitions, evaluate, gate, listeners)] })
   const doors: string[] = []
-  const shop = await prepareShop(node, selling, () => doors.map((url) => ({ kind: 'provider', url })))
+  const shop = await prepareShop(node, selling, () => doors.map((url) => ({ kind: 'provider', url })), watchtowers)
   await node.start()
   const access = openAccess(node, definitions, root)
   const calls = openKeyedCalls({ node, definitions, evaluate, root, listeners, busy: shop.admission.busy })

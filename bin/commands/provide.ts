@@ -9,6 +9,7 @@ import { toText } from '../../runtime/identity/text-bytes.ts'
 import { announce } from '../../runtime/nats/discovery.ts'
 import { systemRandom } from '../../runtime/node/system-random.ts'
 import { AigenError } from '../../schemas/error.ts'
+import { participantId } from '../../schemas/id.ts'
 import { writeDoorFile } from '../door-file.ts'
 import type { Output } from '../output.ts'
 import { moduleFile } from '../places.ts'
@@ -21,6 +22,8 @@ export interface ProvideOptions {
   readonly http?: number | true
   readonly httpHost?: string
   readonly httpUrl?: string
+  /** Addresses of who is handed the vouchers. */
+  readonly watchtower?: readonly string[]
 }
 
 /** Version told to NATS tools: that of the protocol's software. */
@@ -28,6 +31,7 @@ export const VERSION = '0.1.0'
 
 export async function provide(module: string, options: ProvideOptions, output: Output): Promise<boolean> {
   const definitions = await loadDefinitions(module, options.as)
+  const watchtowers = (options.watchtower ?? []).map((address) => participantId(address))
   const [{ name }] = definitions as readonly [ProviderDefinition]
   // Models are loaded while it is being taken in.
   const selling = definitions.map((one) => {
@@ -39,8 +43,8 @@ export async function provide(module: string, options: ProvideOptions, output: O
     data: options.data, name: options.as ?? name, output,
     open: async ({ home, ports, keys, telemetry, evaluate, onLost, stopping, alone, introduce }) => {
       const provider = options.http === undefined
-        ? await startProvider(selling, { ports, keys, telemetry, onLost }, evaluate)
-        : await withDoor(selling, { ports, keys, telemetry, onLost }, evaluate, options, home)
+        ? await startProvider(selling, { ports, keys, telemetry, onLost, watchtowers }, evaluate)
+        : await withDoor(selling, { ports, keys, telemetry, onLost, watchtowers }, evaluate, options, home)
       const announced = await announce(ports.connection, {
         participant: keys.participant, node: keys.nodeId, name, version: VERSION, description: definitions.map(({ capability }) => capability.title).join(', '),
         capabilities: definitions.map(({ capability: { id, unit }, price: { list } }) => ({ id, metadata: { list, unit } })), stats: () => provider.stats(),
