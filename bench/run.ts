@@ -118,7 +118,7 @@ program.command('growth').description('what a step costs as runs pile up, and th
     onGround(async (ground) => measureGrowth(ground, { ...options, say, tell: tellUnless(json) })))
 program.command('pipelines').description('check and plan of documents, and whole runs in memory, by their number of steps')
   .option('--steps <list>', 'steps of a document, like 10,1000', counts, [10, 100, 1_000, 10_000])
-  .option('--rounds <n>', 'how often each is measured; the fastest counts', count, 5)
+  .option('--rounds <n>', 'how often each is measured, in turns', count, 3)
   .option('--json', 'no prose')
   .action(async ({ json, ...options }: { steps: number[]; rounds: number; json?: boolean }) => {
     const told = { ...options, say, tell: tellUnless(json) }

@@ -14,7 +14,7 @@ import { LARGE_BYTES, type Path } from './large.ts'
 import { passOver, passOverAll } from './pass-over.ts'
 import type { SnapshotLog } from './snapshot-log.ts'
 import type { Checkpoint, Fresh } from './snapshot-record.ts'
-import { shelved, take, type Taken } from './take.ts'
+import { shelved, take } from './take.ts'
 import type { ValueShelf } from './value-shelf.ts'
 
 export interface Limits {
@@ -238,9 +238,10 @@ export class Keeper {
   /** Stores actors as they are now; where that fails they count as changed still, so that none leaves memory with an old image. */
   async #save(ids: readonly ActorId[]): Promise<void> {
     const { fold, snapshots, values } = this.#options
-    const fresh: Fresh[] = take(fold, ids)
+    const taken = take(fold, ids, (id) => snapshots.namesValues(id))
+    const fresh: Fresh[] = []
     try {
-      for (const [place, one] of (fresh as Taken[]).entries()) if (one.data.length > LARGE_BYTES) fresh[place] = await shelved(one, values)
+      for (const one of taken) fresh.push(one.data && one.data.length <= LARGE_BYTES ? { actor: one.actor, hot: one.hot, data: one.data } : await shelved(one, values))
       await snapshots.save(fresh)
     } catch (thrown) {
       for (const id of ids) fold.changed.add(id)

@@ -25,33 +25,43 @@ export interface Part {
   readonly value: unknown
 }
 
+/** Objects that were such a part before. */
+export interface Known {
+  has(value: object): boolean
+}
+
 /** Bytes, about, of a number, a member's head or what stands for a part. */
 const SMALL = 9
 
 /**
  * Parts of `root[path]` of more than `LARGE_BYTES`, without that itself: the innermost that are, so that
  * the same text is the same part wherever it turns up; a list or object of small things is one part.
+ * What is `known` to be such a part is not looked through.
  */
-export function largeParts(root: unknown, path: Path): Part[] {
+export function largeParts(root: unknown, path: Path, known: Known = { has: () => false }): Part[] {
   const parts: Part[] = []
   const top = valueAt(root, path)
-  if (isPlain(top)) for (const [key, value] of Object.entries(top)) measure(value, [...path, Array.isArray(top) ? Number(key) : key], parts)
+  if (isPlain(top)) for (const [key, value] of Object.entries(top)) measure(value, [...path, Array.isArray(top) ? Number(key) : key], parts, known)
   return parts
 }
 
-function measure(value: unknown, at: Path, parts: Part[]): number {
-  const bytes = typeof value === 'string' ? lengthOf(value) : value instanceof Uint8Array ? value.length : isPlain(value) ? inside(value, at, parts) : SMALL
+function measure(value: unknown, at: Path, parts: Part[], known: Known): number {
+  if (typeof value === 'object' && value !== null && known.has(value)) {
+    parts.push({ at, value })
+    return SMALL
+  }
+  const bytes = typeof value === 'string' ? lengthOf(value) : value instanceof Uint8Array ? value.length : isPlain(value) ? inside(value, at, parts, known) : SMALL
   // Such a member would not be put back, it would become what the object is made from.
   if (bytes <= LARGE_BYTES || at.includes('__proto__')) return bytes
   parts.push({ at, value })
   return SMALL
 }
 
-function inside(value: object, at: Path, parts: Part[]): number {
+function inside(value: object, at: Path, parts: Part[], known: Known): number {
   const before = parts.length
   const list = Array.isArray(value)
   let bytes = 0
-  for (const key of Object.keys(value)) bytes += SMALL + (list ? 0 : key.length) + measure((value as Record<string, unknown>)[key], [...at, list ? Number(key) : key], parts)
+  for (const key of Object.keys(value)) bytes += SMALL + (list ? 0 : key.length) + measure((value as Record<string, unknown>)[key], [...at, list ? Number(key) : key], parts, known)
   // Then it is a part as a whole, and holds what was found in it.
   if (bytes > LARGE_BYTES) parts.length = before
   return bytes

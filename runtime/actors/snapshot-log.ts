@@ -74,6 +74,11 @@ export class SnapshotLog {
     return this.#placeOf(actor)?.at
   }
 
+  /** Whether its newest image has large values on the shelf. */
+  namesValues(actor: ActorId): boolean {
+    return this.#rest.get(actor)?.values !== undefined
+  }
+
   ids(): Iterable<ActorId> {
     return this.#places.keys()
   }

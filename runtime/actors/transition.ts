@@ -68,9 +68,13 @@ export function advance(kind: ActorKind, snapshot: AnyMachineSnapshot | undefine
   return { snapshot: next, effects, tells, timers }
 }
 
-/** The snapshot as plain data. */
+/**
+ * The snapshot as plain data. Its context is that already: xstate would look through all of it for
+ * actors of its own, which there are none of here, and a run's has its whole plan.
+ */
 export function persist(kind: ActorKind, snapshot: AnyMachineSnapshot): object {
-  return kind.machine.getPersistedSnapshot(snapshot) as object
+  const { context } = snapshot as { context: unknown }
+  return { ...(kind.machine.getPersistedSnapshot({ ...snapshot, context: {} } as AnyMachineSnapshot) as object), context }
 }
 
 /** The snapshot that `persist` made data of. Throws when the machine has no such state. */

@@ -7,7 +7,7 @@ import { memoryJournal } from '../memory/journal.ts'
 import { CounterWorld, counterKind, stateOf, type CounterContext } from './counter.fixture.ts'
 import type { Host } from './host.ts'
 import { Kinds } from './kinds.ts'
-import { LARGE_BYTES } from './large.ts'
+import { LARGE_BYTES, type Large } from './large.ts'
 import { Placement } from './placement.ts'
 import { readActors } from './read-actors.ts'
 import { ValueShelf } from './value-shelf.ts'
@@ -316,4 +316,29 @@ it('an owner that was put off gives up nothing that the next one has stored (I6)
   expect(await blobs.get(`v-p0-${before.keys[0]}`)).toBeUndefined()
   await next!.fill(after.value, after.value.large!)
   expect(after.value).toMatchObject(value)
+})
+
+it('what a state keeps is packed once, and stored anew when it is wanted after it was given up', async () => {
+  const log = await memoryJournal().open('p0')
+  const shelf = Object.assign(new ValueShelf(memoryBlobs(), virtualClock(), 'p0'), { epoch: 1 })
+  let read = 0
+  const plan = Array.from({ length: 10_000 }, (_, at) => ({ at }))
+  Object.defineProperty(plan, 0, { enumerable: true, get: () => {
+    read++
+    return { at: 0 }
+  } })
+  const shelved = async (): Promise<{ readonly value: object; readonly large?: readonly Large[] }> => {
+    const { value, keys } = await shelf.shelve({ state: { plan } }, [['state']])
+    shelf.settle(keys)
+    return value as never
+  }
+  const first = await shelved()
+  const looked = read
+  expect(await shelved()).toEqual(first)
+  expect(read).toBe(looked)
+  for (let turn = 0; turn < 2; turn++) await shelf.collect(log, () => new Set())
+  const again = await shelved()
+  expect(read).toBeGreaterThan(looked)
+  await shelf.fill(again, again.large!)
+  expect(again).toMatchObject({ state: { plan: Array.from({ length: 10_000 }, (_, at) => ({ at })) } })
 })

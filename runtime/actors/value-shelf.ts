@@ -51,6 +51,11 @@ export class ValueShelf {
   readonly #clock: Clock
   readonly #prefix: string
   readonly #known = new Map<string, Known>()
+  /**
+   * What objects in memory were stored as. State never changes in place (D1), so the same object is the same value:
+   * a run's plan is packed once, and not for each of its images.
+   */
+  readonly #placed = new WeakMap<object, Pick<Known, 'hash' | 'size'>>()
   /** Names by hash, of those that may be named once more. */
   readonly #byHash = new Map<string, string>()
   /** Named by what is not durable yet, and by how much of it. */
@@ -79,24 +84,28 @@ export class ValueShelf {
    * looked at. Errors: `input.too-large` with the path, `blob.quota`, `network.*`.
    */
   async shelve<T extends object>(value: T, roots: readonly Path[]): Promise<Shelved<T>> {
-    const parts = roots.flatMap((root) => largeParts(value, root))
+    const parts = roots.flatMap((root) => largeParts(value, root, this.#placed))
     if (parts.length === 0) return { value, keys: [], bytes: 0 }
     const most = Math.min(TOTAL_MAX, this.#blobs!.maxBytes)
     let bytes = 0
     const packed = parts.map(({ at, value: part }) => {
-      const data = packr.pack(part)
-      bytes += data.length
+      const stored = this.#stored(part)
+      const data = stored ? undefined : packr.pack(part)
+      const one = stored ?? { hash: hashOf(data!), size: data!.length }
+      bytes += one.size
       if (bytes > most) throw new AigenError('input.too-large', `${bytes} bytes and more, at most ${most}`, { path: pathOf(at, at[0] === 'lines' ? 2 : 0) })
-      return { at, data }
+      return { at, data, part, ...one }
     })
     const large: Large[] = []
     const keys: string[] = []
     try {
       for (let start = 0; start < packed.length; start += PARALLEL) {
-        const puts = packed.slice(start, start + PARALLEL).map(({ at, data }) => {
-          const { key, stored } = this.#put(data)
+        const puts = packed.slice(start, start + PARALLEL).map(({ at, data, part, hash, size }) => {
+          // Meanwhile it may have been given up: then it is stored anew.
+          const { key, stored } = this.#put(hash, size, () => data ?? packr.pack(part))
           keys.push(key)
-          large.push({ at, key, size: data.length })
+          large.push({ at, key, size })
+          if (typeof part === 'object' && part !== null) this.#placed.set(part, { hash, size })
           return stored
         })
         await Promise.all(puts)
@@ -135,7 +144,11 @@ export class ValueShelf {
   /** Puts values back into what names them. Error `journal.value` when one is not there or not what it was; `network.*`. */
   async fill(value: object, large: readonly Large[]): Promise<void> {
     for (let start = 0; start < large.length; start += PARALLEL) {
-      await Promise.all(large.slice(start, start + PARALLEL).map(async (one) => putBack(value, one.at, await this.#get(one))))
+      await Promise.all(large.slice(start, start + PARALLEL).map(async (one) => {
+        const part = await this.#get(one)
+        if (typeof part === 'object' && part !== null) this.#placed.set(part, { hash: one.key.slice(-HASH), size: one.size })
+        putBack(value, one.at, part)
+      }))
     }
   }
 
@@ -207,14 +220,19 @@ export class ValueShelf {
     return known
   }
 
-  #put(data: Uint8Array): { readonly key: string; readonly stored: Promise<void> } {
-    const hash = hashOf(data)
+  /** What is known of a part that is on the shelf as it is in memory. */
+  #stored(part: unknown): Pick<Known, 'hash' | 'size'> | undefined {
+    const placed = typeof part === 'object' && part !== null ? this.#placed.get(part) : undefined
+    return placed && this.#byHash.has(placed.hash) ? placed : undefined
+  }
+
+  #put(hash: string, size: number, pack: () => Uint8Array): { readonly key: string; readonly stored: Promise<void> } {
     const known = this.#byHash.get(hash)
     const key = known ?? `${this.epoch}-${(this.#made++).toString(36)}-${hash}`
     this.#flying.set(key, (this.#flying.get(key) ?? 0) + 1)
     if (known !== undefined) return { key, stored: this.#storing.get(key) ?? Promise.resolve() }
-    this.#know(key, data.length)
-    const stored = this.#store(key, data).catch((thrown) => {
+    this.#know(key, size)
+    const stored = this.#store(key, pack()).catch((thrown) => {
       this.#byHash.delete(hash)
       throw thrown
     }).finally(() => this.#storing.delete(key))
