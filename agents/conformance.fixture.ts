@@ -33,6 +33,8 @@ export interface StubProvider {
   readonly latencyMs?: number
   /** How long its card lets what it gave be used again. */
   readonly cacheMs?: number
+  /** For so long after it came nothing is to be had of it. */
+  readonly quotesAfterMs?: number
   /** Answers to its calls, in their order; the last one to all further ones. By capability. */
   readonly does: Readonly<Record<string, readonly Stub[]>>
 }
@@ -94,12 +96,14 @@ export const CAPABILITIES: ReadonlyMap<string, Capability> = new Map([...['text.
 export const ALL: Readonly<Record<string, StubProvider>> = { p1: { does: Object.fromEntries([...CAPABILITIES.keys()].map((id) => [id, [{}]])) } }
 
 /** What the provider `name` of a case sells; `called` gives what the case's capability `id` is called on the network. */
-export function definitions(clock: Clock, name: string, { price = '0.01', latencyMs = 100, cacheMs, does }: StubProvider, called = (id: string): string => id): ProviderDefinition[] {
+export function definitions(clock: Clock, name: string, { price = '0.01', latencyMs = 100, cacheMs, quotesAfterMs, does }: StubProvider, called = (id: string): string => id): ProviderDefinition[] {
+  const from = clock.now() + (quotesAfterMs ?? 0)
   return Object.entries(does).map(([id, stubs]) => {
     let calls = 0
     const known = new Map<string, number>()
     return {
       name, capability: { ...CAPABILITIES.get(id)!, id: called(id) }, price: { list: price }, latencyMs, concurrency: 8, ...(cacheMs === undefined ? {} : { cacheMs }),
+      ...(quotesAfterMs === undefined ? {} : { quote: () => Promise.resolve(clock.now() < from ? undefined : price) }),
       handler: async ({ text }: { text: string }, { callId, signal, emit }: HandlerContext) => {
         const nth = known.get(callId) ?? calls++
         known.set(callId, nth)

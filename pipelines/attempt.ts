@@ -20,8 +20,17 @@ export function stateWord(error: ErrorBody): Attempt['state'] {
 
 /** Whether the document allows another attempt after this error; never once pieces of the output were passed on. */
 export function mayRetry(context: StepContext, error: ErrorBody, streamed = false): boolean {
-  const { plan, attempts, pieces, fallback } = context
-  return !streamed && pieces.length === 0 && !fallback && attempts.length + 1 < plan.attempts && plan.retryOn.includes(retryWord(error)) && error.code !== 'step.input'
+  return !streamed && mayHire(context) && context.plan.retryOn.includes(retryWord(error)) && error.code !== 'step.input'
+}
+
+/** Whether the document allows to ask again where nobody took it. */
+export function mayAskAgain(context: StepContext): boolean {
+  return mayHire(context) && context.plan.retryOn.includes('refused')
+}
+
+/** Whether an attempt is left after the one under way: one that nobody took counts too. */
+function mayHire({ plan, attempts, refusals = 0, pieces, fallback }: StepContext): boolean {
+  return pieces.length === 0 && !fallback && attempts.length + refusals + 1 < plan.attempts
 }
 
 /** Whether the fallback stands in now, which it does once. */
@@ -40,6 +49,7 @@ export function attemptOf(context: StepContext, state: Attempt['state'], charged
     charged,
     state,
     ...(context.fallback ? { fallback: true } : {}),
+    ...(context.refusals === undefined ? {} : { refusals: context.refusals }),
     ...(error ? { reason: error.message } : {}),
     ...(state === 'done' ? { latencyMs: context.latencyMs } : {}),
   }

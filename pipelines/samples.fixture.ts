@@ -12,7 +12,7 @@ import type { StepContext } from './step.ts'
 
 const plan = (change: Partial<StepPlan>): StepPlan => ({
   name: 's', uses: 'text.shout@1', dependsOn: [], tests: [], dependents: [], maxPrice: '10', worst: '20', deadlineMs: 1_000, graceMs: 100, attempts: 2,
-  retryOn: ['timeout', 'expect', 'failed'], backoffMs: 100, elsewhere: true, only: null, not: [], settle: 'postpaid', escrow: null, expect: null, if: null, forEach: null, with: {}, maxItems: 1,
+  retryOn: ['timeout', 'expect', 'failed', 'refused'], backoffMs: 100, elsewhere: true, only: null, not: [], settle: 'postpaid', escrow: null, expect: null, if: null, forEach: null, with: {}, maxItems: 1,
   parallel: 1, reads: { steps: [], meta: [], input: false, run: false }, ...change,
 } as StepPlan)
 
@@ -34,7 +34,7 @@ const step: Samples = {
     plan({ fallback, attempts: 1, escrow: { agent: null, fee: '1' }, settle: 'escrow' }), plan({ settle: 'prepaid', timeoutMs: 5_000 }), plan({ settle: 'prepaid', attempts: 1 }),
   ].flatMap((one) => [{ run: 'r', parent: 'run/r', plan: one, index: null, item: null, trace: null }, { run: 'r', parent: 'step/r/s', plan: one, index: 0, item: 1, trace: null }])
     .concat([{ run: 'r', parent: 'fan/r/s', plan: plan({ many: { providers: 2 } }), index: null, item: null, trace: null, member: 1 } as never, { run: 'r', parent: 'saga/r', plan: plan({ attempts: 1 }), index: null, item: null, trace: null, of: { step: 's', index: null } } as never]),
-  tells: ({ attempts, state, staked, fallback: stands, pieces, listeners, torn }: StepContext) => [attempts.length, state, staked !== null, stands, pieces.length, listeners.length, torn],
+  tells: ({ attempts, refusals, state, staked, fallback: stands, pieces, listeners, torn }: StepContext) => [attempts.length, refusals, state, staked !== null, stands, pieces.length, listeners.length, torn],
   answers: {
     'step.prepare': () => [{ type: 'step.prepare.done', skip: true }, { type: 'step.prepare.done', value: 7 }, { type: 'step.prepare.done', input: {}, inputHash: 'sha256-aa', units: 1, inputBytes: 2 }, { type: 'step.prepare.done', input: {}, inputHash: 'sha256-aa', known: { output: {}, reused: { run: 'r_0', paid: '3' } } }],
     'call.invoke': ({ params }) => [

@@ -12,7 +12,7 @@ import type { PlainVoucher } from '../schemas/documents.gen.ts'
 import type { ErrorBody } from '../schemas/error.ts'
 import { defineActor, effect } from '../runtime/actors/actor.ts'
 import { deliveryHash } from '../runtime/payments/delivery.ts'
-import { attemptOf, mayRetry, mayStandIn, stateWord } from './attempt.ts'
+import { attemptOf, mayAskAgain, mayRetry, mayStandIn, stateWord } from './attempt.ts'
 import { toKeep } from './cache.ts'
 import { doubtOf } from './doubt.ts'
 import { feeStep, feeStepId, stakeFor } from './escrow.ts'
@@ -203,6 +203,7 @@ const machine = createMachine({
           },
         ],
         refused: [
+          { guard: ({ context }) => mayAskAgain(context), target: 'pausing', actions: assign({ refusals: ({ context }) => (context.refusals ?? 0) + 1 }) },
           { guard: ({ context }) => mayStandIn(context), target: 'preparing', actions: standIn },
           { target: 'ended', actions: assign({ state: 'failed', error: ({ context, event }) => (event.error.code === 'market.no-provider' && context.error ? context.error : event.error) }) },
         ],
@@ -291,6 +292,6 @@ const machine = createMachine({
     },
     ended: { type: 'final', entry: tellEnd },
   },
-}, { delays: { pause: ({ context }) => context.plan.backoffMs * 2 ** (context.attempts.length - 1) } })
+}, { delays: { pause: ({ context }) => context.plan.backoffMs * 2 ** (context.attempts.length + (context.refusals ?? 0) - 1) } })
 
 export const step = defineActor('step', '5', machine, stepPromises, { passivates: 'ended' })

@@ -36,6 +36,8 @@ export interface Attempt {
   readonly state: 'done' | 'failed' | 'expect' | 'timeout' | 'cancelled' | 'refused'
   /** Whether it stood in for those that failed. */
   readonly fallback?: true
+  /** How often nobody took the step before it was hired; absent for never. */
+  readonly refusals?: number
   /** Why, for people. */
   readonly reason?: string
   readonly latencyMs?: number
@@ -44,6 +46,8 @@ export interface Attempt {
 export interface StepContext extends StepInput {
   readonly self: string
   readonly attempts: readonly Attempt[]
+  /** How often nobody took it, and it asked again; absent for never. */
+  readonly refusals?: number
   readonly input: unknown
   readonly inputHash: Hash | null
   readonly units: number
@@ -138,14 +142,18 @@ export function actorOf(run: string, plan: Pick<StepPlan, 'name' | 'forEach' | '
   return `${kind}/${run}/${unitName(plan.name, index)}`
 }
 
-/** Actor id of the hiring of an attempt; the fallback's has a name of its own, for one that nobody took is no attempt. */
-export function negotiationId({ self, attempts, fallback }: Pick<StepContext, 'self' | 'attempts' | 'fallback'>, attempt: number = attempts.length): string {
-  const standsIn = attempt < attempts.length ? attempts[attempt]!.fallback === true : fallback
-  return `negotiation/${self.slice('step/'.length)}/${standsIn ? 'fallback' : attempt}`
+/**
+ * Actor id of the hiring of an attempt: its number among all hirings, those that nobody took included.
+ * The fallback's has a name of its own, for one that nobody took is no attempt.
+ */
+export function negotiationId({ self, attempts, refusals, fallback }: Pick<StepContext, 'self' | 'attempts' | 'refusals' | 'fallback'>, attempt: number = attempts.length): string {
+  const past = attempts[attempt]
+  const standsIn = past ? past.fallback === true : fallback
+  return `negotiation/${self.slice('step/'.length)}/${standsIn ? 'fallback' : attempt + ((past ? past.refusals : refusals) ?? 0)}`
 }
 
 /** Every hiring of a step that there may be, by the attempt it was for. */
-export function hiringsOf(step: Pick<StepContext, 'self' | 'attempts' | 'fallback'>): { readonly attempt: number; readonly negotiation: string }[] {
+export function hiringsOf(step: Pick<StepContext, 'self' | 'attempts' | 'refusals' | 'fallback'>): { readonly attempt: number; readonly negotiation: string }[] {
   const ids = Array.from({ length: step.attempts.length + 1 }, (_, attempt) => negotiationId(step, attempt))
   return ids.flatMap((negotiation, attempt) => (ids.indexOf(negotiation) === attempt ? [{ attempt, negotiation }] : []))
 }
