@@ -1,6 +1,6 @@
 /** What a card allows is used again across runs: paid once, whatever dies, its receipt good; and not when its provider has taken that back. */
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { paidCalls } from '../pipelines/bill.ts'
+import { paidCalls, receiptsOf } from '../pipelines/bill.ts'
 import type { RunContext } from '../pipelines/run.machine.ts'
 import { virtualClock } from '../runtime/memory/clock.ts'
 import { verifyReceipt } from '../runtime/payments/receipt.ts'
@@ -51,7 +51,9 @@ it('names the receipt of the run that paid, which verifies, and holds until the 
   const { output, bill } = await runOnce()
   expect([output, bill.spent, before - funds(), worked]).toEqual(['XB', '0', 0n, ['x', 'Xb']])
   expect(bill.steps.map(({ reused }) => reused)).toEqual(paid.map(({ receipt, delivery }) => ({ run: first.run, receipt: receipt.id, paid: '0.01', until: delivery.body.at + HOUR })))
-  for (const { receipt } of paid) verifyReceipt(receipt, world.rail)
+  const behind = await receiptsOf(user.node.host, (await user.node.host.look<RunContext>(`run/${bill.run}`))!, user.node.wire.credentials.verifier)
+  expect(behind).toEqual(paid.map(({ receipt }) => receipt))
+  for (const receipt of behind) verifyReceipt(receipt, world.rail)
   expect(world.rail.imbalance()).toBe(0n)
 })
 

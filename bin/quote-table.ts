@@ -4,7 +4,7 @@ import type { Forecast, Hiring } from '../pipelines/forecast.ts'
 import type { RunPlan } from '../pipelines/plan.ts'
 import { trustIn, type Offer } from '../runtime/market/strategy.ts'
 import { formatMoney } from '../schemas/money.ts'
-import { BARE, seconds } from './bare-table.ts'
+import { BARE, lasting, seconds } from './bare-table.ts'
 import type { Output } from './output.ts'
 
 /** Somebody who sells the capability and is not a candidate. */
@@ -44,7 +44,7 @@ export function showQuotes(plan: RunPlan, heard: readonly Heard[], forecast: For
     const label = role === 'work' ? step : `${step} ${role}${choice === undefined ? '' : ` ${choice + 1}`}`
     if (candidates.length === 0) table.push([label, ink.red(`nobody offers ${uses} within the price`), '', '', '', '', '', money(cap)])
     candidates.forEach(({ name, unitPrice, unit, units, latencyMs, cacheMs, trust, reputation, delivered, failed, picked }, index) => table.push([
-      index === 0 ? label : '', picked ? ink.bold(name) : name, `${unitPrice} a ${unit}`, `${units}${forEach === null ? '' : ' an item'}`, `${seconds(latencyMs)}${cacheMs === undefined ? '' : ink.dim(`, holds ${seconds(cacheMs)}`)}`, reputation ? percent(trust) : ink.dim(`${percent(trust)}?`),
+      index === 0 ? label : '', picked ? ink.bold(name) : name, `${unitPrice} a ${unit}`, `${units}${forEach === null ? '' : ' an item'}`, `${seconds(latencyMs)}${cacheMs === undefined ? '' : ink.dim(`, holds ${lasting(cacheMs)}`)}`, reputation ? percent(trust) : ink.dim(`${percent(trust)}?`),
       `${delivered} of ${delivered + failed}`, index === 0 ? money(cap) : '',
     ]))
     for (const { name, why } of one.excluded) table.push(['', ink.dim(name), { colSpan: 6, content: ink.dim(why) }])

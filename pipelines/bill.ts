@@ -96,6 +96,21 @@ export async function lostPrepayments(host: Reading, run: RunContext): Promise<P
   return lost
 }
 
+/** The receipts behind a run's answer: of what it paid, then of what it took over from runs before. */
+export async function receiptsOf(host: Reading, run: RunContext, verifier: Verifier): Promise<Receipt[]> {
+  const receipts = (await paidCalls(host, run, verifier)).map(({ receipt }) => receipt)
+  const taken = new Map<string, Set<string>>()
+  for await (const { context } of stepsOf(host, run)) {
+    if (context?.reused) taken.set(context.reused.run, (taken.get(context.reused.run) ?? new Set()).add(context.reused.receipt))
+  }
+  for (const [id, wanted] of taken) {
+    const before = await host.look<RunContext>(`run/${id}`)
+    const paid = before ? await paidCalls(host, before, verifier) : []
+    receipts.push(...paid.flatMap(({ receipt }) => (wanted.has(receipt.id) ? [receipt] : [])))
+  }
+  return receipts
+}
+
 /** The bill of a run, so far or for good. Error `run.unknown`. */
 export async function billOf(id: string, { host, verifier, asset, decimals }: BillOptions): Promise<Bill> {
   const run = await host.look<RunContext>(`run/${id}`)

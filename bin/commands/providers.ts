@@ -6,7 +6,7 @@ import { openDirectory } from '../../runtime/market/directory.ts'
 import { decodeJson } from '../../schemas/decode.ts'
 import type { Card } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
-import { BARE, seconds } from '../bare-table.ts'
+import { BARE, lasting, seconds } from '../bare-table.ts'
 import { join } from '../join.ts'
 import type { Output } from '../output.ts'
 import { dataFolder } from '../places.ts'
@@ -69,7 +69,7 @@ export async function show(given: string, options: ReadOptions, output: Output):
     const { body } = card
     output.print(`${output.ink.bold(body.name)} ${body.participant} ${alive ? output.ink.green('alive') : 'silent'}, card until ${new Date(body.expiresAt).toISOString()}`)
     for (const { capability, list: price, latencyMs, concurrency, cacheMs } of body.offers) {
-      output.print(`\n${output.ink.bold(capability.id)} ${capability.title}: ${price} a ${capability.unit}, within ${seconds(latencyMs)}, ${concurrency} at once${cacheMs === undefined ? '' : `, the same input may be used again for ${seconds(cacheMs)}`}`)
+      output.print(`\n${output.ink.bold(capability.id)} ${capability.title}: ${price} a ${capability.unit}, within ${seconds(latencyMs)}, ${concurrency} at once${cacheMs === undefined ? '' : `, the same input may be used again for ${lasting(cacheMs)}`}`)
       output.print(capability.description)
       output.print(`input ${JSON.stringify(capability.input, null, 2)}\noutput ${JSON.stringify(capability.output, null, 2)}`)
     }

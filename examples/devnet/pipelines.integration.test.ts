@@ -4,7 +4,7 @@
  * A record names its input, the signals sent and the steps approved; `fails` says that the run must,
  * `before` what was seen before what, as `step state`, or `step n` when n of its items had ended.
  */
-import { spawn, type ChildProcess } from 'node:child_process'
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -100,4 +100,36 @@ it.concurrent.each(names)('%s', { timeout: 240_000 }, async (name) => {
   const answer = run.events.find((event) => event.type === 'answer')
   if (expected.output === undefined) expect(answer).toBeUndefined()
   else expect(answer.output).toMatchObject(expected.output as object)
+})
+
+it('what the sandbox gave is used again for nothing, and a fork says first what it saves', { timeout: 240_000 }, async () => {
+  const told = async (...argv: readonly string[]): Promise<any[]> => {
+    const one = aigen([...argv, '--as', 'thrifty'])
+    expect(await one.ended, one.err).toBe(0)
+    return one.events
+  }
+  const compare = (...airports: string[]): Promise<any[]> => told('run', 'airport-compare', '--input', `airports=${JSON.stringify(airports)}`)
+  const first = (await compare('JFK', 'SEA')).at(-1)
+  const events = await compare('JFK', 'SEA')
+  const again = events.at(-1)
+  const rank = (bill: any): any => bill.steps.find((step: any) => step.step === 'rank')
+  expect(rank(again)).toMatchObject({ charged: '0', providerName: 'plain-engine', reused: { run: first.run, receipt: rank(first).receipt, paid: rank(first).charged, until: expect.any(Number) } })
+  expect(parseMoney(again.spent)).toBe(parseMoney(first.spent) - parseMoney(rank(first).charged))
+  // its receipt is among those of the run that used it, and proves itself offline
+  const { receipts } = events.find((event) => event.type === 'answer')
+  const verified = execFileSync(process.execPath, [PROGRAM, 'receipts', 'verify', receipts, '--json'], { env: { ...process.env, AIGEN_NO_SETUP: '1' }, encoding: 'utf8' }).trim().split('\n').map((line) => JSON.parse(line))
+  expect(verified.map(({ id, ok }: any) => [id, ok])).toContainEqual([rank(first).receipt, true])
+  const quoted = await told('quote', 'airport-compare')
+  expect(quoted.find((event) => event.step === 'rank').candidates).toMatchObject([{ name: 'plain-engine', cacheMs: 30 * 86_400_000 }])
+
+  const change = ['--input', 'airports=["SEA","JFK","BOS"]']
+  const [said, ...none] = await told('runs', 'fork', first.run, '--dry-run', ...change)
+  expect([said.type, said.reused.map((one: any) => one.step), said.anew.map((one: any) => one.step), none]).toEqual(['fork', ['each[0]', 'each[1]'], ['each', 'rank'], []])
+  const forked = await told('runs', 'fork', first.run, ...change)
+  const bill = forked.at(-1)
+  expect(forked[0]).toEqual(said)
+  expect(bill.steps.filter((step: any) => step.reused).map((step: any) => step.step)).toEqual(['each[0]', 'each[1]'])
+  expect(parseMoney(bill.spent)).toBeLessThanOrEqual(parseMoney(said.worst))
+  expect(forked.find((event) => event.type === 'answer').output.ranked.map((one: any) => one.origin).sort()).toEqual(['BOS', 'JFK', 'SEA'])
+  expect((await told('runs', 'fork', first.run, '--from', 'rank')).at(-1)).toMatchObject({ spent: rank(first).charged })
 })
