@@ -184,7 +184,7 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
         hears?.({ step: step.plan.name, index: step.index, chunk })
         if (feeds) journaled.push(host().send(actor, { type: 'piece', number: journaled.length, chunk }).then(() => true, () => false))
       } : undefined
-      const listening = secret === undefined || !contract ? undefined : await listen({ bus, clock, secret, agreement, call, contract, take })
+      const listening = secret === undefined || !contract ? undefined : await listen({ bus, clock, random, secret, agreement, call, contract, take })
       const body = {
         lane, agreement, call, input: step.input, inputHash, ...(parcels.length > 0 ? { parcels } : {}), ...(step.staked ? { [step.staked.kind === 'escrow' ? 'escrow' : 'prepaid']: step.staked } : {}), ...(listening ? { flow: listening.flow } : {}),
       }

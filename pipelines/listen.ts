@@ -1,18 +1,20 @@
 /**
  * Listening to a call's output while it is made: the pieces that a provider sends ahead, checked
  * against the capability's `chunk` schema and told to whoever listens in this process. Nothing here
- * is durable: a process that is started anew hears nothing, and the delivery has the whole.
+ * is durable: a process that is started anew asks for the pieces again, from the first one on.
  */
 import { createHmac } from 'node:crypto'
 import type { Capability, Hash } from '../schemas/documents.gen.ts'
 import { AigenError } from '../schemas/error.ts'
 import { compileFixed } from '../schemas/fixed.ts'
-import { flowSubject, openFlowListener } from '../runtime/identity/flow.ts'
+import { flowSubject } from '../runtime/identity/flow.ts'
+import { openFlowListener } from '../runtime/identity/flow-listener.ts'
 import { toText } from '../runtime/identity/text-bytes.ts'
 import type { Bus } from '../runtime/ports/bus.ts'
 import type { Clock } from '../runtime/ports/clock.ts'
+import type { Random } from '../runtime/ports/random.ts'
 
-/** After the delivery, pieces still on their way are waited for and asked for: this often, this long each, in ms. */
+/** After the delivery, pieces still on their way are waited for and asked for: this often in vain, this long each, in ms. */
 const LAST_TRIES = 4
 const LAST_MS = 150
 
@@ -30,6 +32,7 @@ export type Listeners = Map<string, (piece: Piece) => void>
 export interface ListenOptions {
   readonly bus: Bus
   readonly clock: Clock
+  readonly random: Random
   /** The run's secret for flows, as it is journaled. */
   readonly secret: string
   readonly agreement: Hash
@@ -51,25 +54,31 @@ export interface Listening {
 }
 
 /** Begins to listen to one call; undefined when its capability is not streamed. */
-export async function listen({ bus, clock, secret, agreement, call, contract, take }: ListenOptions): Promise<Listening | undefined> {
+export async function listen({ bus, clock, random, secret, agreement, call, contract, take }: ListenOptions): Promise<Listening | undefined> {
   if (contract.chunk === undefined) return undefined
   const own = createHmac('sha256', Buffer.from(secret, 'base64url')).update(`${agreement} ${call}`).digest()
   const flow = { secret: toText(own) }
   if (!take) return { flow, passed: () => false, complete: () => false, last: async () => undefined, stop: async () => undefined }
   const schema = compileFixed(contract.chunk)
-  const listener = await openFlowListener(bus, flowSubject(agreement, call), own, (piece) => {
-    if (schema.issues(piece).length > 0) throw new AigenError('step.output', 'a piece does not fit the chunk schema')
-    take(piece)
+  const listener = await openFlowListener({
+    bus, random, subject: flowSubject(agreement, call), secret: own,
+    take: (piece) => {
+      if (schema.issues(piece).length > 0) throw new AigenError('step.output', 'a piece does not fit the chunk schema')
+      take(piece)
+    },
   })
   return {
     flow,
     passed: () => listener.passed > 0,
     complete: () => listener.complete,
     last: async () => {
-      for (let round = 0; round < LAST_TRIES && !listener.complete; round++) {
+      for (let vain = 0; vain < LAST_TRIES && !listener.complete;) {
+        const before = listener.passed
         const waited = new AbortController()
         await Promise.race([listener.ended, clock.sleep(LAST_MS, waited.signal).catch(() => undefined)])
         waited.abort()
+        if (listener.passed > before) continue
+        vain++
         listener.nudge()
       }
     },

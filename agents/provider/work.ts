@@ -18,20 +18,20 @@ import { charge } from '../../runtime/payments/meter.ts'
 import type { CallContext } from './call.machine.ts'
 import type { HandlerResult, ProviderDefinition } from './define.ts'
 import type { Gate } from './gate.ts'
+import { KeptFlows } from './kept-flows.ts'
 
 /** Bytes of an output that a record and an envelope can hold; larger values belong in blobs. */
 const OUTPUT_BYTES_MAX = 256 * 1024
 
 /** Calls at work or waiting, of all capabilities; admission bounds each further. */
 const CALLS_MAX = 10_000
-/** After the end of a flow, pieces that were lost can be asked for this long, in ms. */
-const LINGER_MS = 5_000
 
 /** The effects `service.work` and `service.stop`. */
 export function workEffects(parts: NodeParts, definitions: readonly ProviderDefinition[], evaluate: Evaluate, gate: Gate): Record<string, EffectKind> {
   const { clock, random, blobs, transfer, participant, telemetry, bus } = parts
   /** What is at work in this process, so that a caller who gives up can be told to the handler. */
   const atWork = new Map<string, AbortController>()
+  const flows = new KeptFlows(parts)
 
   const work: EffectKind = {
     mode: definitions[0]!.idempotent === false ? 'atMostOnce' : 'idempotent',
@@ -98,8 +98,7 @@ export function workEffects(parts: NodeParts, definitions: readonly ProviderDefi
       } finally {
         leave?.()
         atWork.delete(actor)
-        const sent = flow
-        if (sent) clock.timer(clock.now() + LINGER_MS, () => void sent.close().catch(() => undefined))
+        if (flow) flows.keep(actor, flow, call.until)
         timer.cancel()
         signal.removeEventListener('abort', stop)
       }

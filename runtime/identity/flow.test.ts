@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest'
 import { virtualClock } from '../memory/clock.ts'
 import { memoryNetwork, type Hop } from '../memory/bus.ts'
 import { seededRandom } from '../memory/random.ts'
-import { flowSubject, openFlowListener, openFlowSender } from './flow.ts'
+import { flowSubject, openFlowSender } from './flow.ts'
+import { openFlowListener } from './flow-listener.ts'
 
 const RUNS = process.env['AIGEN_LONG'] ? 1_000 : 50
 const subject = flowSubject(`sha256-${'ab'.repeat(32)}`, 0)
@@ -14,7 +15,7 @@ const settle = async (): Promise<void> => { for (let turn = 0; turn < 30; turn++
 async function flow(deliver: (hop: Hop, deliver: () => void) => void = (_hop, go) => go()) {
   const network = memoryNetwork({ clock: virtualClock(), deliver })
   const heard: unknown[] = []
-  const listener = await openFlowListener(network.bus('payer'), subject, secret, (piece) => heard.push(piece))
+  const listener = await openFlowListener({ bus: network.bus('payer'), random: seededRandom('l'), subject, secret, take: (piece) => heard.push(piece) })
   const provider = network.bus('provider')
   const sender = await openFlowSender(provider, seededRandom('a'), subject, secret)
   return { network, heard, listener, provider, sender }
@@ -76,7 +77,7 @@ describe('a flow', () => {
     expect([heard, listener.passed]).toEqual([[], 0])
   })
 
-  it('stays with the attempt it heard first: one that starts anew says other words', async () => {
+  it('passes nothing on of an attempt that says other words than the one before', async () => {
     const { network, heard, listener, sender } = await flow()
     sender.send('once upon')
     await settle()
@@ -88,9 +89,78 @@ describe('a flow', () => {
     expect([heard, listener.complete]).toEqual([['once upon'], false])
   })
 
+  it('goes on with an attempt that says the same words again, once it has said all of them', async () => {
+    const { network, heard, listener, sender } = await flow()
+    for (const piece of ['once', 'upon', 'a']) sender.send({ piece })
+    await settle()
+    const again = await openFlowSender(network.bus('provider'), seededRandom('z'), subject, secret)
+    for (const piece of ['once', 'upon']) again.send({ piece })
+    await settle()
+    expect(heard).toHaveLength(3)
+    for (const piece of ['a', 'time']) again.send({ piece })
+    again.end()
+    await listener.ended
+    expect([heard, listener.complete]).toEqual([['once', 'upon', 'a', 'time'].map((piece) => ({ piece })), true])
+  })
+
+  it('an attempt that ends before it has said all that was passed on is not the whole', async () => {
+    const { network, heard, listener, sender } = await flow()
+    for (const piece of ['once', 'upon']) sender.send(piece)
+    await settle()
+    const again = await openFlowSender(network.bus('provider'), seededRandom('z'), subject, secret)
+    again.send('once')
+    again.end()
+    await settle()
+    expect([heard, listener.complete]).toEqual([['once', 'upon'], false])
+  })
+
+  it('a listener that starts anew hears all again, also when the flow has ended', async () => {
+    const { network, listener, sender } = await flow()
+    const pieces = Array.from({ length: 2_000 }, (_, number) => ({ number }))
+    for (const piece of pieces) sender.send(piece)
+    await listener.close()
+    const open = async (seed: string): Promise<unknown[]> => {
+      const heard: unknown[] = []
+      const later = await openFlowListener({ bus: network.bus('payer'), random: seededRandom(seed), subject, secret, take: (piece) => heard.push(piece) })
+      for (let round = 0, before = -1; before < later.passed && round < 500; round++) {
+        before = later.passed
+        await settle()
+      }
+      if (later.complete) heard.push('end')
+      await later.close()
+      return heard
+    }
+    expect(await open('b')).toEqual(pieces)
+    sender.end()
+    expect(await open('c')).toEqual([...pieces, 'end'])
+    await sender.close()
+    expect(await open('d')).toEqual([])
+  })
+
+  it('a greeting that somebody repeats is answered once, and one of another secret never', async () => {
+    let sent = 0
+    const greetings: Uint8Array[] = []
+    const { network, sender } = await flow((hop, go) => {
+      if (hop.message.subject === subject) sent++
+      else greetings.push(hop.message.data)
+      go()
+    })
+    for (const piece of ['a', 'b']) sender.send(piece)
+    await settle()
+    const later = await openFlowListener({ bus: network.bus('payer'), random: seededRandom('late'), subject, secret, take: () => undefined })
+    await settle()
+    const after = sent
+    expect(after).toBeGreaterThan(2)
+    for (let times = 0; times < 20; times++) network.bus('stranger').publish(`${subject}.again`, greetings.at(-1)!)
+    const guess = await openFlowListener({ bus: network.bus('stranger'), random: seededRandom('guess'), subject, secret: new Uint8Array(32).fill(6), take: () => undefined })
+    await settle()
+    expect(sent).toBe(after)
+    await Promise.all([later.close(), guess.close()])
+  })
+
   it('a piece that its listener refuses ends the flow', async () => {
     const network = memoryNetwork({ clock: virtualClock() })
-    const listener = await openFlowListener(network.bus('payer'), subject, secret, (piece) => { if (piece === 'bad') throw new Error('bad') })
+    const listener = await openFlowListener({ bus: network.bus('payer'), random: seededRandom('l'), subject, secret, take: (piece) => { if (piece === 'bad') throw new Error('bad') } })
     const sender = await openFlowSender(network.bus('provider'), seededRandom('a'), subject, secret)
     for (const piece of ['good', 'bad', 'good']) sender.send(piece)
     await settle()
