@@ -10,6 +10,7 @@ import { assign, createMachine, enqueueActions } from 'xstate'
 import type { Hex32 } from '../schemas/documents.gen.ts'
 import type { ErrorBody } from '../schemas/error.ts'
 import { defineActor, effect } from '../runtime/actors/actor.ts'
+import { exposureOf } from './exposure.ts'
 import { follow } from './follow.ts'
 import { advance, begin, type Frontier } from './frontier.ts'
 import type { RunPlan } from './plan.ts'
@@ -153,8 +154,8 @@ const machine = createMachine({
   states: {
     holding: {
       // Of a sub-pipeline, whoever started it says that its share is held.
-      entry: enqueueActions(({ context: { run, hold, parent }, enqueue }) => {
-        if (parent === undefined) enqueue({ type: 'tell', params: { to: 'wallet', event: { type: 'hold', run: `run/${run}`, amount: hold } } } as any)
+      entry: enqueueActions(({ context: { run, hold, parent, plan }, enqueue }) => {
+        if (parent === undefined) enqueue({ type: 'tell', params: { to: 'wallet', event: { type: 'hold', run: `run/${run}`, amount: hold, capabilities: exposureOf(plan) } } } as any)
       }),
       on: {
         held: 'running',

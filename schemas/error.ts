@@ -86,6 +86,7 @@ export const ERRORS = {
   'budget.too-small': rule('caller', false, 'The budget does not cover the worst case.', 'Raise the budget, or lower the steps\' prices.'),
   'budget.exhausted': rule('caller', false, 'What is left of the allowance does not cover the call.', 'Stop spending, ask for less, or raise the allowance.'),
   'wallet.empty': rule('caller', false, 'The wallet does not hold enough.', 'Deposit more.'),
+  'policy.refused': rule('caller', false, 'The spending policy does not allow it.', 'See aigen wallet policy: wait for the next day, ask for less, or change the rule named.'),
   'voucher.too-low': rule('caller', false, 'The voucher pays less than is owed.', 'Sign the amount agreed.'),
   'voucher.lane': rule('caller', false, 'The voucher is for another lane.', 'Sign for the lane of the agreement.'),
   'voucher.key': rule('caller', false, 'The voucher is signed by another key.', 'Sign with the vault\'s voucher key.'),

@@ -10,7 +10,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   'auth.forged': 401, 'auth.expired': 401, 'auth.unauthorised': 403, 'input.unparsable': 400, 'key.revoked': 401, 'key.scope': 403, 'key.quota': 402, 'key.rate': 429,
   'gateway.key': 401, 'gateway.denied': 403, 'gateway.credit': 402, 'gateway.budget': 402, 'gateway.rate': 429, 'gateway.parallel': 429,
   'gateway.repeat': 422, 'gateway.pending': 409, 'gateway.model': 404, 'gateway.unknown': 404, 'gateway.account': 404,
-  'budget.too-small': 402, 'wallet.empty': 402,
+  'budget.too-small': 402, 'wallet.empty': 402, 'policy.refused': 402,
   'market.conflict': 409, 'run.conflict': 409, 'run.ended': 409, 'run.unknown': 404, 'pipeline.unknown': 404, 'blob.missing': 404, 'reputation.unknown': 404,
   'node.busy': 503, 'market.no-provider': 503, 'step.timeout': 504, 'step.cancelled': 499,
 }

@@ -6,8 +6,9 @@ const ERROR = { code: 'step.failed', message: 'It failed.' }
 
 const wallet: Samples = {
   inputs: [{}],
-  tells: ({ deposits, holds, spent }) => [deposits, holds, spent === '0'],
-  events: () => [{ type: 'deposited', id: 'd', amount: '9' }, ...['run/a', 'run/b'].flatMap((run) => [{ type: 'hold', run, amount: '5' }, { type: 'close', run, spent: '2' }])],
+  tells: ({ deposits, holds, spent, policy, withdrawals }) => [deposits, holds, spent === '0', policy !== undefined, withdrawals],
+  events: () => [{ type: 'deposited', id: 'd', amount: '9' }, ...['run/a', 'run/b'].flatMap((run) => [{ type: 'hold', run, amount: '5' }, { type: 'close', run, spent: '2' }]), { type: 'policy', policy: { perDay: '7' } },
+    { type: 'withdraw', id: 'w', amount: '1', to: '0x00' }, { type: 'withdraw.done', id: 'w' }, { type: 'withdraw.failed', id: 'w' }],
 }
 
 const settled = (change: object): any => ({ type: 'watcher.call.done', output: {}, error: null, charged: '3', run: 'r', providers: [], ...change })

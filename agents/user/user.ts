@@ -4,8 +4,6 @@
  * programs.
  */
 import type { Capability } from '../../schemas/documents.gen.ts'
-import { AigenError } from '../../schemas/error.ts'
-import { formatMoney } from '../../schemas/money.ts'
 import { cache } from '../../pipelines/cache.machine.ts'
 import { complainEffects } from '../../pipelines/complain.ts'
 import { dispute } from '../../pipelines/dispute.machine.ts'
@@ -31,14 +29,10 @@ import { openNode, type Node, type NodeOptions, type NodeParts, type Room } from
 import { payEffects } from '../../runtime/payments/pay.ts'
 import { purse, purseActor } from '../../runtime/payments/purse.machine.ts'
 import { verdictEffects } from '../../runtime/payments/verdict.ts'
-import { writeThrough } from '../../runtime/payments/write.ts'
-import { encodeWrite } from '../../runtime/ports/rail-json.ts'
 import { serveControl } from './control.ts'
 import { shareEvidence } from './share-evidence.ts'
+import { finishWithdrawals, payIn, vaultOf } from './treasury.ts'
 import { wallet } from './wallet.machine.ts'
-
-/** Seconds that payees have to claim after an exit is begun. */
-const CHALLENGE_DELAY = 86_400
 
 export interface UserOptions extends Omit<NodeOptions, 'rooms'> {
   readonly evaluate: Evaluate
@@ -137,22 +131,14 @@ export async function withUserAtRest<T>(options: Pick<UserOptions, 'ports' | 'ke
 
 /** Opens the vault, or tops it up, and tells purse and wallet. Each chain write has a key, so dying here repeats nothing. */
 async function fund(node: Node, { deposit, faucet = false }: UserOptions): Promise<void> {
-  const { host, rail, participant, keys } = node
-  const terms = { owner: participant, voucherKey: keys.voucher.address.toLowerCase() as `0x${string}`, delay: CHALLENGE_DELAY, number: 0 }
+  const { host, rail } = node
+  const terms = vaultOf(node)
   const vault = rail.vaultId(terms)
   for (let partition = 0; partition < host.width; partition++) await host.start(purseActor(partition), { vault, voucherKey: terms.voucherKey, partition, partitions: host.width })
   await host.start('wallet', {})
   await host.start('experience', {})
   const context = (await host.load('wallet'))!.snapshot.context as { deposits: Record<string, string> }
   const given = Object.values(context.deposits).reduce((sum, one) => sum + BigInt(one), 0n)
-  if (given >= deposit) return
-  const amount = deposit - given
-  const id = `deposit.${deposit}`
-  const write = (key: string, what: Parameters<typeof encodeWrite>[0]): Promise<unknown> => writeThrough(host, participant, `${id}.${key}`, 'wallet', encodeWrite(what))
-  if (faucet) await write('mint', { kind: 'mint', to: participant, amount })
-  else if ((await rail.balance(participant)) < amount) throw new AigenError('wallet.empty', `${participant} needs ${formatMoney(amount, rail.terms.decimals)} ${rail.terms.symbol} for its vault`)
-  // A relayed deposit is an authorisation of its own.
-  if (rail.relayed !== true) await write('approve', { kind: 'approve', amount })
-  await write('open', { kind: 'open', vault: terms, amount })
-  await host.send('wallet', { type: 'deposited', id, amount: amount.toString() })
+  if (given < deposit) await payIn(node, { id: `deposit.${deposit}`, amount: deposit - given, faucet })
+  await finishWithdrawals(node)
 }

@@ -19,7 +19,7 @@ const KNOWN: Partial<Record<ErrorCode, readonly [type: string, code: string]>> =
   'gateway.repeat': ['idempotency_error', 'idempotency_key_in_use'],
 }
 /** Errors whose message is about the gateway and not about the request. */
-const OWN: ReadonlySet<ErrorCode> = new Set(['internal', 'wallet.empty', 'chain.unreachable', 'chain.reverted', 'journal.conflict', 'journal.corrupt', 'journal.unknown', 'journal.machine-changed', 'network.denied', 'network.unreachable'])
+const OWN: ReadonlySet<ErrorCode> = new Set(['internal', 'wallet.empty', 'policy.refused', 'chain.unreachable', 'chain.reverted', 'journal.conflict', 'journal.corrupt', 'journal.unknown', 'journal.machine-changed', 'network.denied', 'network.unreachable'])
 
 export interface Refusal {
   readonly status: number
