@@ -32,7 +32,7 @@ export async function dryRun(data: string, name: string | undefined, output: Out
   return good
 }
 
-const isHere = (data: string, name: string): boolean => existsSync(join(homeOf(data, name), 'wallet.key'))
+const isHere = (data: string, name: string): boolean => existsSync(join(homeOf(data, name), 'wallet.key')) || existsSync(join(homeOf(data, name), 'wallet.json'))
 
 async function participantsOf(data: string): Promise<string[]> {
   const names = await readdir(join(data, 'participants')).catch(() => [])

@@ -124,6 +124,7 @@ function program(streams: Streams, act: Act): Command {
   as(command(providers, 'show', 'one provider, with its capability\'s contract').argument('<provider>', 'name or address'))
     .action(act<[string, any]>(async (provider, options, output) => (await import('./commands/providers.ts')).show(provider, options, output)))
 
+  wallets(aigen, command, as, act)
   const pass = aigen.command('pass').description('subscriptions: calls for nothing while a pass lasts')
   as(command(pass, 'ls', 'every pass that is sold, and until when you hold it'))
     .action(act<[any]>(async (options, output) => (await import('./commands/pass.ts')).list(undefined, options, output)))
@@ -207,6 +208,29 @@ function controlledRuns(aigen: Command, command: (parent: Command, name: string,
     .action(act<[string, string, any]>(async (run, step, options, output) => (await load()).approve(run, step, options, output)))
   one('signal', 'tell a run something, which it keeps').argument('<name>', 'name of the signal').argument('[json]', 'what it says')
     .action(act<[string, string, string | undefined, any]>(async (run, name, json, options, output) => (await load()).signal(run, name, json, options, output)))
+}
+
+/** `aigen wallet …`: the participant's key, its money, and what it may spend. */
+function wallets(aigen: Command, command: (parent: Command, name: string, description: string) => Command, as: (one: Command) => Command, act: Act): void {
+  const load = async () => import('./commands/wallet.ts')
+  const wallet = aigen.command('wallet').description('your key, your money, and what may be spent')
+  as(command(wallet, 'create', 'make a wallet whose key is encrypted; asks for the passphrase')).option('--no-passphrase', 'keep the key in a plain private file')
+    .action(act<[any]>(async (options, output) => (await load()).create(options, output)))
+  as(command(wallet, 'import', 'bring in a key').argument('<file>', 'key file of version 3, or 64 hex digits; - to type them')).option('--no-passphrase', 'keep the key in a plain private file')
+    .action(act<[string, any]>(async (file, options, output) => (await load()).bringIn(file, options, output)))
+  as(command(wallet, 'show', 'the wallet\'s address, and how its key is kept')).action(act<[any]>(async (options, output) => (await load()).show(options, output)))
+  as(command(wallet, 'balance', 'what was deposited, spent, held, and may be spent')).action(act<[any]>(async (options, output) => (await load()).balance(options, output)))
+  as(command(wallet, 'lanes', 'what is reserved for whom, promised and claimed')).action(act<[any]>(async (options, output) => (await load()).lanes(options, output)))
+  as(command(wallet, 'history', 'every movement, with its receipt or transaction')).option('--limit <n>', 'only the latest n', number)
+    .action(act<[any]>(async (options, output) => (await load()).history(options, output)))
+  as(command(wallet, 'deposit', 'move money from the wallet into its vault').argument('<amount>', 'like 5.00'))
+    .action(act<[string, any]>(async (amount, options, output) => (await load()).deposit(amount, options, output)))
+  as(command(wallet, 'withdraw', 'take out of the vault what no run holds and no lane has reserved').argument('<amount>', 'like 5.00')).option('--to <address>', 'who gets it (default: the wallet)')
+    .action(act<[string, any]>(async (amount, options, output) => (await load()).withdraw(amount, options, output)))
+  as(command(wallet, 'policy', 'what runs may spend: shows the rules, or sets those given'))
+    .option('--per-run <amount>', 'most that a run may hold').option('--per-day <amount>', 'most that a day (UTC) may cost')
+    .option('--capability <id=amount>', 'most that a capability may cost a day (repeatable)', collect, []).option('--clear', 'drop every rule that is not given')
+    .action(act<[any]>(async (options, output) => (await load()).policy(options, output)))
 }
 
 /** `aigen key …`: for a provider's operator and for those who hold its keys. */

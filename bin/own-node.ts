@@ -6,6 +6,7 @@ import { authoriseNode } from '../runtime/identity/authorisation.ts'
 import { openKeys } from '../runtime/identity/keys.ts'
 import { createWire, type Wire } from '../runtime/identity/wire.ts'
 import { joinAny } from './join.ts'
+import { askPassphrase } from './passphrase.ts'
 
 const DAY_MS = 86_400_000
 
@@ -15,7 +16,7 @@ export async function askOwnNode<T>(data: string, name: string | undefined, ask:
   try {
     const { bus, clock, random } = ports
     // A node key of its own: the running node is not taken for this process.
-    const { node } = await openKeys({ home, random, nodeName: 'asker' })
+    const { node } = await openKeys({ home, random, nodeName: 'asker', passphrase: askPassphrase })
     const today = Math.floor(clock.now() / DAY_MS) * DAY_MS
     const authorisation = authoriseNode(keys.wallet, node.publicKey, { notBefore: today - DAY_MS, notAfter: today + 2 * DAY_MS })
     return await ask(createWire({ bus, clock, random, node, authorisation }), random.bytes(16))

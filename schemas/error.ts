@@ -39,6 +39,8 @@ export const ERRORS = {
   'key.rate': rule('caller', true, 'The access key is used too often.', 'Wait as long as Retry-After says.'),
   'keys.exposed': rule('config', false, 'A key file can be read by others.', 'Make it private (chmod 600, its folder 700); if others use this machine, move to a new key.'),
   'keys.broken': rule('config', false, 'A key file cannot be used.', 'Restore it from your backup; nothing was overwritten.'),
+  'keys.locked': rule('config', false, 'The wallet is encrypted.', 'Give its passphrase: at the prompt, in AIGEN_PASSPHRASE, or in the file that AIGEN_PASSPHRASE_FILE names.'),
+  'keys.present': rule('caller', false, 'There is a wallet already.', 'Give the new one a name of its own with --as; to replace this one, move its folder away first.'),
   // network and journal
   'network.no-responders': rule('network', true, 'Nobody answers on that subject.', 'Check that the other node is running.'),
   'network.timeout': rule('network', true, 'No answer came in time.', 'Try again.'),

@@ -19,6 +19,7 @@ import { AigenError } from '../../schemas/error.ts'
 import { formatMoney, parseMoney } from '../../schemas/money.ts'
 import { join } from '../join.ts'
 import type { Output } from '../output.ts'
+import { askPassphrase } from '../passphrase.ts'
 import { readPipelineFile, standardCapabilities } from '../pipeline-file.ts'
 import { dataFolder } from '../places.ts'
 import { showQuotes, type Excluded } from '../quote-table.ts'
@@ -36,7 +37,7 @@ export async function quote(given: string, options: ReadOptions, output: Output)
   try {
     const { bus, clock, random, rail, guardians } = ports
     // A node key of its own: the participant's running node, if there is one, is not disturbed.
-    const asker = await openKeys({ home, random, nodeName: 'asker' })
+    const asker = await openKeys({ home, random, nodeName: 'asker', passphrase: askPassphrase })
     const today = Math.floor(clock.now() / DAY_MS) * DAY_MS
     const authorisation = authoriseNode(keys.wallet, asker.node.publicKey, { notBefore: today - DAY_MS, notAfter: today + 2 * DAY_MS })
     const wire = createWire({ bus, clock, random, node: asker.node, authorisation })

@@ -5,7 +5,8 @@
  * A key is written to a temporary file, fsynced and then linked under its name, so that it is either
  * whole or absent, and of two processes that start at once both end with the same one. A file that
  * others can read, that is a symbolic link or that another user owns is refused, never mended: its
- * key may already be known. Used by `runtime/node` and `aigen key`.
+ * key may already be known. The wallet's key may instead lie encrypted in `wallet.json` (`keystore.ts`),
+ * to be opened with a passphrase. Used by `runtime/node` and `aigen wallet|key`.
  */
 import { constants } from 'node:fs'
 import { link, lstat, mkdir, open, unlink } from 'node:fs/promises'
@@ -16,6 +17,7 @@ import { generateWalletKey, nativeSigner } from '../evm/native-signer.ts'
 import type { Random } from '../ports/random.ts'
 import type { NodeSigner, WalletSigner } from '../ports/signer.ts'
 import { nodeSigner } from './ed25519.ts'
+import { decryptKey, encryptKey, parseKeystore } from './keystore.ts'
 import { toText } from './text-bytes.ts'
 
 export interface Keys {
@@ -34,22 +36,74 @@ export interface KeyOptions {
   readonly random: Random
   /** File name of this node's key, for several nodes in one home; default `node`. */
   readonly nodeName?: string
+  /** Asked once where the wallet's key is encrypted; without it such a wallet is `keys.locked`. */
+  readonly passphrase?: () => Promise<string>
 }
+
+/** Encrypted file of the wallet's key. */
+const KEYSTORE = 'wallet.json'
+/** No key file is longer. */
+const KEYSTORE_MAX = 16 * 1024
 
 /**
  * Opens the three keys of `home`, making those that are not there yet.
  *
  * - `keys.exposed`: the folder or a file can be read by others, or belongs to another user.
  * - `keys.broken`: a file does not hold a key, or is not a plain file.
+ * - `keys.locked`: the wallet is encrypted and there is no passphrase, or a wrong one.
  *
  * @example const keys = await openKeys({ home, random: systemRandom })
  */
 export async function openKeys(options: KeyOptions): Promise<Keys> {
   const { home, random } = options
-  const wallet = await openSigner(home, 'wallet', random)
+  const wallet = (await openEncrypted(options)) ?? (await openSigner(home, 'wallet', random))
   const voucher = await openSigner(home, 'voucher', random)
   const node = nodeSigner(await openKey(home, options.nodeName ?? 'node', () => random.bytes(32), random))
   return { participant: participantId(wallet.address), nodeId: nodeId(toText(node.publicKey)), wallet, voucher, node }
+}
+
+export interface WalletOptions extends Pick<KeyOptions, 'home' | 'random'> {
+  /** 32 bytes that are imported; default a new key. */
+  readonly key?: Uint8Array
+  /** Encrypts it; without one the key lies in a plain private file. */
+  readonly passphrase?: string
+  /** Of scrypt; for tests. */
+  readonly cost?: number
+}
+
+/**
+ * Makes or imports the wallet of `home`. Errors: those of `openKeys`; `keys.present` where there is one
+ * already, which is never overwritten; `input.invalid` for a key that is none, or a short passphrase.
+ */
+export async function createWallet({ home, random, key = generateWalletKey(random), passphrase, cost }: WalletOptions): Promise<WalletSigner> {
+  const signer = nativeSigner(key)
+  await openHome(home)
+  if (await hasWallet(home)) throw new AigenError('keys.present', home)
+  const suffix = toText(random.bytes(9))
+  if (passphrase === undefined) await writeKey(home, join(home, 'wallet.key'), `${Buffer.from(key).toString('hex')}\n`, suffix)
+  else await writeKey(home, join(home, KEYSTORE), `${JSON.stringify(await encryptKey(key, passphrase, random, cost), null, 1)}\n`, suffix)
+  // Of two that were made at once one stands.
+  const kept = (await openEncrypted({ home, ...(passphrase === undefined ? {} : { passphrase: async () => passphrase }) })) ?? (await openSigner(home, 'wallet', random))
+  if (kept.address !== signer.address) throw new AigenError('keys.present', home)
+  return kept
+}
+
+/** Whether a participant has a wallet there, encrypted or not. */
+export async function hasWallet(home: string): Promise<boolean> {
+  return (await readPrivate(join(home, KEYSTORE), KEYSTORE_MAX)) !== undefined || (await readKey(join(home, 'wallet.key'))) !== undefined
+}
+
+/** The wallet's address as its encrypted file says, without its passphrase; undefined where it is not encrypted. */
+export async function encryptedAddress(home: string): Promise<string | undefined> {
+  const text = await readPrivate(join(home, KEYSTORE), KEYSTORE_MAX)
+  return text === undefined ? undefined : parseKeystore(text).address
+}
+
+async function openEncrypted({ home, passphrase }: Pick<KeyOptions, 'home' | 'passphrase'>): Promise<WalletSigner | undefined> {
+  const text = await readPrivate(join(home, KEYSTORE), KEYSTORE_MAX)
+  if (text === undefined) return undefined
+  if (!passphrase) throw new AigenError('keys.locked', join(home, KEYSTORE))
+  return nativeSigner(await decryptKey(text, await passphrase()))
 }
 
 async function openSigner(home: string, name: string, random: Random): Promise<WalletSigner> {
@@ -64,21 +118,33 @@ async function openSigner(home: string, name: string, random: Random): Promise<W
 /** The 32 bytes kept in `<home>/<name>.key`, made by `make` when the file is absent. Errors as `openKeys`. */
 export async function openKey(home: string, name: string, make: () => Uint8Array, random: Random): Promise<Uint8Array> {
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(name)) throw new AigenError('keys.broken', `A key cannot be named ${JSON.stringify(name)}.`)
-  await mkdir(home, { recursive: true, mode: 0o700 })
-  const folder = await lstat(home)
-  if (!folder.isDirectory()) throw new AigenError('keys.broken', `${home} is not a folder.`)
-  refuseExposed(home, folder)
+  await openHome(home)
   const path = join(home, `${name}.key`)
   const kept = await readKey(path)
   if (kept) return kept
-  await writeKey(home, path, make(), toText(random.bytes(9)))
+  await writeKey(home, path, `${Buffer.from(make()).toString('hex')}\n`, toText(random.bytes(9)))
   // read back what is there now, whichever process wrote it
   const key = await readKey(path)
   if (!key) throw new AigenError('keys.broken', `${path} vanished.`)
   return key
 }
 
+async function openHome(home: string): Promise<void> {
+  await mkdir(home, { recursive: true, mode: 0o700 })
+  const folder = await lstat(home)
+  if (!folder.isDirectory()) throw new AigenError('keys.broken', `${home} is not a folder.`)
+  refuseExposed(home, folder)
+}
+
 async function readKey(path: string): Promise<Uint8Array | undefined> {
+  const text = (await readPrivate(path, 100))?.trim()
+  if (text === undefined) return undefined
+  if (!/^[0-9a-f]{64}$/.test(text)) throw new AigenError('keys.broken', `${path} does not hold 64 hex digits.`)
+  return Buffer.from(text, 'hex')
+}
+
+/** Text of a private file of at most `most` bytes; undefined where there is none. */
+async function readPrivate(path: string, most: number): Promise<string | undefined> {
   let file
   try {
     file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
@@ -91,21 +157,19 @@ async function readKey(path: string): Promise<Uint8Array | undefined> {
   try {
     // checked on the open file, so that it cannot be exchanged in between
     const stat = await file.stat()
-    if (!stat.isFile() || stat.size > 100) throw new AigenError('keys.broken', `${path} is not a key file.`)
+    if (!stat.isFile() || stat.size > most) throw new AigenError('keys.broken', `${path} is not a key file.`)
     refuseExposed(path, stat)
-    const text = (await file.readFile('utf8')).trim()
-    if (!/^[0-9a-f]{64}$/.test(text)) throw new AigenError('keys.broken', `${path} does not hold 64 hex digits.`)
-    return Buffer.from(text, 'hex')
+    return await file.readFile('utf8')
   } finally {
     await file.close()
   }
 }
 
-async function writeKey(home: string, path: string, key: Uint8Array, suffix: string): Promise<void> {
+async function writeKey(home: string, path: string, text: string, suffix: string): Promise<void> {
   const draft = `${path}.${suffix}`
   const file = await open(draft, 'wx', 0o600)
   try {
-    await file.writeFile(`${Buffer.from(key).toString('hex')}\n`)
+    await file.writeFile(text)
     await file.sync()
   } finally {
     await file.close()
