@@ -10,6 +10,7 @@ import { balanceOf, lanesOf } from '../../agents/user/statement.ts'
 import { deposit as payIn, setPolicy, withdraw as payOut } from '../../agents/user/treasury.ts'
 import type { WalletContext } from '../../agents/user/wallet.machine.ts'
 import { createWallet, encryptedAddress, hasWallet, openKeys } from '../../runtime/identity/keys.ts'
+import { checksumAddress } from '../../runtime/evm/native-signer.ts'
 import { decryptKey } from '../../runtime/identity/keystore.ts'
 import { systemRandom } from '../../runtime/node/system-random.ts'
 import type { Rail } from '../../runtime/ports/rail.ts'
@@ -71,7 +72,7 @@ export async function show({ data, as }: ReadOptions, output: Output): Promise<b
   const home = homeOf(dataFolder(data), as)
   if (!(await hasWallet(home))) throw new AigenError('usage.invalid', 'There is no wallet yet: "aigen wallet create" makes one, and any other command a plain one.')
   const address = await encryptedAddress(home)
-  const known = address === undefined ? (await openKeys({ home, random: systemRandom })).wallet.address : `0x${address}`
+  const known = address === undefined ? (await openKeys({ home, random: systemRandom })).wallet.address : checksumAddress(`0x${address}`)
   output.emit({ type: 'wallet', address: known, encrypted: address !== undefined })
   output.print(`${known}  ${address === undefined ? 'plain file' : 'encrypted'}`)
   return true
@@ -112,7 +113,7 @@ export function history(options: ReadOptions & { readonly limit?: number }, outp
     const table = bare(output, ['when', 'what', 'amount', 'whom or which run', 'receipt or transaction'])
     for (const one of shown) {
       output.emit({ type: 'movement', ...one })
-      table.push([new Date(one.at).toISOString(), one.kind, right(one.amount), aboutOf(one), output.ink.dim(one.delivery ?? one.transactions?.join(' ') ?? '')])
+      table.push([new Date(one.at).toISOString(), one.kind, right(one.amount), aboutOf(one), output.ink.dim(proofOf(one))])
     }
     output.print(shown.length === 0 ? 'Nothing has moved yet.' : table.toString())
     if (cut) output.say('what is older was compacted: balance and lanes are complete')
@@ -184,6 +185,8 @@ function rulesText(rules: readonly RuleState[], output: Output): string {
 }
 
 const aboutOf = ({ run, payee, to, lane, kind }: Movement): string => (kind === 'payment' ? `${payee} for ${run}` : run ?? payee ?? to ?? lane ?? '')
+/** The first transaction of several, and how many more there are; `--json` has them all. */
+const proofOf = ({ delivery, transactions: [first, ...more] = [] }: Movement): string => delivery ?? `${first ?? ''}${more.length === 0 ? '' : ` and ${more.length} more`}`
 const right = (content: string) => ({ content, hAlign: 'right' as const })
 
 function bare({ ink }: Output, head: readonly string[]): InstanceType<typeof Table> {
