@@ -13,7 +13,6 @@ import { writeThrough } from '../../runtime/payments/write.ts'
 import { encodeWrite } from '../../runtime/ports/rail-json.ts'
 import type { VaultTerms } from '../../runtime/ports/rail.ts'
 import { policyOf, policyState, type RuleState, type SpendingPolicy } from './policy.ts'
-import type { User } from './user.ts'
 import { available, type WalletContext } from './wallet.machine.ts'
 
 /** Seconds that payees have to claim after an exit is begun. */
@@ -52,7 +51,7 @@ export interface DepositOptions {
  * Deposits; what the wallet may spend then, decimal string. Called again before the first is mined,
  * with the same amount, it is the same deposit. Errors: those of `payIn`, `money.invalid`.
  */
-export async function deposit({ node }: Pick<User, 'node'>, { amount: text, faucet = false }: DepositOptions): Promise<{ readonly id: string; readonly amount: string; readonly available: string }> {
+export async function deposit({ node }: { readonly node: Node }, { amount: text, faucet = false }: DepositOptions): Promise<{ readonly id: string; readonly amount: string; readonly available: string }> {
   const { decimals } = node.rail.terms
   const amount = parseMoney(text, decimals)
   if (amount === 0n) throw new AigenError('money.invalid', 'nothing is deposited')
@@ -75,7 +74,7 @@ export interface WithdrawOptions {
  * - `chain.reverted`: the chain refused it; nothing was done.
  * - `chain.unreachable`, `network.timeout`: it is not known yet; it goes on when the node is opened.
  */
-export async function withdraw({ node }: Pick<User, 'node'>, { amount: text, to: account }: WithdrawOptions): Promise<{ readonly id: string; readonly amount: string; readonly to: Address; readonly available: string }> {
+export async function withdraw({ node }: { readonly node: Node }, { amount: text, to: account }: WithdrawOptions): Promise<{ readonly id: string; readonly amount: string; readonly to: Address; readonly available: string }> {
   const { rail, host, participant } = node
   const { decimals, symbol } = rail.terms
   const amount = parseMoney(text, decimals)
@@ -116,7 +115,7 @@ async function payOut(node: Treasurer, id: string): Promise<void> {
  *
  * @example await setPolicy(user, { perRun: '0.50', perDay: '5.00', capabilities: { 'vision.ocr@1': '1.00' } })
  */
-export async function setPolicy({ node }: Pick<User, 'node'>, policy: SpendingPolicy): Promise<RuleState[]> {
+export async function setPolicy({ node }: { readonly node: Node }, policy: SpendingPolicy): Promise<RuleState[]> {
   const { snapshot } = await node.host.send('wallet', { type: 'policy', policy: policyOf(policy) })
   return policyState(snapshot.context as WalletContext, node.clock.now())
 }
