@@ -15,6 +15,7 @@ interface Schema {
   readonly items?: Schema
   readonly anyOf?: readonly Schema[]
   readonly enum?: readonly unknown[]
+  readonly const?: unknown
   readonly $defs?: Readonly<Record<string, Schema>>
 }
 
@@ -39,9 +40,10 @@ function walk(given: Schema, value: unknown, everything: boolean, at: string, se
   // The parts' own languages (JSON Schema, amounts, addresses) are no constructs of this one.
   const title = schema.title?.startsWith('Pipeline') === true ? (schema.title === 'Pipeline' ? 'pipeline' : `${schema.title[8]!.toLowerCase()}${schema.title.slice(9)}`) : undefined
   const name = title === 'choice' || title === 'weights' || title === 'retryReason' || title === undefined ? at : title
-  if (schema.enum) for (const word of everything ? schema.enum : [value]) if (schema.enum.includes(word)) seen(`${at}: ${String(word)}`)
+  const words = schema.enum ?? (schema.const === undefined ? [] : [schema.const])
+  for (const word of everything ? words : [value]) if (words.includes(word)) seen(`${at}: ${String(word)}`)
   for (const branch of schema.anyOf ?? []) {
-    if (everything || (branch.enum === undefined) === (typeof value === 'object')) walk(branch, value, everything, at, seen, inside)
+    if (everything || (branch.enum === undefined && branch.const === undefined) === (typeof value === 'object')) walk(branch, value, everything, at, seen, inside)
   }
   for (const [key, part] of Object.entries(schema.properties ?? {})) {
     const one = everything ? undefined : (value as Record<string, unknown>)?.[key]
