@@ -22,6 +22,8 @@ export interface Stub {
   /** Changes of the output `{ text, quality: 90 }`, or all of it. */
   readonly output?: Readonly<Record<string, unknown>>
   readonly fail?: string
+  /** Whether it delivers at once when it is cancelled, for it has it already. */
+  readonly keeps?: true
   /** Pieces that are sent ahead, so long apart. */
   readonly pieces?: readonly unknown[]
   readonly pieceMs?: number
@@ -107,12 +109,14 @@ export function definitions(clock: Clock, name: string, { price = '0.01', latenc
       handler: async ({ text }: { text: string }, { callId, signal, emit }: HandlerContext) => {
         const nth = known.get(callId) ?? calls++
         known.set(callId, nth)
-        const { afterMs = 100, output, fail, pieces = [], pieceMs = 100 } = stubs[Math.min(nth, stubs.length - 1)]!
+        const { afterMs = 100, output, fail, keeps, pieces = [], pieceMs = 100 } = stubs[Math.min(nth, stubs.length - 1)]!
         for (const piece of pieces) {
           await clock.sleep(pieceMs, signal)
           await emit(piece)
         }
-        await clock.sleep(afterMs, signal)
+        await clock.sleep(afterMs, signal).catch((aborted: unknown) => {
+          if (!keeps) throw aborted
+        })
         if (fail !== undefined) throw new Error(fail)
         return { output: { text: id === 'text.whisper@1' ? text.toLowerCase() : text.toUpperCase(), quality: 90, ...output }, units: { call: 1 } }
       },

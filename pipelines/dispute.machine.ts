@@ -11,7 +11,7 @@ import type { ErrorBody } from '../schemas/error.ts'
 import { defineActor, effect } from '../runtime/actors/actor.ts'
 import { deliveryHash } from '../runtime/payments/delivery.ts'
 import type { Verdict } from '../runtime/payments/verdict.ts'
-import type { InquiryInput } from './inquiry.machine.ts'
+import { lateOf, type InquiryInput } from './inquiry.machine.ts'
 import type { Verdict as Judgement } from './step.ts'
 
 export interface DisputeInput extends InquiryInput {
@@ -65,7 +65,7 @@ const machine = createMachine({
       entry: effect<DisputeContext, any>('call.cancel', ({ context: { agreement, id, lane, inputHash, until } }) => ({ to: agreement.terms.provider, lane: lane.id, agreement: id, call: 0, inputHash, until })),
       on: {
         'call.cancel.done': [
-          { guard: ({ event }) => event.delivery !== undefined && event.verdict?.ok === true, target: 'paying', actions: assign({ delivery: ({ event }) => event.delivery! }) },
+          { guard: ({ event }) => event.delivery !== undefined && event.verdict?.ok === true, target: 'paying', actions: assign({ delivery: ({ event }) => event.delivery!, output: ({ event }) => event.output ?? null }) },
           { target: 'complaining', actions: assign({ delivery: ({ event }) => event.delivery ?? null, output: ({ event }) => event.output ?? null }) },
         ],
         'call.cancel.failed': 'complaining',
@@ -112,7 +112,7 @@ const machine = createMachine({
     },
     closed: {
       type: 'final',
-      entry: { type: 'tell', params: ({ context }: any) => ({ to: context.run, event: { type: 'doubt.closed', charged: context.paid } }) } as any,
+      entry: { type: 'tell', params: ({ context }: any) => ({ to: context.run, event: { type: 'doubt.closed', charged: context.paid, ...(context.outcome === 'accepted' ? lateOf(self(context), context) : {}) } }) } as any,
     },
   },
 })

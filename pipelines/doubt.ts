@@ -8,13 +8,19 @@ import { disputeFor, disputeId } from './escrow.ts'
 import { inquiryId, type InquiryInput } from './inquiry.machine.ts'
 import { negotiationId, type StepContext } from './step.ts'
 
+/** The step that a late delivery of it undoes, where the document says how. */
+function undoFor({ plan, index }: Pick<StepContext, 'plan' | 'index'>): Pick<InquiryInput, 'undo'> {
+  return plan.compensate ? { undo: { step: plan.name, index } } : {}
+}
+
 /** The message that starts it; `event` is what ended the attempt. */
 export function doubtOf(context: StepContext, event: Parameters<typeof disputeFor>[2]): { readonly to: string; readonly event: object } {
   const negotiation = negotiationId(context)
   const { run, agreement, agreementId, lane, inputHash, until, self, offer, staked, previousRef } = context
-  if (staked?.kind === 'escrow') return { to: disputeId(negotiation), event: { type: 'start', input: disputeFor(context, negotiation, event) } }
+  if (staked?.kind === 'escrow') return { to: disputeId(negotiation), event: { type: 'start', input: { ...disputeFor(context, negotiation, event), ...undoFor(context) } } }
   const input: InquiryInput = {
     run: `run/${run}`, holder: negotiation, agreement: agreement!, id: agreementId as Hash, lane: lane!, inputHash: inputHash as Hash, until, step: self, offer: offer!,
+    ...undoFor(context),
     ...(staked ? { prepaid: { voucher: staked as PlainVoucher, previousRef: previousRef as Hex32 } } : {}),
   }
   return { to: inquiryId(negotiation), event: { type: 'start', input } }

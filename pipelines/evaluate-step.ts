@@ -12,9 +12,11 @@ import { kindOf } from '../runtime/actors/actor.ts'
 import type { EffectKind } from '../runtime/actors/effects.ts'
 import type { Host } from '../runtime/actors/host.ts'
 import { blobsIn } from '../runtime/identity/parcel.ts'
+import type { DisputeContext } from './dispute.machine.ts'
 import type { Context } from './expression.ts'
 import type { FanContext } from './fan.ts'
 import { checkInputs } from './input.ts'
+import type { InquiryContext } from './inquiry.machine.ts'
 import type { Json } from './json-value.ts'
 import { hiredFor, metaOf, outputOf, type Loads } from './outcome.ts'
 import type { NestedPlan, Reads, StepPlan, Work } from './plan.ts'
@@ -66,7 +68,11 @@ export function evaluateEffects({ host, evaluate, capability, known }: EvaluateO
       const { plan, index, item, member, of, fallback = false } = host().context<StepInput & Partial<Pick<StepContext, 'fallback'>>>(actor)!
       let context = await contextFor(host(), run, plan.reads)
       if (index !== null) context = { ...context, item, index }
-      if (of) context = { ...context, ...await undone(host(), run, of) }
+      if (of) {
+        const own = await undone(host(), run, of)
+        // To its compensation, a late delivery is what the step put out.
+        context = { ...context, ...own, ...(of.late !== undefined && of.index === null ? { steps: { ...context.steps as object, [of.step]: own.output as Json } } : {}) }
+      }
       const prepared = await prepare(plan, context, evaluate, { by: kindOf(actor) as Turn['by'], inner: index !== null || member !== undefined, fallback })
       const which = 'choice' in prepared ? { choice: prepared.choice } : {}
       switch (prepared.kind) {
@@ -145,9 +151,9 @@ function nestedInput({ input: schema }: NestedPlan, given: Json, path: string): 
 }
 
 /** What a step that is undone had put out, and for which item. */
-async function undone(host: Loads, run: RunContext, { step, index }: NonNullable<StepContext['of']>): Promise<Context> {
+async function undone(host: Loads, run: RunContext, { step, index, late }: NonNullable<StepContext['of']>): Promise<Context> {
   const plan = run.plan.steps[step]!
-  const output = await outputOf(host, run.run, plan, index)
+  const output = late === undefined ? await outputOf(host, run.run, plan, index) : (await host.look<InquiryContext | DisputeContext>(late))!.output as Json
   if (index === null) return { output }
   const { item } = (await host.look<StepContext>(actorOf(run.run, plan, index)))!
   return { output, item, index }

@@ -12,6 +12,7 @@ import { defineActor, effect } from '../runtime/actors/actor.ts'
 import type { Lane } from '../runtime/market/negotiation.machine.ts'
 import type { Offer } from '../runtime/market/strategy.ts'
 import { deliveryHash } from '../runtime/payments/delivery.ts'
+import type { Done } from './saga.machine.ts'
 import type { Verdict } from './step.ts'
 
 export interface InquiryInput {
@@ -27,6 +28,8 @@ export interface InquiryInput {
   readonly until: number
   readonly step: string
   readonly offer: Offer
+  /** Of a step that is undone: which one, told on with a delivery that counts. */
+  readonly undo?: Pick<Done, 'step' | 'index'>
   /** Of a prepaid call: the voucher that its provider was sent, and the lane's ref before it. */
   readonly prepaid?: { readonly voucher: PlainVoucher; readonly previousRef: Hex32 }
 }
@@ -91,7 +94,7 @@ const machine = createMachine({
       type: 'final',
       entry: {
         type: 'tell',
-        params: ({ context }: any) => ({ to: context.run, event: { type: 'doubt.closed', charged: chargedFor(context) } }),
+        params: ({ context }: any) => ({ to: context.run, event: { type: 'doubt.closed', charged: chargedFor(context), ...(context.outcome === 'delivered' ? lateOf(inquiryId(context.holder), context) : {}) } }),
       } as any,
     },
   },
@@ -100,6 +103,11 @@ const machine = createMachine({
 /** An inquiry has the rest of its negotiation's id. */
 export function inquiryId(negotiation: string): string {
   return `inquiry/${negotiation.slice('negotiation/'.length)}`
+}
+
+/** What its run is told of a delivery that came to light late, where it has to be undone. */
+export function lateOf(late: string, { undo }: Pick<InquiryInput, 'undo'>): { readonly late?: Done } {
+  return undo ? { late: { ...undo, late } } : {}
 }
 
 function giveBack(): any {

@@ -114,7 +114,8 @@ function hiresOf(step: PipelineStep, limits: StepLimits): { readonly work?: Hire
     ...(hired.length === 0 ? {} : { work: { price: dearest, times, fee: limits.fee } }),
     // The last attempt may have ended by time-out: its amount is held while the fallback is hired.
     ...(step.fallback?.uses === undefined ? {} : { fallback: { price: amount(step.fallback.price), times: items, fee: 0n } }),
-    ...(step.compensate === undefined ? {} : { compensate: { price: amount(step.compensate.price), times: items, fee: 0n } }),
+    // Every attempt, and what stood in, may have been delivered after it was given up: each is undone by itself.
+    ...(step.compensate === undefined ? {} : { compensate: { price: amount(step.compensate.price), times: times + (step.fallback === undefined ? 0n : items), fee: 0n } }),
   }
 }
 
@@ -163,7 +164,7 @@ export function worstCaseOf(pipeline: Pipeline, graph: Graph, budget: bigint | u
       price: calls + rest + nestedPrice, timeMs: wholeTimeMs(step, limits, below?.worst.timeMs ?? 0), shared, ...(below ? { nested: below } : {}),
     }
     price += worst.price
-    if (step.compensate) undoMs += limits.items * undoTimeMs(step)
+    if (hires.compensate) undoMs += Number(hires.compensate.times) * undoTimeMs(step)
     steps.set(id, worst)
   }
   const { timeMs, criticalPath } = longestWay(graph, steps)

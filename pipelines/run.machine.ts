@@ -15,6 +15,7 @@ import { follow } from './follow.ts'
 import { advance, begin, type Frontier } from './frontier.ts'
 import type { RunPlan } from './plan.ts'
 import type { Reuse } from './reused.ts'
+import { sagaId, type Done } from './saga.machine.ts'
 import { awaited, signalled, takes, type RunSignal, type Told, type Waiter } from './signals.ts'
 import { actorOf, type StepEnded } from './step.ts'
 
@@ -64,10 +65,15 @@ export interface RunContext extends RunInput {
   readonly signals: readonly RunSignal[]
   readonly waiters: readonly Waiter[]
   /** What was done and has a compensation, in that order; and those that failed to be undone. */
-  readonly undo: readonly { readonly step: string; readonly index: number | null }[]
+  readonly undo: readonly Done[]
   readonly stuck: readonly string[]
+  /** Deliveries that came to light after their step was given up and have a compensation; whether they are undone. */
+  readonly late?: readonly Done[]
+  readonly lateUndone?: true
   /** Of a sub-pipeline: what its parent was told it cost; more may come of what was in doubt then. */
   readonly told: string | null
+  /** Of a sub-pipeline: whether the run above waits for what is open still. */
+  readonly owes?: true
 }
 
 export type RunEvent = { at: number } & (
@@ -76,7 +82,7 @@ export type RunEvent = { at: number } & (
   | { type: 'refused'; error: ErrorBody }
   | StepEnded
   | { type: 'doubt.opened' }
-  | { type: 'doubt.closed'; charged: string }
+  | { type: 'doubt.closed'; charged: string; late?: Done }
   | { type: 'run.output.done'; output: unknown }
   | { type: 'run.output.failed'; error: ErrorBody }
   | { type: 'run.settle.done'; settled: string; transactions: readonly Hex32[] }
@@ -128,9 +134,14 @@ const tellSignal = (told: (at: any) => Told): any => enqueueActions(({ context, 
   enqueue.assign(changed)
   if (tell) enqueue({ type: 'tell', params: { to: tell.to, event: { type: 'signal', data: tell.data } } })
 })
+const countSaga = assign<RunContext, any, undefined, any, never>({ spent: ({ context, event }) => add(context.spent, event.charged), stuck: ({ context, event }) => [...context.stuck, ...event.failed] })
 const pause = assign<RunContext, any, undefined, any, never>({ paused: true })
 
-const closeDoubt = assign<RunContext, any, undefined, any, never>({ doubts: ({ context }) => context.doubts - 1, spent: ({ context, event }) => add(context.spent, event.charged) })
+const closeDoubt = assign<RunContext, any, undefined, any, never>(({ context, event }) => ({
+  doubts: context.doubts - 1, spent: add(context.spent, event.charged), ...(event.late ? { late: [...context.late ?? [], event.late] } : {}),
+}))
+/** Whether something came to light late that is still done. */
+const isLate = ({ late = [], lateUndone }: RunContext): boolean => late.length > 0 && !lateUndone
 /** The run that a sub-pipeline's is part of. */
 const above = (run: string): string => `run/${run.slice(0, run.lastIndexOf('/'))}`
 
@@ -197,33 +208,42 @@ const machine = createMachine({
     undoing: {
       entry: enqueueActions(({ context, enqueue }) => {
         const { run, trace = null, plan } = context
-        const undo = context.undo.map(({ step, index }) => ({ step, index, plan: plan.steps[step]!.compensate! }))
-        if (undo.length > 0) enqueue({ type: 'tell', params: { to: `saga/${run}`, event: { type: 'start', input: { run, trace, undo } } } } as any)
+        const undo = context.undo.map((done) => ({ ...done, plan: plan.steps[done.step]!.compensate! }))
+        if (undo.length > 0) enqueue({ type: 'tell', params: { to: sagaId({ run }), event: { type: 'start', input: { run, trace, undo } } } } as any)
       }),
       always: { guard: ({ context }) => context.undo.length === 0, target: 'waiting' },
-      on: { 'saga.ended': { target: 'waiting', actions: assign({ spent: ({ context, event }) => add(context.spent, event.charged), stuck: ({ event }) => event.failed }) } },
+      on: { 'saga.ended': { target: 'waiting', actions: countSaga } },
     },
     /** The answer is known; what is in doubt must be settled first. Each inquiry has its own deadline. */
     waiting: {
       entry: enqueueActions(({ context, enqueue }) => {
-        const { parent, run, doubts, spent, output, error, cancelled } = context
-        if (parent === undefined) return
-        enqueue.assign({ told: spent })
-        if (doubts > 0) enqueue({ type: 'tell', params: { to: above(run), event: { type: 'doubt.opened' } } } as any)
+        const { parent, run, doubts, spent, output, error, cancelled, told } = context
+        if (parent === undefined || told !== null) return
+        const owes = doubts > 0 || isLate(context)
+        enqueue.assign({ told: spent, ...(owes ? { owes } : {}) })
+        if (owes) enqueue({ type: 'tell', params: { to: above(run), event: { type: 'doubt.opened' } } } as any)
         const state = cancelled ? 'cancelled' : error ? 'failed' : 'done'
         enqueue({ type: 'tell', params: { to: parent, event: { type: 'run.ended', state, output, charged: spent, ...(error ? { error } : {}) } } } as any)
       }),
       always: [
+        { guard: ({ context }) => context.doubts === 0 && isLate(context), target: 'reversing' },
+        {
+          // The doubts of a sub-pipeline are one of the run above.
+          guard: ({ context }) => context.doubts === 0 && context.owes === true, target: 'closed',
+          actions: { type: 'tell', params: ({ context: { run, spent, told } }: any) => ({ to: above(run), event: { type: 'doubt.closed', charged: (BigInt(spent) - BigInt(told)).toString() } }) } as any,
+        },
         { guard: ({ context }) => context.doubts === 0 && (context.spent === '0' || context.parent !== undefined), target: 'closed' },
         { guard: ({ context }) => context.doubts === 0, target: 'settling' },
       ],
-      on: {
-        'doubt.closed': { actions: [closeDoubt, enqueueActions(({ context, enqueue }) => {
-          const { parent, doubts, spent, told, run } = context
-          // The doubts of a sub-pipeline are one of the run above.
-          if (parent !== undefined && doubts === 0) enqueue({ type: 'tell', params: { to: above(run), event: { type: 'doubt.closed', charged: (BigInt(spent) - BigInt(told!)).toString() } } } as any)
-        })] },
-      },
+    },
+    /** What was delivered after its step was given up is no part of the answer: it is taken back, whatever that is. */
+    reversing: {
+      entry: enqueueActions(({ context: { run, trace = null, plan, late = [] }, enqueue }) => {
+        const undo = late.map((done) => ({ ...done, plan: plan.steps[done.step]!.compensate! }))
+        enqueue({ type: 'tell', params: { to: sagaId({ run, late: true }), event: { type: 'start', input: { run, trace, undo, late: true } } } } as any)
+        enqueue.assign({ lateUndone: true })
+      }),
+      on: { 'saga.ended': { target: 'waiting', actions: countSaga } },
     },
     settling: {
       entry: effect<RunContext, any>('run.settle', ({ context }) => ({ run: context.run })),
@@ -251,6 +271,7 @@ export const run = defineActor('run', '3', machine, {
   waits: {
     running: [{ event: 'step.ended', from: 'step' }, { event: 'step.ended', from: 'fan' }, { event: 'step.ended', from: 'gate' }, { event: 'step.ended', from: 'nest' }, { event: 'resume', who: 'its owner, who has paused it' }],
     undoing: [{ event: 'saga.ended', from: 'saga' }],
+    reversing: [{ event: 'saga.ended', from: 'saga' }],
     waiting: [{ event: 'doubt.closed', from: 'inquiry' }, { event: 'doubt.closed', from: 'dispute' }, { event: 'doubt.closed', from: 'run' }],
   },
 }, { passivates: 'ended' })

@@ -115,7 +115,7 @@ const runInput = { run: 'r', pipeline: 'p@1.0.0', document: {}, inputs: {}, budg
 const kinds = { s: plan({ forEach: '${x}', maxItems: 2 }), t: plan({ name: 't', nested: nestedPlan as never }) }
 const run: Samples = {
   inputs: [runInput, { ...runInput, run: 'q/r', parent: 'nest/q/r' }, { ...runInput, plan: { ...runPlan, steps: kinds, order: ['s', 't'], timeoutMs: 60_000 } }],
-  tells: ({ running, doubts, spent, error, cancelled, paused, held, signals, waiters, undo, told }: RunContext) => [running, doubts, spent === '0', error !== null, cancelled, paused, held, signals.length, waiters.length, undo.length, told !== null],
+  tells: ({ running, doubts, spent, error, cancelled, paused, held, signals, waiters, undo, told, late, lateUndone, owes }: RunContext) => [running, doubts, spent === '0', error !== null, cancelled, paused, held, signals.length, waiters.length, undo.length, told !== null, late?.length, lateUndone, owes],
   depth: 11,
   answers: {
     'run.output': () => [{ type: 'run.output.done', output: {} }], 'run.settle': () => [{ type: 'run.settle.done', settled: '4', transactions: [] }],
@@ -125,8 +125,8 @@ const run: Samples = {
     // Signals change nothing but who waits for them.
     ...(state === 'running' && context.plan.steps['u'] && context.signals.length < 2 ? [{ type: 'signal', id: 'one', name: 'go', data: null }, ...(context.waiters.length < 1 ? [{ type: 'await', name: 'go', to: 'gate/r/u' }] : [{ type: 'forget', to: 'gate/r/u' }])] : []),
     // A doubt is opened by a step that runs, and closed once.
-    ...(context.running.length > 0 && context.doubts < 1 ? [{ type: 'doubt.opened' }] : []), ...(context.doubts > 0 ? ['0', '4'].map((charged) => ({ type: 'doubt.closed', charged })) : []),
-    ...(state === 'undoing' ? [{ type: 'saga.ended', charged: '1', failed: [] }] : []),
+    ...(context.running.length > 0 && context.doubts < 1 ? [{ type: 'doubt.opened' }] : []), ...(context.doubts > 0 ? [{ charged: '0' }, { charged: '4' }, ...(context.late || !context.plan.steps['s']!.compensate ? [] : [{ charged: '4', late: { step: 's', index: null, late: 'inquiry/r/s/0' } }])].map((one) => ({ type: 'doubt.closed', ...one })) : []),
+    ...(state === 'undoing' || state === 'reversing' ? [{ type: 'saga.ended', charged: '1', failed: [] }] : []),
     ...context.running.flatMap((name) => ['done', 'skipped', 'failed', 'cancelled'].map((one) => ({ ...ended(one), step: name, ...(one === 'skipped' ? { charged: '0' } : {}), ...(one === 'done' && context.plan.steps[name]!.compensate ? { done: [null] } : {}) }))),
   ],
 }
@@ -137,7 +137,7 @@ const cancelled = () => [
 ]
 const paid = ({ state }: { state: unknown }) => (state === 'paying' ? [{ type: 'paid', voucher: { kind: 'plain' }, previousRef: '0x4' }] : [])
 
-const inquiry: Samples = { inputs: [inquiryInput, { ...inquiryInput, prepaid: { voucher: prepayment, previousRef: '0x4' } }], answers: { 'call.cancel': cancelled }, events: paid }
+const inquiry: Samples = { inputs: [inquiryInput, { ...inquiryInput, undo: { step: 's', index: null } }, { ...inquiryInput, prepaid: { voucher: prepayment, previousRef: '0x4' } }], answers: { 'call.cancel': cancelled }, events: paid }
 const dispute: Samples = {
   inputs: [true, false].map((asks) => ({ ...inquiryInput, voucher, previousRef: '0x4', reason: 'Late.', delivery: null, output: null, asks })),
   answers: {

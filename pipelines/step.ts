@@ -23,7 +23,7 @@ export interface StepInput {
   /** Place among the providers of a race or a quorum: it hires when it is told to. */
   readonly member?: number
   /** Of a compensation: what it undoes. */
-  readonly of?: { readonly step: string; readonly index: number | null }
+  readonly of?: { readonly step: string; readonly index: number | null; readonly late?: string }
 }
 
 /** One hiring, as the bill lists it. */

@@ -33,9 +33,10 @@ type Unit = { readonly name: string; readonly plan: StepPlan; readonly index: nu
 /** Steps of a run; those that have not begun, or were skipped because of others, have no state. */
 export async function* stepsOf(host: Reading, run: RunContext, before = ''): AsyncGenerator<StepRecord> {
   yield* unitsOf(host, run, run.plan.order.map((name) => ({ name: `${before}${name}`, plan: run.plan.steps[name]!, index: null })))
-  for (const { step, index } of run.undo.toReversed()) {
-    const context = await host.look<StepContext>(stepId(run.run, undoName(step, index), null))
-    if (context) yield { name: `${before}${undoName(step, index)}`, plan: context.plan, context, state: context.state, undoes: `${before}${unitName(step, index)}` }
+  for (const done of [...run.undo.toReversed(), ...(run.late ?? []).toReversed()]) {
+    const name = undoName(done)
+    const context = await host.look<StepContext>(stepId(run.run, name, null))
+    if (context) yield { name: `${before}${name}`, plan: context.plan, context, state: context.state, undoes: `${before}${unitName(done.step, done.index)}` }
   }
 }
 
