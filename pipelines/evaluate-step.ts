@@ -15,6 +15,7 @@ import { blobsIn } from '../runtime/identity/parcel.ts'
 import type { DisputeContext } from './dispute.machine.ts'
 import type { Context } from './expression.ts'
 import type { FanContext } from './fan.ts'
+import { itemsOf } from './growing.ts'
 import { checkInputs } from './input.ts'
 import type { InquiryContext } from './inquiry.machine.ts'
 import type { Json } from './json-value.ts'
@@ -164,7 +165,7 @@ async function heard(host: Pick<Host, 'load'>, run: RunContext, { chunksOf }: St
   const source = await host.load(stepId(run.run, chunksOf!, null))
   if (source?.snapshot.status !== 'done') return {}
   const { pieces, state, torn } = source.snapshot.context as StepContext
-  return { heard: { pieces, state, torn } }
+  return { heard: { pieces: itemsOf(pieces), state, torn } }
 }
 
 /** Bytes of a value that goes into the journal. Error `input.too-large` with its path. */

@@ -8,6 +8,7 @@ import { assign, createMachine, enqueueActions } from 'xstate'
 import type { ErrorBody } from '../schemas/error.ts'
 import { defineActor, effect } from '../runtime/actors/actor.ts'
 import { childId, closed, isMany, quorumOf, type FanContext, type FanEvent } from './fan.ts'
+import { growing, grown, itemAt, itemsOf } from './growing.ts'
 import { LATE, stops } from './overdue.ts'
 import { unitName, type StepInput } from './step.ts'
 
@@ -21,7 +22,7 @@ const spread: any = enqueueActions(({ context, enqueue }: At) => {
   const many = isMany(context)
   let { started } = context
   while (!paused && state === 'running' && started < items && (many || started - ended < plan.parallel)) {
-    const input: StepInput = { run, parent: self, plan, trace, ...(many ? { index, item, member: started } : { index: started, item: list[started] }) }
+    const input: StepInput = { run, parent: self, plan, trace, ...(many ? { index, item, member: started } : { index: started, item: itemAt(list, started) }) }
     enqueue({ type: 'tell', params: { to: childId(context, started), event: { type: 'start', input } } })
     started++
   }
@@ -47,7 +48,7 @@ const count: any = assign(({ context, event }: any) => {
     failed: context.failed + (event.state === 'failed' ? 1 : 0),
     // Of a long forEach only counters are kept.
     ...(isMany(context) ? { over: { ...context.over, [place]: event.state } } : {}),
-    ...(event.done && context.plan.compensate && event.member === undefined ? { done: [...context.done, place] } : {}),
+    ...(event.done && context.plan.compensate && event.member === undefined ? { done: grown(context.done, [place]) } : {}),
   }
 })
 
@@ -83,7 +84,7 @@ const standing = (context: FanContext): ReturnType<typeof quorumOf> => quorumOf(
 const take: any = enqueueActions(({ context, event, enqueue }: At) => {
   const { list, plan } = context
   const fresh = event.pieces.slice(Math.max(0, list.length - event.from))
-  const all = [...list, ...fresh]
+  const all = grown(list, fresh)
   if (all.length > plan.maxItems) {
     enqueue.assign({ open: false, items: context.started, state: 'failed', error: { code: 'step.expression', message: `steps.${plan.name}.forEach: more than ${plan.maxItems} pieces came.`, path: `steps.${plan.name}.forEach` } })
   } else enqueue.assign({ list: all, items: all.length })
@@ -92,7 +93,7 @@ const close: any = assign(({ context, event }: any) => closed(context, event.sta
 /** Of a stream that had ended before it was listened to. */
 const hear: any = assign(({ context, event: { heard } }: any) => {
   if (!heard) return {}
-  const all = { ...context, list: heard.pieces, items: heard.pieces.length }
+  const all = { ...context, list: growing(heard.pieces), items: heard.pieces.length }
   return { list: all.list, items: all.items, ...closed(all, heard.torn ? 'failed' : heard.state, heard.pieces.length) }
 })
 
@@ -100,8 +101,8 @@ const machine = createMachine({
   id: 'fan',
   types: {} as { context: FanContext; events: FanEvent; input: StepInput & { at: number } },
   context: ({ input: { at: _at, ...input } }) => ({
-    ...input, self: `fan/${input.run}/${unitName(input.plan.name, input.index)}`, state: 'running', error: null, list: [], items: 0, started: 0, ended: 0, failed: 0, open: false, spent: '0', attempts: 0,
-    paused: false, done: [], hiring: null, queue: [], providers: {}, over: {}, answers: [], pairs: [], winner: null,
+    ...input, self: `fan/${input.run}/${unitName(input.plan.name, input.index)}`, state: 'running', error: null, list: growing([]), items: 0, started: 0, ended: 0, failed: 0, open: false, spent: '0', attempts: 0,
+    paused: false, done: growing([]), hiring: null, queue: [], providers: {}, over: {}, answers: [], pairs: [], winner: null,
   }),
   initial: 'preparing',
   entry: enqueueActions(({ context: { plan, index, self, run }, enqueue }) => {
@@ -123,7 +124,7 @@ const machine = createMachine({
         'step.prepare.done': [
           { guard: ({ event }) => event.skip === true, target: 'ended', actions: assign({ state: 'skipped' }) },
           { guard: ({ event }) => event.go === true, target: 'contesting', actions: assign({ items: ({ context }) => context.plan.many!.providers }) },
-          { guard: ({ event }) => event.items !== undefined, target: 'fanning', actions: assign(({ event }) => ({ list: event.items!, items: event.items!.length })) },
+          { guard: ({ event }) => event.items !== undefined, target: 'fanning', actions: assign(({ event }) => ({ list: growing(event.items!), items: event.items!.length })) },
           { target: 'fanning', actions: hear },
         ],
         'step.prepare.failed': { target: 'ended', actions: assign({ state: 'failed', error: ({ event }) => event.error }) },
@@ -189,14 +190,14 @@ const machine = createMachine({
       entry: enqueueActions(({ context, enqueue }) => {
         const { parent, plan, index, state, spent, attempts, error, done } = context
         if (plan.timeoutMs !== undefined) enqueue.cancel('over')
-        const undo = plan.compensate === undefined ? {} : isMany(context) ? (state === 'done' ? { done: [index] } : {}) : { done }
+        const undo = plan.compensate === undefined ? {} : isMany(context) ? (state === 'done' ? { done: [index] } : {}) : { done: itemsOf(done) }
         enqueue({ type: 'tell', params: { to: parent, event: { type: 'step.ended', step: plan.name, index, state, charged: spent, attempts, ...undo, ...(error && state !== 'done' ? { error } : {}) } } } as any)
       }),
     },
   },
 })
 
-export const fan = defineActor('fan', '1', machine, {
+export const fan = defineActor('fan', '2', machine, {
   // Nothing is hired here: its items and providers hire for themselves.
   pays: [{ by: ['tell step start', 'tell nest start', 'tell fan start'], after: ['on step.prepare.done'] }],
   holds: [],

@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { closed, quorumOf, type Answer, type FanContext } from './fan.ts'
+import { growing } from './growing.ts'
 
 const answer = (member: number): Answer => ({ member, provider: '0xaa', outputHash: 'sha256-aa' }) as Answer
 
@@ -34,7 +35,7 @@ describe('the end of a stream', () => {
     expect(closed(fan, 'done', 2)).toEqual({ open: false })
     expect(closed(fan, 'done', 3)).toMatchObject({ open: false, state: 'failed', items: 1 })
     expect(closed(fan, 'failed', 2)).toMatchObject({ state: 'failed', error: { code: 'step.failed', message: expect.stringContaining('told') } })
-    expect(closed({ ...fan, list: [] }, 'skipped', 0)).toEqual({ open: false, state: 'skipped' })
+    expect(closed({ ...fan, list: growing([]) }, 'skipped', 0)).toEqual({ open: false, state: 'skipped' })
     expect(closed({ ...fan, state: 'cancelled' }, 'failed', 2)).toEqual({ open: false })
   })
 })

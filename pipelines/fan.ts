@@ -5,6 +5,7 @@
  */
 import type { Address, Hash } from '../schemas/documents.gen.ts'
 import type { ErrorBody } from '../schemas/error.ts'
+import type { Growing } from './growing.ts'
 import { actorOf, stepId, type StepEnded, type StepInput } from './step.ts'
 
 /** What a provider of a quorum delivered. */
@@ -20,7 +21,7 @@ export interface FanContext extends StepInput {
   readonly state: 'running' | 'done' | 'skipped' | 'failed' | 'cancelled'
   readonly error: ErrorBody | null
   /** Of a forEach: its items. Of a race or a quorum empty. */
-  readonly list: readonly unknown[]
+  readonly list: Growing<unknown>
   /** How many there are, as far as is known, how many are started, have ended, have failed. */
   readonly items: number
   readonly started: number
@@ -34,7 +35,7 @@ export interface FanContext extends StepInput {
   /** Whether the run is: then no further item begins. */
   readonly paused: boolean
   /** Places of the items that were done, in that order; kept where they are undone when the run fails. */
-  readonly done: readonly number[]
+  readonly done: Growing<number>
   /** Of a race or a quorum: whose turn to hire it is, who waits for it, who does it and who has ended. */
   readonly hiring: number | null
   readonly queue: readonly number[]

@@ -16,6 +16,7 @@ import { attemptOf, mayAskAgain, mayRetry, mayStandIn, stateWord } from './attem
 import { toKeep } from './cache.ts'
 import { doubtOf } from './doubt.ts'
 import { feeStep, feeStepId, stakeFor } from './escrow.ts'
+import { growing, grown, itemAt, itemsOf } from './growing.ts'
 import { LATE, stops } from './overdue.ts'
 import { stepPromises } from './step-promises.ts'
 import { negotiationId, stepId, workOf, type StepContext, type StepEvent, type StepInput } from './step.ts'
@@ -81,9 +82,9 @@ const keep: any = enqueueActions(({ context, enqueue }: any) => {
 const passOn: any = enqueueActions(({ context, event, enqueue }: any) => {
   const { pieces, listeners } = context as StepContext
   // Heard anew after a restart: the same, or of another attempt at the work.
-  if (event.number < pieces.length) return enqueue.assign({ torn: context.torn || JSON.stringify(pieces[event.number]) !== JSON.stringify(event.chunk) })
+  if (event.number < pieces.length) return enqueue.assign({ torn: context.torn || JSON.stringify(itemAt(pieces, event.number)) !== JSON.stringify(event.chunk) })
   for (const to of listeners) enqueue({ type: 'tell', params: { to, event: { type: 'pieces', from: event.number, pieces: [event.chunk] } } })
-  enqueue.assign({ pieces: [...pieces, event.chunk] })
+  enqueue.assign({ pieces: grown(pieces, [event.chunk]) })
 })
 
 /** Delivered and paid for. */
@@ -111,7 +112,7 @@ const machine = createMachine({
     self: stepId(input.run, input.plan.name, input.index, input.member),
     attempts: [], input: null, inputHash: null, units: 1, inputBytes: 0, agreement: null, agreementId: null, offer: null, asked: 0, lane: null,
     invokedAt: 0, until: 0, output: null, delivery: null, latencyMs: 0, voucher: null, previousRef: null, error: null, state: 'running',
-    staked: null, fees: '0', choice: null, fallback: false, avoid: [], listeners: [], pieces: [], torn: false,
+    staked: null, fees: '0', choice: null, fallback: false, avoid: [], listeners: [], pieces: growing([]), torn: false,
   }),
   initial: 'preparing',
   // Of a member, whoever has it watches the time.
@@ -121,7 +122,7 @@ const machine = createMachine({
   on: {
     listen: {
       actions: enqueueActions(({ context, event, enqueue }) => {
-        enqueue({ type: 'tell', params: { to: event.to, event: { type: 'pieces', from: 0, pieces: context.pieces } } } as any)
+        enqueue({ type: 'tell', params: { to: event.to, event: { type: 'pieces', from: 0, pieces: itemsOf(context.pieces) } } } as any)
         enqueue.assign({ listeners: [...context.listeners, event.to] })
       }),
     },
@@ -294,4 +295,4 @@ const machine = createMachine({
   },
 }, { delays: { pause: ({ context }) => context.plan.backoffMs * 2 ** (context.attempts.length + (context.refusals ?? 0) - 1) } })
 
-export const step = defineActor('step', '5', machine, stepPromises, { passivates: 'ended' })
+export const step = defineActor('step', '6', machine, stepPromises, { passivates: 'ended' })

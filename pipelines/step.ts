@@ -7,6 +7,7 @@ import type { ErrorBody } from '../schemas/error.ts'
 import type { Address, Agreement, Delivery, EscrowVoucher, Hash, Hex32, PlainVoucher } from '../schemas/documents.gen.ts'
 import type { Agreed, Lane } from '../runtime/market/negotiation.machine.ts'
 import type { Offer } from '../runtime/market/strategy.ts'
+import type { Growing } from './growing.ts'
 import type { StepPlan, Work } from './plan.ts'
 import type { Known, Reused } from './reused.ts'
 
@@ -81,7 +82,7 @@ export interface StepContext extends StepInput {
   readonly apart?: readonly Address[]
   /** Actors that take the pieces of its output as they come, and the pieces so far. */
   readonly listeners: readonly string[]
-  readonly pieces: readonly unknown[]
+  readonly pieces: Growing<unknown>
   /** Whether two attempts at the work were heard to differ, or pieces were lost. */
   readonly torn: boolean
   /** What an earlier run had paid for, where that was taken over: nobody was hired. */
