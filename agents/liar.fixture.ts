@@ -64,6 +64,8 @@ export interface Liar {
   readonly asked: Record<string, number>
   /** Plain ones, handed over by pay or with a prepaid invoke. */
   readonly vouchers: PlainVoucher[]
+  /** Deliveries that those were said to pay. */
+  readonly owed: Hash[]
   /** What secured the calls before they were worked on. */
   readonly escrows: EscrowVoucher[]
 }
@@ -75,6 +77,7 @@ export async function openLiar(world: MemoryWorld, name: string, list: string, t
   const wire = wireOf(ports, keysOf(name))
   const asked: Record<string, number> = {}
   const vouchers: PlainVoucher[] = []
+  const owed: Hash[] = []
   const escrows: EscrowVoucher[] = []
   const agreements = new Map<Hash, Terms>()
   const deliveries = new Map<Hash, CallOutcome>()
@@ -129,9 +132,10 @@ export async function openLiar(world: MemoryWorld, name: string, list: string, t
     const honest = (): CallOutcome => deliveries.get(agreement) ?? { state: 'unknown' }
     return tricks.evidence ? tricks.evidence(honest) : honest()
   })
-  wire.serve('pay', (body) => validate('PayRequest', body), async ({ voucher }) => {
+  wire.serve('pay', (body) => validate('PayRequest', body), async ({ voucher, deliveries }) => {
     count('pay')
     vouchers.push(voucher as PlainVoucher)
+    owed.push(...deliveries)
     const honest = (): unknown => ({ cumulative: voucher.cumulative })
     return tricks.pay ? tricks.pay(honest) : honest()
   })
@@ -151,7 +155,7 @@ export async function openLiar(world: MemoryWorld, name: string, list: string, t
     clock.timer(clock.now() + BEAT_MS, beat)
   }
   beat()
-  return { wire, asked, vouchers, escrows }
+  return { wire, asked, vouchers, owed, escrows }
 }
 
 /** An agreement as a payer made it. */

@@ -86,6 +86,12 @@ export class MemoryWorld {
     }
   }
 
+  /** A participant's journal as it is now, to put back later as an old store: `() => void` puts it back. */
+  keepStore(name: string): () => void {
+    const kept = [...this.#disks.get(name)!].map(([partition, records]) => [partition, [...records]] as const)
+    return () => void this.#disks.set(name, new Map(kept.map(([partition, records]) => [partition, [...records]])))
+  }
+
   guardianSet(): GuardianSet {
     const { names, quorum, epochMs } = this.guardians!
     return { participants: names.map((name) => keysOf(name).participant), quorum, epochMs }

@@ -2164,6 +2164,28 @@ export interface Flow {
 export type InvokeAnswer = CallPending | CallDelivered | CallFailed
 
 /**
+ * What the payer has signed last
+ */
+export interface LatestRequest {
+  lane: Hex32
+  /**
+   * null where it knows of none
+   */
+  voucher: PlainVoucher | null
+}
+
+/**
+ * What the payee holds, after it has taken the payer's where that is higher
+ */
+export interface LatestAnswer {
+  voucher: PlainVoucher | null
+  /**
+   * hash of the delivery that waits for its voucher
+   */
+  owed: Hash | null
+}
+
+/**
  * Where a call stands at its provider
  */
 export type CallOutcome = CallPending | CallDelivered | CallFailed | CallCancelled | CallUnknown
@@ -2778,6 +2800,8 @@ export interface Documents {
   InvokeAnswer: InvokeAnswer
   InvokeRequest: InvokeRequest
   JsonSchema: JsonSchema
+  LatestAnswer: LatestAnswer
+  LatestRequest: LatestRequest
   LockedVoucher: LockedVoucher
   MediaType: MediaType
   Money: Money

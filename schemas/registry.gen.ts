@@ -29,6 +29,7 @@ import schemaVerbsControl from './verbs/control.schema.json' with { type: 'json'
 import schemaVerbsEvidence from './verbs/evidence.schema.json' with { type: 'json' }
 import schemaVerbsGuard from './verbs/guard.schema.json' with { type: 'json' }
 import schemaVerbsInvoke from './verbs/invoke.schema.json' with { type: 'json' }
+import schemaVerbsLatest from './verbs/latest.schema.json' with { type: 'json' }
 import schemaVerbsOutcome from './verbs/outcome.schema.json' with { type: 'json' }
 import schemaVerbsPay from './verbs/pay.schema.json' with { type: 'json' }
 import schemaVerbsQuote from './verbs/quote.schema.json' with { type: 'json' }
@@ -45,9 +46,9 @@ export const SCHEMAS: readonly object[] = [schemaAccessKey, schemaAgentPolicy, s
   schemaBundle, schemaCallForQuotes, schemaCapability, schemaCard, schemaDelivery, schemaEpoch, schemaEvidence,
   schemaNodeAuthorisation, schemaParts, schemaPipeline, schemaQuote, schemaReceipt, schemaReputation, schemaSignature, schemaTerms,
   schemaVerbsAccept, schemaVerbsBalance, schemaVerbsBuy, schemaVerbsCancel, schemaVerbsCase, schemaVerbsComplain,
-  schemaVerbsControl, schemaVerbsEvidence, schemaVerbsGuard, schemaVerbsInvoke, schemaVerbsOutcome, schemaVerbsPay,
-  schemaVerbsQuote, schemaVerbsRelay, schemaVerbsSettle, schemaVerbsStatus, schemaVerbsSteer, schemaVerbsUpstream, schemaVoucher,
-  schemaWatcher]
+  schemaVerbsControl, schemaVerbsEvidence, schemaVerbsGuard, schemaVerbsInvoke, schemaVerbsLatest, schemaVerbsOutcome,
+  schemaVerbsPay, schemaVerbsQuote, schemaVerbsRelay, schemaVerbsSettle, schemaVerbsStatus, schemaVerbsSteer, schemaVerbsUpstream,
+  schemaVoucher, schemaWatcher]
 
 /** Name of a type → where its schema stands. */
 export const REFS = {
@@ -130,6 +131,8 @@ export const REFS = {
   InvokeAnswer: 'https://aigen.dev/schemas/verbs/invoke/v1.json#/$defs/answer',
   InvokeRequest: 'https://aigen.dev/schemas/verbs/invoke/v1.json#/$defs/request',
   JsonSchema: 'https://aigen.dev/schemas/parts/v1.json#/$defs/jsonSchema',
+  LatestAnswer: 'https://aigen.dev/schemas/verbs/latest/v1.json#/$defs/answer',
+  LatestRequest: 'https://aigen.dev/schemas/verbs/latest/v1.json#/$defs/request',
   LockedVoucher: 'https://aigen.dev/schemas/voucher/v1.json#/$defs/lockedVoucher',
   MediaType: 'https://aigen.dev/schemas/parts/v1.json#/$defs/mediaType',
   Money: 'https://aigen.dev/schemas/parts/v1.json#/$defs/money',

@@ -18,6 +18,7 @@ import { expected, type TillContext } from '../../runtime/payments/till.machine.
 import { verifyVoucher } from '../../runtime/payments/voucher.ts'
 import type { Admission } from './admission.ts'
 import { callActor, type CallContext } from './call.machine.ts'
+import { serveLatest } from './catch-up.ts'
 import type { ProviderDefinition } from './define.ts'
 import { acceptLate, admitEscrow, checkEscrowLane, decidedTill, serveEvidence } from './escrow.ts'
 import { outcomeOf } from './outcome.ts'
@@ -148,6 +149,7 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
   }, { lateMs: LATE_MS })
 
   serveEvidence(parts)
+  serveLatest(parts, till)
 
   wire.serve('settle', (body) => validate('SettleRequest', body), async ({ lanes }, { caller }) => {
     const host = parts.host()

@@ -4,13 +4,16 @@
  * may be repeated freely (I1).
  */
 import type { Address, Hash, Hex32, PlainVoucher } from '../../schemas/documents.gen.ts'
+import { asError } from '../../schemas/error.ts'
 import { participantId } from '../../schemas/id.ts'
 import { validate } from '../../schemas/validate.ts'
 import type { EffectKind } from '../actors/effects.ts'
 import type { Host } from '../actors/host.ts'
 import type { Wire } from '../identity/wire.ts'
 import type { Rail } from '../ports/rail.ts'
+import type { Random } from '../ports/random.ts'
 import type { WalletSigner } from '../ports/signer.ts'
+import { exchange } from './catch-up.ts'
 import { signEscrowVoucher } from './escrow.ts'
 import { laneKey } from './lane.ts'
 import type { Stake } from './stake.ts'
@@ -20,11 +23,15 @@ import { writeThrough } from './write.ts'
 export interface PayOptions {
   readonly wire: Wire
   readonly rail: Rail
+  readonly random: Random
   readonly voucherKey: WalletSigner
   /** Owner of the vault, who reserves. */
   readonly wallet: Address
   readonly host: () => Host
 }
+
+/** Refusals by a payee that holds another state of the lane than ours. */
+const DISAGREE: ReadonlySet<string> = new Set(['voucher.ref', 'voucher.too-low'])
 
 interface ReserveParams {
   readonly key: string
@@ -33,7 +40,8 @@ interface ReserveParams {
 }
 
 /** The effects `lanes.reserve`, `lanes.look`, `voucher.sign` and `voucher.pay`. */
-export function payEffects({ wire, rail, voucherKey, wallet, host }: PayOptions): Record<string, EffectKind> {
+export function payEffects({ wire, rail, random, voucherKey, wallet, host }: PayOptions): Record<string, EffectKind> {
+  const ours = { wire, rail, random, voucherKey: voucherKey.address.toLowerCase() as Address }
   const reserve: EffectKind = {
     mode: 'idempotent',
     attempts: 4,
@@ -49,7 +57,12 @@ export function payEffects({ wire, rail, voucherKey, wallet, host }: PayOptions)
   const look: EffectKind = {
     mode: 'idempotent',
     attempts: 3,
-    run: async ({ lane, id }: { lane: string; id: Hex32 }) => ({ type: 'lanes.look.done', lane, reserved: ((await rail.lane(id))?.reserved ?? 0n).toString() }),
+    run: async ({ lane, id, to, voucher }: { lane: string; id: Hex32; to: Address; voucher: PlainVoucher | null }, { signal }) => {
+      const state = await rail.lane(id)
+      // What the payee holds of us may be more than we know of; where it does not say, the chain's word has to do.
+      const shown = await exchange(ours, to, id, voucher, signal).catch(() => undefined)
+      return { type: 'lanes.look.done', lane, reserved: (state?.reserved ?? 0n).toString(), ...(shown?.voucher ? { voucher: shown.voucher } : {}) }
+    },
   }
   const sign: EffectKind = {
     mode: 'idempotent',
@@ -63,11 +76,20 @@ export function payEffects({ wire, rail, voucherKey, wallet, host }: PayOptions)
     attempts: 12,
     maxPauseMs: 30_000,
     concurrency: 256,
-    run: async ({ lane, to, voucher, deliveries }: { lane: string; to: Address; voucher: PlainVoucher; deliveries: Hash[] }, { signal }) => {
-      await wire.call(participantId(to), 'pay', { lane: voucher.lane, voucher, deliveries }, {
-        callId: `p-${voucher.ref.slice(2, 34)}`, route: voucher.lane, timeoutMs: 5_000, signal, validate: (value) => validate('PayAnswer', value),
-      })
-      return { type: 'voucher.pay.done', lane }
+    run: async ({ lane, to, voucher, deliveries, before = voucher.cumulative }: { lane: string; to: Address; voucher: PlainVoucher; deliveries: Hash[]; before?: string }, { signal }) => {
+      try {
+        await wire.call(participantId(to), 'pay', { lane: voucher.lane, voucher, deliveries }, {
+          callId: `p-${voucher.ref.slice(2, 34)}`, route: voucher.lane, timeoutMs: 5_000, signal, validate: (value) => validate('PayAnswer', value),
+        })
+        return { type: 'voucher.pay.done', lane }
+      } catch (thrown) {
+        // One of us may have lost what it knew of the lane: the highest voucher that we have signed stands.
+        if (!DISAGREE.has(asError(thrown).code)) throw thrown
+        const { voucher: theirs, owed } = await exchange(ours, to, voucher.lane, voucher, signal)
+        if (theirs?.ref === voucher.ref && theirs.cumulative === voucher.cumulative) return { type: 'voucher.pay.done', lane }
+        if (!theirs || BigInt(theirs.cumulative) <= BigInt(before)) throw thrown
+        return { type: 'voucher.pay.outdone', lane, voucher: theirs, owed: owed !== null && owed === deliveries[0] }
+      }
     },
   }
   return { 'lanes.reserve': reserve, 'lanes.look': look, 'voucher.sign': sign, 'voucher.pay': pay }

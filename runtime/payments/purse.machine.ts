@@ -25,7 +25,7 @@ export type PurseEvent =
   | { type: 'acquire'; request: LaneRequest }
   | { type: 'release'; for: string }
   | { type: 'doubt'; lane: string; for: string }
-  | { type: 'lanes.look.done'; lane: string; reserved: string }
+  | { type: 'lanes.look.done'; lane: string; reserved: string; voucher?: PlainVoucher }
   | { type: 'lanes.look.failed'; params: { lane: string } }
   | { type: 'pay'; lane: string; for: string; tell: string; delivery: Hash; amount: string }
   | { type: 'stake'; lane: string; for: string; tell: string; stake: Stake }
@@ -36,6 +36,7 @@ export type PurseEvent =
   | { type: 'voucher.sign.failed'; error: ErrorBody; params: { lane: string } }
   | { type: 'voucher.again'; lane: string }
   | { type: 'voucher.pay.done'; lane: string }
+  | { type: 'voucher.pay.outdone'; lane: string; voucher: PlainVoucher; owed: boolean }
   | { type: 'voucher.pay.failed'; error: ErrorBody; params: { lane: string } }
   | { type: 'lanes.reserve.done'; key: string; lanes: readonly { readonly lane: string; readonly id: Hex32; readonly reserved: string }[] }
   | { type: 'lanes.reserve.failed'; error: ErrorBody; params: { key: string } }
@@ -59,7 +60,8 @@ const handOver = {
   params: ({ context, event }: any) => {
     const key = event.lane ?? event.params.lane
     const lane: PurseLane = context.lanes[key]
-    return { lane: key, to: lane.provider, voucher: lane.voucher, deliveries: [lane.payment!.delivery] }
+    const { delivery, amount } = lane.payment!
+    return { lane: key, to: lane.provider, voucher: lane.voucher, deliveries: [delivery], before: (BigInt(lane.cumulative) - BigInt(amount)).toString() }
   },
 } as any
 
@@ -85,13 +87,13 @@ const machine = createMachine({
           guard: ({ context, event }) => context.lanes[event.lane]?.use?.for === event.for && !context.doubted.includes(event.lane),
           actions: [
             assign({ lanes: ({ context, event }) => freed(context, event.for), doubted: ({ context, event }) => [...context.doubted, event.lane] }),
-            { type: 'lanes.look', params: ({ context, event }: any) => ({ lane: event.lane, id: context.lanes[event.lane].id }) } as any,
+            { type: 'lanes.look', params: ({ context, event }: any) => ({ lane: event.lane, id: context.lanes[event.lane].id, to: context.lanes[event.lane].provider, voucher: context.lanes[event.lane].voucher }) } as any,
           ],
         },
         'lanes.look.done': {
           actions: [
             assign({
-              lanes: ({ context, event }) => change(context, event.lane, (lane) => ({ ...lane, reserved: event.reserved })),
+              lanes: ({ context, event }) => change(context, event.lane, (lane) => ({ ...(event.voucher ? caughtUp(lane, event.voucher) : lane), reserved: event.reserved })),
               doubted: ({ context, event }) => context.doubted.filter((one) => one !== event.lane),
             }),
             serve(),
@@ -185,6 +187,25 @@ const machine = createMachine({
         'voucher.pay.done': {
           actions: [assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => ({ ...lane, use: null, payment: null, escrow: null })) }), serve()],
         },
+        // Our own signature on more than we know of: our state was lost. What is paid by it is paid, and what is
+        // still owed is signed for anew on top of it.
+        'voucher.pay.outdone': [{
+          guard: ({ context, event }) => event.owed && !!context.lanes[event.lane]?.payment,
+          actions: [
+            assign({
+              lanes: ({ context, event }) => change(context, event.lane, (lane) => {
+                const { payment, ...known } = lane
+                const { cumulative, ref } = event.voucher
+                const { delivery, amount } = payment!
+                return { ...known, voucher: event.voucher, cumulative: (BigInt(cumulative) + BigInt(amount)).toString(), ref: foldRef(ref, delivery, amount), payment: { ...payment!, previousRef: ref } }
+              }),
+            }),
+            { type: 'voucher.sign', params: ({ context, event }: any) => unsigned(context, event.lane) } as any,
+          ],
+        }, {
+          guard: ({ context, event }) => !!context.lanes[event.lane]?.payment,
+          actions: [assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => ({ ...caughtUp({ ...lane, payment: null }, event.voucher), use: null, escrow: null })) }), serve()],
+        }],
         // A payee that cannot be reached is tried for ever, slowly; one that refuses keeps the lane out of use.
         'voucher.pay.failed': {
           guard: ({ event }) => ERRORS[event.error.code].retry,
@@ -254,6 +275,11 @@ function prepaid(lane: PurseLane, tell: string | null): PurseLane {
   const { cumulative, ref } = voucher as PlainVoucher
   const counted = { ...lane, cumulative, ref, voucher: voucher as PlainVoucher, escrow: null }
   return tell === null ? { ...counted, use: null } : { ...counted, payment: { tell, delivery: agreement, amount, previousRef: lane.ref } }
+}
+
+/** The lane as our own signature says it stands, where that is further than we know of. */
+function caughtUp(lane: PurseLane, voucher: PlainVoucher): PurseLane {
+  return lane.payment || BigInt(voucher.cumulative) <= BigInt(lane.cumulative) ? lane : { ...lane, voucher, cumulative: voucher.cumulative, ref: voucher.ref }
 }
 
 /** Whether a payment or a stake on the lane waits for its signature. */

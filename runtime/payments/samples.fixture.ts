@@ -25,9 +25,9 @@ const purse: Samples = {
       { type: 'lanes.reserve.done', key: params.key, lanes: params.reserves.map((one: any) => ({ lane: `${one.payee}.${one.number}`, id: hex('c'), reserved: one.total })) },
       { type: 'lanes.reserve.failed', params, error: { code: 'chain.reverted', message: 'No.' } },
     ],
-    'lanes.look': ({ params }) => [{ type: 'lanes.look.done', lane: params.lane, reserved: '5' }],
+    'lanes.look': ({ params }) => [{ type: 'lanes.look.done', lane: params.lane, reserved: '5' }, { type: 'lanes.look.done', lane: params.lane, reserved: '9', voucher: { kind: 'plain', ref: hex('8'), cumulative: '8' } }],
     'voucher.sign': ({ params }) => [{ type: 'voucher.sign.done', lane: params.lane, voucher: { kind: params.stake && params.stake.kind === undefined ? 'escrow' : 'plain', ref: params.ref, cumulative: params.cumulative } }],
-    'voucher.pay': ({ params }) => [{ type: 'voucher.pay.done', lane: params.lane }, { type: 'voucher.pay.failed', params, error: ERROR }],
+    'voucher.pay': ({ params }) => [{ type: 'voucher.pay.done', lane: params.lane }, ...[true, false].map((owed) => ({ type: 'voucher.pay.outdone', lane: params.lane, owed, voucher: { kind: 'plain', ref: hex('9'), cumulative: '7' } })), { type: 'voucher.pay.failed', params, error: ERROR }],
   },
   events: ({ context }: { context: PurseContext }) => {
     // One lane, at most two that want it: what more of them can do is the same again.
@@ -63,7 +63,7 @@ const till: Samples = {
       { type: 'prepaid', agreement: AGREEMENT, amount: '4', voucher: { kind: 'plain', ...staked(context, { agreement: AGREEMENT as never, amount: '4' }) } },
       ...[null, '0', '2', '4'].map((ruled) => ({ type: 'ruled', agreement: AGREEMENT, ruled })),
       ...(late ? [{ type: 'accepted', voucher: { kind: 'plain', ...late } }] : []),
-      { type: 'expired' }, { type: 'claimed', claimed: '4' }, { type: 'unclaimed' },
+      { type: 'expired' }, { type: 'restored', voucher: { kind: 'plain', ref: hex('9'), cumulative: (BigInt(context.cumulative) + 4n).toString() } }, { type: 'claimed', claimed: '4' }, { type: 'unclaimed' },
     ]
   },
 }

@@ -50,6 +50,7 @@ export type TillEvent =
   | { type: 'pay'; voucher: Voucher; call: string }
   | { type: 'ruled'; agreement: Hash; ruled: string | null }
   | { type: 'accepted'; voucher: Voucher }
+  | { type: 'restored'; voucher: PlainVoucher }
   | { type: 'expired' }
   | { type: 'claimed'; claimed: string }
   | { type: 'unclaimed' }
@@ -98,6 +99,11 @@ function pays(context: TillContext, voucher: PlainVoucher, stake: { readonly agr
 }
 
 const taken = (voucher: PlainVoucher) => ({ cumulative: voucher.cumulative, ref: voucher.ref, voucher, before: null, decided: null })
+
+/** Whether a voucher of the payer is worth more than all that is known of the lane, what is owed included. */
+export function outdoes(context: Pick<TillContext, 'cumulative' | 'ref' | 'owed' | 'escrow'>, { cumulative }: PlainVoucher): boolean {
+  return !context.escrow && BigInt(cumulative) > BigInt(context.cumulative) && BigInt(cumulative) >= BigInt(expected(context).cumulative)
+}
 
 const answer = (type: 'lane.held' | 'lane.lost'): any => ({ type: 'tell', params: ({ event }: any) => ({ to: event.call, event: { type } }) })
 
@@ -168,6 +174,16 @@ const machine = createMachine({
             { type: 'tell', params: ({ context, event }: any) => ({ to: event.call, event: { type: 'paid', agreement: context.owed.agreement } }) } as any,
             endWatch,
             assign(({ event }) => ({ cumulative: event.voucher.cumulative, ref: event.voucher.ref, voucher: event.voucher, owed: null, open: null, escrow: null, before: null, decided: null })),
+          ],
+        },
+        // The payer has signed more than is known here, of deliveries that are forgotten: an old store was restored.
+        restored: {
+          guard: ({ context, event }) => outdoes(context, event.voucher),
+          actions: [
+            enqueueActions(({ context, enqueue }) => {
+              if (context.owed && context.open?.call !== undefined) enqueue({ type: 'tell', params: { to: context.open.call, event: { type: 'paid', agreement: context.owed.agreement } } } as any)
+            }),
+            assign(({ context, event }) => ({ ...taken(event.voucher), ...(context.owed ? { owed: null, open: null } : {}) })),
           ],
         },
         ruled: { guard: ({ context, event }) => !!context.escrow && context.open?.agreement === event.agreement, actions: takeRuling },
