@@ -9,10 +9,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Table from 'cli-table3'
-import { recoverTypedDataAddress } from 'viem'
+import { recoverTypedDataAddress, type PublicClient } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { startAnvil } from '../runtime/evm/anvil.ts'
-import { chainClient } from '../runtime/evm/client.ts'
+import { chainClient, type ClientOptions } from '../runtime/evm/client.ts'
 import { deployDevnet, fundGas } from '../runtime/evm/deploy.ts'
 import { toHex } from '../runtime/evm/hex.ts'
 import { generateWalletKey, nativeSigner } from '../runtime/evm/native-signer.ts'
@@ -22,12 +22,15 @@ import { watch } from '../runtime/nats/orphan.ts'
 import { systemRandom } from '../runtime/node/system-random.ts'
 import type { Claim, PlainVoucher, Rail, RailWrite, Voucher } from '../runtime/ports/rail.ts'
 import type { Hex, WalletSigner } from '../runtime/ports/signer.ts'
+import { measureExact } from './exact.ts'
 import { median, rounded } from './samples.ts'
 
 export interface Chain {
   readonly rail: Rail
   readonly payer: WalletSigner
   readonly voucherKey: Uint8Array
+  readonly client: PublicClient
+  readonly options: ClientOptions
   gasOf(hash: Hex): Promise<number>
   end(): Promise<void>
 }
@@ -70,7 +73,7 @@ export async function openChain(): Promise<Chain> {
     await fundGas(options, [payer.address])
     const client = chainClient(options)
     const gasOf = async (id: Hex): Promise<number> => Number((await client.getTransactionReceipt({ hash: id })).gasUsed)
-    return { rail, payer, voucherKey: generateWalletKey(systemRandom), gasOf, end }
+    return { rail, payer, voucherKey: generateWalletKey(systemRandom), client, options, gasOf, end }
   } catch (error) {
     await end()
     throw error
@@ -80,12 +83,28 @@ export async function openChain(): Promise<Chain> {
 export async function measurePayments(chain: Chain, { seconds, say, tell }: PaymentsOptions): Promise<void> {
   const signatures = await measureSignatures(chain, seconds)
   const gas = await measureGas(chain)
-  for (const line of [...signatures, ...gas]) say({ bench: 'payments', ...line })
+  const exact = await measureExact(chain.client, chain.options, chain.rail.terms, (to, amount) => sendOn(chain, { kind: 'mint', to, amount }), seconds)
+  const alone = gas.find(({ kind, rows }) => kind === 'plain' && rows === 1)!.gas
+  const own: OwnLine = { measure: 'exact', system: 'aigen', concurrency: 1, stepsPerSecond: signatures.find(({ measure }) => measure === 'both')!.perSecond, gasPerClaim: alone, gasPerPaymentOf100: rounded(alone / 100, 0) }
+  for (const line of [...signatures, ...gas, own, ...exact]) say({ bench: 'payments', ...line })
   tell(`${table(['a second', 'ours', 'viem', 'times'], signatures.map(({ measure, perSecond, viemPerSecond, ratio }) => [measure, perSecond, viemPerSecond, ratio]))}
 ${table(['gas of a claim', ...SIZES.map((rows) => `of ${rows}`), 'one more in 100'], KINDS.map((kind) => {
     const of = gas.filter((line) => line.kind === kind)
     return [kind, ...of.map(({ gasPerClaim }) => gasPerClaim), of.find(({ rows }) => rows === 100)?.marginalGas ?? '']
-  }))}`)
+  }))}
+${table(['paid steps', 'at once', 'a second', 'gas a payment'], [
+    ['voucher, claimed after 100', own.concurrency, own.stepsPerSecond, own.gasPerPaymentOf100], ...exact.map(({ concurrency, stepsPerSecond, gasPerPayment }) => ['x402 exact', concurrency, stepsPerSecond, gasPerPayment]),
+  ])}`)
+}
+
+/** A voucher signed and verified for each step, and the claim of a lane in use divided among the steps it pays. */
+interface OwnLine {
+  readonly measure: 'exact'
+  readonly system: 'aigen'
+  readonly concurrency: 1
+  readonly stepsPerSecond: number
+  readonly gasPerClaim: number
+  readonly gasPerPaymentOf100: number
 }
 
 function table(head: string[], rows: (string | number)[][]): string {
@@ -168,23 +187,26 @@ interface GasLine {
   readonly marginalGas?: number
 }
 
+/** Sends a write of the payer's; what it cost, once it is mined. */
+async function sendOn({ rail, payer, gasOf }: Pick<Chain, 'rail' | 'payer' | 'gasOf'>, write: RailWrite): Promise<number> {
+  const { bytes, hash: id } = await rail.prepare(write, payer, await rail.nonce(payer.address))
+  await rail.broadcast(bytes)
+  for (;;) {
+    const outcome = await rail.outcome(id)
+    if (outcome.state === 'unknown') throw new Error(`${write.kind} was lost`)
+    if (outcome.state === 'pending') continue
+    if (!outcome.ok || outcome.refused.length > 0) throw new Error(`${write.kind}: ${outcome.reason ?? outcome.refused[0]?.reason}`)
+    return gasOf(id)
+  }
+}
+
 async function measureGas({ rail, payer, voucherKey, gasOf }: Chain): Promise<GasLine[]> {
   const key = nativeSigner(voucherKey)
   const payee = nativeSigner(generateWalletKey(systemRandom)).address
   const terms = { owner: payer.address, voucherKey: key.address, delay: DELAY, number: 0 }
   const vault = rail.vaultId(terms)
   const { time } = await rail.head()
-  const send = async (write: RailWrite): Promise<number> => {
-    const { bytes, hash: id } = await rail.prepare(write, payer, await rail.nonce(payer.address))
-    await rail.broadcast(bytes)
-    for (;;) {
-      const outcome = await rail.outcome(id)
-      if (outcome.state === 'unknown') throw new Error(`${write.kind} was lost`)
-      if (outcome.state === 'pending') continue
-      if (!outcome.ok || outcome.refused.length > 0) throw new Error(`${write.kind}: ${outcome.reason ?? outcome.refused[0]?.reason}`)
-      return gasOf(id)
-    }
-  }
+  const send = (write: RailWrite): Promise<number> => sendOn({ rail, payer, gasOf }, write)
   const claimOf = (kind: Voucher['kind'], lane: Hex, cumulative: bigint): Claim => {
     const common = { lane, cumulative, ref: hash(`${lane} ${cumulative}`) }
     const voucher: Voucher = kind === 'plain' ? { kind, ...common }
