@@ -4,7 +4,7 @@
  * purse.
  */
 import type { Address, EscrowVoucher, Hash, Hex32, PlainVoucher } from '../../schemas/documents.gen.ts'
-import { NO_REF } from './fold.ts'
+import { foldRef, NO_REF } from './fold.ts'
 import type { Stake } from './stake.ts'
 
 /**
@@ -86,6 +86,18 @@ export interface PurseContext {
   /** Lanes and totals of the reservation under way. */
   readonly reserving: readonly { readonly key: string; readonly payee: Address; readonly number: number; readonly total: string }[]
   readonly writes: number
+}
+
+/** The lane as our own signature says it stands, where that is further than we know of and nothing is under way on it. */
+export function caughtUp(lane: PurseLane, voucher: PlainVoucher): PurseLane {
+  return lane.payment || BigInt(voucher.cumulative) <= BigInt(lane.cumulative) ? lane : { ...lane, voucher, cumulative: voucher.cumulative, ref: voucher.ref }
+}
+
+/** The lane with its payment under way on top of `voucher`, which we have signed and did not know of. */
+export function owedOn(lane: PurseLane, voucher: PlainVoucher): PurseLane {
+  const { delivery, amount } = lane.payment!
+  const { cumulative, ref } = voucher
+  return { ...lane, voucher, cumulative: (BigInt(cumulative) + BigInt(amount)).toString(), ref: foldRef(ref, delivery, amount), payment: { ...lane.payment!, previousRef: ref } }
 }
 
 /** Lane of a payee by its number, before its on-chain id is needed as a key. */

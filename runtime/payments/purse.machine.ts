@@ -11,7 +11,7 @@ import type { Address, EscrowVoucher, Hash, Hex32, PlainVoucher, Voucher } from 
 import { ERRORS, type ErrorBody } from '../../schemas/error.ts'
 import { defineActor } from '../actors/actor.ts'
 import { foldRef } from './fold.ts'
-import { serveWaiting, laneKey, type LaneRequest, type PurseContext, type PurseLane } from './lane.ts'
+import { caughtUp, owedOn, serveWaiting, laneKey, type LaneRequest, type PurseContext, type PurseLane } from './lane.ts'
 import { staked, type Stake } from './stake.ts'
 
 /** Requests that wait for a lane; more are refused. */
@@ -192,14 +192,7 @@ const machine = createMachine({
         'voucher.pay.outdone': [{
           guard: ({ context, event }) => event.owed && !!context.lanes[event.lane]?.payment,
           actions: [
-            assign({
-              lanes: ({ context, event }) => change(context, event.lane, (lane) => {
-                const { payment, ...known } = lane
-                const { cumulative, ref } = event.voucher
-                const { delivery, amount } = payment!
-                return { ...known, voucher: event.voucher, cumulative: (BigInt(cumulative) + BigInt(amount)).toString(), ref: foldRef(ref, delivery, amount), payment: { ...payment!, previousRef: ref } }
-              }),
-            }),
+            assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => owedOn(lane, event.voucher)) }),
             { type: 'voucher.sign', params: ({ context, event }: any) => unsigned(context, event.lane) } as any,
           ],
         }, {
@@ -275,11 +268,6 @@ function prepaid(lane: PurseLane, tell: string | null): PurseLane {
   const { cumulative, ref } = voucher as PlainVoucher
   const counted = { ...lane, cumulative, ref, voucher: voucher as PlainVoucher, escrow: null }
   return tell === null ? { ...counted, use: null } : { ...counted, payment: { tell, delivery: agreement, amount, previousRef: lane.ref } }
-}
-
-/** The lane as our own signature says it stands, where that is further than we know of. */
-function caughtUp(lane: PurseLane, voucher: PlainVoucher): PurseLane {
-  return lane.payment || BigInt(voucher.cumulative) <= BigInt(lane.cumulative) ? lane : { ...lane, voucher, cumulative: voucher.cumulative, ref: voucher.ref }
 }
 
 /** Whether a payment or a stake on the lane waits for its signature. */
