@@ -1,13 +1,16 @@
 /** What a card allows is used again across runs: paid once, whatever dies, its receipt good; and not when its provider has taken that back. */
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { paidCalls, receiptsOf } from '../pipelines/bill.ts'
+import { openKnown } from '../pipelines/known.ts'
+import { planOf } from '../pipelines/plan.ts'
 import type { RunContext } from '../pipelines/run.machine.ts'
 import { virtualClock } from '../runtime/memory/clock.ts'
 import { verifyReceipt } from '../runtime/payments/receipt.ts'
-import type { Bill, Capability } from '../schemas/documents.gen.ts'
+import type { Bill, Capability, Pipeline } from '../schemas/documents.gen.ts'
 import { dieAt, STRIDE } from './die-at.fixture.ts'
-import { MemoryWorld, SHOUT, shouter } from './memory-network.fixture.ts'
+import { evaluateHere, MemoryWorld, SHOUT, shouter } from './memory-network.fixture.ts'
 import type { ProviderDefinition } from './provider/define.ts'
+import { foresee } from './user/foresee.ts'
 import { forkRun, planFork } from './user/fork.ts'
 import { hire } from './user/hire.ts'
 import { finishRun, startRun, type Finished } from './user/run.ts'
@@ -139,6 +142,19 @@ it('what a fork does anew is hired, and what it need not hire is said before', a
   const plan = await world.drive(planFork(user, run, { from: 'b' }))
   const { bill } = await world.drive(finishRun(user, await world.drive(forkRun(user, run, { from: 'b' })), 60_000))
   expect([plan.worst, reusedIn(bill), worked]).toEqual(['0.02', ['a'], ['Xb']])
+})
+
+it('what a run would use again is said before it starts, and nothing is started for that', async () => {
+  await world.drive(world.provider(seller()))
+  await open()
+  await runOnce()
+  const capabilities = user.capabilities()
+  const find = openKnown({ ...user.node, host: () => user.node.host, evaluate: evaluateHere, capability: (id) => capabilities.get(id) })
+  const plan = planOf(pipeline() as Pipeline)
+  const outlook = (text: string) => world.drive(foresee(plan, { inputs: { text }, evaluate: evaluateHere, find }))
+  expect(await outlook('x')).toEqual({ reused: ['a', 'b'].map((one) => ({ step: one, providerName: 'p1', paid: '0.01' })), anew: [], worst: '0', saved: '0.02' })
+  expect(await outlook('y')).toEqual({ reused: [], anew: ['a', 'b'].map((one) => ({ step: one, worst: '0.02' })), worst: '0.04', saved: '0' })
+  expect(worked).toEqual(['x', 'Xb'])
 })
 
 it('a program may hire anew', async () => {

@@ -79,6 +79,7 @@ function program(streams: Streams, act: Act): Command {
     .option('--svg <file>', 'draw it into this file instead')
     .action(act<[string, any]>(async (pipeline, options, output) => (await import('./commands/explain.ts')).explain(pipeline, options, output)))
   as(command(aigen, 'quote', 'ask for prices; agrees to nothing').argument('<pipeline>', 'file, or name from the library'))
+    .option('--input <k=v>', 'an input, to see what need not be hired for it; k=@file for a file (repeatable)', collect, [])
     .action(act<[string, any]>(async (pipeline, options, output) => (await import('./commands/quote.ts')).quote(pipeline, options, output)))
   as(command(aigen, 'bill', 'the bill of a run').argument('<run>', 'id of the run'))
     .action(act<[string, any]>(async (run, options, output) => (await import('./commands/bill.ts')).bill(run, options, output)))

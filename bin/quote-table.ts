@@ -1,5 +1,6 @@
 /** How `aigen quote` shows what it heard: for each hiring its candidates, who is left out and why, and what to expect. */
 import Table from 'cli-table3'
+import type { Outlook } from '../agents/user/foresee.ts'
 import type { Forecast, Hiring } from '../pipelines/forecast.ts'
 import type { RunPlan } from '../pipelines/plan.ts'
 import { trustIn, type Offer } from '../runtime/market/strategy.ts'
@@ -58,4 +59,11 @@ export function showQuotes(plan: RunPlan, heard: readonly Heard[], forecast: For
   const more = Object.entries(items).map(([step, cost]) => ` and ${cost} an item of ${step}`).join('')
   output.print(`${ink.bold(`expected ${money(price)}${more}`)}, ${seconds(timeMs)} along ${criticalPath.join(' → ')} ${ink.dim('(before bargaining, with these units)')}`)
   output.print(`at worst ${money(plan.worst)}, ${seconds(plan.timeMs)} along ${worstPath.join(' → ')} ${ink.dim('(nothing was agreed)')}`)
+}
+
+/** What of a run with the inputs that were given need not be hired, and what is left at worst. */
+export function showOutlook({ reused, anew, worst, saved }: Outlook, output: Output): void {
+  output.emit({ type: 'known', reused, anew, worst, saved })
+  for (const { step, providerName, paid } of reused) output.print(`${output.ink.bold(step)} need not be hired: ${providerName}'s card lets what it gave be used again, ${paid} was paid for it`)
+  output.print(`with this input ${output.ink.bold(`at worst ${worst}`)}; ${saved} is not paid again`)
 }

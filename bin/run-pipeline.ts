@@ -133,7 +133,7 @@ function isLost(lost: AbortSignal): Promise<never> {
 }
 
 /** Values and blobs of the inputs. An unreadable document is refused by `startRun`, with all of its errors. */
-export async function readGiven(text: string, { inputs: words, cwd }: Pick<RunOptions, 'inputs' | 'cwd'>, { user }: Pick<UserSession, 'user'>): Promise<{ inputs: Record<string, unknown>; blobs: { bytes: Uint8Array; mediaType: string }[] }> {
+export async function readGiven(text: string, { inputs: words, cwd }: Pick<RunOptions, 'inputs' | 'cwd'>, { user }: { readonly user: Pick<User, 'capabilities'> }): Promise<{ inputs: Record<string, unknown>; blobs: { bytes: Uint8Array; mediaType: string }[] }> {
   const { pipeline } = check(text, { capabilities: user.capabilities() })
   if (!pipeline) return { inputs: {}, blobs: [] }
   const { values, files } = readInputs(pipeline, words)

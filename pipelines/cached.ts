@@ -3,7 +3,8 @@
  * and all, with the same input, while its provider's card allows it and the step would accept it.
  * Nothing is paid. Used by `step.prepare`; what may be kept at all is in `cache.ts`.
  *
- * What cannot be read is hired: the index saves money, no run waits for it.
+ * What cannot be read, or not soon, since it lies with another node of the participant that is gone, is
+ * hired: the index saves money, no run waits for it.
  */
 import { hashOfFixed } from '../schemas/fixed.ts'
 import { blobsIn } from '../runtime/identity/parcel.ts'
@@ -18,8 +19,11 @@ import { takeOver, type ReuseOptions } from './reuse.ts'
 import type { FindKnown } from './reused.ts'
 import type { StepContext } from './step.ts'
 
+/** How long the index, and then the step, is waited for, in ms. */
+const LOOK_MS = 1_000
+
 export interface CachedOptions extends ReuseOptions {
-  readonly clock: Pick<Clock, 'now'>
+  readonly clock: Pick<Clock, 'now' | 'sleep'>
   /** The participant's own shelf: an output whose large values are gone is of no use. */
   readonly blobs: Pick<Blobs, 'get'>
   /** What providers' cards say now. */
@@ -27,7 +31,16 @@ export interface CachedOptions extends ReuseOptions {
 }
 
 export function openCached({ host, evaluate, capability, clock, blobs, directory }: CachedOptions): FindKnown {
-  const look = <C>(id: string): Promise<C | undefined> => host().look<C>(id).catch(() => undefined)
+  const look = async <C>(id: string): Promise<C | undefined> => {
+    const over = new AbortController()
+    try {
+      return await Promise.race([host().look<C>(id), clock.sleep(LOOK_MS, over.signal).then(() => undefined)])
+    } catch {
+      return undefined
+    } finally {
+      over.abort()
+    }
+  }
   /** Whether the output's large values are all on the shelf still. */
   const isWhole = async (output: unknown): Promise<boolean> => {
     for (const ref of blobsIn(output)) if (!(await blobs.get(blobKey(ref)).catch(() => undefined))) return false

@@ -4,20 +4,16 @@
  * steps themselves look when they begin (`pipelines/reuse.ts`), so a fork may take over more, not less.
  */
 import type { Pipeline } from '../../schemas/documents.gen.ts'
-import { hashOf } from '../../schemas/canonical.ts'
 import { AigenError } from '../../schemas/error.ts'
 import { formatMoney } from '../../schemas/money.ts'
 import { nearest } from '../../schemas/nearest.ts'
 import { check } from '../../pipelines/check.ts'
-import type { Context, StepMeta } from '../../pipelines/expression.ts'
 import { checkInputs } from '../../pipelines/input.ts'
-import { itemId } from '../../pipelines/item-id.ts'
-import { planOf, type RunPlan, type StepPlan } from '../../pipelines/plan.ts'
+import { planOf, type RunPlan } from '../../pipelines/plan.ts'
 import { openKnown } from '../../pipelines/known.ts'
-import { prepare } from '../../pipelines/prepare.ts'
-import { stepsFrom, type FindKnown, type Known, type Reuse } from '../../pipelines/reused.ts'
+import { stepsFrom, type Reuse } from '../../pipelines/reused.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
-import { workOf } from '../../pipelines/step.ts'
+import { foresee, type Outlook } from './foresee.ts'
 import { startRun, type StartOptions } from './run.ts'
 import type { User } from './user.ts'
 
@@ -30,23 +26,11 @@ export interface ForkOptions extends Pick<StartOptions, 'blobs' | 'budget' | 'tr
   readonly document?: string | object
 }
 
-export interface ForkPlan {
+export interface ForkPlan extends Outlook {
   /** name@version. */
   readonly pipeline: string
-  /** Calls known beforehand to be taken over, with what they had cost. */
-  readonly reused: readonly { readonly step: string; readonly providerName: string; readonly paid: string }[]
-  /** Steps of which something may have to be hired, each with the most that costs. */
-  readonly anew: readonly { readonly step: string; readonly worst: string }[]
-  /** Most that the fork costs, what all of it would cost at worst, and what was paid for what is taken over. */
-  readonly worst: string
+  /** What all of it would cost at worst. */
   readonly whole: string
-  readonly saved: string
-}
-
-/** What a step stands at before the fork: its output and how it ended, as expressions read them. */
-interface Foreseen {
-  readonly output: unknown
-  readonly meta: StepMeta
 }
 
 /**
@@ -70,26 +54,10 @@ export async function planFork(user: User, run: string, options: ForkOptions = {
   const { inputs: given, plan, pipeline, reuse } = await forkOf(user, run, options)
   const { inputs, issues } = checkInputs(pipeline, given)
   if (issues.length > 0) throw new AigenError('input.invalid', issues.map((one) => `input.${one.path}: ${one.message}`).join('; '), { issues })
+  const { node, evaluate } = user
   const capabilities = user.capabilities()
-  const find = openKnown({ ...user.node, host: () => user.node.host, evaluate: user.evaluate, capability: (id) => capabilities.get(id) })
-  const foreseen = new Map<string, Foreseen>()
-  const reused: ForkPlan['reused'][number][] = []
-  const anew: ForkPlan['anew'][number][] = []
-  let worst = 0n
-  let saved = 0n
-  for (const name of plan.order) {
-    const step = plan.steps[name]!
-    const { found, left, end } = await foresee({ user, inputs, foreseen, reuse, find }, step)
-    for (const { step: unit, known: { reused: { providerName, paid } } } of found) {
-      reused.push({ step: unit, providerName, paid: formatMoney(BigInt(paid)) })
-      saved += BigInt(paid)
-    }
-    if (end) foreseen.set(name, end)
-    if (left === 0n) continue
-    anew.push({ step: name, worst: formatMoney(left) })
-    worst += left
-  }
-  return { pipeline: plan.pipeline, reused, anew, worst: formatMoney(worst), whole: formatMoney(BigInt(plan.worst)), saved: formatMoney(saved) }
+  const find = openKnown({ ...node, host: () => node.host, evaluate, capability: (id) => capabilities.get(id) })
+  return { pipeline: plan.pipeline, ...await foresee(plan, { inputs, evaluate, find, reuse }), whole: formatMoney(BigInt(plan.worst)) }
 }
 
 interface Fork {
@@ -121,56 +89,4 @@ async function forkOf(user: User, id: string, options: ForkOptions): Promise<For
     inputs: { ...before, ...options.inputs }, document, pipeline, plan,
     reuse: { run: id, except: from === undefined ? [] : stepsFrom(plan.steps, plan.order, from) },
   }
-}
-
-interface Taken { readonly step: string; readonly known: Known }
-interface Outlook { readonly found: readonly Taken[]; readonly left: bigint; readonly end?: Foreseen }
-interface Looking {
-  readonly user: User
-  readonly inputs: unknown
-  readonly foreseen: ReadonlyMap<string, Foreseen>
-  readonly reuse: Reuse
-  readonly find: FindKnown
-}
-
-/** What of a step is taken over, and what it costs at most besides. Where that depends on what is not known yet, all of it is anew. */
-async function foresee({ user, inputs, foreseen, reuse, find }: Looking, step: StepPlan): Promise<Outlook> {
-  const worst = BigInt(step.worst)
-  const anew: Outlook = { found: [], left: worst }
-  const waits = step.nested || step.many || step.wait || step.approve || step.chunksOf !== undefined || step.reads.run
-  if (waits || reuse.except.includes(step.name) || step.dependsOn.some((name) => !foreseen.has(name))) return anew
-  const skipped: Outlook = { found: [], left: 0n, end: { output: null, meta: metaOf('skipped', undefined) } }
-  if (step.dependsOn.some((name) => foreseen.get(name)!.meta.state === 'skipped' && !step.tests.includes(name) && !step.apart?.includes(name))) return skipped
-  const context: Context = {
-    input: inputs,
-    steps: Object.fromEntries(step.reads.steps.map((name) => [name, foreseen.get(name)!.output])),
-    meta: Object.fromEntries(step.reads.meta.map((name) => [name, foreseen.get(name)!.meta])),
-  }
-  const look = async (more: Context, by: 'step' | 'fan'): Promise<{ readonly known?: Known; readonly value?: { readonly output: unknown }; readonly items?: readonly unknown[]; readonly skip?: true }> => {
-    const prepared = await prepare(step, { ...context, ...more }, user.evaluate, { by })
-    if (prepared.kind === 'skip') return { skip: true }
-    if (prepared.kind === 'items') return { items: prepared.items }
-    if (prepared.kind === 'value') return { value: { output: prepared.value } }
-    if (prepared.kind !== 'input') return {}
-    const known = await find(reuse, step, workOf({ plan: step, choice: prepared.choice ?? null, fallback: false }), hashOf(prepared.input))
-    return known ? { known, value: { output: known.output } } : {}
-  }
-  try {
-    const whole = await look({}, step.forEach === null ? 'step' : 'fan')
-    if (whole.skip) return skipped
-    if (!whole.items) return whole.value ? { found: whole.known ? [{ step: step.name, known: whole.known }] : [], left: 0n, end: { output: whole.value.output, meta: metaOf('done', whole.known) } } : anew
-    const items = await Promise.all(whole.items.map((item, index) => look({ item, index }, 'step')))
-    const found = items.flatMap(({ known }, index) => (known ? [{ step: itemId(step.name, index), known }] : []))
-    const missing = items.filter(({ value }) => value === undefined).length
-    if (missing > 0) return { found, left: (worst / BigInt(step.maxItems)) * BigInt(missing) }
-    return { found, left: 0n, end: { output: items.map(({ value }) => value!.output), meta: metaOf('done', undefined) } }
-  } catch (thrown) {
-    // What cannot be prepared fails when its turn comes, or something else comes before it.
-    if (thrown instanceof AigenError && thrown.code === 'step.expression') return anew
-    throw thrown
-  }
-}
-
-function metaOf(state: 'done' | 'skipped', known: Known | undefined): StepMeta {
-  return { state, provider: known?.reused.provider ?? null, providerName: known?.reused.providerName ?? null, price: '0', attempts: 0, error: null, fallback: false, failed: 0 }
 }

@@ -2,6 +2,7 @@
  * A user's runs as its journal has them, while another process may be running them: nothing is
  * fenced and nothing started. Used by `aigen bill` and `aigen runs ls|show|watch`.
  */
+import { cache } from '../../pipelines/cache.machine.ts'
 import { dispute } from '../../pipelines/dispute.machine.ts'
 import { inquiry } from '../../pipelines/inquiry.machine.ts'
 import { run } from '../../pipelines/run.machine.ts'
@@ -12,7 +13,7 @@ import { keyring } from '../../runtime/market/keyring.machine.ts'
 import { negotiation } from '../../runtime/market/negotiation.machine.ts'
 import type { NodePorts } from '../../runtime/node/node.ts'
 
-/** Runs, steps, negotiations, inquiries, experience and keys, as of now. Errors: `journal.*`, `network.*`. */
+/** Runs, steps, what may be used again, negotiations, inquiries, experience and keys, as of now. Errors: `journal.*`, `network.*`. */
 export function readRuns({ journal, blobs, clock }: Pick<NodePorts, 'journal' | 'blobs' | 'clock'>): Promise<ReadActors> {
-  return readActors({ journal, blobs, clock, kinds: [run, step, negotiation, inquiry, dispute, experience, keyring] })
+  return readActors({ journal, blobs, clock, kinds: [run, step, cache, negotiation, inquiry, dispute, experience, keyring] })
 }

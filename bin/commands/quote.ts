@@ -3,10 +3,16 @@
  * who not and why. A real, signed call for quotes; nothing is agreed and nothing paid. Units are the
  * capability's own estimate where it does not depend on the input, else 1; the worst case is the checker's.
  */
+import { foresee, type Outlook } from '../../agents/user/foresee.ts'
 import { readRuns } from '../../agents/user/read.ts'
 import { check } from '../../pipelines/check.ts'
+import { makeBoundedEvaluator } from '../../pipelines/evaluate-bounded.ts'
 import { forecastOf, hiringsOf, picksOf, type Hiring, type Pick } from '../../pipelines/forecast.ts'
-import { planOf } from '../../pipelines/plan.ts'
+import { checkInputs } from '../../pipelines/input.ts'
+import { openKnown } from '../../pipelines/known.ts'
+import { planOf, type RunPlan } from '../../pipelines/plan.ts'
+import { evaluateWith } from '../../pipelines/prepare.ts'
+import type { CachedOptions } from '../../pipelines/cached.ts'
 import { authoriseNode } from '../../runtime/identity/authorisation.ts'
 import { openKeys } from '../../runtime/identity/keys.ts'
 import { createWire } from '../../runtime/identity/wire.ts'
@@ -15,6 +21,7 @@ import { hireEffects } from '../../runtime/market/hire.ts'
 import { openReputation } from '../../runtime/market/reputation.ts'
 import { rank, type Offer } from '../../runtime/market/strategy.ts'
 import { priceOf } from '../../runtime/payments/meter.ts'
+import type { Capability, Pipeline } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
 import { formatMoney, parseMoney } from '../../schemas/money.ts'
 import { join } from '../join.ts'
@@ -22,7 +29,8 @@ import type { Output } from '../output.ts'
 import { askPassphrase } from '../passphrase.ts'
 import { readPipelineFile, standardCapabilities } from '../pipeline-file.ts'
 import { dataFolder } from '../places.ts'
-import { showQuotes, type Excluded } from '../quote-table.ts'
+import { showOutlook, showQuotes, type Excluded } from '../quote-table.ts'
+import { readGiven } from '../run-pipeline.ts'
 import type { ReadOptions } from './bill.ts'
 
 const DAY_MS = 86_400_000
@@ -31,7 +39,12 @@ const ASK_MS = 15_000
 /** Calls for quotes at once. */
 const ASKS_MAX = 16
 
-export async function quote(given: string, options: ReadOptions, output: Output): Promise<boolean> {
+export interface QuoteOptions extends ReadOptions {
+  /** `k=v` and `k=@file` words; none: what need not be hired is not looked for. */
+  readonly input: readonly string[]
+}
+
+export async function quote(given: string, options: QuoteOptions, output: Output): Promise<boolean> {
   const { text } = readPipelineFile(given, process.cwd())
   const { ports, keys, home } = await join(dataFolder(options.data), options.as)
   try {
@@ -64,12 +77,32 @@ export async function quote(given: string, options: ReadOptions, output: Output)
     }))
     const picks = picksOf(hirings, (one) => offers.get(one)!.map(pickOf))
     const heard = hirings.map((hiring) => ({ hiring, offers: offers.get(hiring)!, excluded: excludedOf(hiring, offers.get(hiring)!, directory, keys.participant), picked: picks.get(hiring)!.map(({ provider }) => provider) }))
+    const outlook = options.input.length === 0 ? undefined : await outlookOf(plan, report.pipeline, await inputsOf(text, options.input, capabilities), { host: () => actors, capability: (id) => capabilities.get(id), clock, blobs: ports.blobs, directory })
     await reputation?.close()
     await directory.close()
     showQuotes(plan, heard, forecastOf(plan, picks), report.worstCase?.criticalPath ?? [], output)
+    if (outlook) showOutlook(outlook, output)
     return heard.every(({ picked, hiring: { role, plan: { many } } }) => role === 'compensate' || role === 'fallback' || picked.length >= (many?.providers ?? 1))
   } finally {
     await ports.close()
+  }
+}
+
+/** The inputs as the words give them, defaults filled in by `outlookOf`. */
+async function inputsOf(text: string, inputs: readonly string[], capabilities: Map<string, Capability>): Promise<Record<string, unknown>> {
+  return (await readGiven(text, { inputs, cwd: process.cwd() }, { user: { capabilities: () => capabilities } })).inputs
+}
+
+/** What of a run with these inputs need not be hired. Error `input.invalid`. */
+async function outlookOf(plan: RunPlan, pipeline: Pipeline, given: Record<string, unknown>, options: Omit<CachedOptions, 'evaluate'>): Promise<Outlook> {
+  const { inputs, issues } = checkInputs(pipeline, given)
+  if (issues.length > 0) throw new AigenError('input.invalid', undefined, { issues: issues.map((one) => ({ ...one, path: `input.${one.path}` })) })
+  const evaluator = makeBoundedEvaluator()
+  try {
+    const evaluate = evaluateWith(evaluator)
+    return await foresee(plan, { inputs, evaluate, find: openKnown({ ...options, evaluate }) })
+  } finally {
+    await evaluator.close()
   }
 }
 

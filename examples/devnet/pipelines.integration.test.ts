@@ -5,7 +5,7 @@
  * `before` what was seen before what, as `step state`, or `step n` when n of its items had ended.
  */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -110,6 +110,7 @@ it('what the sandbox gave is used again for nothing, and a fork says first what 
   }
   const compare = (...airports: string[]): Promise<any[]> => told('run', 'airport-compare', '--input', `airports=${JSON.stringify(airports)}`)
   const first = (await compare('JFK', 'SEA')).at(-1)
+  expect(first.steps.map((step: any) => [step.step, step.state]), JSON.stringify(first)).toEqual(['each[0]', 'each[1]', 'rank'].map((step) => [step, 'done']))
   const events = await compare('JFK', 'SEA')
   const again = events.at(-1)
   const rank = (bill: any): any => bill.steps.find((step: any) => step.step === 'rank')
@@ -119,8 +120,14 @@ it('what the sandbox gave is used again for nothing, and a fork says first what 
   const { receipts } = events.find((event) => event.type === 'answer')
   const verified = execFileSync(process.execPath, [PROGRAM, 'receipts', 'verify', receipts, '--json'], { env: { ...process.env, AIGEN_NO_SETUP: '1' }, encoding: 'utf8' }).trim().split('\n').map((line) => JSON.parse(line))
   expect(verified.map(({ id, ok }: any) => [id, ok])).toContainEqual([rank(first).receipt, true])
-  const quoted = await told('quote', 'airport-compare')
-  expect(quoted.find((event) => event.step === 'rank').candidates).toMatchObject([{ name: 'plain-engine', cacheMs: 30 * 86_400_000 }])
+  // a quote with the inputs of a run before says that nobody would be hired
+  const file = join(data, 'double.json')
+  const double = { uses: 'compute.run@1', with: { source: 'return 2 * input', input: '${input.n}' }, price: { max: '0.005' } }
+  writeFileSync(file, JSON.stringify({ name: 'double', version: '1.0.0', input: { type: 'object', properties: { n: { type: 'number' } } }, budget: { max: '0.01' }, steps: { double }, output: '${steps.double.result}' }))
+  const { spent: paid } = (await told('run', file, '--input', 'n=21')).at(-1)
+  const quoted = await told('quote', file, '--input', 'n=21')
+  expect(quoted.find((event) => event.step === 'double').candidates).toMatchObject([{ name: 'plain-engine', cacheMs: 30 * 86_400_000 }])
+  expect(quoted.at(-1)).toEqual({ type: 'known', reused: [{ step: 'double', providerName: 'plain-engine', paid }], anew: [], worst: '0', saved: paid })
 
   const change = ['--input', 'airports=["SEA","JFK","BOS"]']
   const [said, ...none] = await told('runs', 'fork', first.run, '--dry-run', ...change)
