@@ -162,6 +162,8 @@ function failure(step: StepPlan, field: string, message: string): AigenError {
   return new AigenError('step.expression', `${path}: ${message}.`, { path })
 }
 
+/** What kind of value it is, for people. Never the value: it may be secret, and an error goes into bills and traces. */
 function shown(value: unknown): string {
-  return (JSON.stringify(value) ?? 'nothing').slice(0, 60)
+  if (value === null || value === undefined || typeof value === 'boolean') return String(value ?? 'nothing')
+  return typeof value === 'string' ? 'text' : Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'an object' : 'a number'
 }
