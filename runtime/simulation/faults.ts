@@ -18,7 +18,7 @@ export type Fault =
   | { readonly kind: 'cut'; readonly between: readonly [string, string]; readonly from: number; readonly ms: number }
   /** The process is gone at the nth time it comes to a point, and is started again on its disk. */
   | { readonly kind: 'crash'; readonly process: string; readonly point: Point; readonly nth: number; readonly downMs: number }
-  /** The same, and the last records of its journal, though acknowledged, are gone too: a disk that lied. */
+  /** The same, and the last records of its journal, though acknowledged, are gone too: a disk that lied, or an old store that was put back. */
   | { readonly kind: 'forget'; readonly process: string; readonly point: Point; readonly nth: number; readonly downMs: number; readonly records: number }
   /** The process stands still (SIGSTOP); with `taken`, another one has been started on its disk when it moves again. */
   | { readonly kind: 'pause'; readonly process: string; readonly point: Point; readonly nth: number; readonly ms: number; readonly taken: boolean }
@@ -49,6 +49,9 @@ export interface FaultRange {
   readonly kinds: readonly FaultKind[]
 }
 
+/** Records that an old store lacks which was put back in place of the true one, at most. */
+const OLD_STORE = 60
+
 /** How many of a kind are drawn at most. */
 const MOST: Readonly<Record<FaultKind, number>> = {
   drop: 24, duplicate: 16, garble: 8, delay: 24, replay: 8, cut: 3, crash: 4, forget: 2, pause: 2, unacknowledged: 4, unheard: 3, 'chain-away': 2, skew: 3,
@@ -78,7 +81,7 @@ export function drawFaults(random: Random, range: FaultRange): Fault[] {
         return { kind, between: [process, other], from: moment(), ms: upTo(range.awayMs) }
       }
       case 'crash': return { kind, process, point, nth: nth(), downMs: upTo(range.awayMs) }
-      case 'forget': return { kind, process, point, nth: nth(), downMs: upTo(range.awayMs), records: upTo(4) }
+      case 'forget': return { kind, process, point, nth: nth(), downMs: upTo(range.awayMs), records: upTo(random.fraction() < 0.3 ? OLD_STORE : 4) }
       case 'pause': return { kind, process, point, nth: nth(), ms: upTo(range.awayMs), taken: random.fraction() < 0.5 }
       case 'unacknowledged': return { kind, process, nth: nth(), stored: random.fraction() < 0.5 }
       case 'unheard': return { kind, process, nth: upTo(6), stored: random.fraction() < 0.5 }
