@@ -5,7 +5,7 @@
  */
 import { canonicalBytes, hashOf } from '../schemas/canonical.ts'
 import type {
-  AcceptRequest, CallForQuotesBody, CallOutcome, CardBody, Delivery, DeliveryBody, EscrowVoucher, Hash, Hex32, PlainVoucher, Quote, QuoteRequest, SettleAnswer, Terms,
+  AcceptRequest, CallForQuotesBody, CallOutcome, CardBody, Delivery, DeliveryBody, EscrowVoucher, Hash, Hex32, LockedVoucher, PlainVoucher, Quote, QuoteRequest, SettleAnswer, Terms,
 } from '../schemas/documents.gen.ts'
 import { AigenError } from '../schemas/error.ts'
 import type { ParticipantId } from '../schemas/id.ts'
@@ -23,6 +23,7 @@ import type { NodePorts } from '../runtime/node/node.ts'
 import { deliveryHash, signDelivery } from '../runtime/payments/delivery.ts'
 import { signEscrowVoucher, stakeOf } from '../runtime/payments/escrow.ts'
 import { foldRef, NO_REF } from '../runtime/payments/fold.ts'
+import { LOCK_MS, seal, sealedBy, signLockedVoucher } from '../runtime/payments/seal.ts'
 import { staked } from '../runtime/payments/stake.ts'
 import { signPlainVoucher } from '../runtime/payments/voucher.ts'
 import type { RailWrite } from '../runtime/ports/rail.ts'
@@ -32,6 +33,9 @@ const DAY_MS = 86_400_000
 const never = new Promise<never>(() => undefined)
 /** For a hook that never answers. */
 export const silence = (): Promise<never> => never
+
+/** The key under which a lying provider seals. */
+const keyOf = (agreement: Hash): Hex32 => `0x${agreement.slice('sha256-'.length)}`
 
 export function wireOf(ports: NodePorts, keys: Keys): Wire {
   const now = ports.clock.now()
@@ -48,6 +52,8 @@ export interface Tricks {
   counter?(terms: Terms, asked: Terms): Terms
   accept?(body: AcceptRequest, honest: () => unknown): unknown
   output?: unknown
+  /** What is sealed of a call that settles locked; the output signed for by default. */
+  sealed?: unknown
   delivery?(body: DeliveryBody): DeliveryBody
   /** Signs deliveries in the provider's name. */
   signer?: Wire
@@ -66,6 +72,8 @@ export interface Liar {
   readonly vouchers: PlainVoucher[]
   /** Deliveries that those were said to pay. */
   readonly owed: Hash[]
+  /** What was locked for keys, with these. */
+  readonly locked: readonly { readonly voucher: LockedVoucher; readonly key: Hex32 }[]
   /** What secured the calls before they were worked on. */
   readonly escrows: EscrowVoucher[]
 }
@@ -79,6 +87,8 @@ export async function openLiar(world: MemoryWorld, name: string, list: string, t
   const vouchers: PlainVoucher[] = []
   const owed: Hash[] = []
   const escrows: EscrowVoucher[] = []
+  const locked: { voucher: LockedVoucher; key: Hex32 }[] = []
+  const keys = new Map<Hash, Hex32>()
   const agreements = new Map<Hash, Terms>()
   const deliveries = new Map<Hash, CallOutcome>()
   const count = (verb: string): void => { asked[verb] = (asked[verb] ?? 0) + 1 }
@@ -115,8 +125,12 @@ export async function openLiar(world: MemoryWorld, name: string, list: string, t
     const honest = (): CallOutcome => {
       const output = 'output' in tricks ? tricks.output : { text: String(input['text']).toUpperCase(), quality: 90 }
       const body: DeliveryBody = { agreement, call, inputHash, outputHash: hashOf(output), units: { call: 1 }, amount: agreements.get(agreement)!.unitPrice, at: clock.now() }
-      const delivery = signDelivery(tricks.delivery?.(body) ?? body, (tricks.signer ?? wire).credentials.sign)
-      const outcome = { state: 'delivered', delivery, output } as CallOutcome
+      const key = agreements.get(agreement)!.settle === 'locked' ? keyOf(agreement) : undefined
+      const content = { output: 'sealed' in tricks ? tricks.sealed : output, parcels: [] }
+      const said: DeliveryBody = key ? { ...body, sealed: sealedBy(content, key) } : body
+      const delivery = signDelivery(tricks.delivery?.(said) ?? said, (tricks.signer ?? wire).credentials.sign)
+      if (key) keys.set(deliveryHash(delivery), key)
+      const outcome = (key ? { state: 'sealed', delivery, sealed: seal(content, key) } : { state: 'delivered', delivery, output }) as CallOutcome
       deliveries.set(agreement, outcome)
       return outcome
     }
@@ -132,11 +146,13 @@ export async function openLiar(world: MemoryWorld, name: string, list: string, t
     const honest = (): CallOutcome => deliveries.get(agreement) ?? { state: 'unknown' }
     return tricks.evidence ? tricks.evidence(honest) : honest()
   })
-  wire.serve('pay', (body) => validate('PayRequest', body), async ({ voucher, deliveries }) => {
+  wire.serve('pay', (body) => validate('PayRequest', body), async ({ voucher, deliveries: paid }) => {
     count('pay')
-    vouchers.push(voucher as PlainVoucher)
-    owed.push(...deliveries)
-    const honest = (): unknown => ({ cumulative: voucher.cumulative })
+    const key = voucher.kind === 'locked' ? keys.get(paid[0]!) : undefined
+    if (voucher.kind === 'locked') locked.push({ voucher, key: key! })
+    else vouchers.push(voucher as PlainVoucher)
+    owed.push(...paid)
+    const honest = (): unknown => ({ cumulative: voucher.cumulative, ...(key ? { key } : {}) })
     return tricks.pay ? tricks.pay(honest) : honest()
   })
   wire.serve('settle', (body) => validate('SettleRequest', body), async ({ lanes }) => {
@@ -155,7 +171,7 @@ export async function openLiar(world: MemoryWorld, name: string, list: string, t
     clock.timer(clock.now() + BEAT_MS, beat)
   }
   beat()
-  return { wire, asked, vouchers, owed, escrows }
+  return { wire, asked, vouchers, owed, locked, escrows }
 }
 
 /** An agreement as a payer made it. */
@@ -260,6 +276,15 @@ export class Payer {
   prepay({ id, terms, lane }: Made, change: Partial<Omit<PlainVoucher, 'kind' | 'signature'>> = {}, at: { cumulative: string; ref: Hex32 } = { cumulative: '0', ref: NO_REF }): PlainVoucher {
     const { lane: where, cumulative, ref } = { lane, ...staked(at, { agreement: id, amount: terms.cap }), ...change }
     return signPlainVoucher(this.#ports.rail, this.keys.voucher, where, cumulative, ref)
+  }
+
+  /** The voucher that locks the price of `delivery`, as the first of its lane, before `change` bends it and it is signed. */
+  lock(lane: Hex32, delivery: Delivery, change: { lane?: Hex32; amount?: string; lockHash?: Hex32; lockMs?: number } = {}): LockedVoucher {
+    const { clock, rail } = this.#ports
+    const { amount = delivery.body.amount, lockHash = delivery.body.sealed!.lockHash, lockMs = LOCK_MS } = change
+    const hash = deliveryHash(delivery)
+    const stake = { kind: 'locked', delivery: hash, amount, lockHash, lockExpiry: Math.ceil((clock.now() + lockMs) / 1_000) } as const
+    return signLockedVoucher(rail, this.keys.voucher, change.lane ?? lane, staked({ cumulative: '0', ref: NO_REF }, { delivery: hash, amount: delivery.body.amount }), stake)
   }
 
   pay(to: ParticipantId, lane: Hex32, voucher: unknown, delivery: Delivery, callId?: string): Promise<any> {

@@ -1,5 +1,6 @@
 /**
- * Attempts of a step: whether another one is allowed, and how each is written down. Pure; used by
+ * Attempts of a step: whether another one is allowed, how each is written down, and what the last one
+ * comes to. Pure; used by
  * the step machine.
  */
 import type { ErrorBody } from '../schemas/error.ts'
@@ -53,4 +54,21 @@ export function attemptOf(context: StepContext, state: Attempt['state'], charged
     ...(error ? { reason: error.message } : {}),
     ...(state === 'done' ? { latencyMs: context.latencyMs } : {}),
   }
+}
+
+/** Why an attempt failed, by the event that said so. */
+export function faultOf(event: { readonly error?: ErrorBody; readonly verdict?: { readonly error?: ErrorBody } }): ErrorBody {
+  return event.error ?? event.verdict?.error ?? { code: 'step.cancelled', message: 'The step was cancelled.' }
+}
+
+/** What a step tells at its end: those who take its pieces how many there were, whoever started it how it ended. */
+export function endsOf({ parent, plan, index, member, state, voucher, delivery, fees, attempts, error, listeners, pieces, torn }: StepContext): { readonly to: string; readonly event: object }[] {
+  const charged = (BigInt(voucher ? delivery!.body.amount : 0) + BigInt(fees)).toString()
+  return [
+    ...listeners.map((to) => ({ to, event: { type: 'stream.ended', state: state === 'done' && torn ? 'failed' : state, count: pieces.length } })),
+    { to: parent, event: {
+      type: 'step.ended', step: plan.name, index, ...(member === undefined ? {} : { member }), state, charged, attempts: attempts.length,
+      ...(state === 'done' && plan.compensate ? { done: [index] } : {}), ...(error ? { error } : {}),
+    } },
+  ]
 }

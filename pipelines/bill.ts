@@ -15,6 +15,7 @@ import { chargedFor, inquiryId, type InquiryContext } from './inquiry.machine.ts
 import type { RunContext } from './run.machine.ts'
 import { hiringsOf, workOf, type Attempt, type StepContext } from './step.ts'
 import { stepsOf } from './steps-of.ts'
+import { lockCost, unlockId, type UnlockContext } from './unlock.machine.ts'
 
 /** What a bill needs of actors. */
 export type Reading = Pick<Actors, 'look' | 'lookEach'>
@@ -39,11 +40,17 @@ export interface PaidCall {
   readonly amount: bigint
 }
 
+/** What came of a call that its step had nothing of. */
+type Late = Parameters<typeof receiptOf>[0] & Pick<InquiryContext, 'prepaid'> & { readonly charged: string; readonly outcome?: InquiryContext['outcome'] }
+
 /** What came of the attempts of a step that were in doubt. */
-async function* inquiriesOf(host: Reading, step: StepContext): AsyncGenerator<{ readonly attempt: number; readonly inquiry: InquiryContext }> {
+async function* inquiriesOf(host: Reading, step: StepContext): AsyncGenerator<{ readonly attempt: number; readonly inquiry: Late }> {
   for (const { attempt, negotiation } of hiringsOf(step)) {
     const inquiry = await host.look<InquiryContext>(inquiryId(negotiation))
-    if (inquiry) yield { attempt, inquiry }
+    if (inquiry) yield { attempt, inquiry: { ...inquiry, charged: chargedFor(inquiry) } }
+    // What was opened in time is the step's own.
+    const lock = step.agreement?.terms.settle === 'locked' ? await host.look<UnlockContext>(unlockId(negotiation)) : undefined
+    if (lock?.late) yield { attempt, inquiry: { ...lock, voucher: lock.spent ? lock.voucher : null, charged: lockCost(lock) } }
   }
 }
 
@@ -89,8 +96,8 @@ export async function paidCalls(host: Reading, run: RunContext, verifier: Verifi
 export async function lostPrepayments(host: Reading, run: RunContext): Promise<Pick<PaidCall, 'voucher' | 'provider' | 'upTo' | 'amount'>[]> {
   const lost: Pick<PaidCall, 'voucher' | 'provider' | 'upTo' | 'amount'>[] = []
   for await (const { context } of stepsOf(host, run)) {
-    for await (const { inquiry: { prepaid, outcome, agreement: { terms } } } of context ? inquiriesOf(host, context) : []) {
-      if (prepaid && outcome === 'nothing') lost.push({ voucher: prepaid.voucher, provider: terms.provider, upTo: BigInt(prepaid.voucher.cumulative), amount: BigInt(terms.cap) })
+    for await (const { inquiry: { prepaid, outcome, agreement } } of context ? inquiriesOf(host, context) : []) {
+      if (prepaid && outcome === 'nothing') lost.push({ voucher: prepaid.voucher, provider: agreement!.terms.provider, upTo: BigInt(prepaid.voucher.cumulative), amount: BigInt(agreement!.terms.cap) })
     }
   }
   return lost
@@ -128,13 +135,13 @@ export async function billOf(id: string, { host, verifier, asset, decimals }: Bi
     const { uses } = workOf(context)
     const { delivery, agreement, offer, voucher, attempts, reused } = context
     const receipt = receiptOf(context, find)
-    const late = new Map<number, InquiryContext>()
+    const late = new Map<number, Late>()
     for await (const { attempt, inquiry } of inquiriesOf(host, context)) late.set(attempt, inquiry)
     const disputed = new Map<number, DisputeContext>()
     for await (const { attempt, dispute } of disputesOf(host, context)) disputed.set(attempt, dispute)
     let fees = 0n
     for await (const { fee } of feeStepsOf(host, context)) fees += await feesOf(host, fee)
-    const extra = fees + [...late.values()].reduce((sum, inquiry) => sum + BigInt(chargedFor(inquiry)), 0n)
+    const extra = fees + [...late.values()].reduce((sum, inquiry) => sum + BigInt(inquiry.charged), 0n)
       + [...disputed.values()].reduce((sum, dispute) => sum + BigInt(dispute.paid), 0n)
     const charged = BigInt(voucher && delivery ? delivery.body.amount : '0') + extra
     const escrowOf = (attempt: number): Promise<BillStep['escrow']> => billEscrow(host, context, attempt, decimals, (fee) => receiptOf(fee, find))
@@ -167,13 +174,13 @@ export async function billOf(id: string, { host, verifier, asset, decimals }: Bi
 /** What opening a case cost, a fee in doubt included. */
 async function feesOf(host: Reading, fee: StepContext): Promise<bigint> {
   let late = 0n
-  for await (const { inquiry } of inquiriesOf(host, fee)) late += BigInt(chargedFor(inquiry))
+  for await (const { inquiry } of inquiriesOf(host, fee)) late += BigInt(inquiry.charged)
   return late + (fee.voucher ? BigInt(fee.delivery!.body.amount) : 0n)
 }
 
-function billAttempt(attempt: Attempt, late: InquiryContext | undefined, dispute: DisputeContext | undefined, find: Find, decimals: number, escrow: BillAttempt['escrow']): BillAttempt {
+function billAttempt(attempt: Attempt, late: Late | undefined, dispute: DisputeContext | undefined, find: Find, decimals: number, escrow: BillAttempt['escrow']): BillAttempt {
   const found = late ? receiptOf(late, find) : dispute && receiptOf(disputeParts(dispute), find)
-  const charged = dispute ? dispute.paid : late ? chargedFor(late) : attempt.charged
+  const charged = dispute ? dispute.paid : late ? late.charged : attempt.charged
   return {
     provider: attempt.provider,
     providerName: attempt.providerName,

@@ -1,12 +1,22 @@
 /**
  * Who sees to an attempt that did not end well while money hangs on it (D6): a dispute in escrow, an
- * inquiry everywhere else, which for a prepaid call also counts what it cost. Pure; used by the step
+ * inquiry everywhere else, which for a prepaid call also counts what it cost; and who pays for a sealed
+ * output. Pure; used by the step
  * machine.
  */
 import type { Hash, Hex32, PlainVoucher } from '../schemas/documents.gen.ts'
 import { disputeFor, disputeId } from './escrow.ts'
 import { inquiryId, type InquiryInput } from './inquiry.machine.ts'
 import { negotiationId, type StepContext } from './step.ts'
+import { unlockId, type UnlockInput } from './unlock.machine.ts'
+
+/** The message that starts the payment of a sealed output. */
+export function unlockOf(context: StepContext, sealed: string): { readonly to: string; readonly event: object } {
+  const negotiation = negotiationId(context)
+  const { run, self, agreement, agreementId, lane, delivery } = context
+  const input: UnlockInput = { run: `run/${run}`, holder: negotiation, step: self, agreement: agreement!, id: agreementId as Hash, lane: lane!, delivery: delivery!, sealed }
+  return { to: unlockId(negotiation), event: { type: 'start', input } }
+}
 
 /** The step that a late delivery of it undoes, where the document says how. */
 function undoFor({ plan, index }: Pick<StepContext, 'plan' | 'index'>): Pick<InquiryInput, 'undo'> {

@@ -15,7 +15,8 @@ import type { Host } from '../runtime/actors/host.ts'
 import { blobsIn, receiveParcel, sendParcel } from '../runtime/identity/parcel.ts'
 import type { Wire } from '../runtime/identity/wire.ts'
 import { keepKeys } from '../runtime/market/keyring.machine.ts'
-import { verifyDelivery } from '../runtime/payments/delivery.ts'
+import { verifyDelivery, verifyStatement } from '../runtime/payments/delivery.ts'
+import { verifySealed } from '../runtime/payments/seal.ts'
 import type { Blobs } from '../runtime/ports/blobs.ts'
 import type { Bus } from '../runtime/ports/bus.ts'
 import type { Clock } from '../runtime/ports/clock.ts'
@@ -70,6 +71,7 @@ interface CallParams {
 type Answer =
   | { readonly state: 'pending' | 'cancelled' | 'unknown' }
   | { readonly state: 'delivered'; readonly delivery: Delivery; readonly output: unknown; readonly parcels?: readonly Parcel[] }
+  | { readonly state: 'sealed'; readonly delivery: Delivery; readonly sealed: string }
   | { readonly state: 'failed'; readonly error: ErrorBody }
 
 /** The effects `call.invoke` and `call.cancel`. */
@@ -108,18 +110,27 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
   }
 
   /** The verdict on a delivery: signature, call, hashes, price and time first, then the signed clauses. */
-  const verdictOn = async (answer: Extract<Answer, { state: 'delivered' }>, params: CallParams, agreement: Agreement): Promise<Verdict> => {
+  const verdictOn = async (answer: Extract<Answer, { state: 'delivered' | 'sealed' }>, params: CallParams, agreement: Agreement): Promise<Verdict> => {
     const { terms } = agreement
     try {
-      verifyDelivery(answer.delivery, { terms, agreement: params.agreement, call: params.call, inputHash: params.inputHash, output: answer.output }, wire.credentials.verifier, clock.now())
+      const facts = { terms, agreement: params.agreement, call: params.call, inputHash: params.inputHash }
+      if (answer.state === 'delivered') verifyDelivery(answer.delivery, { ...facts, output: answer.output }, wire.credentials.verifier, clock.now())
+      else {
+        if (terms.settle !== 'locked') throw new AigenError('step.output', 'sealed, which was not agreed')
+        verifyStatement(answer.delivery, facts, wire.credentials.verifier, clock.now())
+        verifySealed(answer.delivery, answer.sealed)
+      }
       // A receipt is checked as of the delivery's time, so a time outside of the call would make one that proves nothing.
       if (answer.delivery.body.at < params.until - terms.deadlineMs - terms.graceMs - SKEW_MS) throw new AigenError('step.output', 'delivered before the call')
       if (answer.delivery.body.at > params.until + SKEW_MS) throw new AigenError('step.timeout', 'delivered after the deadline')
       const contract = capability(terms.provider, terms.capability)
       if (!contract || hashOfFixed(contract) !== terms.capabilityHash) throw new AigenError('step.output', 'the capability of the agreement is not known here')
-      await keepBlobs(answer.output, answer.parcels ?? [])
-      const fault = await judge(answer.output, contract.output, terms.expect, evaluate)
-      if (fault) return { ok: false, error: fault.toJSON() }
+      // What is sealed is judged when its key has come.
+      if (answer.state === 'delivered') {
+        await keepBlobs(answer.output, answer.parcels ?? [])
+        const fault = await judge(answer.output, contract.output, terms.expect, evaluate)
+        if (fault) return { ok: false, error: fault.toJSON() }
+      }
       await surely(() => keepKeys(host(), [agreement.payer.auth, agreement.provider.auth, answer.delivery.signature.auth], wire.credentials.verifier.authorisations))
       return { ok: true }
     } catch (thrown) {
@@ -184,7 +195,7 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
         hears?.({ step: step.plan.name, index: step.index, chunk })
         if (feeds) journaled.push(host().send(actor, { type: 'piece', number: journaled.length, chunk }).then(() => true, () => false))
       } : undefined
-      const listening = secret === undefined || !contract ? undefined : await listen({ bus, clock, random, secret, agreement, call, contract, take })
+      const listening = secret === undefined || !contract || step.agreement!.terms.settle === 'locked' ? undefined : await listen({ bus, clock, random, secret, agreement, call, contract, take })
       const body = {
         lane, agreement, call, input: step.input, inputHash, ...(parcels.length > 0 ? { parcels } : {}), ...(step.staked ? { [step.staked.kind === 'escrow' ? 'escrow' : 'prepaid']: step.staked } : {}), ...(listening ? { flow: listening.flow } : {}),
       }
@@ -192,6 +203,10 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
       const streamed = (): { streamed?: true } => (listening?.passed() ? { streamed: true } : {})
       try {
         const answer = await ask('invoke', params, body, signal, step.agreement!.lane, trace)
+        if (answer.state === 'sealed') {
+          const verdict = await verdictOn(answer, params, step.agreement!)
+          return { type: 'call.invoke.done', delivery: answer.delivery, output: null, sealed: answer.sealed, latencyMs: Math.max(0, clock.now() - step.invokedAt), verdict }
+        }
         if (answer.state === 'delivered') {
           const verdict = await verdictOn(answer, params, step.agreement!)
           if (verdict.ok) await listening?.last()

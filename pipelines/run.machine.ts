@@ -272,6 +272,6 @@ export const run = defineActor('run', '3', machine, {
     running: [{ event: 'step.ended', from: 'step' }, { event: 'step.ended', from: 'fan' }, { event: 'step.ended', from: 'gate' }, { event: 'step.ended', from: 'nest' }, { event: 'resume', who: 'its owner, who has paused it' }],
     undoing: [{ event: 'saga.ended', from: 'saga' }],
     reversing: [{ event: 'saga.ended', from: 'saga' }],
-    waiting: [{ event: 'doubt.closed', from: 'inquiry' }, { event: 'doubt.closed', from: 'dispute' }, { event: 'doubt.closed', from: 'run' }],
+    waiting: [{ event: 'doubt.closed', from: 'inquiry' }, { event: 'doubt.closed', from: 'dispute' }, { event: 'doubt.closed', from: 'unlock' }, { event: 'doubt.closed', from: 'run' }],
   },
 }, { passivates: 'ended' })

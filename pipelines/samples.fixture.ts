@@ -31,13 +31,14 @@ const ended = (state: string) => ({ type: 'step.ended', step: 's', index: null, 
 const step: Samples = {
   inputs: [
     plan({}), plan({ timeoutMs: 5_000 }), plan({ attempts: 1 }), plan({ escrow: { agent: null, fee: '1' }, settle: 'escrow', timeoutMs: 5_000 }), plan({ escrow: { agent: null, fee: '1' }, settle: 'escrow', attempts: 1 }), plan({ fallback, compensate: plan({}) }),
-    plan({ fallback, attempts: 1, escrow: { agent: null, fee: '1' }, settle: 'escrow' }), plan({ settle: 'prepaid', timeoutMs: 5_000 }), plan({ settle: 'prepaid', attempts: 1 }),
+    plan({ fallback, attempts: 1, escrow: { agent: null, fee: '1' }, settle: 'escrow' }), plan({ settle: 'prepaid', timeoutMs: 5_000 }), plan({ settle: 'prepaid', attempts: 1 }), plan({ settle: 'locked', timeoutMs: 5_000 }), plan({ settle: 'locked', attempts: 1, fallback }),
   ].flatMap((one) => [{ run: 'r', parent: 'run/r', plan: one, index: null, item: null, trace: null }, { run: 'r', parent: 'step/r/s', plan: one, index: 0, item: 1, trace: null }])
     .concat([{ run: 'r', parent: 'fan/r/s', plan: plan({ many: { providers: 2 } }), index: null, item: null, trace: null, member: 1 } as never, { run: 'r', parent: 'saga/r', plan: plan({ attempts: 1 }), index: null, item: null, trace: null, of: { step: 's', index: null } } as never]),
   tells: ({ attempts, refusals, state, staked, fallback: stands, pieces, listeners, torn }: StepContext) => [attempts.length, refusals, state, staked !== null, stands, pieces.length, listeners.length, torn],
   answers: {
     'step.prepare': () => [{ type: 'step.prepare.done', skip: true }, { type: 'step.prepare.done', value: 7 }, { type: 'step.prepare.done', input: {}, inputHash: 'sha256-aa', units: 1, inputBytes: 2 }, { type: 'step.prepare.done', input: {}, inputHash: 'sha256-aa', known: { output: {}, reused: { run: 'r_0', paid: '3' } } }],
-    'call.invoke': ({ params }) => [
+    'call.invoke': ({ params, context }) => [
+      ...(context.plan.settle === 'locked' ? [{ type: 'call.invoke.done', delivery, output: null, sealed: 'aa', latencyMs: 5, verdict: { ok: true } }] : []),
       { type: 'call.invoke.done', delivery, output: {}, latencyMs: 5, verdict: { ok: true } }, { type: 'call.invoke.done', delivery, output: {}, latencyMs: 5, verdict: { ok: false, error: { code: 'step.expect', message: 'No.' } } },
       { type: 'call.invoke.declined', error: { code: 'step.failed', message: 'No.' } }, { type: 'call.invoke.failed', params, error: TIMEOUT },
     ],
@@ -45,6 +46,7 @@ const step: Samples = {
   events: ({ context, state }: { context: StepContext; state: unknown }) => [
     { type: 'cancel' }, ...(state === 'hiring' ? [agreedAs(context.plan.settle), { type: 'refused', error: { code: 'market.no-provider', message: 'None.' } }] : []), ...(state === 'queueing' ? [{ type: 'turn', avoid: ['0xcc'] }] : []),
     ...(state === 'staking' ? [{ type: 'staked', voucher: context.plan.settle === 'prepaid' ? prepayment : voucher, previousRef: '0x4' }] : []), ...(state === 'paying' ? [{ type: 'paid', voucher: { kind: 'plain' }, previousRef: '0x4' }] : []),
+    ...(state === 'unlocking' ? [{ type: 'opened', output: {}, voucher: { kind: 'plain' }, previousRef: '0x4' }, { type: 'unopened', error: { code: 'step.failed', message: 'No key.' } }] : []),
     ...(state === 'engaging' ? ['done', 'failed', 'cancelled'].map(ended) : []),
     ...(state === 'invoking' && context.pieces.length < 2 && context.plan.fallback ? [{ type: 'piece', number: 0, chunk: 'a' }, ...(context.listeners.length < 1 ? [{ type: 'listen', to: 'fan/r/t' }] : [])] : []),
   ],
@@ -153,4 +155,15 @@ const cache: Samples = {
   events: ({ context }: { context: CacheContext }) => (Object.keys(context.entries).length < 3 ? ['a', 'b', 'c'].map((key) => ({ type: 'keep', key, entry: { step: 'step/r/s', made: 0, until: 9e12 } })) : []),
 }
 
-export const samples: Readonly<Record<string, Samples>> = { step, cache, fan, gate, nest, saga, run, inquiry, dispute }
+const opens = [{ output: {}, verdict: { ok: true } }, { output: {}, verdict: { ok: false, error: TIMEOUT } }]
+const unlock: Samples = {
+  inputs: [{ run: 'run/r', holder: 'negotiation/r/s/0', step: 'step/r/s', agreement: { terms }, id: 'sha256-bb', lane: agreed.lane, offer: agreed.offer, delivery: { body: { ...body, sealed: { lockHash: '0x6', cipherHash: 'sha256-dd' } }, signature: {} }, sealed: 'aa' }],
+  tells: ({ late, spent, verdict }) => [late, spent, verdict?.ok],
+  answers: { 'lock.open': ({ params, context }) => [
+    ...opens.map((one) => ({ type: 'lock.open.done', ...one })), { type: 'lock.open.failed', params, error: TIMEOUT },
+    ...(context.late ? [...opens.map((one) => ({ type: 'lock.open.taken', ...one })), { type: 'lock.open.gone' }] : []),
+  ] },
+  events: ({ state }) => (state === 'locking' ? [{ type: 'staked', voucher: { kind: 'locked' }, previousRef: '0x4' }] : paid({ state })),
+}
+
+export const samples: Readonly<Record<string, Samples>> = { step, cache, fan, gate, nest, saga, run, inquiry, dispute, unlock }

@@ -9,12 +9,11 @@
  */
 import { assign, createMachine, enqueueActions } from 'xstate'
 import type { PlainVoucher } from '../schemas/documents.gen.ts'
-import type { ErrorBody } from '../schemas/error.ts'
 import { defineActor, effect } from '../runtime/actors/actor.ts'
 import { deliveryHash } from '../runtime/payments/delivery.ts'
-import { attemptOf, mayAskAgain, mayRetry, mayStandIn, stateWord } from './attempt.ts'
+import { attemptOf, endsOf, faultOf, mayAskAgain, mayRetry, mayStandIn, stateWord } from './attempt.ts'
 import { toKeep } from './cache.ts'
-import { doubtOf } from './doubt.ts'
+import { doubtOf, unlockOf } from './doubt.ts'
 import { feeStep, feeStepId, stakeFor } from './escrow.ts'
 import { growing, grown, itemAt, itemsOf } from './growing.ts'
 import { LATE, stops } from './overdue.ts'
@@ -31,8 +30,6 @@ const tellHired: any = enqueueActions(({ context, enqueue }: any) => {
   const { parent, member, agreement } = context as StepContext
   if (member !== undefined) enqueue({ type: 'tell', params: { to: parent, event: { type: 'hired', member, provider: agreement!.terms.provider } } })
 })
-/** Why an attempt failed, by the event that said so. */
-const faultOf = (event: any): ErrorBody => event.error ?? event.verdict?.error ?? { code: 'step.cancelled', message: 'The step was cancelled.' }
 /** Writes the attempt down as failed; the last action of an attempt, since its number grows. */
 const noteFailure = assign<StepContext, any, undefined, any, never>({
   attempts: ({ context, event }) => [...context.attempts, attemptOf(context, stateWord(faultOf(event)), '0', faultOf(event))],
@@ -94,14 +91,8 @@ const finish = [
 ]
 
 const tellEnd: any = enqueueActions(({ context, enqueue }: any) => {
-  const { parent, plan, index, member, state, voucher, delivery, fees, attempts, error, listeners, pieces, torn } = context as StepContext
-  if (plan.timeoutMs !== undefined) enqueue.cancel('over')
-  for (const to of listeners) enqueue({ type: 'tell', params: { to, event: { type: 'stream.ended', state: state === 'done' && torn ? 'failed' : state, count: pieces.length } } })
-  const charged = (BigInt(voucher ? delivery!.body.amount : 0) + BigInt(fees)).toString()
-  enqueue({ type: 'tell', params: { to: parent, event: {
-    type: 'step.ended', step: plan.name, index, ...(member === undefined ? {} : { member }), state, charged, attempts: attempts.length,
-    ...(state === 'done' && plan.compensate ? { done: [index] } : {}), ...(error ? { error } : {}),
-  } } })
+  if (context.plan.timeoutMs !== undefined) enqueue.cancel('over')
+  for (const params of endsOf(context)) enqueue({ type: 'tell', params })
 })
 
 const machine = createMachine({
@@ -264,6 +255,11 @@ const machine = createMachine({
             ],
           },
           {
+            guard: ({ event }) => event.verdict.ok && event.sealed !== undefined,
+            target: 'unlocking',
+            actions: assign(({ event }) => ({ delivery: event.delivery, latencyMs: event.latencyMs })),
+          },
+          {
             guard: ({ event }) => event.verdict.ok,
             target: 'paying',
             actions: assign(({ context, event }) => ({ delivery: event.delivery, output: event.output, latencyMs: event.latencyMs, torn: context.torn || event.lost === true })),
@@ -276,6 +272,14 @@ const machine = createMachine({
         ...stops({ target: 'ended', actions: [{ type: 'abort', params: { kind: 'call.invoke' } } as any, tellDoubt, doubt, stop, noteStop] }),
       },
     },
+    /** Its output is there, sealed: another pays for the key. */
+    unlocking: {
+      entry: { type: 'tell', params: ({ context, event }: any) => unlockOf(context, event.sealed) } as any,
+      on: {
+        opened: { target: 'ended', actions: [assign({ output: ({ event }) => event.output, voucher: ({ event }) => event.voucher, previousRef: ({ event }) => event.previousRef }), ...finish] },
+        unopened: next([remember('failed')]),
+      },
+    },
     paying: {
       entry: {
         type: 'tell',
@@ -285,10 +289,7 @@ const machine = createMachine({
         }),
       } as any,
       on: {
-        paid: {
-          target: 'ended',
-          actions: [assign({ voucher: ({ event }) => event.voucher, previousRef: ({ event }) => event.previousRef }), ...finish],
-        },
+        paid: { target: 'ended', actions: [assign({ voucher: ({ event }) => event.voucher, previousRef: ({ event }) => event.previousRef }), ...finish] },
       },
     },
     ended: { type: 'final', entry: tellEnd },

@@ -98,13 +98,15 @@ export type StepEvent = { at: number } & (
   | Agreed
   | { type: 'refused'; error: ErrorBody }
   | { type: 'turn'; avoid: readonly Address[] }
-  | { type: 'call.invoke.done'; delivery: Delivery; output: unknown; latencyMs: number; verdict: Verdict; streamed?: true; lost?: true }
+  | { type: 'call.invoke.done'; delivery: Delivery; output: unknown; sealed?: string; latencyMs: number; verdict: Verdict; streamed?: true; lost?: true }
   | { type: 'call.invoke.declined'; error: ErrorBody; streamed?: true }
   | { type: 'call.invoke.failed'; error: ErrorBody; streamed?: true }
   | { type: 'piece'; number: number; chunk: unknown }
   | { type: 'listen'; to: string }
   | { type: 'staked'; voucher: EscrowVoucher | PlainVoucher; previousRef: Hex32 }
   | { type: 'paid'; voucher: PlainVoucher; previousRef: Hex32 }
+  | { type: 'opened'; output: unknown; voucher: PlainVoucher; previousRef: Hex32 }
+  | { type: 'unopened'; error: ErrorBody }
   | StepEnded
   | { type: 'over' }
   | { type: 'cancel' }

@@ -739,6 +739,20 @@ export interface DeliveryBody {
    */
   amount: Atomic
   at: Time
+  sealed?: Sealed
+}
+/**
+ * where the output is handed over encrypted, and its key for a locked voucher
+ */
+export interface Sealed {
+  /**
+   * SHA-256 of the key
+   */
+  lockHash: Hex32
+  /**
+   * SHA-256 of the ciphertext
+   */
+  cipherHash: Hash
 }
 
 /**
@@ -2161,7 +2175,7 @@ export interface Flow {
 /**
  * Where the call stands
  */
-export type InvokeAnswer = CallPending | CallDelivered | CallFailed
+export type InvokeAnswer = CallPending | CallDelivered | CallSealed | CallFailed
 
 /**
  * What the payer has signed last
@@ -2188,7 +2202,7 @@ export interface LatestAnswer {
 /**
  * Where a call stands at its provider
  */
-export type CallOutcome = CallPending | CallDelivered | CallFailed | CallCancelled | CallUnknown
+export type CallOutcome = CallPending | CallDelivered | CallSealed | CallFailed | CallCancelled | CallUnknown
 
 /**
  * The call runs; ask again
@@ -2215,6 +2229,18 @@ export interface CallDelivered {
    * @maxItems 64
    */
   parcels?: Parcel[]
+}
+
+/**
+ * The call ended with a result that only its key opens
+ */
+export interface CallSealed {
+  state: 'sealed'
+  delivery: Delivery
+  /**
+   * output and parcels under AES-256-GCM, as base64
+   */
+  sealed: string
 }
 
 /**
@@ -2262,6 +2288,10 @@ export interface PayAnswer {
    * what the provider holds a voucher for now
    */
   cumulative: Atomic
+  /**
+   * what a locked voucher was given for
+   */
+  key?: Hex32
 }
 
 /**
@@ -2755,6 +2785,7 @@ export interface Documents {
   CallNumber: CallNumber
   CallOutcome: CallOutcome
   CallPending: CallPending
+  CallSealed: CallSealed
   CallUnknown: CallUnknown
   CancelAnswer: CancelAnswer
   CancelRequest: CancelRequest

@@ -95,6 +95,7 @@ export const ERRORS = {
   'voucher.ref': rule('caller', false, 'The voucher does not fold the delivery it should pay.', 'Sign for the deliveries in order.'),
   'voucher.escrow': rule('caller', false, 'The escrow voucher does not fit the agreement.', 'Stake the agreed amount with the agreed arbiter and times.'),
   'voucher.prepaid': rule('caller', false, 'The prepayment does not fit the agreement.', 'Pay the agreed cap before the call, and nothing before any other.'),
+  'voucher.locked': rule('caller', false, 'The locked voucher does not fit the delivery.', 'Lock what the delivery costs under its lock, for long enough.'),
   'voucher.over-reserve': rule('caller', false, 'The lane holds too little for this.', 'Reserve more first.'),
   'lane.unpaid': rule('caller', false, 'An earlier step of this lane is not paid.', 'Pay it first.'),
   'lane.unsafe': rule('caller', false, 'The lane could be closed before its vouchers are claimed.', 'Open a vault with a longer challenge delay.'),

@@ -86,6 +86,7 @@ export const REFS = {
   CallNumber: 'https://aigen.dev/schemas/parts/v1.json#/$defs/callNumber',
   CallOutcome: 'https://aigen.dev/schemas/verbs/outcome/v1.json',
   CallPending: 'https://aigen.dev/schemas/verbs/outcome/v1.json#/$defs/pending',
+  CallSealed: 'https://aigen.dev/schemas/verbs/outcome/v1.json#/$defs/sealed',
   CallUnknown: 'https://aigen.dev/schemas/verbs/outcome/v1.json#/$defs/unknown',
   CancelAnswer: 'https://aigen.dev/schemas/verbs/cancel/v1.json#/$defs/answer',
   CancelRequest: 'https://aigen.dev/schemas/verbs/cancel/v1.json#/$defs/request',

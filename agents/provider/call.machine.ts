@@ -26,6 +26,8 @@ export interface CallContext extends CallInput {
   readonly output: unknown
   readonly outputParcels: unknown
   readonly delivery: Delivery | null
+  /** What opens the sealed output, where the call is paid by a locked voucher. */
+  readonly key?: Hex32 | null
   readonly error: ErrorBody | null
   readonly trace: string | null
   /** What secured it before it began; the till keeps it from there on. */
@@ -38,7 +40,7 @@ export interface CallContext extends CallInput {
 
 export type CallEvent = { at: number } & (
   | { type: 'invoke'; input: unknown; inputHash: Hash; parcels: unknown; trace?: string; escrow?: EscrowVoucher; prepaid?: PlainVoucher; flow?: string }
-  | { type: 'service.work.done'; output: unknown; parcels: unknown; delivery: Delivery }
+  | { type: 'service.work.done'; output: unknown; parcels: unknown; delivery: Delivery; key?: Hex32 }
   | { type: 'service.work.failed'; error: ErrorBody }
   | { type: 'service.work.unknown' }
   | { type: 'lane.held' | 'lane.lost' }
@@ -56,7 +58,7 @@ const tillOf = (context: CallContext): string => `till/${context.lane}`
 const freeLane = { type: 'tell', params: ({ context }: any) => ({ to: tillOf(context), event: { type: 'free', agreement: context.agreement } }) } as any
 const forgetInput = assign<CallContext, any, undefined, any, never>({ input: null, parcels: null })
 
-const takeResult = assign<CallContext, any, undefined, any, never>({ output: ({ event }: any) => event.output, outputParcels: ({ event }: any) => event.parcels, delivery: ({ event }: any) => event.delivery })
+const takeResult = assign<CallContext, any, undefined, any, never>({ output: ({ event }: any) => event.output, outputParcels: ({ event }: any) => event.parcels, delivery: ({ event }: any) => event.delivery, key: ({ event }: any) => event.key ?? null })
 /** Time that a handler has to hand over a part of the output once the caller has given up, in ms; less than a cancel is held. */
 const STOP_MS = 1_000
 
@@ -147,7 +149,7 @@ const machine = createMachine({
   },
 })
 
-export const call = defineActor('call', '6', machine, {
+export const call = defineActor('call', '7', machine, {
   pays: [],
   holds: [{ what: 'lane', taken: ['tell till take'], returned: ['tell till free', 'tell till owe'] }],
   waits: { claiming: [{ event: 'lane.held', from: 'till' }, { event: 'lane.lost', from: 'till' }], delivered: [{ event: 'paid', from: 'till' }, { event: 'ruled', from: 'till' }] },

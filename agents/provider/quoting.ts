@@ -44,7 +44,7 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
   const outputSchemaHash = hashOf(capability.output)
 
   const settles = ({ settle, escrow, payer }: CallForQuotesBody): boolean =>
-    settle === 'escrow' ? escrow !== undefined && livesWith(parts, definition.arbiters, escrow, payer) : (settle === 'postpaid' || settle === 'prepaid') && escrow === undefined
+    settle === 'escrow' ? escrow !== undefined && livesWith(parts, definition.arbiters, escrow, payer) : settle !== 'streamed' && escrow === undefined
 
   const termsFor = (call: CallForQuotesBody, unitPrice: string, pass?: Hex32): Terms => ({
     quote: `q_${Buffer.from(random.bytes(12)).toString('hex')}`,

@@ -14,13 +14,14 @@ import type { Host } from '../../runtime/actors/host.ts'
 import type { NodeParts } from '../../runtime/node/node.ts'
 import { confirmedLane } from '../../runtime/payments/confirmed.ts'
 import { settlerActor, type SettlerContext } from '../../runtime/payments/settler.machine.ts'
-import { expected, type TillContext } from '../../runtime/payments/till.machine.ts'
+import { expected, isLocked, type TillContext } from '../../runtime/payments/till.machine.ts'
 import { verifyVoucher } from '../../runtime/payments/voucher.ts'
 import type { Admission } from './admission.ts'
 import { callActor, type CallContext } from './call.machine.ts'
 import { serveLatest } from './catch-up.ts'
 import type { ProviderDefinition } from './define.ts'
 import { acceptLate, admitEscrow, checkEscrowLane, decidedTill, serveEvidence } from './escrow.ts'
+import { againLocked, takeLocked } from './locked.ts'
 import { outcomeOf } from './outcome.ts'
 import type { PassDesk } from './pass.ts'
 import { admitPrepaid, takePrepaid } from './prepaid.ts'
@@ -82,6 +83,7 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
       if (!host.peek(`till/${lane}`)) await host.start(`till/${lane}`, { lane, payer: caller, payee: terms.payee, voucherKey: body.proof.voucherKey })
       const before = await decidedTill(parts, till(lane, caller))
       if (before.owed || before.open?.invoked) throw new AigenError('lane.unpaid', `agreement ${(before.owed ?? before.open)!.agreement}`)
+      if (isLocked(before)) throw new AigenError('lane.unpaid', 'a lock on it is not folded yet')
       await desk.admit(terms, id)
       admission.admit(terms.capability, caller, id)
       await host.start(id, { agreement, call: 0, terms, lane, caller })
@@ -135,10 +137,11 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
   wire.serve('pay', (body) => validate('PayRequest', body), async ({ lane, voucher, deliveries }: PayRequest, { caller }) => {
     const before = till(lane, caller)
     // The same voucher again: it was taken, only the answer was lost.
-    if (voucher.cumulative === before.cumulative && voucher.ref === before.ref && before.voucher) return { cumulative: before.cumulative }
+    if (voucher.cumulative === before.cumulative && voucher.ref === before.ref && before.voucher) return voucher.kind === 'escrow' ? { cumulative: before.cumulative } : againLocked(parts, before, voucher)
     const late = before.owed ? undefined : await acceptLate(parts, before, lane, voucher) ?? await takePrepaid(parts, before, voucher, deliveries)
     if (late) return late
     if (!before.owed) throw new AigenError('voucher.ref', 'nothing is owed on this lane')
+    if (voucher.kind === 'locked' && deliveries[0] === before.owed.delivery) return takeLocked(parts, before, voucher)
     if (voucher.kind !== 'plain') throw new AigenError('voucher.key', 'this agreement is paid by plain vouchers', { path: 'voucher.kind' })
     if (deliveries.length !== 1 || deliveries[0] !== before.owed.delivery) throw new AigenError('voucher.ref', 'another delivery is owed', { path: 'deliveries' })
     verifyVoucher(rail, voucher, { lane, voucherKey: before.voucherKey, ...expected(before) })

@@ -4,17 +4,19 @@
  * deadline is ended by the call actor.
  */
 import { hashOf } from '../../schemas/canonical.ts'
-import type { BlobRef, DeliveryBody, Parcel } from '../../schemas/documents.gen.ts'
+import type { BlobRef, DeliveryBody, Hex32, Parcel } from '../../schemas/documents.gen.ts'
 import { AigenError, asError } from '../../schemas/error.ts'
 import { compileFixed } from '../../schemas/fixed.ts'
 import { judge, unitsOf } from '../../pipelines/evaluate-step.ts'
 import type { Evaluate } from '../../pipelines/prepare.ts'
 import type { EffectKind } from '../../runtime/actors/effects.ts'
+import { toHex } from '../../runtime/evm/hex.ts'
 import { flowSubject, openFlowSender, type FlowSender } from '../../runtime/identity/flow.ts'
 import { blobRef, blobsIn, receiveParcel, sendParcel } from '../../runtime/identity/parcel.ts'
 import type { NodeParts } from '../../runtime/node/node.ts'
 import { signDelivery } from '../../runtime/payments/delivery.ts'
 import { charge } from '../../runtime/payments/meter.ts'
+import { sealedBy } from '../../runtime/payments/seal.ts'
 import type { CallContext } from './call.machine.ts'
 import type { HandlerResult, ProviderDefinition } from './define.ts'
 import type { Gate } from './gate.ts'
@@ -57,7 +59,7 @@ export function workEffects(parts: NodeParts, definitions: readonly ProviderDefi
         const takes = await unitsOf(definition.capability, call.input, evaluate)
         if (takes > call.terms.units) throw new AigenError('market.refused', `the input takes ${takes} ${call.terms.unit}, ${call.terms.units} were agreed`)
         leave = await gate.enter(call.terms.capability, abort.signal)
-        flow = call.flow === null || definition.capability.chunk === undefined ? undefined : await openFlowSender(bus, random, flowSubject(call.agreement, call.call), Buffer.from(call.flow, 'base64url'))
+        flow = call.flow === null || call.terms.settle === 'locked' || definition.capability.chunk === undefined ? undefined : await openFlowSender(bus, random, flowSubject(call.agreement, call.call), Buffer.from(call.flow, 'base64url'))
         const chunks = definition.capability.chunk === undefined ? undefined : compileFixed(definition.capability.chunk)
         const trace = call.trace === null ? undefined : { traceparent: call.trace }
         const result = await telemetry.withSpan(`work ${definition.capability.id}`, { 'aigen.provider': definition.name }, trace, () =>
@@ -91,10 +93,12 @@ export function workEffects(parts: NodeParts, definitions: readonly ProviderDefi
           const bytes = stored.get(ref.$blob)
           if (bytes) parcels.push(await sendParcel(transfer, participant, bytes, random))
         }
+        const key: Hex32 | undefined = call.terms.settle === 'locked' ? toHex(random.bytes(32)) : undefined
         const body: DeliveryBody = {
           agreement: call.agreement, call: call.call, inputHash: call.inputHash!, outputHash: hashOf(output), units, amount: charge(call.terms, units).toString(), at: clock.now(),
+          ...(key ? { sealed: sealedBy({ output, parcels }, key) } : {}),
         }
-        return { type: 'service.work.done', output, parcels, delivery: signDelivery(body, parts.wire.credentials.sign) }
+        return { type: 'service.work.done', output, parcels, delivery: signDelivery(body, parts.wire.credentials.sign), ...(key ? { key } : {}) }
       } finally {
         leave?.()
         atWork.delete(actor)

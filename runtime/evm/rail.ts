@@ -17,6 +17,7 @@ import { fromHex } from './hex.ts'
 import { laneFacts } from './lane-facts.ts'
 import { evmPasses } from './passes.ts'
 import { railSigning } from './rail-signing.ts'
+import { revealedKey } from './revealed.ts'
 import { evmSubscriptions } from './subscriptions.ts'
 import { callOf, signTransaction, type LaneFacts } from './transaction.ts'
 
@@ -109,6 +110,7 @@ function reads(client: PublicClient, terms: RailTerms) {
       const [ruled, payeeAmount] = await client.readContract({ ...vault, functionName: 'rulingOf', args: [voucher] })
       return ruled ? payeeAmount : undefined
     }),
+    revealed: (voucher) => onChain(() => revealedKey(client, terms.contract, voucher)),
     head: () => onChain(async () => {
       const block = await client.getBlock()
       return { block: Number(block.number), time: Number(block.timestamp) }

@@ -22,6 +22,8 @@ export interface Ledger {
   readonly credits: Map<Hex, bigint>
   /** Arbiters' splits by the digest of the escrow voucher. */
   readonly rulings: Map<Hex, bigint>
+  /** Keys that claims of locked vouchers showed, by their hashes: in the transactions, where anybody can read them. */
+  readonly keys: Map<Hex, Hex>
   /** Used EIP-3009 authorisations, as account and nonce. */
   readonly authorisations: Set<string>
   readonly passClasses: Map<Hex, PassClass>
@@ -43,7 +45,7 @@ export interface Ledger {
 
 export function emptyLedger(): Ledger {
   return {
-    balances: new Map(), allowances: new Map(), vaults: new Map(), lanes: new Map(), credits: new Map(), rulings: new Map(), authorisations: new Set(),
+    balances: new Map(), allowances: new Map(), vaults: new Map(), lanes: new Map(), credits: new Map(), rulings: new Map(), keys: new Map(), authorisations: new Set(),
     passClasses: new Map(), passes: new Map(), passAllowances: new Map(), permits: new Map(), orders: new Set(),
     plans: new Map(), subscriptions: new Map(), subscriptionAllowances: new Map(), subscriptionChanges: [],
   }

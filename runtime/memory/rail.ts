@@ -11,7 +11,7 @@ import type { ChainProofs } from '../ports/chain-proofs.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Passes } from '../ports/passes.ts'
 import type { Subscriptions } from '../ports/subscriptions.ts'
-import type { LaneState, PreparedWrite, Rail, RailTerms, RailWrite, VaultState, WriteOutcome } from '../ports/rail.ts'
+import type { LaneState, LockedVoucher, PreparedWrite, Rail, RailTerms, RailWrite, VaultState, WriteOutcome } from '../ports/rail.ts'
 import type { Hex, WalletSigner } from '../ports/signer.ts'
 import { memoryProofs } from './chain-proofs.ts'
 import { imbalance, type Ledger } from './ledger.ts'
@@ -113,6 +113,10 @@ export class MemoryRail implements Rail {
 
   async credit(account: Hex): Promise<bigint> {
     return this.#vaults.ledger.credits.get(lower(account)) ?? 0n
+  }
+
+  async revealed({ lockHash }: LockedVoucher): Promise<Hex | undefined> {
+    return this.#vaults.ledger.keys.get(lower(lockHash))
   }
 
   async ruling(voucher: Hex): Promise<bigint | undefined> {

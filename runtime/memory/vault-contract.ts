@@ -255,6 +255,7 @@ export class VaultContract {
       }
       const amount = total - lane.claimed
       lane.claimed = total
+      if (claim.voucher.kind === 'locked') this.ledger.keys.set(lower(claim.voucher.lockHash), lower(claim.preimage!))
       paid.push({ lane: id, payee: lane.payee, paid: amount, claimed: total, ref: claim.voucher.ref })
       if (this.#barred.has(lane.payee)) add(this.ledger.credits, lane.payee, amount)
       else move(this.ledger, this.#contract, lane.payee, amount)

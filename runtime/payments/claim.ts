@@ -27,6 +27,7 @@ function refusal(state: LaneState | undefined, till: TillContext, time: number):
   if (state.closed) return 'closed'
   if (cumulative <= state.claimed) return 'nothing-new'
   if (till.voucher?.kind === 'escrow' && time >= till.voucher.expiry) return 'expired'
+  if (till.voucher?.kind === 'locked' && time >= till.voucher.lockExpiry) return 'expired'
   return cumulative > state.reserved ? 'over-reserve' : undefined
 }
 
@@ -38,7 +39,7 @@ export function claimEffects({ wallet, host, rail }: ClaimOptions): Record<strin
     run: async ({ key, lanes }: { key: string; lanes: readonly Hex32[] }, { actor, signal }) => {
       const tills = lanes.map((lane) => host().context<TillContext>(`till/${lane}`)).filter((till) => till !== undefined)
       const wanted = tills.filter((till) => claimable(till) > BigInt(till.claimed))
-      const time = wanted.some((till) => till.voucher?.kind === 'escrow') ? (await rail.head()).time : 0
+      const time = wanted.some((till) => till.voucher?.kind !== 'plain') ? (await rail.head()).time : 0
       const looked = await Promise.all(wanted.map(async (till) => {
         const state = await rail.lane(till.lane)
         return { till, state, reason: refusal(state, till, time) }
@@ -47,7 +48,7 @@ export function claimEffects({ wallet, host, rail }: ClaimOptions): Record<strin
       const skipped = looked.flatMap(({ till, reason }) => reason && reason !== 'nothing-new' ? [{ lane: till.lane, reason }] : [])
       const open = looked.filter(({ reason }) => reason === undefined).map(({ till }) => till)
       if (open.length === 0) return { type: 'lanes.claim.done', key, claims: [], seen, refused: skipped }
-      const claims = open.map(({ voucher }) => ({ voucher: toRail(voucher!), signature: voucher!.signature }))
+      const claims = open.map(({ voucher, lock }) => ({ voucher: toRail(voucher!), signature: voucher!.signature, ...(voucher!.kind === 'locked' ? { preimage: lock!.key } : {}) }))
       // The key names what is claimed, so that a repeated batch with more in it is another write.
       const unique = `${actor}.${key}.${open.map(claimable).join('.')}`.slice(0, 200)
       const result = await writeThrough(host(), wallet, unique, actor, encodeWrite({ kind: 'claim', claims }), signal)

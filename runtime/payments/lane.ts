@@ -3,7 +3,7 @@
  * gets, what is asked of the chain and when, so that a step does not wait for it. Pure; used by the
  * purse.
  */
-import type { Address, EscrowVoucher, Hash, Hex32, PlainVoucher } from '../../schemas/documents.gen.ts'
+import type { Address, EscrowVoucher, Hash, Hex32, LockedVoucher, PlainVoucher } from '../../schemas/documents.gen.ts'
 import { foldRef, NO_REF } from './fold.ts'
 import type { Stake } from './stake.ts'
 
@@ -37,7 +37,7 @@ export interface Payment {
 export type Staking = Stake & {
   /** Actor that hears of it. */
   readonly tell: string
-  readonly voucher: EscrowVoucher | PlainVoucher | null
+  readonly voucher: EscrowVoucher | PlainVoucher | LockedVoucher | null
 }
 
 export interface PurseLane {
@@ -52,7 +52,7 @@ export interface PurseLane {
   readonly ref: Hex32
   readonly use: LaneUse | null
   readonly payment: Payment | null
-  /** What was signed for before the work: in escrow, or prepaid. */
+  /** What was signed for before the output was there: in escrow, prepaid, or locked. */
   readonly escrow?: Staking | null
   /** Whether a reservation for it is on its way to the chain. */
   readonly reserving: boolean

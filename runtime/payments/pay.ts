@@ -16,6 +16,7 @@ import type { WalletSigner } from '../ports/signer.ts'
 import { exchange } from './catch-up.ts'
 import { signEscrowVoucher } from './escrow.ts'
 import { laneKey } from './lane.ts'
+import { signLockedVoucher } from './seal.ts'
 import type { Stake } from './stake.ts'
 import { signPlainVoucher } from './voucher.ts'
 import { writeThrough } from './write.ts'
@@ -68,7 +69,7 @@ export function payEffects({ wire, rail, random, voucherKey, wallet, host }: Pay
     mode: 'idempotent',
     run: async ({ lane, id, cumulative, ref, stake }: { lane: string; id: Hex32; cumulative: string; ref: Hex32; stake?: Stake }) => ({
       type: 'voucher.sign.done', lane,
-      voucher: stake && stake.kind === undefined ? signEscrowVoucher(rail, voucherKey, id, { cumulative, ref }, stake) : signPlainVoucher(rail, voucherKey, id, cumulative, ref),
+      voucher: stake?.kind === 'locked' ? signLockedVoucher(rail, voucherKey, id, { cumulative, ref }, stake) : stake && stake.kind === undefined ? signEscrowVoucher(rail, voucherKey, id, { cumulative, ref }, stake) : signPlainVoucher(rail, voucherKey, id, cumulative, ref),
     }),
   }
   const pay: EffectKind = {

@@ -134,11 +134,11 @@ const machine = createMachine({
           guard: ({ context, event }) => context.lanes[event.lane]?.use?.for === event.for,
           actions: [assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => ({ ...lane, escrow: null, use: null })) }), serve()],
         },
-        // By the arbiter or by default, as the chain shows it: what was given to the payee is spent, and the lane goes on.
+        // By the arbiter or by default, or since the key was shown there, as the chain has it: what was given to the payee is spent, and the lane goes on.
         decided: {
           guard: ({ context, event }) => {
             const lane = context.lanes[event.lane]
-            return lane?.use?.for === event.for && lane.payment === null && lane.escrow?.voucher?.kind === 'escrow'
+            return lane?.use?.for === event.for && lane.payment === null && (lane.escrow?.voucher?.kind === 'escrow' || lane.escrow?.voucher?.kind === 'locked')
           },
           actions: [assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => decide(lane, event.payeeAmount)) }), serve()],
         },
@@ -157,7 +157,7 @@ const machine = createMachine({
         'voucher.sign.done': [{
           guard: ({ context, event }) => {
             const lane = context.lanes[event.lane]
-            return !!lane?.escrow && (event.voucher.kind === 'escrow' || (lane.payment === null && lane.escrow.kind === 'prepaid'))
+            return !!lane?.escrow && (event.voucher.kind !== 'plain' || (lane.payment === null && lane.escrow.kind === 'prepaid'))
           },
           actions: [
             assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => ({ ...lane, escrow: { ...lane.escrow!, voucher: event.voucher as EscrowVoucher } })) }),

@@ -26,7 +26,7 @@ const purse: Samples = {
       { type: 'lanes.reserve.failed', params, error: { code: 'chain.reverted', message: 'No.' } },
     ],
     'lanes.look': ({ params }) => [{ type: 'lanes.look.done', lane: params.lane, reserved: '5' }, { type: 'lanes.look.done', lane: params.lane, reserved: '9', voucher: { kind: 'plain', ref: hex('8'), cumulative: '8' } }],
-    'voucher.sign': ({ params }) => [{ type: 'voucher.sign.done', lane: params.lane, voucher: { kind: params.stake && params.stake.kind === undefined ? 'escrow' : 'plain', ref: params.ref, cumulative: params.cumulative } }],
+    'voucher.sign': ({ params }) => [{ type: 'voucher.sign.done', lane: params.lane, voucher: { kind: params.stake?.kind === 'locked' ? 'locked' : params.stake && params.stake.kind === undefined ? 'escrow' : 'plain', ref: params.ref, cumulative: params.cumulative } }],
     'voucher.pay': ({ params }) => [{ type: 'voucher.pay.done', lane: params.lane }, ...[true, false].map((owed) => ({ type: 'voucher.pay.outdone', lane: params.lane, owed, voucher: { kind: 'plain', ref: hex('9'), cumulative: '7' } })), { type: 'voucher.pay.failed', params, error: ERROR }],
   },
   events: ({ context }: { context: PurseContext }) => {
@@ -37,9 +37,10 @@ const purse: Samples = {
       ...lanesOf(context).flatMap((lane) => [
         { type: 'doubt', lane, for: ONE }, { type: 'unstake', lane, for: ONE }, { type: 'decided', lane, for: ONE, payeeAmount: '4' }, { type: 'decided', lane, for: ONE, payeeAmount: '0' },
         // Whoever stakes waits for the signature before there is anything to pay.
-        ...(context.lanes[lane]!.escrow?.voucher === null ? [] : ['step/r/s', 'inquiry/r/s/0', 'dispute/r/s/0']).map((tell) => ({ type: 'pay', lane, for: ONE, tell, delivery: hash('d'), amount: '4' })),
+        ...(context.lanes[lane]!.escrow?.voucher === null ? [] : ['step/r/s', 'inquiry/r/s/0', 'dispute/r/s/0', 'unlock/r/s/0']).map((tell) => ({ type: 'pay', lane, for: ONE, tell, delivery: hash('d'), amount: '4' })),
         { type: 'stake', lane, for: ONE, tell: 'step/r/s', stake: { agreement: hash('e'), amount: '4', arbiter: '0xcc', challengeEnd: 9, expiry: 99 } },
         { type: 'stake', lane, for: ONE, tell: 'step/r/s', stake: { kind: 'prepaid', agreement: hash('e'), amount: '4' } },
+        { type: 'stake', lane, for: ONE, tell: 'unlock/r/s/0', stake: { kind: 'locked', delivery: hash('d'), amount: '4', lockHash: hex('6'), lockExpiry: 99 } },
         { type: 'prepaid', lane, for: ONE, tell: 'step/r/s', heard: true }, { type: 'prepaid', lane, for: ONE, tell: 'inquiry/r/s/0', heard: false },
       ]),
     ]
@@ -63,6 +64,7 @@ const till: Samples = {
       { type: 'prepaid', agreement: AGREEMENT, amount: '4', voucher: { kind: 'plain', ...staked(context, { agreement: AGREEMENT as never, amount: '4' }) } },
       ...[null, '0', '2', '4'].map((ruled) => ({ type: 'ruled', agreement: AGREEMENT, ruled })),
       ...(late ? [{ type: 'accepted', voucher: { kind: 'plain', ...late } }] : []),
+      { type: 'lock', call: 'call/a/0', key: hex('7'), voucher: { kind: 'locked', ...expected(context) } }, { type: 'folded', voucher: { kind: 'plain', cumulative: context.cumulative, ref: context.ref } },
       { type: 'expired' }, { type: 'restored', voucher: { kind: 'plain', ref: hex('9'), cumulative: (BigInt(context.cumulative) + 4n).toString() } }, { type: 'claimed', claimed: '4' }, { type: 'unclaimed' },
     ]
   },

@@ -1,6 +1,7 @@
 /**
- * What a payer signs for before the work: the escrow voucher of an escrowed call, or the plain voucher
- * of a prepaid one. Both fold the agreement, since no delivery is there yet. Pure; used by the purse
+ * What a payer signs for before it has an output: the escrow voucher of an escrowed call, the plain
+ * voucher of a prepaid one, which fold the agreement, since no delivery is there yet; the locked voucher
+ * for the key of a sealed output, which folds its delivery. Pure; used by the purse
  * and its effects, and by the provider's check of a prepayment.
  */
 import type { Hash, Hex32, PlainVoucher, Terms } from '../../schemas/documents.gen.ts'
@@ -18,7 +19,18 @@ export interface PrepaidStake {
   readonly amount: string
 }
 
-export type Stake = (EscrowStake & { readonly kind?: undefined }) | PrepaidStake
+/** For the key of an output that is there already. */
+export interface LockedStake {
+  readonly kind: 'locked'
+  /** Hash of the delivery, which the voucher folds. */
+  readonly delivery: Hash
+  readonly amount: string
+  readonly lockHash: Hex32
+  /** Seconds, as the chain counts. */
+  readonly lockExpiry: number
+}
+
+export type Stake = (EscrowStake & { readonly kind?: undefined }) | PrepaidStake | LockedStake
 
 /** Where a lane stands, or what a voucher on it says. */
 export interface Standing {
@@ -27,8 +39,8 @@ export interface Standing {
 }
 
 /** Cumulative and ref of the voucher that stakes `stake` on a lane which stands at `cumulative` and `ref`. */
-export function staked({ cumulative, ref }: Standing, { agreement, amount }: Pick<Stake, 'agreement' | 'amount'>): Standing {
-  return { cumulative: (BigInt(cumulative) + BigInt(amount)).toString(), ref: foldRef(ref, agreement, amount) }
+export function staked({ cumulative, ref }: Standing, stake: Pick<PrepaidStake, 'agreement' | 'amount'> | Pick<LockedStake, 'delivery' | 'amount'>): Standing {
+  return { cumulative: (BigInt(cumulative) + BigInt(stake.amount)).toString(), ref: foldRef(ref, 'delivery' in stake ? stake.delivery : stake.agreement, stake.amount) }
 }
 
 /**

@@ -4,7 +4,7 @@
  * have verified every signature (I8); the arithmetic is checked again here, where nothing races (I1).
  */
 import { assign, createMachine, enqueueActions } from 'xstate'
-import type { Address, EscrowVoucher, Hash, Hex32, PlainVoucher, Voucher } from '../../schemas/documents.gen.ts'
+import type { Address, EscrowVoucher, Hash, Hex32, LockedVoucher, PlainVoucher, Voucher } from '../../schemas/documents.gen.ts'
 import { defineActor } from '../actors/actor.ts'
 import { foldRef, NO_REF } from './fold.ts'
 import { staked } from './stake.ts'
@@ -37,6 +37,8 @@ export interface TillContext extends TillInput {
   readonly before?: Voucher | null
   /** An escrow that was decided before the payer accepted: its plain voucher comes late, and folds this. */
   readonly decided?: { readonly delivery: Hash; readonly amount: string; readonly previousRef: Hex32 } | null
+  /** Of a locked voucher: the key that it is good for, and where the lane stood before it. */
+  readonly lock?: { readonly key: Hex32; readonly cumulative: string; readonly ref: Hex32 } | null
   /** What the chain has paid out, as far as this provider has seen. */
   readonly claimed: string
 }
@@ -45,6 +47,8 @@ export type TillEvent =
   | { type: 'take'; agreement: Hash; cap: string }
   | { type: 'invoked'; agreement: Hash; call: string; escrow?: EscrowVoucher | null; prepaid?: PlainVoucher | null }
   | { type: 'prepaid'; agreement: Hash; amount: string; voucher: PlainVoucher }
+  | { type: 'lock'; voucher: LockedVoucher; key: Hex32; call: string }
+  | { type: 'folded'; voucher: PlainVoucher }
   | { type: 'free'; agreement: Hash }
   | { type: 'owe'; owed: Owed }
   | { type: 'pay'; voucher: Voucher; call: string }
@@ -105,6 +109,11 @@ export function outdoes(context: Pick<TillContext, 'cumulative' | 'ref' | 'owed'
   return !context.escrow && BigInt(cumulative) > BigInt(context.cumulative) && BigInt(cumulative) >= BigInt(expected(context).cumulative)
 }
 
+/** Whether the last voucher hangs on its lock still: no other on the lane meanwhile. */
+export function isLocked({ voucher, claimed, cumulative }: Pick<TillContext, 'voucher' | 'claimed' | 'cumulative'>): boolean {
+  return voucher?.kind === 'locked' && BigInt(claimed) < BigInt(cumulative)
+}
+
 const answer = (type: 'lane.held' | 'lane.lost'): any => ({ type: 'tell', params: ({ event }: any) => ({ to: event.call, event: { type } }) })
 
 const machine = createMachine({
@@ -127,7 +136,7 @@ const machine = createMachine({
     open: {
       on: {
         take: {
-          guard: ({ context }) => context.owed === null && !context.escrow && (context.open === null || !context.open.invoked),
+          guard: ({ context }) => context.owed === null && !context.escrow && !isLocked(context) && (context.open === null || !context.open.invoked),
           actions: assign({ open: ({ event }) => ({ agreement: event.agreement, cap: event.cap, invoked: false }) }),
         },
         // The call works only once the lane is its own: two agreements raced onto one lane get one result.
@@ -191,7 +200,28 @@ const machine = createMachine({
           guard: ({ context, event }) => event.voucher.kind === 'plain' && event.voucher.ref === lateAcceptance(context)?.ref && event.voucher.cumulative === context.cumulative,
           actions: assign(({ event }) => ({ ref: event.voucher.ref, voucher: event.voucher, before: null, decided: null })),
         },
-        expired: { guard: ({ context }) => context.voucher?.kind === 'escrow', actions: assign({ voucher: ({ context }) => context.before ?? null, before: null }) },
+        // With the key it is as good as money until it expires, so that the call is paid.
+        lock: {
+          guard: ({ context, event }) => {
+            const due = expected(context)
+            return context.owed !== null && event.voucher.cumulative === due.cumulative && event.voucher.ref === due.ref
+          },
+          actions: [
+            { type: 'tell', params: ({ context, event }: any) => ({ to: event.call, event: { type: 'paid', agreement: context.owed.agreement } }) } as any,
+            assign(({ context, event: { voucher, key } }) => ({
+              cumulative: voucher.cumulative, ref: voucher.ref, voucher, before: context.voucher, owed: null, open: null, lock: { key, cumulative: context.cumulative, ref: context.ref },
+            })),
+          ],
+        },
+        folded: {
+          guard: ({ context, event }) => context.voucher?.kind === 'locked' && event.voucher.cumulative === context.cumulative && event.voucher.ref === context.ref,
+          actions: assign({ voucher: ({ event }) => event.voucher, before: null, lock: null }),
+        },
+        // Nobody brought it to the chain in time: what is left of it is what was there before.
+        expired: [
+          { guard: ({ context }) => context.voucher?.kind === 'escrow', actions: assign({ voucher: ({ context }) => context.before ?? null, before: null }) },
+          { guard: ({ context }) => isLocked(context), actions: assign(({ context }) => ({ voucher: context.before ?? null, before: null, cumulative: context.lock!.cumulative, ref: context.lock!.ref, lock: null })) },
+        ],
         claimed: {
           guard: ({ context, event }) => BigInt(event.claimed) > BigInt(context.claimed),
           actions: assign({ claimed: ({ event }) => event.claimed }),
@@ -203,4 +233,4 @@ const machine = createMachine({
   },
 })
 
-export const till = defineActor('till', '5', machine, { pays: [], holds: [], rests: { open: 'told by its calls, its verdicts, the settler, and the payer by the verb pay' } })
+export const till = defineActor('till', '6', machine, { pays: [], holds: [], rests: { open: 'told by its calls, its verdicts, the settler, and the payer by the verb pay' } })

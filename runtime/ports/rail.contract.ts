@@ -258,7 +258,10 @@ export function railContract(name: string, make: () => Promise<RailHarness>): vo
       expect(reason(await claim(signed(early, `0x${'5f'.repeat(32)}`)))).toBe('preimage')
       expect(reason(await claim(signed({ ...early, lockAmount: 21n }, preimage)))).toBe('malformed')
       await harness.at(time - 1)
+      expect(await rail.revealed?.(early)).toBeUndefined()
       expect((await claim(signed(early, preimage))).paid).toMatchObject([{ paid: 20n }])
+      // Whoever paid for the key has it from the claim, if from nobody else.
+      if (rail.revealed) expect(await rail.revealed(early)).toBe(preimage)
       await harness.at(time)
       expect(reason(await claim(signed(late, preimage)))).toBe('expired')
       // Folding an opened lock: a plain voucher of the same cumulative moves nothing twice.

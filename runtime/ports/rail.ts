@@ -17,7 +17,7 @@ import type { ChainProofs } from './chain-proofs.ts'
 import type { Passes, PassWrite } from './passes.ts'
 import type { Hex, WalletSigner } from './signer.ts'
 import type { Subscriptions, SubscriptionWrite } from './subscriptions.ts'
-import type { DepositAuthorisation, DepositOrder, EscrowVoucher, Release, Reserve, ReserveOrder, Ruling, VaultTerms, Voucher } from './voucher.ts'
+import type { DepositAuthorisation, DepositOrder, EscrowVoucher, LockedVoucher, Release, Reserve, ReserveOrder, Ruling, VaultTerms, Voucher } from './voucher.ts'
 
 export type { DepositAuthorisation, DepositOrder, EscrowVoucher, LockedVoucher, PlainVoucher, Release, Reserve, ReserveOrder, Ruling, VaultTerms, Voucher } from './voucher.ts'
 
@@ -202,6 +202,8 @@ export interface Rail {
   credit(account: Hex): Promise<bigint>
   /** The arbiter's recorded split of an escrow voucher (by its digest), if any. */
   ruling(voucher: Hex): Promise<bigint | undefined>
+  /** The key by which a locked voucher was claimed, where the chain shows it; absent where the rail cannot tell. */
+  revealed?(voucher: LockedVoucher): Promise<Hex | undefined>
   head(): Promise<{ readonly block: number, readonly time: number }>
 
   // Writes, in three parts so that a sender can journal between them.
