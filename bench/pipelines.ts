@@ -17,7 +17,7 @@ export interface PipelinesOptions {
 }
 
 /** Steps of one round at least, so that small documents are measured for as long as large ones. */
-const ROUND_STEPS = 2_000
+const ROUND_STEPS = 10_000
 
 const contract = (id: string): Capability => JSON.parse(readFileSync(new URL(`../../schemas/capabilities/${id}.json`, import.meta.url), 'utf8')) as Capability
 
