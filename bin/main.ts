@@ -230,7 +230,8 @@ function wallets(aigen: Command, command: (parent: Command, name: string, descri
     .action(act<[string, any]>(async (amount, options, output) => (await load()).withdraw(amount, options, output)))
   as(command(wallet, 'policy', 'what runs may spend: shows the rules, or sets those given'))
     .option('--per-run <amount>', 'most that a run may hold').option('--per-day <amount>', 'most that a day (UTC) may cost')
-    .option('--capability <id=amount>', 'most that a capability may cost a day (repeatable)', collect, []).option('--clear', 'drop every rule that is not given')
+    .option('--capability <id=amount>', 'most that a capability may cost a day (repeatable)', collect, [])
+    .option('--payee <address=amount>', 'most that a payee may be paid a day (repeatable)', collect, []).option('--voucher-key <amount>', 'most that the voucher key may sign away in all').option('--clear', 'drop every rule that is not given')
     .action(act<[any]>(async (options, output) => (await load()).policy(options, output)))
 }
 

@@ -6,8 +6,11 @@
  * What is counted is never less than what is spent: an open run counts with all it holds on every day
  * on which it is open, a closed one with what it cost on the day it closed. A capability's part of a
  * closed run is not told to the wallet, so it counts with the smaller of its worst case and the run's cost.
+ * What is said of payees and of the voucher key the purses apply, when a lane is asked for.
  */
+import type { Address } from '../../schemas/documents.gen.ts'
 import { AigenError, type ErrorBody } from '../../schemas/error.ts'
+import { participantId } from '../../schemas/id.ts'
 import { formatMoney, parseMoney } from '../../schemas/money.ts'
 
 const DAY_MS = 86_400_000
@@ -20,6 +23,10 @@ export interface SpendingPolicy {
   readonly perDay?: string
   /** Of a day, by capability. */
   readonly capabilities?: Readonly<Record<string, string>>
+  /** Of a day, by payee. */
+  readonly payees?: Readonly<Record<Address, string>>
+  /** Of what the voucher key may sign, in all. */
+  readonly key?: string
 }
 
 /** What was spent on a day; atomic. */
@@ -90,19 +97,21 @@ export function policyState(wallet: Policed, at: number): RuleState[] {
 
 /**
  * The policy that decimal strings stand for. Errors: `money.invalid`; `input.invalid` for a capability
- * without version, or too many of them.
+ * without version, a payee that is no address, or too many of them.
  *
  * @example policyOf({ perDay: '5.00', capabilities: { 'vision.ocr@1': '0.50' } })
  */
-export function policyOf({ perRun, perDay, capabilities = {} }: SpendingPolicy): SpendingPolicy {
-  const rules = Object.entries(capabilities)
-  if (rules.length > RULES_MAX) throw new AigenError('input.invalid', `${rules.length} rules, a policy has at most ${RULES_MAX}.`, { path: 'capabilities' })
+export function policyOf({ perRun, perDay, capabilities = {}, payees = {}, key }: SpendingPolicy): SpendingPolicy {
+  const [rules, ofPayees] = [Object.entries(capabilities), Object.entries(payees)]
+  if (rules.length + ofPayees.length > RULES_MAX) throw new AigenError('input.invalid', `${rules.length + ofPayees.length} rules, a policy has at most ${RULES_MAX}.`, { path: 'capabilities' })
   const wrong = rules.find(([id]) => !/^[a-z0-9-]+(\.[a-z0-9-]+)+@[0-9]+$/.test(id))
   if (wrong) throw new AigenError('input.invalid', `${wrong[0]} is no capability: write it like vision.ocr@1.`, { path: `capabilities.${wrong[0]}` })
   const atomic = (amount: string): string => parseMoney(amount).toString()
   return {
     ...(perRun === undefined ? {} : { perRun: atomic(perRun) }), ...(perDay === undefined ? {} : { perDay: atomic(perDay) }),
     ...(rules.length === 0 ? {} : { capabilities: Object.fromEntries(rules.map(([id, amount]) => [id, atomic(amount)])) }),
+    ...(ofPayees.length === 0 ? {} : { payees: Object.fromEntries(ofPayees.map(([payee, amount]) => [participantId(payee), atomic(amount)])) }),
+    ...(key === undefined ? {} : { key: atomic(key) }),
   }
 }
 

@@ -5,6 +5,7 @@
 import type { Address, Hex32 } from '../../schemas/documents.gen.ts'
 import { formatMoney } from '../../schemas/money.ts'
 import type { Actors } from '../../runtime/actors/read-actors.ts'
+import { limitsOf } from '../../runtime/payments/limits.ts'
 import type { PurseContext } from '../../runtime/payments/purse.machine.ts'
 import type { Rail } from '../../runtime/ports/rail.ts'
 import { policyState, type RuleState } from './policy.ts'
@@ -54,8 +55,17 @@ export async function balanceOf(actors: Pick<Actors, 'look' | 'all'>, account: A
     deposited: sum(Object.values(context.deposits)), spent: sum([context.spent]), held: sum(Object.values(context.holds)),
     withdrawn: sum(Object.values(context.withdrawals ?? {}).map(({ amount }) => amount)), available: formatMoney(available(context)),
     chain: vault === undefined || outside === undefined ? null : { vault, free: formatMoney(state?.free ?? 0n), outside: formatMoney(outside) },
-    policy: policyState(context, at),
+    policy: await rulesOf(actors, at),
   }
+}
+
+/** Every rule of the policy, those that the purses apply included. Errors: `journal.*`. */
+export async function rulesOf(actors: Pick<Actors, 'look' | 'all'>, at: number): Promise<RuleState[]> {
+  const context = (await actors.look<WalletContext>('wallet')) ?? { holds: {} }
+  const ofPurses = limitsOf(await pursesOf(actors), at).map(({ rule, limit, spent, held }) => ({
+    rule, limit: formatMoney(limit), spent: formatMoney(spent), held: formatMoney(held), left: formatMoney(limit > spent + held ? limit - spent - held : 0n),
+  }))
+  return [...policyState(context, at), ...ofPurses]
 }
 
 /** Every lane that the participant pays on. Errors: `chain.unreachable`, `journal.*`. */

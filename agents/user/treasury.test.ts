@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { virtualClock } from '../../runtime/memory/clock.ts'
-import { MemoryWorld, SHOUT, shouter } from '../memory-network.fixture.ts'
+import { keysOf, MemoryWorld, SHOUT, shouter } from '../memory-network.fixture.ts'
 import { hire } from './hire.ts'
 import { readLedger } from './history.ts'
 import { balanceOf, lanesOf } from './statement.ts'
@@ -25,6 +25,10 @@ describe('an owner’s wallet', () => {
     await expect(world.drive(hire(user, call))).rejects.toMatchObject({ code: 'policy.refused', path: `capabilities.${SHOUT.id}` })
     await world.drive(setPolicy(user, { perDay: '0.045' }))
     await expect(world.drive(hire(user, call))).rejects.toMatchObject({ code: 'policy.refused', path: 'perDay' })
+    // A payee's limit counts from when it is set; nobody else is left then, and why is told.
+    await world.drive(setPolicy(user, { payees: { [keysOf('p1').participant]: '0.015' } }))
+    expect((await world.drive(hire(user, call))).charged).toBe('0.01')
+    await expect(world.drive(hire(user, call))).rejects.toMatchObject({ code: 'policy.refused', path: 'steps.call', message: expect.stringContaining(`payees.${keysOf('p1').participant} allows 0.015, 0.005 of it is left`) })
     await world.drive(setPolicy(user, {}))
     expect((await world.drive(hire(user, call))).charged).toBe('0.01')
   })

@@ -4,15 +4,19 @@
  * crash leaves under way is finished when the node is opened again. Used by `openUser`, `aigen wallet`
  * and programs.
  */
+import { canonicalText } from '../../schemas/canonical.ts'
 import type { Address } from '../../schemas/documents.gen.ts'
 import { AigenError, asError } from '../../schemas/error.ts'
 import { participantId } from '../../schemas/id.ts'
 import { formatMoney, parseMoney } from '../../schemas/money.ts'
 import type { Node } from '../../runtime/node/node.ts'
+import type { LaneLimits } from '../../runtime/payments/limits.ts'
+import { purseActor, type PurseContext } from '../../runtime/payments/purse.machine.ts'
 import { writeThrough } from '../../runtime/payments/write.ts'
 import { encodeWrite } from '../../runtime/ports/rail-json.ts'
 import type { VaultTerms } from '../../runtime/ports/rail.ts'
-import { policyOf, policyState, type RuleState, type SpendingPolicy } from './policy.ts'
+import { policyOf, type RuleState, type SpendingPolicy } from './policy.ts'
+import { rulesOf } from './statement.ts'
 import { available, type WalletContext } from './wallet.machine.ts'
 
 /** Seconds that payees have to claim after an exit is begun. */
@@ -116,8 +120,19 @@ async function payOut(node: Treasurer, id: string): Promise<void> {
  * @example await setPolicy(user, { perRun: '0.50', perDay: '5.00', capabilities: { 'vision.ocr@1': '1.00' } })
  */
 export async function setPolicy({ node }: { readonly node: Node }, policy: SpendingPolicy): Promise<RuleState[]> {
-  const { snapshot } = await node.host.send('wallet', { type: 'policy', policy: policyOf(policy) })
-  return policyState(snapshot.context as WalletContext, node.clock.now())
+  await node.host.send('wallet', { type: 'policy', policy: policyOf(policy) })
+  await limitPurses(node)
+  return rulesOf(node.host, node.clock.now())
+}
+
+/** Tells the purses what the policy says of payees and the voucher key, where they do not know it yet: also what a crash left untold. */
+export async function limitPurses(node: Pick<Node, 'host'>): Promise<void> {
+  const { policy: { payees, key } = {} } = await walletOf(node)
+  const limits: LaneLimits = { ...(payees ? { payees } : {}), ...(key === undefined ? {} : { key }) }
+  for (let partition = 0; partition < node.host.width; partition++) {
+    const known = (await node.host.look<PurseContext>(purseActor(partition)))!.limits ?? {}
+    if (canonicalText(known) !== canonicalText(limits)) await node.host.send(purseActor(partition), { type: 'limits', limits })
+  }
 }
 
 async function walletOf({ host }: Pick<Node, 'host'>): Promise<WalletContext> {

@@ -33,7 +33,7 @@ import { purse, purseActor } from '../../runtime/payments/purse.machine.ts'
 import { verdictEffects } from '../../runtime/payments/verdict.ts'
 import { serveControl } from './control.ts'
 import { shareEvidence } from './share-evidence.ts'
-import { finishWithdrawals, payIn, vaultOf } from './treasury.ts'
+import { finishWithdrawals, limitPurses, payIn, vaultOf } from './treasury.ts'
 import { wallet } from './wallet.machine.ts'
 
 export interface UserOptions extends Omit<NodeOptions, 'rooms'> {
@@ -143,5 +143,6 @@ async function fund(node: Node, { deposit, faucet = false }: UserOptions): Promi
   const context = (await host.load('wallet'))!.snapshot.context as { deposits: Record<string, string> }
   const given = Object.values(context.deposits).reduce((sum, one) => sum + BigInt(one), 0n)
   if (given < deposit) await payIn(node, { id: `deposit.${deposit}`, amount: deposit - given, faucet })
+  await limitPurses(node)
   await finishWithdrawals(node)
 }

@@ -5,8 +5,8 @@
  */
 import Table from 'cli-table3'
 import { readLedger, type Movement } from '../../agents/user/history.ts'
-import { policyOf, policyState, type RuleState, type SpendingPolicy } from '../../agents/user/policy.ts'
-import { balanceOf, lanesOf } from '../../agents/user/statement.ts'
+import { policyOf, type RuleState, type SpendingPolicy } from '../../agents/user/policy.ts'
+import { balanceOf, lanesOf, rulesOf } from '../../agents/user/statement.ts'
 import { deposit as payIn, setPolicy, withdraw as payOut } from '../../agents/user/treasury.ts'
 import type { WalletContext } from '../../agents/user/wallet.machine.ts'
 import { createWallet, encryptedAddress, hasWallet, openKeys } from '../../runtime/identity/keys.ts'
@@ -37,6 +37,8 @@ export interface PolicyOptions extends ReadOptions {
   readonly perRun?: string
   readonly perDay?: string
   readonly capability: readonly string[]
+  readonly payee: readonly string[]
+  readonly voucherKey?: string
   readonly clear?: boolean
 }
 
@@ -140,34 +142,35 @@ export function withdraw(amount: string, options: ReadOptions & { readonly to?: 
 }
 
 /** Without a rule it tells how the policy stands; each rule that is given stands in place of the one before. */
-export async function policy({ perRun, perDay, capability, clear = false, ...options }: PolicyOptions, output: Output): Promise<boolean> {
-  const given: SpendingPolicy = { ...(perRun === undefined ? {} : { perRun }), ...(perDay === undefined ? {} : { perDay }), capabilities: capabilityRules(capability) }
-  if (!clear && perRun === undefined && perDay === undefined && capability.length === 0) {
+export async function policy({ perRun, perDay, capability, payee, voucherKey, clear = false, ...options }: PolicyOptions, output: Output): Promise<boolean> {
+  const given: SpendingPolicy = { ...(perRun === undefined ? {} : { perRun }), ...(perDay === undefined ? {} : { perDay }), capabilities: rulesIn('capability', capability), payees: rulesIn('payee', payee), ...(voucherKey === undefined ? {} : { key: voucherKey }) }
+  if (!clear && perRun === undefined && perDay === undefined && capability.length + payee.length === 0 && voucherKey === undefined) {
     return reading(options, async ({ ports }) => {
       const { actors } = await readLedger(ports)
-      return tellRules(policyState((await actors.look<WalletContext>('wallet')) ?? { holds: {} }, ports.clock.now()), output)
+      return tellRules(await rulesOf(actors, ports.clock.now()), output)
     })
   }
   // What is wrong is told before a node is opened.
   policyOf(given)
   return acting(options, async ({ user }) => {
     const { policy: before = {} } = (await user.node.host.look<WalletContext>('wallet'))!
-    return tellRules(await setPolicy(user, clear ? given : { ...inMoney(before), ...given, capabilities: { ...inMoney(before).capabilities, ...given.capabilities } }), output)
+    return tellRules(await setPolicy(user, clear ? given : { ...inMoney(before), ...given, capabilities: { ...inMoney(before).capabilities, ...given.capabilities }, payees: { ...inMoney(before).payees, ...given.payees } }), output)
   })
 }
 
-function inMoney({ perRun, perDay, capabilities = {} }: SpendingPolicy): SpendingPolicy {
+function inMoney({ perRun, perDay, capabilities = {}, payees = {}, key }: SpendingPolicy): SpendingPolicy {
   const money = (atomic: string): string => formatMoney(BigInt(atomic))
   return {
     ...(perRun === undefined ? {} : { perRun: money(perRun) }), ...(perDay === undefined ? {} : { perDay: money(perDay) }),
     capabilities: Object.fromEntries(Object.entries(capabilities).map(([id, amount]) => [id, money(amount)])),
+    payees: Object.fromEntries(Object.entries(payees).map(([id, amount]) => [id, money(amount)])), ...(key === undefined ? {} : { key: money(key) }),
   }
 }
 
-function capabilityRules(words: readonly string[]): Record<string, string> {
+function rulesIn(flag: string, words: readonly string[]): Record<string, string> {
   return Object.fromEntries(words.map((word) => {
     const [id, amount, ...rest] = word.split('=')
-    if (!id || !amount || rest.length > 0) throw new AigenError('usage.invalid', `--capability ${word}: write it like vision.ocr@1=0.50.`)
+    if (!id || !amount || rest.length > 0) throw new AigenError('usage.invalid', `--${flag} ${word}: write it like NAME=0.50.`)
     return [id, amount]
   }))
 }

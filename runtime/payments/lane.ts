@@ -5,6 +5,7 @@
  */
 import type { Address, EscrowVoucher, Hash, Hex32, LockedVoucher, PlainVoucher } from '../../schemas/documents.gen.ts'
 import { foldRef, NO_REF } from './fold.ts'
+import type { LaneLimits, PaidDay } from './limits.ts'
 import type { Stake } from './stake.ts'
 
 /**
@@ -21,6 +22,8 @@ const RESERVES_MAX = 100
 export interface LaneUse {
   /** Actor that hires on this lane. */
   readonly for: string
+  /** Most that it may cost, atomic. */
+  readonly amount?: string
 }
 
 /** A voucher on its way: signed, journaled, then handed over. */
@@ -86,6 +89,8 @@ export interface PurseContext {
   /** Lanes and totals of the reservation under way. */
   readonly reserving: readonly { readonly key: string; readonly payee: Address; readonly number: number; readonly total: string }[]
   readonly writes: number
+  readonly limits?: LaneLimits
+  readonly day?: PaidDay
 }
 
 /** The lane as our own signature says it stands, where that is further than we know of and nothing is under way on it. */
@@ -157,7 +162,7 @@ export function serveWaiting(context: PurseContext, enqueue: Enqueue): PurseCont
     if (request.spare) continue
     const key = laneKey(lane.payee, lane.number)
     const low = isLow(lane, BigInt(request.amount)) ? [...state.low.filter((one) => one.key !== key), { key, amount: request.amount }] : state.low
-    state = { ...state, low, lanes: { ...state.lanes, [key]: { ...lane, use: { for: request.for } } } }
+    state = { ...state, low, lanes: { ...state.lanes, [key]: { ...lane, use: { for: request.for, amount: request.amount } } } }
     enqueue({ type: 'tell', params: { to: request.for, event: { type: 'lane.ready', key, id: lane.id, number: lane.number, vault: state.vault, voucherKey: state.voucherKey } } })
   }
   state = { ...state, waiting: still }

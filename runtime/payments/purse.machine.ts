@@ -12,6 +12,7 @@ import { ERRORS, type ErrorBody } from '../../schemas/error.ts'
 import { defineActor } from '../actors/actor.ts'
 import { foldRef } from './fold.ts'
 import { caughtUp, owedOn, serveWaiting, laneKey, type LaneRequest, type PurseContext, type PurseLane } from './lane.ts'
+import { beyondLimits, paidDay, type LaneLimits } from './limits.ts'
 import { staked, type Stake } from './stake.ts'
 
 /** Requests that wait for a lane; more are refused. */
@@ -21,7 +22,7 @@ const SIGN_AGAIN_MS = 30_000
 
 export type { PurseContext } from './lane.ts'
 
-export type PurseEvent =
+export type PurseEvent = { at?: number } & (
   | { type: 'acquire'; request: LaneRequest }
   | { type: 'release'; for: string }
   | { type: 'doubt'; lane: string; for: string }
@@ -40,6 +41,8 @@ export type PurseEvent =
   | { type: 'voucher.pay.failed'; error: ErrorBody; params: { lane: string } }
   | { type: 'lanes.reserve.done'; key: string; lanes: readonly { readonly lane: string; readonly id: Hex32; readonly reserved: string }[] }
   | { type: 'lanes.reserve.failed'; error: ErrorBody; params: { key: string } }
+  | { type: 'limits'; limits: LaneLimits }
+)
 
 export interface PurseInput {
   readonly vault: Hex32
@@ -53,6 +56,9 @@ export interface PurseInput {
 export function purseActor(partition: number): string {
   return `purse/${partition}`
 }
+
+/** Before anything is paid on a day, what its limits count from. Without limits there is nothing to keep. */
+const newDay: any = assign(({ context, event }: any) => (context.limits ? { day: paidDay(context, event.at ?? 0) } : {}))
 
 /** The signed voucher on its way to the payee, under the lane's key. */
 const handOver = {
@@ -78,8 +84,13 @@ const machine = createMachine({
             guard: ({ context }) => context.waiting.length >= WAITING_MAX,
             actions: { type: 'tell', params: ({ event }: any) => ({ to: event.request.for, event: { type: 'lane.refused', error: { code: 'node.busy', message: 'too many wait for a lane' } } }) } as any,
           },
-          { actions: [assign({ waiting: ({ context, event }) => [...context.waiting.filter((one) => one.for !== event.request.for || one.spare !== event.request.spare), event.request] }), serve()] },
+          {
+            guard: ({ context, event }) => !event.request.spare && beyondLimits({ ...context, day: paidDay(context, event.at ?? 0) }, event.request) !== undefined,
+            actions: [newDay, { type: 'tell', params: ({ context, event }: any) => ({ to: event.request.for, event: { type: 'lane.refused', error: beyondLimits(context, event.request) } }) } as any],
+          },
+          { actions: [newDay, assign({ waiting: ({ context, event }) => [...context.waiting.filter((one) => one.for !== event.request.for || one.spare !== event.request.spare), event.request] }), serve()] },
         ],
+        limits: { actions: [assign({ limits: ({ event }) => event.limits }), newDay] },
         release: { actions: [assign({ lanes: ({ context, event }) => freed(context, event.for), waiting: ({ context, event }) => context.waiting.filter((one) => one.for !== event.for) }), serve()] },
         // The payee finds less on the chain than was reserved there: a chain may lose blocks. What it has is
         // looked up, and reserved again where it is too little: totals are absolute, so this can do no harm.
@@ -106,6 +117,7 @@ const machine = createMachine({
             return lane?.use?.for === event.for && lane.payment === null
           },
           actions: [
+            newDay,
             assign({
               lanes: ({ context, event }) =>
                 change(context, event.lane, (lane) => ({
@@ -140,7 +152,7 @@ const machine = createMachine({
             const lane = context.lanes[event.lane]
             return lane?.use?.for === event.for && lane.payment === null && (lane.escrow?.voucher?.kind === 'escrow' || lane.escrow?.voucher?.kind === 'locked')
           },
-          actions: [assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => decide(lane, event.payeeAmount)) }), serve()],
+          actions: [newDay, assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => decide(lane, event.payeeAmount)) }), serve()],
         },
         // What was prepaid is paid, whatever came of the call; a payee that may not have the voucher is handed it.
         prepaid: {
@@ -149,6 +161,7 @@ const machine = createMachine({
             return lane?.use?.for === event.for && lane.payment === null && lane.escrow?.voucher?.kind === 'plain'
           },
           actions: [
+            newDay,
             assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => prepaid(lane, event.heard ? null : event.tell)) }),
             enqueueActions(({ context, event, enqueue }) => { if (context.lanes[event.lane]!.payment) enqueue(handOver) }),
             serve(),
@@ -289,8 +302,12 @@ function unsigned(context: PurseContext, key: string): object {
   return { lane: key, id, ...staked({ cumulative, ref }, stake), stake }
 }
 
-export const purse = defineActor('purse', '6', machine, {
+export const purse = defineActor('purse', '7', machine, {
   pays: [{ by: ['do voucher.sign'], after: ['tell negotiation lane.ready'] }, { by: ['do lanes.reserve'], after: ['on acquire'] }],
   holds: [],
   rests: { open: 'asked by negotiations, steps, inquiries and disputes' },
-}, { perPartition: true })
+}, {
+  perPartition: true,
+  // The version before knew no limits: it goes on without any.
+  migrate: (state, machine) => (machine.startsWith('purse@6:') ? state : undefined),
+})

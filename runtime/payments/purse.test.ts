@@ -1,7 +1,9 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ActorEvent } from '../actors/actor.ts'
 import { advance, type Outcome } from '../actors/transition.ts'
 import type { PurseContext } from './lane.ts'
+import type { LaneLimits } from './limits.ts'
 import { purse } from './purse.machine.ts'
 
 const payee = '0x00000000000000000000000000000000000000b1'
@@ -129,5 +131,71 @@ describe('a voucher that cannot be signed', () => {
     expect(send({ type: 'voucher.again', lane: key }).effects).toEqual([])
     send({ type: 'voucher.pay.done', lane: key })
     expect(send({ type: 'voucher.again', lane: key }).effects).toEqual([])
+  })
+})
+
+describe('what a payee and the voucher key may have (I4)', () => {
+  const DAY = 86_400_000
+  const other = '0x00000000000000000000000000000000000000b2'
+  /** A purse, a chain that does whatever it is asked and payees that take every voucher. */
+  function walk(limits: LaneLimits, partitions = 1) {
+    let last: Outcome = advance(purse, undefined, { type: 'start', at: 0, input: { vault: id, voucherKey: payee, partition: 0, partitions } })
+    const send = (event: ActorEvent): Outcome['tells'] => {
+      const told: Outcome['tells'][number][] = []
+      const events = [event]
+      for (let next = events.shift(); next; next = events.shift()) {
+        last = advance(purse, last.snapshot, { ...next, at: event.at ?? 0 })
+        told.push(...last.tells)
+        for (const { kind, params } of last.effects as { kind: string; params: any }[]) {
+          if (kind === 'lanes.reserve') events.push({ type: 'lanes.reserve.done', key: params.key, lanes: params.reserves.map((one: any) => ({ lane: `${one.payee}.${one.number}`, id, reserved: one.total })) })
+          if (kind === 'voucher.sign') events.push({ type: 'voucher.sign.done', lane: params.lane, voucher: { kind: 'plain', lane: id, cumulative: params.cumulative, ref: params.ref } })
+          if (kind === 'voucher.pay') events.push({ type: 'voucher.pay.done', lane: params.lane })
+        }
+      }
+      return told
+    }
+    send({ type: 'limits', limits: limits as never })
+    return send
+  }
+
+  it('is refused a lane with the rule and what it leaves; the next day counts anew, the key does not', () => {
+    const send = walk({ payees: { [payee]: '10' }, key: '25' })
+    const acquire = (hirer: string, amount: string, at: number): unknown[] => send({ type: 'acquire', request: { for: hirer, payee, provider: payee, amount, spare: false } as never, at }).map(({ event }) => [event.type, (event['error'] as { code?: string; path?: string } | undefined)?.path])
+    expect(acquire('a', '8', 1)).toEqual([['lane.ready', undefined]])
+    expect(acquire('b', '3', 2)).toEqual([['lane.refused', `payees.${payee}`]])
+    // Paid less than it could have been, and after midnight: it counts on the day it is paid.
+    send({ type: 'pay', lane: key, for: 'a', tell: 'a', delivery, amount: '5', at: DAY + 1 })
+    expect(acquire('b', '6', DAY + 2)).toEqual([['lane.refused', `payees.${payee}`]])
+    expect(acquire('b', '5', DAY + 3)).toEqual([['lane.ready', undefined]])
+    send({ type: 'pay', lane: key, for: 'b', tell: 'b', delivery, amount: '5', at: DAY + 4 })
+    expect(acquire('c', '10', 2 * DAY)).toEqual([['lane.ready', undefined]])
+    send({ type: 'pay', lane: key, for: 'c', tell: 'c', delivery, amount: '10', at: 2 * DAY })
+    expect(acquire('d', '6', 3 * DAY)).toEqual([['lane.refused', 'key']])
+  })
+  it('however hires and payments interleave, no payee gets more in a day and no key signs more in all', () => {
+    const move = fc.record({ at: fc.integer({ min: 0, max: 3 * DAY }), hirer: fc.constantFrom('a', 'b', 'c'), to: fc.constantFrom(payee, other), pays: fc.boolean(), amount: fc.integer({ min: 1, max: 9 }) })
+    fc.assert(fc.property(fc.array(move, { maxLength: 40 }), fc.constantFrom(1, 3), (moves, partitions) => {
+      const send = walk({ payees: { [payee]: '30' }, key: '90' }, partitions)
+      const open = new Map<string, { lane: string; to: string; most: number }>()
+      const paid = new Map<number, number>()
+      let signed = 0
+      for (const { at, hirer, to, pays, amount } of moves.toSorted((one, two) => one.at - two.at)) {
+        const known = open.get(hirer)
+        if (!known) {
+          const ready = send({ type: 'acquire', request: { for: hirer, payee: to, provider: to, amount: String(amount), spare: false } as never, at }).find(({ event }) => event.type === 'lane.ready')
+          if (ready) open.set(hirer, { lane: ready.event['key'] as string, to, most: amount })
+          continue
+        }
+        open.delete(hirer)
+        if (!pays) { send({ type: 'release', for: hirer, at }); continue }
+        const charged = Math.min(amount, known.most)
+        send({ type: 'pay', lane: known.lane, for: hirer, tell: hirer, delivery, amount: String(charged), at })
+        signed += charged
+        const day = Math.floor(at / DAY)
+        if (known.to === payee) paid.set(day, (paid.get(day) ?? 0) + charged)
+        expect(paid.get(day) ?? 0).toBeLessThanOrEqual(30 / partitions)
+        expect(signed).toBeLessThanOrEqual(90 / partitions)
+      }
+    }), { numRuns: 200 })
   })
 })
