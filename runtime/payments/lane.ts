@@ -105,6 +105,20 @@ export function owedOn(lane: PurseLane, voucher: PlainVoucher): PurseLane {
   return { ...lane, voucher, cumulative: (BigInt(cumulative) + BigInt(amount)).toString(), ref: foldRef(ref, delivery, amount), payment: { ...lane.payment!, previousRef: ref } }
 }
 
+/** A lane whose escrow gave its payee `amount`; where that is nothing, the voucher never counted. */
+export function decide(lane: PurseLane, amount: string): PurseLane {
+  const free = { ...lane, escrow: null, use: null }
+  return amount === '0' ? free : { ...free, cumulative: (BigInt(lane.cumulative) + BigInt(amount)).toString(), ref: lane.escrow!.voucher!.ref }
+}
+
+/** A lane whose prepayment counts; `tell` hears of it where it is handed over still. */
+export function prepaid(lane: PurseLane, tell: string | null): PurseLane {
+  const { agreement, amount, voucher } = lane.escrow as Extract<PurseLane['escrow'], { kind: 'prepaid' }>
+  const { cumulative, ref } = voucher as PlainVoucher
+  const counted = { ...lane, cumulative, ref, voucher: voucher as PlainVoucher, escrow: null }
+  return tell === null ? { ...counted, use: null } : { ...counted, payment: { tell, delivery: agreement, amount, previousRef: lane.ref } }
+}
+
 /** Lane of a payee by its number, before its on-chain id is needed as a key. */
 export function laneKey(payee: Address, number: number): string {
   return `${payee}.${number}`

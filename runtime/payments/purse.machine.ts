@@ -11,7 +11,7 @@ import type { Address, EscrowVoucher, Hash, Hex32, PlainVoucher, Voucher } from 
 import { ERRORS, type ErrorBody } from '../../schemas/error.ts'
 import { defineActor } from '../actors/actor.ts'
 import { foldRef } from './fold.ts'
-import { caughtUp, owedOn, serveWaiting, laneKey, type LaneRequest, type PurseContext, type PurseLane } from './lane.ts'
+import { caughtUp, decide, owedOn, prepaid, serveWaiting, laneKey, type LaneRequest, type PurseContext, type PurseLane } from './lane.ts'
 import { beyondLimits, paidDay, type LaneLimits } from './limits.ts'
 import { staked, type Stake } from './stake.ts'
 
@@ -267,20 +267,6 @@ function serve(): any {
 function change(context: PurseContext, key: string, update: (lane: PurseLane) => PurseLane): Record<string, PurseLane> {
   const lane = context.lanes[key]
   return lane ? { ...context.lanes, [key]: update(lane) } : { ...context.lanes }
-}
-
-/** A lane whose escrow gave its payee `amount`; where that is nothing, the voucher never counted. */
-function decide(lane: PurseLane, amount: string): PurseLane {
-  const free = { ...lane, escrow: null, use: null }
-  return amount === '0' ? free : { ...free, cumulative: (BigInt(lane.cumulative) + BigInt(amount)).toString(), ref: lane.escrow!.voucher!.ref }
-}
-
-/** A lane whose prepayment counts; `tell` hears of it where it is handed over still. */
-function prepaid(lane: PurseLane, tell: string | null): PurseLane {
-  const { agreement, amount, voucher } = lane.escrow as Extract<PurseLane['escrow'], { kind: 'prepaid' }>
-  const { cumulative, ref } = voucher as PlainVoucher
-  const counted = { ...lane, cumulative, ref, voucher: voucher as PlainVoucher, escrow: null }
-  return tell === null ? { ...counted, use: null } : { ...counted, payment: { tell, delivery: agreement, amount, previousRef: lane.ref } }
 }
 
 /** Whether a payment or a stake on the lane waits for its signature. */
