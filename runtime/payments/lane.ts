@@ -5,7 +5,6 @@
  */
 import type { Address, EscrowVoucher, Hash, Hex32, LockedVoucher, PlainVoucher } from '../../schemas/documents.gen.ts'
 import { foldRef, NO_REF } from './fold.ts'
-import type { LaneLimits, PaidDay } from './limits.ts'
 import type { Stake } from './stake.ts'
 
 /**
@@ -72,6 +71,21 @@ export interface LaneRequest {
   readonly amount: string
   /** Only reserve, do not hold: the first fallback's lane. */
   readonly spare: boolean
+}
+
+/** Atomic, of all partitions together. */
+export interface LaneLimits {
+  /** Of a day, by payee in lower case. */
+  readonly payees?: Readonly<Record<Address, string>>
+  /** Of the voucher key, in all. */
+  readonly key?: string
+}
+
+/** What payees with a limit had been paid when the day began. */
+export interface PaidDay {
+  /** Days since the epoch, UTC. */
+  readonly day: number
+  readonly base: Readonly<Record<string, string>>
 }
 
 export interface PurseContext {

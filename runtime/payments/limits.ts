@@ -4,27 +4,11 @@
  * counts in full. Each partition's purse has an equal share of every limit, so that no two of them can
  * exceed it together. A payee's limit counts from when it is set. Pure; used by the purse.
  */
-import type { Address } from '../../schemas/documents.gen.ts'
 import { AigenError, type ErrorBody } from '../../schemas/error.ts'
 import { formatMoney } from '../../schemas/money.ts'
-import type { LaneRequest, PurseContext } from './lane.ts'
+import type { LaneRequest, PaidDay, PurseContext } from './lane.ts'
 
 const DAY_MS = 86_400_000
-
-/** Atomic, of all partitions together. */
-export interface LaneLimits {
-  /** Of a day, by payee in lower case. */
-  readonly payees?: Readonly<Record<Address, string>>
-  /** Of the voucher key, in all. */
-  readonly key?: string
-}
-
-/** What payees with a limit had been paid when the day began. */
-export interface PaidDay {
-  /** Days since the epoch, UTC. */
-  readonly day: number
-  readonly base: Readonly<Record<string, string>>
-}
 
 /** The day that counts at `at`, taken before anything is paid on it: a clock that goes back begins none anew. */
 export function paidDay(context: PurseContext, at: number): PaidDay {

@@ -11,8 +11,8 @@ import type { Address, EscrowVoucher, Hash, Hex32, PlainVoucher, Voucher } from 
 import { ERRORS, type ErrorBody } from '../../schemas/error.ts'
 import { defineActor } from '../actors/actor.ts'
 import { foldRef } from './fold.ts'
-import { caughtUp, decide, owedOn, prepaid, serveWaiting, laneKey, type LaneRequest, type PurseContext, type PurseLane } from './lane.ts'
-import { beyondLimits, paidDay, type LaneLimits } from './limits.ts'
+import { caughtUp, decide, owedOn, prepaid, serveWaiting, laneKey, type LaneLimits, type LaneRequest, type PurseContext, type PurseLane } from './lane.ts'
+import { beyondLimits, paidDay } from './limits.ts'
 import { staked, type Stake } from './stake.ts'
 
 /** Requests that wait for a lane; more are refused. */
