@@ -17,6 +17,24 @@ test('a good document has its worst case, order and critical path', () => {
   expect(report.worstCase?.timeMs).toBe(50_000 + 65_000 + 50_000)
 })
 
+describe('a step of the wrong shape', () => {
+  const { read, facts } = scanDesk.steps
+  const steps = { ...scanDesk.steps, read: { ...read, with: { image: '${input.scam}' } }, facts: { ...facts, pirce: { max: '1' } } }
+
+  test('hides nothing that is wrong in the others, and nobody is blamed for it', () => {
+    expect(at(changed(['steps', 'facts', 'pirce'], { max: '1' }))).toEqual([expect.stringMatching(/^steps\.facts\.pirce: is not a known property/)])
+    const document = { ...scanDesk, name: 7, steps }
+    expect(at(document)).toEqual([
+      expect.stringMatching(/^name: /), expect.stringMatching(/^steps\.facts\.pirce: is not a known property/), expect.stringMatching(/^steps\.read\.with\.image: input has no scam/),
+    ])
+    expect(check(document, { capabilities }).pipeline).toBeUndefined()
+  })
+
+  test('tells nothing of the others where the input is of the wrong shape too', () => {
+    expect(at({ ...scanDesk, input: 7, steps }).every((error) => /^(input|steps\.facts\.pirce): /.test(error))).toBe(true)
+  })
+})
+
 describe('broken documents', () => {
   test.each<[name: string, path: (string | number)[], value: unknown, ...errors: RegExp[]]>([
     ['unknown field', ['steps', 'read', 'pirce'], { max: '1' }, /^steps\.read\.pirce: is not a known property/],

@@ -11,11 +11,12 @@ import { checkExpressions } from './check-expressions.ts'
 import { checkInputs, checkInputSchema } from './check-inputs.ts'
 import { checkLabels } from './check-labels.ts'
 import { checkAmounts, checkSteps } from './check-steps.ts'
-import { parseDocument, stepIssues, type PlacedIssue } from './document.ts'
-import { Findings, type Path } from './findings.ts'
+import { parseDocument, stepIssues, type Document, type PlacedIssue } from './document.ts'
+import { Findings, FINDINGS_MAX, type Path } from './findings.ts'
 import { graphOf, type Graph } from './graph.ts'
 import { nestingFault, scopeOf, type Scope } from './nested.ts'
 import { splitPath } from './positions.ts'
+import { salvage, stands } from './salvage.ts'
 import { stepTypesOf } from './step-types.ts'
 import { budgetOf, worstCaseOf, type StepWorst, type WorstCase } from './price.ts'
 
@@ -62,8 +63,8 @@ export function check(source: string | object, { capabilities, budget: callers }
   const document = parseDocument(source)
   const { pipeline } = document
   if (!pipeline) {
-    const { issues } = document
-    return { ok: false, errors: issues, warnings: [], worstCase: undefined, order: [], graph: undefined, pipeline, budget: callers }
+    const errors = [...document.issues, ...beside(document, capabilities)].slice(0, FINDINGS_MAX)
+    return { ok: false, errors, warnings: [], worstCase: undefined, order: [], graph: undefined, pipeline, budget: callers }
   }
   const findings = new Findings(document.place)
   const nesting = nestingFault(pipeline)
@@ -86,6 +87,17 @@ export function checked(source: string | object, options: CheckOptions): CheckRe
     throw new AigenError('pipeline.invalid', first && `${first.path}: ${first.message}.`, { issues, ...(first ? { path: first.path } : {}) })
   }
   return { ...report, pipeline: report.pipeline }
+}
+
+/** What is wrong in the steps whose shape is right, where that of others is not. */
+function beside({ misfit, issues, place }: Document, capabilities: CheckOptions['capabilities']): readonly PlacedIssue[] {
+  const salvaged = misfit && salvage(misfit, issues)
+  if (!salvaged) return []
+  const { pipeline } = salvaged
+  if (nestingFault(pipeline) !== undefined) return []
+  const findings = new Findings(place)
+  const { graph } = checkOne(pipeline, scopeOf(pipeline), capabilities, findings)
+  return findings.errors.filter(({ path }) => stands(path, salvaged, graph))
 }
 
 /** Everything but the money of a document and of the pipelines in it; whether all amounts can be counted. */

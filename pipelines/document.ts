@@ -25,6 +25,8 @@ export interface Document {
   readonly pipeline: Pipeline | undefined
   /** Everything that is wrong with its shape; empty when there is a pipeline. */
   readonly issues: readonly PlacedIssue[]
+  /** What was parsed, where it is within the bounds and does not fit the schema. */
+  readonly misfit?: object
   /** Adds the place in the text to an issue; `letter` is an offset in the string at its path. */
   place(issue: Issue, letter?: number): PlacedIssue
 }
@@ -95,7 +97,7 @@ function fromValue(value: object, place: Document['place']): Document {
   if (many) return refused(place(many))
   const { steps } = value as { steps?: unknown }
   const issues = [...issuesOf('Pipeline', value).map((issue) => place(issue)), ...stepIssues(steps).map((issue) => place(issue))]
-  return { pipeline: issues.length === 0 ? (value as Pipeline) : undefined, issues, place }
+  return issues.length === 0 ? { pipeline: value as Pipeline, issues, place } : { pipeline: undefined, issues, place, misfit: value }
 }
 
 /** Counted before anything else looks at the steps. */
