@@ -2,7 +2,11 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { ProviderDefinition } from '../agents/provider/define.ts'
+import { check } from '../pipelines/check.ts'
+import { compileSchema } from '../schemas/compile-schema.ts'
 import { main } from './main.ts'
 
 let folder = ''
@@ -140,6 +144,26 @@ describe('init', () => {
       expect(await aigen('init', 'No Name')).toMatchObject({ code: 2 })
     } finally {
       process.chdir(before)
+    }
+  })
+
+  it('writes a provider that is taken, does what it says, and is hired by its pipeline', async () => {
+    // Beside the built package, so that the module finds it under its name as in a project that has installed it.
+    const beside = mkdtempSync(fileURLToPath(new URL('../dist/init-', import.meta.url)))
+    const before = process.cwd()
+    try {
+      process.chdir(beside)
+      expect(await aigen('init', 'my-shop', '--provider')).toMatchObject({ code: 0, out: expect.stringContaining('aigen provide my-shop/provider.mjs') })
+      const { capability, handler } = ((await import(pathToFileURL(join(beside, 'my-shop', 'provider.mjs')).href)) as { default: ProviderDefinition }).default
+      const text = readFileSync(join(beside, 'my-shop', 'text.txt'), 'utf8')
+      const { output, units } = await handler({ text }, {} as never)
+      expect(output).toEqual({ words: 18, lines: 2, characters: 100 })
+      expect(units).toEqual({ [capability.unit]: 1 })
+      expect(compileSchema(capability.output).issues(output)).toEqual([])
+      expect(check(readFileSync(join(beside, 'my-shop', 'pipeline.json'), 'utf8'), { capabilities: new Map([[capability.id, capability]]) })).toMatchObject({ ok: true, warnings: [] })
+    } finally {
+      process.chdir(before)
+      rmSync(beside, { recursive: true })
     }
   })
 })
