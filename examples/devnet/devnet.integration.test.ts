@@ -74,9 +74,12 @@ function balanced(value: unknown): any {
 
 function complete(bill: any): void {
   for (const step of bill.steps) {
-    // The sandbox lets what it gave be used again.
-    if (step.reused) expect(step, step.step).toMatchObject({ state: 'done', capability: 'compute.run@1', charged: '0', reused: { receipt: expect.stringMatching(/^rcpt_/), until: expect.any(Number) } })
-    else expect(step, step.step).toMatchObject({
+    if (step.reused) {
+      // The sandbox lets what it gave be used again.
+      expect(step, step.step).toMatchObject({ state: 'done', capability: 'compute.run@1', charged: '0', reused: { receipt: expect.stringMatching(/^rcpt_/), until: expect.any(Number) } })
+      continue
+    }
+    expect(step, step.step).toMatchObject({
       state: 'done', provider: expect.stringMatching(/^0x/), list: expect.any(String), agreed: expect.any(String), units: expect.any(Object),
       inputHash: expect.stringMatching(/^sha256-/), outputHash: expect.stringMatching(/^sha256-/), receipt: expect.stringMatching(/^rcpt_/),
     })
