@@ -1,6 +1,7 @@
 /**
  * Tests: `unit` runs in memory and takes milliseconds; `integration` talks to a real NATS server
  * and anvil on free ports, one file at a time on a small machine, because each starts processes of its own.
+ * `long` is integration that takes minutes, and runs in npm run test:long only.
  * AIGEN_LONG=1 (npm run test:long) runs every property test 2,000 times instead of 100.
  */
 import { availableParallelism } from 'node:os'
@@ -27,15 +28,15 @@ export default defineConfig({
       {
         extends: true,
         // One set of modules a worker: loading them anew for each file took longer than the tests.
-        test: { ...everywhere, name: 'unit', isolate: false, include: ['**/*.test.ts'], exclude: [...everywhere.exclude, '**/*.integration.test.ts'], testTimeout: long ? 120_000 : 10_000 },
+        test: { ...everywhere, name: 'unit', isolate: false, include: ['**/*.test.ts'], exclude: [...everywhere.exclude, '**/*.integration.test.ts', '**/*.long.test.ts'], testTimeout: long ? 120_000 : 10_000 },
       },
-      {
-        extends: true,
+      ...['integration', 'long'].map((name, index) => ({
+        extends: true as const,
         test: {
-          ...everywhere, name: 'integration', include: ['**/*.integration.test.ts'], testTimeout: 60_000, hookTimeout: 60_000,
-          maxWorkers: availableParallelism() < 4 ? 1 : 2, sequence: { groupOrder: 1 },
+          ...everywhere, name, include: [`**/*.${name}.test.ts`], testTimeout: 60_000, hookTimeout: 60_000,
+          maxWorkers: availableParallelism() < 4 ? 1 : 2, sequence: { groupOrder: index + 1 },
         },
-      },
+      })),
     ],
   },
 })

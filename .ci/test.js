@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // npm test and npm run test:long: the generated files are current, the contracts hold, the TypeScript
 // tests pass. `node .ci/test.js [--long] [vitest arguments]`; with arguments only those tests run.
-// --long: the unit tests with every property tried 2,000 times, the contracts under deep fuzz.
+// --long: the unit tests with every property tried 2,000 times, the integration tests that take minutes,
+// the contracts under deep fuzz.
 // The last line is `N passed, N failed`, tests and checks together; exit 1 when one failed.
 import { spawnSync } from 'node:child_process'
 import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -69,8 +70,8 @@ function typescript() {
   console.log('\n== TypeScript')
   const folder = mkdtempSync(join(tmpdir(), 'aigen-test-'))
   const report = join(folder, 'report.json')
-  const project = long ? ['--project', 'unit'] : []
-  const { status } = node('node_modules/vitest/vitest.mjs', ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...project, ...chosen], { env: long ? { AIGEN_LONG: '1' } : {} })
+  const projects = chosen.length > 0 && !long ? [] : ['unit', long ? 'long' : 'integration'].flatMap((name) => ['--project', name])
+  const { status } = node('node_modules/vitest/vitest.mjs', ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...projects, ...chosen], { env: long ? { AIGEN_LONG: '1' } : {} })
   let passed = 0
   let failed = 0
   try {
