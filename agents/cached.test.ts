@@ -87,7 +87,10 @@ it.each(['before', 'after'] as const)('killed %s any append of the run that pays
     if (over === 'died') {
       await doomed.kill()
       await open()
-    } else user = doomed
+    } else {
+      fault.disarm()
+      user = doomed
+    }
     await world.drive(finishRun(user, await world.drive(start(user)), 60_000))
     expect(reusedIn((await runOnce(text)).bill), `append ${nth}`).toEqual(['a', 'b'])
     expect([worked, before - funds()], `append ${nth}`).toEqual([[text, `T${nth}b`], 20_000n])
@@ -113,7 +116,10 @@ it.each(['before', 'after'] as const)('killed %s any append of the run that uses
     if (over === 'died') {
       await doomed.kill()
       await open()
-    } else user = doomed
+    } else {
+      fault.disarm()
+      user = doomed
+    }
     const { output, bill } = await world.drive(finishRun(user, await world.drive(start(user)), 60_000))
     expect([output, reusedIn(bill), worked, funds()], `append ${nth}`).toEqual(['XB', ['a', 'b'], [], funded])
     if (over === 'done') return expect(nth).toBeGreaterThan(3)

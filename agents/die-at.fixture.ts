@@ -15,6 +15,8 @@ export interface DiesAt {
   readonly died: Promise<void>
   /** Counts from here on. */
   arm(): void
+  /** Lets it live on, when what was to be tried is over. */
+  disarm(): void
 }
 
 /** Dies at the nth append after it is armed. */
@@ -28,5 +30,5 @@ export function dieAt(nth: number, when: 'before' | 'after'): DiesAt {
     die()
     return never
   }
-  return { hooks: when === 'before' ? { beforeAppend: hook } : { afterAppend: hook }, died, arm: () => (armed = true) }
+  return { hooks: when === 'before' ? { beforeAppend: hook } : { afterAppend: hook }, died, arm: () => (armed = true), disarm: () => (armed = false) }
 }
