@@ -30,14 +30,16 @@ export function handOver({ host, wire, clock }: Pick<Node, 'host' | 'wire' | 'cl
       if (voucher?.kind !== 'plain') continue
       const worth = BigInt(voucher.cumulative)
       if (worth > BigInt(claimed) && worth > (known.get(voucher.lane) ?? -1n)) vouchers.push(voucher)
-      if (vouchers.length === BATCH_MAX) break
     }
     return vouchers
   }
+  // All that are due, so that those it cannot take now hold up none behind them.
   const give = async (tower: ParticipantId): Promise<void> => {
+    const all = due(held.get(tower)!)
+    for (let at = 0; at < all.length; at += BATCH_MAX) await giveSome(tower, all.slice(at, at + BATCH_MAX))
+  }
+  const giveSome = async (tower: ParticipantId, vouchers: readonly PlainVoucher[]): Promise<void> => {
     const known = held.get(tower)!
-    const vouchers = due(known)
-    if (vouchers.length === 0) return
     const answer = await wire.call(tower, 'guard', { vouchers }, { callId: `g-${clock.now()}-${calls++}`, timeoutMs: CALL_MS, validate: (value) => validate('GuardAnswer', value) })
     for (const { lane, cumulative } of answer.held) {
       if (known.size >= HELD_MAX) known.delete(known.keys().next().value!)
