@@ -29,8 +29,8 @@ export function beyondLimits(context: PurseContext, { payee, amount, for: hirer 
     return new AigenError('policy.refused', `${rule} allows ${formatMoney(BigInt(limit))}${share}, ${formatMoney(left < 0n ? 0n : left)} of it is left, the call may cost ${formatMoney(BigInt(amount))}.`, { path: rule }).toJSON()
   }
   const ofPayee = limits.payees?.[payee]
-  const paid = promised(context, payee) - BigInt(day?.base[payee] ?? '0')
-  return (ofPayee === undefined ? undefined : refuse(`payees.${payee}`, ofPayee, paid + open(context, hirer, payee)))
+  const ofDay = (): bigint => promised(context, payee) - BigInt(day?.base[payee] ?? '0') + open(context, hirer, payee)
+  return (ofPayee === undefined ? undefined : refuse(`payees.${payee}`, ofPayee, ofDay()))
     ?? (limits.key === undefined ? undefined : refuse('key', limits.key, promised(context) + open(context, hirer)))
 }
 
