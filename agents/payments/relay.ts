@@ -12,12 +12,12 @@ import { AigenError } from '../../schemas/error.ts'
 import { validate } from '../../schemas/validate.ts'
 import { toHex } from '../../runtime/evm/hex.ts'
 import { orderId } from '../../runtime/light/rail.ts'
-import { openNode, type Node, type NodeOptions, type Room } from '../../runtime/node/node.ts'
+import type { Node, NodeOptions, Room } from '../../runtime/node/node.ts'
 import { senderActor } from '../../runtime/payments/write.ts'
 import type { ChainProofs } from '../../runtime/ports/chain-proofs.ts'
 import { decodeWrite } from '../../runtime/ports/rail-json.ts'
 import type { Hex } from '../../runtime/ports/signer.ts'
-import { announcePresence } from '../presence.ts'
+import { openAlone, type Alone } from './alone.ts'
 import { HOURLY_MAX, recentOrders, relay, type RelayContext, type RelayOrderState } from './relay.machine.ts'
 
 /** Orders under way in all. */
@@ -67,24 +67,7 @@ export async function prepareRelay(node: Node): Promise<void> {
 }
 
 /** A node that does nothing else, with its card out. Errors: those of `openNode`. */
-export async function openRelay({ name, ...options }: Omit<NodeOptions, 'rooms'> & { readonly name: string }): Promise<{ readonly node: Node; stop(): Promise<void> }> {
-  const node = await openNode({ ...options, rooms: [relayRoom] })
-  try {
-    await prepareRelay(node)
-    await node.start()
-    const presence = await announcePresence(node, () => ({ name, roles: ['payment-provider'], offers: [], ...RELAY_OFFER }))
-    return {
-      node,
-      stop: async () => {
-        presence.leave()
-        await node.close()
-      },
-    }
-  } catch (error) {
-    await node.close()
-    throw error
-  }
-}
+export const openRelay = (options: Omit<NodeOptions, 'rooms'> & { readonly name: string }): Promise<Alone> => openAlone(options, relayRoom, prepareRelay, RELAY_OFFER)
 
 /** A relay's gas is for the asker's own money. Error `auth.unauthorised`. */
 function checkOwn(write: RelayWrite, caller: string): void {

@@ -11,11 +11,11 @@ import type { GuardAnswer, Hex32, PlainVoucher } from '../../schemas/documents.g
 import { AigenError, asError } from '../../schemas/error.ts'
 import { validate } from '../../schemas/validate.ts'
 import type { EffectKind } from '../../runtime/actors/effects.ts'
-import { openNode, type Node, type NodeOptions, type NodeParts, type Room } from '../../runtime/node/node.ts'
+import type { Node, NodeOptions, NodeParts, Room } from '../../runtime/node/node.ts'
 import { toRail } from '../../runtime/payments/voucher.ts'
 import { writeThrough } from '../../runtime/payments/write.ts'
 import { encodeWrite } from '../../runtime/ports/rail-json.ts'
-import { announcePresence } from '../presence.ts'
+import { openAlone, type Alone } from './alone.ts'
 import { ward, wardActor, type WardContext, type WardLook } from './ward.machine.ts'
 
 /** Between two looks at a lane, in ms: a fraction of the shortest delay that is worked for, an hour. */
@@ -99,21 +99,4 @@ export function prepareWatchtower(node: Node): void {
 }
 
 /** A node that does nothing else. Errors: those of `openNode`. */
-export async function openWatchtower({ name, ...options }: Omit<NodeOptions, 'rooms'> & { readonly name: string }): Promise<{ readonly node: Node; stop(): Promise<void> }> {
-  const node = await openNode({ ...options, rooms: [watchtowerRoom] })
-  try {
-    prepareWatchtower(node)
-    await node.start()
-    const presence = await announcePresence(node, () => ({ name, roles: ['payment-provider'], offers: [] }))
-    return {
-      node,
-      stop: async () => {
-        presence.leave()
-        await node.close()
-      },
-    }
-  } catch (error) {
-    await node.close()
-    throw error
-  }
-}
+export const openWatchtower = (options: Omit<NodeOptions, 'rooms'> & { readonly name: string }): Promise<Alone> => openAlone(options, watchtowerRoom, prepareWatchtower)
