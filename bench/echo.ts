@@ -20,8 +20,11 @@ export const echo: ProviderDefinition = {
   handler: async ({ text }: { text: string }) => ({ output: { text }, units: { call: 1 } }),
 }
 
+/** The same for nothing: what a step costs that is not paid. */
+export const freeEcho: ProviderDefinition = { ...echo, capability: { ...echo.capability, id: 'bench.free-echo@1' }, price: { list: '0' } }
+
 /** `steps` echoes, each of the one before. */
-export function chainOf(steps: number): object {
+export function chainOf(steps: number, uses: string = echo.capability.id): object {
   const names = Array.from({ length: steps }, (_, at) => `s${at}`)
   return {
     name: 'bench-chain',
@@ -29,7 +32,7 @@ export function chainOf(steps: number): object {
     input: { type: 'object', required: ['text'], properties: { text: { type: 'string' } } },
     budget: { max: formatMoney(BigInt(steps) * PRICE_ATOMIC * 2n) },
     steps: Object.fromEntries(names.map((name, at) => [name, {
-      uses: echo.capability.id, with: { text: at === 0 ? '${input.text}' : `\${steps.${names[at - 1]}.text}` },
+      uses, with: { text: at === 0 ? '${input.text}' : `\${steps.${names[at - 1]}.text}` },
       price: { max: PRICE }, sla: { deadline: '10s', grace: '1s' },
     }])),
     output: { text: `\${steps.${names.at(-1)}.text}` },

@@ -27,8 +27,8 @@ export interface Market {
   readonly user: User
   readonly seller: Child
   readonly seat: Seat
-  /** One run of `steps` steps; resolves when it is closed. Throws when it failed. */
-  run(steps: number): Promise<void>
+  /** One run of `steps` steps that use this capability (default `echo`); resolves when it is closed. Throws when it failed. */
+  run(steps: number, uses?: string): Promise<void>
   close(): Promise<void>
 }
 
@@ -51,12 +51,13 @@ export async function openMarket(ground: Ground): Promise<Market> {
       if (waited > LIVE_MS) throw new Error('the provider did not come to the market')
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
-    const documents = new Map<number, object>()
+    const documents = new Map<string, object>()
     return {
       user, seller, seat,
-      run: async (steps) => {
-        const document = documents.get(steps) ?? chainOf(steps)
-        documents.set(steps, document)
+      run: async (steps, uses = echo.capability.id) => {
+        const key = `${uses} ${steps}`
+        const document = documents.get(key) ?? chainOf(steps, uses)
+        documents.set(key, document)
         const id = await startRun(user, { document, inputs: { text: 'hello' } })
         const { error, bill } = await finishRun(user, id, RUN_MS)
         if (error) throw new Error(`${error.code}: ${error.message}`)
@@ -98,18 +99,18 @@ export function watchSteps(user: User, onStep: (ms: number, at: number) => void,
 }
 
 /** Runs until lanes, sessions and compiled code are what a node has after its first minute. */
-export async function warm(market: Market, stepsPerRun: number): Promise<void> {
+export async function warm(market: Market, stepsPerRun: number, uses?: string): Promise<void> {
   const until = performance.now() + WARM_MS
   let left = WARM_STEPS
   await Promise.all(Array.from({ length: 16 }, async () => {
-    while ((left -= stepsPerRun) >= 0 && performance.now() < until) await market.run(stepsPerRun)
+    while ((left -= stepsPerRun) >= 0 && performance.now() < until) await market.run(stepsPerRun, uses)
   }))
 }
 
 /** `concurrency` runs at once, each followed by another, for `seconds`. */
-export async function measurePaidSteps(ground: Ground, market: Market, concurrency: number, stepsPerRun: number, seconds: number): Promise<Measured> {
+export async function measurePaidSteps(ground: Ground, market: Market, concurrency: number, stepsPerRun: number, seconds: number, uses?: string): Promise<Measured> {
   // each lane of this many runs at once is reserved
-  await Promise.all(Array.from({ length: concurrency }, () => market.run(stepsPerRun)))
+  await Promise.all(Array.from({ length: concurrency }, () => market.run(stepsPerRun, uses)))
   const latencies: number[] = []
   const settleMs: number[] = []
   let workflows = 0
@@ -122,7 +123,7 @@ export async function measurePaidSteps(ground: Ground, market: Market, concurren
   try {
     await Promise.all(Array.from({ length: concurrency }, async () => {
       while (performance.now() - from < seconds * 1_000) {
-        await market.run(stepsPerRun)
+        await market.run(stepsPerRun, uses)
         workflows++
       }
     }))

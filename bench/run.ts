@@ -17,6 +17,7 @@ import { measurePayments, openChain } from './payments.ts'
 import { measureRuns } from './pipeline-runs.ts'
 import { measurePipelines } from './pipelines.ts'
 import { measurePaidSteps, openMarket, warm } from './paid-step.ts'
+import { measureUnpaid } from './unpaid-step.ts'
 import { measureStartUp } from './start-up.ts'
 
 interface StepsOptions {
@@ -130,11 +131,16 @@ program.command('start-up').description('how long a node takes to replay its jou
   .option('--json', 'no prose')
   .action(({ json, ...options }: { records: number; json?: boolean }) =>
     onGround(async (ground) => measureStartUp(ground, { ...options, say, tell: tellUnless(json) })))
-program.command('payments').description('vouchers signed and verified beside stock viem, and the gas of claims alone and in batches')
+program.command('payments').description('vouchers signed and verified beside stock viem, the gas of claims alone and in batches, paid steps beside unpaid ones')
   .option('--seconds <n>', 'how long each kind of signature is measured', count, 4)
+  .option('--concurrency <list>', 'runs at once of the steps, like 1,32', counts, [1, 32])
+  .option('--steps', 'only the steps')
   .option('--json', 'JSON lines only')
-  .action(({ json, ...options }: { seconds: number; json?: boolean }) =>
-    on(openChain, (chain) => measurePayments(chain, { ...options, say, tell: tellUnless(json) })))
+  .action(async ({ json, concurrency, steps, ...options }: { seconds: number; concurrency: number[]; steps?: boolean; json?: boolean }) => {
+    const told = { ...options, say, tell: tellUnless(json) }
+    if (!steps) await on(openChain, (chain) => measurePayments(chain, told))
+    await onGround((ground) => measureUnpaid(ground, { ...told, concurrency }))
+  })
 
 try {
   await program.parseAsync()

@@ -156,7 +156,7 @@ export async function billOf(id: string, { host, verifier, asset, decimals }: Bi
       ...(agreement && offer && !reused
         ? { provider: agreement.terms.provider, providerName: offer.name, list: money(offer.list), agreed: money(agreement.terms.unitPrice), ...(agreement.terms.per === undefined ? {} : { per: agreement.terms.per }) }
         : {}),
-      ...(delivery && voucher
+      ...(delivery && (voucher || context.state === 'done')
         ? { units: delivery.body.units, inputHash: delivery.body.inputHash, outputHash: delivery.body.outputHash, latencyMs: context.latencyMs }
         : {}),
       ...(reused ? { provider: reused.provider, providerName: reused.providerName, inputHash: reused.inputHash, outputHash: reused.outputHash, reused: { run: reused.run, receipt: reused.receipt, paid: money(reused.paid), ...(reused.until === undefined ? {} : { until: reused.until }) } } : {}),

@@ -10,6 +10,7 @@ import type { Address, Agreement, Delivery, Hash, Hex32, PlainVoucher } from '..
 import type { ErrorBody } from '../schemas/error.ts'
 import { defineActor, effect } from '../runtime/actors/actor.ts'
 import type { Lane } from '../runtime/market/negotiation.machine.ts'
+import { isFree } from '../runtime/market/free.ts'
 import type { Offer } from '../runtime/market/strategy.ts'
 import { deliveryHash } from '../runtime/payments/delivery.ts'
 import type { Done } from './saga.machine.ts'
@@ -72,6 +73,7 @@ const machine = createMachine({
         'call.cancel.done': [
           { guard: ({ context, event }) => !!context.prepaid && event.verdict?.ok === true, target: 'closed', actions: [assign(({ context, event }) => ({ ...context.prepaid, delivery: event.delivery!, output: event.output ?? null, outcome: 'delivered' })), count(true)] },
           { guard: ({ context }) => !!context.prepaid, target: 'closed', actions: lose },
+          { guard: ({ context, event }) => event.verdict?.ok === true && isFree(context.agreement.terms), target: 'closed', actions: [assign({ delivery: ({ event }) => event.delivery!, output: ({ event }) => event.output ?? null, outcome: 'delivered' }), giveBack()] },
           { guard: ({ event }) => event.delivery !== undefined && event.verdict?.ok === true, target: 'paying', actions: assign({ delivery: ({ event }) => event.delivery!, output: ({ event }) => event.output ?? null, outcome: 'delivered' }) },
           // A delivery that fails a signed clause is not paid; its payee sees the lane otherwise, so it stays out of use.
           { guard: ({ event }) => event.delivery !== undefined, target: 'closed', actions: assign({ outcome: 'nothing' }) },
@@ -114,7 +116,7 @@ function giveBack(): any {
   return { type: 'tell', params: ({ context }: any) => ({ to: 'purse', event: { type: 'release', for: context.holder } }) }
 }
 
-export const inquiry = defineActor('inquiry', '4', machine, {
+export const inquiry = defineActor('inquiry', '5', machine, {
   pays: [{ by: ['tell purse pay'], after: ['on call.cancel.done'] }],
   holds: [{
     what: 'lane', taken: ['on start'], returned: ['tell purse release', 'tell purse prepaid', 'on paid'],

@@ -24,7 +24,7 @@ const TIMEOUT = { code: 'step.timeout', message: 'Late.' }
 const terms = { capabilityHash: 'sha256-ff', provider: '0xaa', payee: '0xaa', unitPrice: '4', cap: '4', units: 1, settle: 'escrow', escrow: { agent: '0xee', arbiter: '0xee', challengeMs: 60_000, expiryMs: 3_600_000 } }
 const agreed = { type: 'agreed', id: 'sha256-bb', agreement: { terms }, offer: { name: 'a', list: '4', cacheMs: 60_000, quote: { terms } }, lane: { key: '0xaa.0', id: '0x1', number: 0, vault: '0x2', voucherKey: '0x3' }, asked: 2 }
 const voucher = { kind: 'escrow', amount: '4', challengeEnd: 2_000 }
-const agreedAs = (settle: string): ActorEvent => ({ ...agreed, agreement: { terms: { ...terms, settle } } })
+const agreedAs = (settle: string, cap = terms.cap): ActorEvent => ({ ...agreed, agreement: { terms: { ...terms, settle, unitPrice: cap, cap } } })
 const prepayment = { kind: 'plain', ref: '0x5' }
 const ended = (state: string) => ({ type: 'step.ended', step: 's', index: null, state, charged: '1', ...(state === 'failed' ? { error: { code: 'step.failed', message: 'It failed.' } } : {}) })
 
@@ -34,7 +34,7 @@ const step: Samples = {
     plan({ fallback, attempts: 1, escrow: { agent: null, fee: '1' }, settle: 'escrow' }), plan({ settle: 'prepaid', timeoutMs: 5_000 }), plan({ settle: 'prepaid', attempts: 1 }), plan({ settle: 'locked', timeoutMs: 5_000 }), plan({ settle: 'locked', attempts: 1, fallback }),
   ].flatMap((one) => [{ run: 'r', parent: 'run/r', plan: one, index: null, item: null, trace: null }, { run: 'r', parent: 'step/r/s', plan: one, index: 0, item: 1, trace: null }])
     .concat([{ run: 'r', parent: 'fan/r/s', plan: plan({ many: { providers: 2 } }), index: null, item: null, trace: null, member: 1 } as never, { run: 'r', parent: 'saga/r', plan: plan({ attempts: 1 }), index: null, item: null, trace: null, of: { step: 's', index: null } } as never]),
-  tells: ({ attempts, refusals, state, staked, fallback: stands, pieces, listeners, torn }: StepContext) => [attempts.length, refusals, state, staked !== null, stands, pieces.length, listeners.length, torn],
+  tells: ({ attempts, refusals, state, staked, fallback: stands, pieces, listeners, torn, agreement }: StepContext) => [agreement?.terms.cap, attempts.length, refusals, state, staked !== null, stands, pieces.length, listeners.length, torn],
   answers: {
     'step.prepare': () => [{ type: 'step.prepare.done', skip: true }, { type: 'step.prepare.done', value: 7 }, { type: 'step.prepare.done', input: {}, inputHash: 'sha256-aa', units: 1, inputBytes: 2 }, { type: 'step.prepare.done', input: {}, inputHash: 'sha256-aa', known: { output: {}, reused: { run: 'r_0', paid: '3' } } }],
     'call.invoke': ({ params, context }) => [
@@ -44,7 +44,7 @@ const step: Samples = {
     ],
   },
   events: ({ context, state }: { context: StepContext; state: unknown }) => [
-    { type: 'cancel' }, ...(state === 'hiring' ? [agreedAs(context.plan.settle), { type: 'refused', error: { code: 'market.no-provider', message: 'None.' } }] : []), ...(state === 'queueing' ? [{ type: 'turn', avoid: ['0xcc'] }] : []),
+    { type: 'cancel' }, ...(state === 'hiring' ? [agreedAs(context.plan.settle), ...(context.plan.settle === 'postpaid' ? [agreedAs('postpaid', '0')] : []), { type: 'refused', error: { code: 'market.no-provider', message: 'None.' } }] : []), ...(state === 'queueing' ? [{ type: 'turn', avoid: ['0xcc'] }] : []),
     ...(state === 'staking' ? [{ type: 'staked', voucher: context.plan.settle === 'prepaid' ? prepayment : voucher, previousRef: '0x4' }] : []), ...(state === 'paying' ? [{ type: 'paid', voucher: { kind: 'plain' }, previousRef: '0x4' }] : []),
     ...(state === 'unlocking' ? [{ type: 'opened', output: {}, voucher: { kind: 'plain' }, previousRef: '0x4' }, { type: 'unopened', error: { code: 'step.failed', message: 'No key.' } }] : []),
     ...(state === 'engaging' ? ['done', 'failed', 'cancelled'].map(ended) : []),
@@ -139,7 +139,7 @@ const cancelled = () => [
 ]
 const paid = ({ state }: { state: unknown }) => (state === 'paying' ? [{ type: 'paid', voucher: { kind: 'plain' }, previousRef: '0x4' }] : [])
 
-const inquiry: Samples = { inputs: [inquiryInput, { ...inquiryInput, undo: { step: 's', index: null } }, { ...inquiryInput, prepaid: { voucher: prepayment, previousRef: '0x4' } }], answers: { 'call.cancel': cancelled }, events: paid }
+const inquiry: Samples = { inputs: [inquiryInput, { ...inquiryInput, undo: { step: 's', index: null } }, { ...inquiryInput, agreement: { terms: { ...terms, unitPrice: '0', cap: '0', settle: 'postpaid' } } }, { ...inquiryInput, prepaid: { voucher: prepayment, previousRef: '0x4' } }], answers: { 'call.cancel': cancelled }, events: paid }
 const dispute: Samples = {
   inputs: [true, false].map((asks) => ({ ...inquiryInput, voucher, previousRef: '0x4', reason: 'Late.', delivery: null, output: null, asks })),
   answers: {

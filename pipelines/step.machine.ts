@@ -10,6 +10,7 @@
 import { assign, createMachine, enqueueActions } from 'xstate'
 import type { PlainVoucher } from '../schemas/documents.gen.ts'
 import { defineActor, effect } from '../runtime/actors/actor.ts'
+import { isFree } from '../runtime/market/free.ts'
 import { deliveryHash } from '../runtime/payments/delivery.ts'
 import { attemptOf, endsOf, faultOf, mayAskAgain, mayRetry, mayStandIn, stateWord } from './attempt.ts'
 import { toKeep } from './cache.ts'
@@ -83,6 +84,8 @@ const passOn: any = enqueueActions(({ context, event, enqueue }: any) => {
   for (const to of listeners) enqueue({ type: 'tell', params: { to, event: { type: 'pieces', from: event.number, pieces: [event.chunk] } } })
   enqueue.assign({ pieces: grown(pieces, [event.chunk]) })
 })
+
+const take = assign<StepContext, any, undefined, any, never>(({ context, event }) => ({ delivery: event.delivery, output: event.output, latencyMs: event.latencyMs, torn: context.torn || event.lost === true }))
 
 /** Delivered and paid for. */
 const finish = [
@@ -259,11 +262,8 @@ const machine = createMachine({
             target: 'unlocking',
             actions: assign(({ event }) => ({ delivery: event.delivery, latencyMs: event.latencyMs })),
           },
-          {
-            guard: ({ event }) => event.verdict.ok,
-            target: 'paying',
-            actions: assign(({ context, event }) => ({ delivery: event.delivery, output: event.output, latencyMs: event.latencyMs, torn: context.torn || event.lost === true })),
-          },
+          { guard: ({ context, event }) => event.verdict.ok && isFree(context.agreement!.terms), target: 'ended', actions: [take, release, ...finish] },
+          { guard: ({ event }) => event.verdict.ok, target: 'paying', actions: take },
           // A signed clause failed: nothing is owed.
           ...next([remember('failed'), contest]),
         ],
@@ -296,4 +296,4 @@ const machine = createMachine({
   },
 }, { delays: { pause: ({ context }) => context.plan.backoffMs * 2 ** (context.attempts.length + (context.refusals ?? 0) - 1) } })
 
-export const step = defineActor('step', '6', machine, stepPromises, { passivates: 'ended' })
+export const step = defineActor('step', '7', machine, stepPromises, { passivates: 'ended' })

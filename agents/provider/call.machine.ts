@@ -3,10 +3,11 @@
  * stored answer that a repeated invoke gets, so the handler's work is done once and owed once (I1).
  * Its lane's till hears what is taken, owed and freed. Started by `accept`.
  */
-import { assign, createMachine } from 'xstate'
+import { assign, createMachine, enqueueActions } from 'xstate'
 import type { Address, Delivery, EscrowVoucher, Hash, Hex32, PlainVoucher, Terms } from '../../schemas/documents.gen.ts'
 import type { ErrorBody } from '../../schemas/error.ts'
 import { defineActor, effect } from '../../runtime/actors/actor.ts'
+import { isFree } from '../../runtime/market/free.ts'
 import { deliveryHash } from '../../runtime/payments/delivery.ts'
 
 export interface CallInput {
@@ -55,9 +56,16 @@ export function callActor(lane: Hex32, agreement: Hash, call: number): string {
 }
 
 const tillOf = (context: CallContext): string => `till/${context.lane}`
-const freeLane = { type: 'tell', params: ({ context }: any) => ({ to: tillOf(context), event: { type: 'free', agreement: context.agreement } }) } as any
+const tellTill = (event: (context: CallContext) => object): any => enqueueActions(({ context, enqueue }: any) => {
+  // What costs nothing has no lane, and no till.
+  if (!isFree(context.terms)) enqueue({ type: 'tell', params: { to: tillOf(context), event: event(context) } })
+})
+const freeLane = tellTill(({ agreement }) => ({ type: 'free', agreement }))
 const forgetInput = assign<CallContext, any, undefined, any, never>({ input: null, parcels: null })
 
+const takeInput = assign<CallContext, any, undefined, any, never>(({ context, event }) => ({
+  input: event.input, inputHash: event.inputHash, parcels: event.parcels, trace: event.trace ?? null, escrow: event.escrow ?? null, prepaid: event.prepaid ?? null, flow: event.flow ?? null, until: event.at + context.terms.deadlineMs + context.terms.graceMs,
+}))
 const takeResult = assign<CallContext, any, undefined, any, never>({ output: ({ event }: any) => event.output, outputParcels: ({ event }: any) => event.parcels, delivery: ({ event }: any) => event.delivery, key: ({ event }: any) => event.key ?? null })
 /** Time that a handler has to hand over a part of the output once the caller has given up, in ms; less than a cancel is held. */
 const STOP_MS = 1_000
@@ -69,14 +77,9 @@ const machine = createMachine({
   initial: 'agreed',
   states: {
     agreed: {
-      entry: { type: 'tell', params: ({ context }: any) => ({ to: tillOf(context), event: { type: 'take', agreement: context.agreement, cap: context.terms.cap } }) } as any,
+      entry: tellTill(({ agreement, terms }) => ({ type: 'take', agreement, cap: terms.cap })),
       on: {
-        invoke: {
-          target: 'claiming',
-          actions: assign(({ context, event }) => ({
-            input: event.input, inputHash: event.inputHash, parcels: event.parcels, trace: event.trace ?? null, escrow: event.escrow ?? null, prepaid: event.prepaid ?? null, flow: event.flow ?? null, until: event.at + context.terms.deadlineMs + context.terms.graceMs,
-          })),
-        },
+        invoke: [{ guard: ({ context }) => isFree(context.terms), target: 'working', actions: takeInput }, { target: 'claiming', actions: takeInput }],
         cancel: { target: 'cancelled' },
       },
       after: { stale: 'cancelled' },
@@ -127,13 +130,8 @@ const machine = createMachine({
       after: { [STOP_MS]: { target: 'cancelled', actions: [{ type: 'abort', params: { kind: 'service.work' } } as any, forgetInput] } },
     },
     delivered: {
-      entry: {
-        type: 'tell',
-        params: ({ context }: any) => ({
-          to: tillOf(context),
-          event: { type: 'owe', owed: { agreement: context.agreement, delivery: deliveryHash(context.delivery), amount: context.delivery.body.amount } },
-        }),
-      } as any,
+      entry: tellTill(({ agreement, delivery }) => ({ type: 'owe', owed: { agreement, delivery: deliveryHash(delivery!), amount: delivery!.body.amount } })),
+      always: { guard: ({ context }) => isFree(context.terms), target: 'paid' },
       on: { paid: 'paid', ruled: 'unpaid' },
     },
     paid: { type: 'final' },
@@ -149,7 +147,7 @@ const machine = createMachine({
   },
 })
 
-export const call = defineActor('call', '7', machine, {
+export const call = defineActor('call', '8', machine, {
   pays: [],
   holds: [{ what: 'lane', taken: ['tell till take'], returned: ['tell till free', 'tell till owe'] }],
   waits: { claiming: [{ event: 'lane.held', from: 'till' }, { event: 'lane.lost', from: 'till' }], delivered: [{ event: 'paid', from: 'till' }, { event: 'ruled', from: 'till' }] },

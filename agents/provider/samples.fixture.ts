@@ -6,7 +6,7 @@ const delivery = { body: { amount: '4' }, signature: {} }
 const ERROR = { code: 'step.failed', message: 'It failed.' }
 
 const call: Samples = {
-  inputs: [{ agreement: 'sha256-aa', call: 0, terms: { cap: '4', deadlineMs: 1_000, graceMs: 100 }, lane: '0xcc', caller: '0xdd' }],
+  inputs: ['4', '0'].map((cap) => ({ agreement: 'sha256-aa', call: 0, terms: { unitPrice: cap, cap, settle: 'postpaid', deadlineMs: 1_000, graceMs: 100 }, lane: '0xcc', caller: '0xdd' })),
   answers: {
     'service.work': ({ params }) => [{ type: 'service.work.done', output: {}, parcels: null, delivery }, { type: 'service.work.unknown', params }],
   },

@@ -9,6 +9,7 @@ import { AigenError } from '../../schemas/error.ts'
 import { validate } from '../../schemas/validate.ts'
 import { compileFixed } from '../../schemas/fixed.ts'
 import { agreementId, signAgreement, verifyQuote, verifySide } from '../../runtime/market/agreement.ts'
+import { freeLane, isFree } from '../../runtime/market/free.ts'
 import type { LaneState } from '../../runtime/ports/rail.ts'
 import type { Host } from '../../runtime/actors/host.ts'
 import type { NodeParts } from '../../runtime/node/node.ts'
@@ -76,8 +77,14 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
       // Another node of the payer may have signed than the one that asks.
       verifier.authorisations.admit(body.authorisation)
       verifySide(body, 'payer', body.payer, verifier, clock.now())
-      await checkLane(parts, readLane, body, caller)
       const host = parts.host()
+      if (isFree(terms)) {
+        if (lane !== freeLane(terms)) throw new AigenError('voucher.lane', 'a call that costs nothing has no lane', { path: 'lane' })
+        admission.admit(terms.capability, caller, id)
+        await host.start(id, { agreement, call: 0, terms, lane, caller })
+        return { provider: signAgreement(body, sign) }
+      }
+      await checkLane(parts, readLane, body, caller)
       host.mustHold(`till/${lane}`)
       // Asking for one that is there would still wait for the append under way.
       if (!host.peek(`till/${lane}`)) await host.start(`till/${lane}`, { lane, payer: caller, payee: terms.payee, voucherKey: body.proof.voucherKey })
@@ -103,10 +110,10 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
       if (!sold) throw new AigenError('step.failed', `${call.context.terms.capability} is not sold here any more`)
       const issues = compileFixed(sold.capability.input).issues(body.input)
       if (issues.length > 0) throw new AigenError('step.input', `${issues[0]!.path}: ${issues[0]!.message}`, { path: issues[0]!.path, issues })
-      const before = till(call.context.lane, caller)
-      if (before.open?.agreement !== body.agreement) throw new AigenError('lane.unpaid', 'the lane was given to another agreement')
-      const escrow = admitEscrow(parts, call.context, before, body.escrow)
-      const prepaid = admitPrepaid(parts, call.context, before, body.prepaid)
+      const before = isFree(call.context.terms) ? undefined : till(call.context.lane, caller)
+      if (before && before.open?.agreement !== body.agreement) throw new AigenError('lane.unpaid', 'the lane was given to another agreement')
+      const escrow = before && admitEscrow(parts, call.context, before, body.escrow)
+      const prepaid = before && admitPrepaid(parts, call.context, before, body.prepaid)
       await host.send(call.id, { type: 'invoke', input: body.input, inputHash: body.inputHash, parcels: body.parcels ?? [], ...(escrow ? { escrow } : {}), ...(prepaid ? { prepaid } : {}), ...(body.flow ? { flow: body.flow.secret } : {}), ...(trace['traceparent'] ? { trace: trace['traceparent'] } : {}) })
     }
     try {

@@ -9,6 +9,7 @@ import type { Address, Agreement, Hash, Hex32, Settle, Signature } from '../../s
 import { ERRORS, type ErrorBody } from '../../schemas/error.ts'
 import { defineActor, effect, tell } from '../actors/actor.ts'
 import type { EscrowWish } from './escrow-agent.ts'
+import { freeLane, isFree } from './free.ts'
 import { BARGAIN_WITH, counterPrice, latestOf, rank, type Choice, type Offer } from './strategy.ts'
 
 /** Reserved for a call under a pass: it costs nothing, and is agreed, delivered and signed for on a lane all the same. */
@@ -175,11 +176,13 @@ const machine = createMachine({
         const [chosen, fallback] = context.offers
         enqueue.assign({ chosen: chosen ?? null })
         const ask = (offer: Offer, spare: boolean): any => {
-          const { payee, provider, cap } = offer.quote.terms
-          return { type: 'tell', params: { to: context.purse, event: { type: 'acquire', request: { for: context.self, payee, provider, amount: cap === '0' ? LEAST : cap, spare } } } }
+          const { terms } = offer.quote
+          const { payee, provider, cap } = terms
+          const request = { for: context.self, payee, provider, amount: cap === '0' ? LEAST : cap, spare, ...(isFree(terms) ? { amount: '0', free: freeLane(terms) } : {}) }
+          return { type: 'tell', params: { to: context.purse, event: { type: 'acquire', request } } }
         }
         if (chosen) enqueue(ask(chosen, false))
-        if (fallback) enqueue(ask(fallback, true))
+        if (fallback && !isFree(fallback.quote.terms)) enqueue(ask(fallback, true))
       }),
       always: [
         // A node that was down finds its offers expired and its time over: no reason to give up on everybody.

@@ -5,7 +5,7 @@ import { negotiationInput, samples } from './samples.fixture.ts'
 
 it('a lane that one payee is refused is asked for at the next at once', () => {
   let last: Outcome = advance(negotiation, undefined, { type: 'start', at: 1, input: negotiationInput })
-  const [, , , two] = samples['negotiation']!.answers!['market.ask']!({ context: {}, state: '', now: 1, params: {} })
+  const [, , , , two] = samples['negotiation']!.answers!['market.ask']!({ context: {}, state: '', now: 1, params: {} })
   for (const event of [two!, ...['0xaa', '0xbb'].map(() => ({ type: 'market.counter.failed' }))]) last = advance(negotiation, last.snapshot, { ...event, at: 1 })
   expect(last.snapshot.value).toBe('securing')
   last = advance(negotiation, last.snapshot, { type: 'lane.refused', error: { code: 'chain.reverted', message: '' }, at: 1 })

@@ -71,6 +71,8 @@ export interface LaneRequest {
   readonly amount: string
   /** Only reserve, do not hold: the first fallback's lane. */
   readonly spare: boolean
+  /** Of a call that costs nothing: the place it has instead of a lane. */
+  readonly free?: Hex32
 }
 
 /** Atomic, of all partitions together. */

@@ -80,6 +80,11 @@ const machine = createMachine({
     open: {
       on: {
         acquire: [
+          // Nothing is reserved, and nothing will be signed for.
+          {
+            guard: ({ event }) => event.request.free !== undefined,
+            actions: { type: 'tell', params: ({ context: { vault, voucherKey }, event: { request } }: any) => ({ to: request.for, event: { type: 'lane.ready', key: 'free', id: request.free, number: 0, vault, voucherKey } }) } as any,
+          },
           {
             guard: ({ context }) => context.waiting.length >= WAITING_MAX,
             actions: { type: 'tell', params: ({ event }: any) => ({ to: event.request.for, event: { type: 'lane.refused', error: { code: 'node.busy', message: 'too many wait for a lane' } } }) } as any,
@@ -288,12 +293,12 @@ function unsigned(context: PurseContext, key: string): object {
   return { lane: key, id, ...staked({ cumulative, ref }, stake), stake }
 }
 
-export const purse = defineActor('purse', '7', machine, {
+export const purse = defineActor('purse', '8', machine, {
   pays: [{ by: ['do voucher.sign'], after: ['tell negotiation lane.ready'] }, { by: ['do lanes.reserve'], after: ['on acquire'] }],
   holds: [],
   rests: { open: 'asked by negotiations, steps, inquiries and disputes' },
 }, {
   perPartition: true,
-  // The version before knew no limits: it goes on without any.
-  migrate: (state, machine) => (machine.startsWith('purse@6:') ? state : undefined),
+  // The versions before knew less: no limits, no calls that cost nothing.
+  migrate: (state, machine) => (/^purse@[67]:/.test(machine) ? state : undefined),
 })

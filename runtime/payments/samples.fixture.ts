@@ -15,7 +15,7 @@ const lanesOf = (context: PurseContext): string[] => Object.keys(context.lanes)
 const purse: Samples = {
   inputs: [{ vault: hex('a'), voucherKey: '0xbb', partition: 0, partitions: 1 }],
   depth: 7,
-  bounds: { 'open → acquire [0]': 'a thousand hires that wait for a lane' },
+  bounds: { 'open → acquire [1]': 'a thousand hires that wait for a lane' },
   tells: (context: PurseContext) => [
     context.waiting.map((one) => [one.for, one.spare]), context.doubted, context.waiting.length >= 1_000, context.limits,
     Object.values(context.lanes).map(({ use, payment, escrow, reserving, exact, id, reserved }) => [use?.for, payment?.tell, escrow && [escrow.kind, escrow.tell, escrow.voucher !== null], reserving, exact, id === NO_REF, reserved !== '0']),
@@ -34,7 +34,7 @@ const purse: Samples = {
     if (context.waiting.length > 1 || lanesOf(context).length > 1 || context.writes > 3) return []
     return [
       ...(lanesOf(context).length === 0 && context.waiting.length === 0 && !context.limits ? [{ type: 'limits', limits: { key: '3' } }] : []),
-      { type: 'acquire', request: request(ONE) }, { type: 'acquire', request: request(TWO, true) }, { type: 'release', for: ONE },
+      { type: 'acquire', request: { ...request(ONE), amount: '0', free: hex('5') } }, { type: 'acquire', request: request(ONE) }, { type: 'acquire', request: request(TWO, true) }, { type: 'release', for: ONE },
       ...lanesOf(context).flatMap((lane) => [
         { type: 'doubt', lane, for: ONE }, { type: 'unstake', lane, for: ONE }, { type: 'decided', lane, for: ONE, payeeAmount: '4' }, { type: 'decided', lane, for: ONE, payeeAmount: '0' },
         // Whoever stakes waits for the signature before there is anything to pay.

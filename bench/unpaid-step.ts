@@ -1,0 +1,102 @@
+/**
+ * Paid steps beside the same steps for nothing, turn about in one run of the same two processes on one
+ * server and chain. An unpaid step is asked for, quoted, agreed, invoked, delivered and checked like the
+ * paid one, without lane, voucher, hand-over and claim. Its delivery is signed all the same, so what a
+ * signed delivery costs is measured by itself and counted to the payment. Used by `bench payments`.
+ */
+import Table from 'cli-table3'
+import { hashOf } from '../schemas/canonical.ts'
+import type { DeliveryBody } from '../schemas/documents.gen.ts'
+import { createVerifier } from '../runtime/identity/signed.ts'
+import { signDelivery } from '../runtime/payments/delivery.ts'
+import { ownCpuMs } from './child.ts'
+import { echo, freeEcho } from './echo.ts'
+import type { Ground } from './ground.ts'
+import { together, type Measured } from './line.ts'
+import { measurePaidSteps, openMarket, warm, type Market } from './paid-step.ts'
+import { median, rounded } from './samples.ts'
+
+/** Turns of each kind of step; the middle one counts. */
+const TURNS = 3
+const STEPS_PER_RUN = 50
+const SIGNED = 400
+
+export interface UnpaidOptions {
+  /** How long each kind of step is measured at each concurrency, in all its turns. */
+  readonly seconds: number
+  readonly concurrency: readonly number[]
+  say(line: object): void
+  tell(text: string): void
+}
+
+interface StepsLine {
+  readonly measure: 'steps'
+  readonly kind: Kind
+  readonly concurrency: number
+  readonly steps: number
+  readonly stepsPerSecond: number
+  readonly cpuMsPerStep: number
+  /** Beside the unpaid steps of the same turns, the signed delivery included. */
+  readonly paymentCpuMsPerStep?: number
+  /** Share of the unpaid steps a second that payment takes. */
+  readonly throughputLost?: number
+}
+
+type Kind = 'unpaid' | 'paid'
+const USES: Readonly<Record<Kind, string>> = { unpaid: freeEcho.capability.id, paid: echo.capability.id }
+/** What is held against what. */
+const BESIDE: Readonly<Partial<Record<Kind, Kind>>> = { paid: 'unpaid' }
+
+export async function measureUnpaid(ground: Ground, { seconds, concurrency, say, tell }: UnpaidOptions): Promise<void> {
+  const market = await openMarket(ground)
+  const lines: StepsLine[] = []
+  try {
+    for (const uses of Object.values(USES)) await warm(market, STEPS_PER_RUN, uses)
+    const delivery = deliveryCpuMs(market)
+    for (const atOnce of concurrency) {
+      const turns: Record<Kind, Measured>[] = []
+      for (let turn = 0; turn < TURNS; turn++) {
+        const each = {} as Record<Kind, Measured>
+        for (const kind of Object.keys(USES) as Kind[]) each[kind] = await measurePaidSteps(ground, market, atOnce, STEPS_PER_RUN, seconds / TURNS, USES[kind])
+        turns.push(each)
+      }
+      for (const kind of Object.keys(USES) as Kind[]) lines.push(lineOf(kind, turns, delivery))
+    }
+    for (const line of lines) say({ bench: 'payments', ...line })
+    const table = new Table({ head: ['steps', 'at once', 'a second', 'CPU ms a step', 'of it payment', 'throughput lost'], colAligns: ['left', 'right', 'right', 'right', 'right', 'right'], style: { head: [], border: [] } })
+    for (const line of lines) table.push([line.kind, line.concurrency, line.stepsPerSecond, line.cpuMsPerStep, line.paymentCpuMsPerStep ?? '', line.throughputLost === undefined ? '' : `${rounded(line.throughputLost * 100, 1)} %`])
+    tell(`${table.toString()}\na signed delivery, made and checked: ${rounded(delivery, 3)} ms, counted to the payment`)
+  } finally {
+    await market.close()
+  }
+}
+
+function lineOf(kind: Kind, turns: readonly Record<Kind, Measured>[], delivery: number): StepsLine {
+  const all = turns.map((each) => each[kind]).reduce(together)
+  const cpu = ({ cpuMs, steps }: Measured): number => cpuMs / Math.max(1, steps)
+  const speed = ({ steps, wallMs }: Measured): number => (steps * 1_000) / wallMs
+  const beside = BESIDE[kind]
+  return {
+    measure: 'steps', kind, concurrency: all.concurrency, steps: all.steps, stepsPerSecond: rounded(speed(all), 1), cpuMsPerStep: rounded(cpu(all), 3),
+    ...(beside === undefined ? {} : {
+      paymentCpuMsPerStep: rounded(median(turns.map((each) => cpu(each[kind]) - cpu(each[beside]))) + delivery, 3),
+      throughputLost: rounded(1 - median(turns.map((each) => speed(each[kind]) / speed(each[beside]))), 3),
+    }),
+  }
+}
+
+/** Milliseconds of this process for one delivery signed and one checked. */
+function deliveryCpuMs({ user: { node } }: Market): number {
+  const { credentials } = node.wire
+  // One that remembers nothing that was signed here.
+  const verifier = createVerifier(credentials.verifier.authorisations)
+  const bodyOf = (call: number): DeliveryBody => ({ agreement: hashOf('a'), call, inputHash: hashOf('i'), outputHash: hashOf('o'), units: { call: 1 }, amount: '100', at: node.clock.now() })
+  const once = (call: number): void => {
+    const { body, signature } = signDelivery(bodyOf(call), credentials.sign)
+    verifier.verify('delivery', body, signature, body.at)
+  }
+  for (let call = 0; call < SIGNED; call++) once(call)
+  const before = ownCpuMs()
+  for (let call = 0; call < SIGNED; call++) once(SIGNED + call)
+  return (ownCpuMs() - before) / SIGNED
+}
