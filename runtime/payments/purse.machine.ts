@@ -13,7 +13,8 @@ import { defineActor } from '../actors/actor.ts'
 import { foldRef } from './fold.ts'
 import { caughtUp, decide, owedOn, prepaid, serveWaiting, laneKey, type LaneLimits, type LaneRequest, type PurseContext, type PurseLane } from './lane.ts'
 import { beyondLimits, paidDay } from './limits.ts'
-import { staked, type Stake } from './stake.ts'
+import { freed, handedOver, isUnsigned, unsigned } from './payment.ts'
+import type { Stake } from './stake.ts'
 
 /** Requests that wait for a lane; more are refused. */
 const WAITING_MAX = 1_000
@@ -61,15 +62,7 @@ export function purseActor(partition: number): string {
 const newDay: any = assign(({ context, event }: any) => (context.limits ? { day: paidDay(context, event.at ?? 0) } : {}))
 
 /** The signed voucher on its way to the payee, under the lane's key. */
-const handOver = {
-  type: 'voucher.pay',
-  params: ({ context, event }: any) => {
-    const key = event.lane ?? event.params.lane
-    const lane: PurseLane = context.lanes[key]
-    const { delivery, amount } = lane.payment!
-    return { lane: key, to: lane.provider, voucher: lane.voucher, deliveries: [delivery], before: (BigInt(lane.cumulative) - BigInt(amount)).toString() }
-  },
-} as any
+const handOver = { type: 'voucher.pay', params: ({ context, event }: any) => handedOver(context, event.lane ?? event.params.lane) } as any
 
 const machine = createMachine({
   id: 'purse',
@@ -272,25 +265,6 @@ function serve(): any {
 function change(context: PurseContext, key: string, update: (lane: PurseLane) => PurseLane): Record<string, PurseLane> {
   const lane = context.lanes[key]
   return lane ? { ...context.lanes, [key]: update(lane) } : { ...context.lanes }
-}
-
-/** Whether a payment or a stake on the lane waits for its signature. */
-function isUnsigned(lane: PurseLane | undefined): boolean {
-  if (!lane) return false
-  // A free call leaves the total as it was: only the ref tells which delivery was signed for.
-  return lane.payment ? lane.voucher?.ref !== lane.ref : !!lane.escrow && lane.escrow.voucher === null
-}
-
-/** Every lane that `user` holds and that no payment is under way on, given back. */
-function freed(context: PurseContext, user: string): Record<string, PurseLane> {
-  return Object.fromEntries(Object.entries(context.lanes).map(([key, lane]) => [key, lane.use?.for === user && lane.payment === null && !lane.escrow ? { ...lane, use: null } : lane]))
-}
-
-function unsigned(context: PurseContext, key: string): object {
-  const { id, cumulative, ref, payment, escrow } = context.lanes[key]!
-  if (payment || !escrow) return { lane: key, id, cumulative, ref }
-  const { tell: _tell, voucher: _voucher, ...stake } = escrow
-  return { lane: key, id, ...staked({ cumulative, ref }, stake), stake }
 }
 
 export const purse = defineActor('purse', '8', machine, {

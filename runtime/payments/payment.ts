@@ -1,0 +1,33 @@
+/**
+ * Payments under way on a payer's lanes: what is to be signed, what is handed over, which lanes are free
+ * again. Pure; used by the purse.
+ */
+import type { PurseContext, PurseLane } from './lane.ts'
+import { staked } from './stake.ts'
+
+/** Whether a payment or a stake on the lane waits for its signature. */
+export function isUnsigned(lane: PurseLane | undefined): boolean {
+  if (!lane) return false
+  // A free call leaves the total as it was: only the ref tells which delivery was signed for.
+  return lane.payment ? lane.voucher?.ref !== lane.ref : !!lane.escrow && lane.escrow.voucher === null
+}
+
+/** Every lane that `user` holds and that no payment is under way on, given back. */
+export function freed(context: PurseContext, user: string): Record<string, PurseLane> {
+  return Object.fromEntries(Object.entries(context.lanes).map(([key, lane]) => [key, lane.use?.for === user && lane.payment === null && !lane.escrow ? { ...lane, use: null } : lane]))
+}
+
+/** What the effect `voucher.sign` signs on the lane. */
+export function unsigned(context: PurseContext, key: string): object {
+  const { id, cumulative, ref, payment, escrow } = context.lanes[key]!
+  if (payment || !escrow) return { lane: key, id, cumulative, ref }
+  const { tell: _tell, voucher: _voucher, ...stake } = escrow
+  return { lane: key, id, ...staked({ cumulative, ref }, stake), stake }
+}
+
+/** What the effect `voucher.pay` hands over: the lane's voucher with the delivery that it pays. */
+export function handedOver(context: PurseContext, key: string): object {
+  const { provider, voucher, cumulative, payment } = context.lanes[key]!
+  const { delivery, amount } = payment!
+  return { lane: key, to: provider, voucher, deliveries: [delivery], before: (BigInt(cumulative) - BigInt(amount)).toString() }
+}
