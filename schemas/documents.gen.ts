@@ -520,6 +520,10 @@ export interface CallForQuotesBody {
    * where it is settled in escrow
    */
   escrow?: EscrowTerms
+  /**
+   * where one agreement for many calls is wanted, at most so many and so long; a quote without it is for one
+   */
+  standing?: Standing
   issuedAt: Time
   expiresAt: Time
 }
@@ -644,6 +648,10 @@ export interface Offer {
    */
   cacheMs?: DurationMs
   /**
+   * most calls that one agreement may stand for (default: each call is agreed)
+   */
+  standing?: number
+  /**
    * models served, as an input's model names them
    *
    * @maxItems 64
@@ -726,6 +734,20 @@ export interface RelayOffer {
 export interface Delivery {
   body: DeliveryBody
   signature: Signature
+  group?: DeliveryGroup
+}
+/**
+ * where several deliveries are signed at once: the signature is of kind "delivery-group", over the root of their Merkle tree
+ */
+export interface DeliveryGroup {
+  root: Hex32
+  /**
+   * from this delivery to the root
+   *
+   * @minItems 1
+   * @maxItems 16
+   */
+  proof: Hex32[]
 }
 
 export interface DeliveryBody {
@@ -1152,6 +1174,25 @@ export interface EscrowTerms {
    * time from the latest delivery that counts in which the amount must be claimed
    */
   expiryMs: DurationMs
+}
+
+/**
+ * One agreement for many calls: how many, and until when they may be invoked
+ */
+export interface Standing {
+  /**
+   * calls, numbered from 0
+   */
+  calls: number
+  until: Time
+}
+
+/**
+ * A delivery and its price, as a voucher's ref folds them
+ */
+export interface Folded {
+  delivery: Hash
+  amount: Atomic
 }
 
 /**
@@ -1584,6 +1625,13 @@ export interface Receipt {
    */
   previousRef: Hex32
   /**
+   * what the voucher folds after this delivery, in order, where it pays several
+   *
+   * @minItems 1
+   * @maxItems 255
+   */
+  after?: Folded[]
+  /**
    * key that signs for the vault
    */
   voucherKey: Address
@@ -1842,6 +1890,10 @@ export interface Terms {
    * where it is settled in escrow; such a call costs its cap, known before the work
    */
   escrow?: EscrowTerms
+  /**
+   * where it stands for many calls, each under these terms and up to this cap
+   */
+  standing?: Standing
   asset: Asset
   /**
    * the vault contract
@@ -2197,6 +2249,12 @@ export interface LatestAnswer {
    * hash of the delivery that waits for its voucher
    */
   owed: Hash | null
+  /**
+   * under a standing agreement: hashes of all deliveries that wait for a voucher
+   *
+   * @maxItems 1024
+   */
+  owes?: Hash[]
 }
 
 /**
@@ -2288,6 +2346,10 @@ export interface PayAnswer {
    * what the provider holds a voucher for now
    */
   cumulative: Atomic
+  /**
+   * under a standing agreement: calls that may be unpaid at once from now on
+   */
+  window?: number
   /**
    * what a locked voucher was given for
    */
@@ -2822,6 +2884,7 @@ export interface Documents {
   EvidenceAnswer: EvidenceAnswer
   EvidenceRequest: EvidenceRequest
   Failure: Failure
+  Folded: Folded
   GuardAnswer: GuardAnswer
   GuardRequest: GuardRequest
   GuardianSet: GuardianSet
@@ -2885,6 +2948,7 @@ export interface Documents {
   SettleAnswer: SettleAnswer
   SettleRequest: SettleRequest
   Signature: Signature
+  Standing: Standing
   StatusAnswer: StatusAnswer
   StatusRequest: StatusRequest
   SteerAnswer: SteerAnswer

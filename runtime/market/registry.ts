@@ -4,14 +4,13 @@
  * registries with it, light nodes, programs and `aigen reputation verify` single entries (I8).
  */
 import { createHash } from 'node:crypto'
-import { createRequire } from 'node:module'
-import type { SimpleMerkleTree } from '@openzeppelin/merkle-tree'
 import { canonicalText } from '../../schemas/canonical.ts'
 import type { GuardianSet, Hex32, NodeAuthorisation, ProvenEntry, Registry, RegistryHeader, ReputationEntry, Signature } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
 import { validate } from '../../schemas/validate.ts'
 import { createAuthorisations } from '../identity/authorisation.ts'
 import { createVerifier } from '../identity/signed.ts'
+import { merkle } from './merkle.ts'
 
 /** Root of a registry without entries. */
 const NO_ENTRIES: Hex32 = `0x${'0'.repeat(64)}`
@@ -98,11 +97,4 @@ function checkHeader(header: RegistryHeader, signatures: readonly Signature[], a
 /** A leaf is a SHA-256 hash over a tagged text, so no inner node (Keccak of two) stands for an entry. */
 function leafOf(entry: ReputationEntry): Hex32 {
   return `0x${createHash('sha256').update(`aigen/v1/reputation-entry\n${canonicalText(entry)}`).digest('hex')}`
-}
-
-let loaded: typeof SimpleMerkleTree | undefined
-/** Loaded when first needed: it takes longer to load than a node to open, and most commands never check a root. */
-function merkle(): typeof SimpleMerkleTree {
-  loaded ??= (createRequire(import.meta.url)('@openzeppelin/merkle-tree') as { SimpleMerkleTree: typeof SimpleMerkleTree }).SimpleMerkleTree
-  return loaded
 }

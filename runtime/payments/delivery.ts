@@ -6,6 +6,7 @@ import { hashOf } from '../../schemas/canonical.ts'
 import type { Delivery, DeliveryBody, Hash, Terms } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
 import type { Sign, Verifier } from '../identity/signed.ts'
+import { verifySigned } from './delivery-group.ts'
 import { charge } from './meter.ts'
 
 /** The delivery's hash, which vouchers fold: of its body, so that a signature made again changes nothing. */
@@ -30,9 +31,10 @@ export interface CallFacts {
  * Checks what a delivery says without its output: whose it is, of which call and at which price.
  * Errors as `verifyDelivery`.
  */
-export function verifyStatement({ body, signature }: Delivery, facts: Omit<CallFacts, 'output'>, verifier: Verifier, at: number): void {
+export function verifyStatement(delivery: Delivery, facts: Omit<CallFacts, 'output'>, verifier: Verifier, at: number): void {
+  const { body, signature } = delivery
   if (signature.by !== facts.terms.provider) throw new AigenError('auth.unauthorised', 'the delivery is signed by another than the provider')
-  verifier.verify('delivery', body, signature, at)
+  verifySigned(delivery, verifier, at)
   if (body.agreement !== facts.agreement || body.call !== facts.call) throw new AigenError('step.output', 'the delivery is for another call')
   if (body.inputHash !== facts.inputHash) throw new AigenError('step.output', 'the delivery is for another input')
   const due = charge(facts.terms, body.units)

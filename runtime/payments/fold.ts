@@ -3,7 +3,7 @@
  * Used by both sides of a lane and by whoever verifies a receipt.
  */
 import { createHash } from 'node:crypto'
-import type { Hash, Hex32 } from '../../schemas/documents.gen.ts'
+import type { Folded, Hash, Hex32 } from '../../schemas/documents.gen.ts'
 
 /** The ref of a lane that has paid nothing yet. */
 export const NO_REF: Hex32 = `0x${'0'.repeat(64)}`
@@ -18,4 +18,14 @@ export function foldRef(previous: Hex32, delivery: Hash, amount: string): Hex32 
   bytes.write(delivery.slice('sha256-'.length), 32, 'hex')
   bytes.write(BigInt(amount).toString(16).padStart(32, '0'), 64, 'hex')
   return `0x${createHash('sha256').update(bytes).digest('hex')}`
+}
+
+/** The ref after paying all of these, one after the other: each delivery of a group has a place of its own in the chain. */
+export function foldAll(previous: Hex32, items: readonly Folded[]): Hex32 {
+  return items.reduce((ref, { delivery, amount }) => foldRef(ref, delivery, amount), previous)
+}
+
+/** What these cost together, atomic. */
+export function sumOf(items: readonly Pick<Folded, 'amount'>[]): bigint {
+  return items.reduce((sum, { amount }) => sum + BigInt(amount), 0n)
 }

@@ -3,7 +3,7 @@
  * Made by the payer at the end of a step; verified by anyone, offline.
  */
 import { hashOf } from '../../schemas/canonical.ts'
-import type { Agreement, Delivery, Hex32, NodeAuthorisation, Receipt, Voucher } from '../../schemas/documents.gen.ts'
+import type { Agreement, Delivery, Folded, Hex32, NodeAuthorisation, Receipt, Voucher } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
 import { parseAsset } from '../../schemas/money.ts'
 import { railSigning } from '../evm/rail-signing.ts'
@@ -12,7 +12,8 @@ import { createVerifier } from '../identity/signed.ts'
 import { agreementId, verifyAgreement } from '../market/agreement.ts'
 import type { Rail } from '../ports/rail.ts'
 import { deliveryHash } from './delivery.ts'
-import { foldRef, NO_REF } from './fold.ts'
+import { verifySigned } from './delivery-group.ts'
+import { foldAll, foldRef, NO_REF, sumOf } from './fold.ts'
 import { charge } from './meter.ts'
 import { toRail } from './voucher.ts'
 
@@ -21,14 +22,16 @@ export interface ReceiptParts {
   readonly delivery: Delivery
   readonly voucher: Voucher
   readonly previousRef: Hex32
+  /** What the voucher folds after this delivery. */
+  readonly after?: readonly Folded[]
   readonly voucherKey: `0x${string}`
   readonly authorisations: NodeAuthorisation[]
 }
 
 /** The receipt; its id is made from the hash of what it says, so equal receipts have equal ids. */
 export function makeReceipt(parts: ReceiptParts): Receipt {
-  const { agreement, delivery, voucher, previousRef, voucherKey, authorisations } = parts
-  const body = { agreement, delivery, voucher, previousRef, voucherKey }
+  const { agreement, delivery, voucher, previousRef, after = [], voucherKey, authorisations } = parts
+  const body = { agreement, delivery, voucher, previousRef, ...(after.length > 0 ? { after: [...after] } : {}), voucherKey }
   return { id: `rcpt_${hashOf(body).slice('sha256-'.length, 'sha256-'.length + 32)}`, ...body, authorisations }
 }
 
@@ -50,15 +53,17 @@ export function verifyReceipt(receipt: Receipt, rail: Pick<Rail, 'recover'> = ra
   const at = delivery.body.at
   verifyAgreement(agreement, verifier, at)
   if (delivery.signature.by !== agreement.terms.provider) throw new AigenError('auth.unauthorised', 'the delivery is signed by another than the provider')
-  verifier.verify('delivery', delivery.body, delivery.signature, at)
+  verifySigned(delivery, verifier, at)
   if (delivery.body.agreement !== agreementId(agreement)) throw new AigenError('step.output', 'the delivery is of another agreement')
+  if (delivery.body.call >= (agreement.terms.standing?.calls ?? 1)) throw new AigenError('step.output', 'the agreement is for fewer calls')
   if (BigInt(delivery.body.amount) !== charge(agreement.terms, delivery.body.units)) throw new AigenError('step.output', 'the price is not the agreed one')
   if (voucher.lane !== agreement.lane) throw new AigenError('voucher.lane')
   // What was signed before there was a delivery folds the agreement, which the delivery names.
   const folded = voucher.kind === 'escrow' || agreement.terms.settle === 'prepaid' ? agreementId(agreement) : deliveryHash(delivery)
-  if (voucher.ref !== foldRef(receipt.previousRef, folded, delivery.body.amount)) throw new AigenError('voucher.ref')
+  const { after = [] } = receipt
+  if (voucher.ref !== foldAll(foldRef(receipt.previousRef, folded, delivery.body.amount), after)) throw new AigenError('voucher.ref')
   // The ref names the amount; a cumulative below it would be a signature on a debt that was never paid.
-  const least = BigInt(delivery.body.amount)
+  const least = BigInt(delivery.body.amount) + sumOf(after)
   const cumulative = BigInt(voucher.cumulative)
   if (cumulative < least || (receipt.previousRef === NO_REF && cumulative !== least)) throw new AigenError('voucher.too-low', `cumulative ${cumulative}, the delivery costs ${least}`)
   if (rail.recover(toRail(voucher), voucher.signature) !== receipt.voucherKey) throw new AigenError('voucher.key')
