@@ -761,7 +761,25 @@ export interface DeliveryBody {
    */
   amount: Atomic
   at: Time
+  stream?: Streamed
   sealed?: Sealed
+}
+/**
+ * where it is paid piece by piece: what units and amount are of
+ */
+export interface Streamed {
+  /**
+   * how many there were so far
+   */
+  pieces: number
+  /**
+   * link of the last one, over all pieces and the units after each
+   */
+  chain: Hash
+  /**
+   * the output is not whole: outputHash is the chain
+   */
+  part?: true
 }
 /**
  * where the output is handed over encrypted, and its key for a locked voucher
@@ -1625,6 +1643,13 @@ export interface Receipt {
    */
   previousRef: Hex32
   /**
+   * of a call that was paid piece by piece: what was folded between previousRef and the delivery, in order
+   *
+   * @minItems 1
+   * @maxItems 1024
+   */
+  parts?: Folded[]
+  /**
    * what the voucher folds after this delivery, in order, where it pays several
    *
    * @minItems 1
@@ -1894,6 +1919,7 @@ export interface Terms {
    * where it stands for many calls, each under these terms and up to this cap
    */
   standing?: Standing
+  stream?: StreamTerms
   asset: Asset
   /**
    * the vault contract
@@ -1904,6 +1930,19 @@ export interface Terms {
    * bargaining round, 0 for the first offer
    */
   round: number
+}
+/**
+ * where it is paid piece by piece: how much a part of it may be, which is what either side can lose
+ */
+export interface StreamTerms {
+  /**
+   * pieces after which a part is signed for and paid, before any further one is sent
+   */
+  every: number
+  /**
+   * most units that the pieces of one part may take
+   */
+  units: number
 }
 
 /**
@@ -2026,6 +2065,10 @@ export interface CancelRequest {
    * that pays the call: it says which of the provider's nodes knows it
    */
   lane: Hex32
+  /**
+   * of a call that is paid piece by piece: how many were taken, and are paid
+   */
+  pieces?: number
 }
 
 /**
@@ -2227,7 +2270,7 @@ export interface Flow {
 /**
  * Where the call stands
  */
-export type InvokeAnswer = CallPending | CallDelivered | CallSealed | CallFailed
+export type InvokeAnswer = CallPending | CallDelivered | CallPart | CallSealed | CallFailed
 
 /**
  * What the payer has signed last
@@ -2260,7 +2303,7 @@ export interface LatestAnswer {
 /**
  * Where a call stands at its provider
  */
-export type CallOutcome = CallPending | CallDelivered | CallSealed | CallFailed | CallCancelled | CallUnknown
+export type CallOutcome = CallPending | CallDelivered | CallPart | CallSealed | CallFailed | CallCancelled | CallUnknown
 
 /**
  * The call runs; ask again
@@ -2287,6 +2330,14 @@ export interface CallDelivered {
    * @maxItems 64
    */
   parcels?: Parcel[]
+}
+
+/**
+ * The call waits until so much of it is paid
+ */
+export interface CallPart {
+  state: 'part'
+  delivery: Delivery
 }
 
 /**
@@ -2846,6 +2897,7 @@ export interface Documents {
   CallForQuotesBody: CallForQuotesBody
   CallNumber: CallNumber
   CallOutcome: CallOutcome
+  CallPart: CallPart
   CallPending: CallPending
   CallSealed: CallSealed
   CallUnknown: CallUnknown

@@ -85,6 +85,7 @@ export const REFS = {
   CallForQuotesBody: 'https://aigen.dev/schemas/call-for-quotes/v1.json#/$defs/body',
   CallNumber: 'https://aigen.dev/schemas/parts/v1.json#/$defs/callNumber',
   CallOutcome: 'https://aigen.dev/schemas/verbs/outcome/v1.json',
+  CallPart: 'https://aigen.dev/schemas/verbs/outcome/v1.json#/$defs/part',
   CallPending: 'https://aigen.dev/schemas/verbs/outcome/v1.json#/$defs/pending',
   CallSealed: 'https://aigen.dev/schemas/verbs/outcome/v1.json#/$defs/sealed',
   CallUnknown: 'https://aigen.dev/schemas/verbs/outcome/v1.json#/$defs/unknown',

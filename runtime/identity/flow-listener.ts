@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto'
 import type { Bus, Subscription } from '../ports/bus.ts'
 import type { Random } from '../ports/random.ts'
-import { backSubject, greeting, HEAD_BYTES, HELD_BYTES_MAX, keyOf, NAME_BYTES, open, PIECE_BYTES_MAX, request, TAG_BYTES, WINDOW, type Line } from './flow.ts'
+import { backSubject, greeting, HEAD_BYTES, HELD_BYTES_MAX, keyOf, NAME_BYTES, open, PIECE_BYTES_MAX, request, TAG_BYTES, WINDOW, type Line, type PieceMeter } from './flow.ts'
 
 /** Pieces held ahead of one that is missing. */
 const AHEAD_MAX = 1_024
@@ -31,7 +31,7 @@ export interface FlowListenerOptions {
   readonly subject: string
   readonly secret: Uint8Array
   /** Hears each piece. What it throws ends the flow, not the call. */
-  readonly take: (piece: unknown) => void
+  readonly take: (piece: unknown, meter?: PieceMeter) => void
 }
 
 /** One attempt at the work, as far as it was heard. */
@@ -48,7 +48,7 @@ interface Attempt {
 }
 
 const NOTHING = ''
-const add = (sum: string, piece: unknown): string => createHash('sha256').update(sum).update(JSON.stringify(piece) ?? 'null').digest('base64')
+const add = (sum: string, [, piece, meter]: Line): string => createHash('sha256').update(sum).update(JSON.stringify(piece) ?? 'null').update(meter ? JSON.stringify(meter) : '').digest('base64')
 
 /** Begins to listen, and asks for what was said before: anything forged, repeated or of an attempt that says other words is dropped. */
 export async function openFlowListener({ bus, random, subject, secret, take }: FlowListenerOptions): Promise<FlowListener> {
@@ -95,15 +95,15 @@ export async function openFlowListener({ bus, random, subject, secret, take }: F
       }
       if (attempt.next === passed) {
         try {
-          take(line[1])
+          take(line[1], meterOf(line))
         } catch {
           state = 'dropped'
           return
         }
-        sum = add(sum, line[1])
+        sum = add(sum, line)
         passed++
         attempt.sum = sum
-      } else attempt.sum = add(attempt.sum, line[1])
+      } else attempt.sum = add(attempt.sum, line)
       attempt.next++
       // A later attempt is believed once it has said all that was passed on.
       if (attempt.next === passed && attempt.sum !== sum) return refuse(attempt)
@@ -141,6 +141,11 @@ export async function openFlowListener({ bus, random, subject, secret, take }: F
     },
     close: () => subscription.stop(),
   }
+}
+
+/** Undefined where it says none, or what is none. */
+function meterOf([, , meter]: Line): PieceMeter | undefined {
+  return Array.isArray(meter) && typeof meter[0] === 'number' && typeof meter[1] === 'string' ? [meter[0], meter[1]] : undefined
 }
 
 const nameOf = (name: Uint8Array): string => Buffer.from(name).toString('hex')

@@ -28,8 +28,10 @@ export const WINDOW = 512
 const ASKED_MAX = 8
 const GREETED_MAX = 16
 
+/** What a piece says of its price, where it is paid for by itself: units so far, and the link of a hash chain. */
+export type PieceMeter = readonly [number, string]
 /** `[0, value]` is a piece, `[1, count]` the end. */
-export type Line = readonly [0, unknown] | readonly [1, number]
+export type Line = readonly [0, unknown, PieceMeter?] | readonly [1, number]
 
 /** @example flowSubject('sha256-ab…', 0) // 'aigen.v1.flow.sha256-ab….0' */
 export function flowSubject(agreement: Hash, call: number): string {
@@ -88,7 +90,7 @@ export interface FlowSender {
   /** Bytes kept of it. */
   readonly held: number
   /** Sends a piece. Error `step.failed` for one above 64 KB. */
-  send(piece: unknown): void
+  send(piece: unknown, meter?: PieceMeter): void
   /** Tells how many pieces there were; what was missed can be asked for until `close`. */
   end(): void
   close(): Promise<void>
@@ -138,9 +140,9 @@ export async function openFlowSender(bus: Bus, random: Random, subject: string, 
   })
   return {
     get held() { return held },
-    send: (piece) => {
+    send: (piece, meter) => {
       if (next >= PIECES_MAX) throw new AigenError('step.failed', `${PIECES_MAX} pieces are sent at most`)
-      publish([0, piece])
+      publish(meter ? [0, piece, meter] : [0, piece])
     },
     end: () => publish([1, next]),
     close: () => again.stop(),

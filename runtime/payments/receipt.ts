@@ -24,14 +24,16 @@ export interface ReceiptParts {
   readonly previousRef: Hex32
   /** What the voucher folds after this delivery. */
   readonly after?: readonly Folded[]
+  /** Of a call that was paid piece by piece: what was folded before the delivery. */
+  readonly parts?: readonly Folded[]
   readonly voucherKey: `0x${string}`
   readonly authorisations: NodeAuthorisation[]
 }
 
 /** The receipt; its id is made from the hash of what it says, so equal receipts have equal ids. */
 export function makeReceipt(parts: ReceiptParts): Receipt {
-  const { agreement, delivery, voucher, previousRef, after = [], voucherKey, authorisations } = parts
-  const body = { agreement, delivery, voucher, previousRef, ...(after.length > 0 ? { after: [...after] } : {}), voucherKey }
+  const { agreement, delivery, voucher, previousRef, after = [], parts: earlier = [], voucherKey, authorisations } = parts
+  const body = { agreement, delivery, voucher, previousRef, ...(earlier.length > 0 ? { parts: [...earlier] } : {}), ...(after.length > 0 ? { after: [...after] } : {}), voucherKey }
   return { id: `rcpt_${hashOf(body).slice('sha256-'.length, 'sha256-'.length + 32)}`, ...body, authorisations }
 }
 
@@ -60,8 +62,11 @@ export function verifyReceipt(receipt: Receipt, rail: Pick<Rail, 'recover'> = ra
   if (voucher.lane !== agreement.lane) throw new AigenError('voucher.lane')
   // What was signed before there was a delivery folds the agreement, which the delivery names.
   const folded = voucher.kind === 'escrow' || agreement.terms.settle === 'prepaid' ? agreementId(agreement) : deliveryHash(delivery)
-  const { after = [] } = receipt
-  if (voucher.ref !== foldAll(foldRef(receipt.previousRef, folded, delivery.body.amount), after)) throw new AigenError('voucher.ref')
+  const { after = [], parts = [] } = receipt
+  if (parts.length > 0 && agreement.terms.settle !== 'streamed') throw new AigenError('voucher.ref', 'parts of a call that is not paid piece by piece', { path: 'parts' })
+  // The delivery's amount is of the whole call: what was paid before it was paid with the parts.
+  const last = BigInt(delivery.body.amount) - sumOf(parts)
+  if (last < 0n || voucher.ref !== foldAll(foldRef(foldAll(receipt.previousRef, parts), folded, last.toString()), after)) throw new AigenError('voucher.ref')
   // The ref names the amount; a cumulative below it would be a signature on a debt that was never paid.
   const least = BigInt(delivery.body.amount) + sumOf(after)
   const cumulative = BigInt(voucher.cumulative)
