@@ -16,7 +16,7 @@ const RENEW_MS = 600_000
 const KEYS_MAX = 16
 
 /** What the card says besides who signs it and when. */
-export type Description = Pick<CardBody, 'name' | 'roles' | 'offers'> & Partial<Pick<CardBody, 'doors' | 'escrow' | 'relay'>>
+export type Description = Pick<CardBody, 'name' | 'roles' | 'offers'> & Partial<Pick<CardBody, 'doors' | 'escrow' | 'relay' | 'credit'>>
 
 export interface Presence {
   /** Publishes the card anew, after what it says has changed. */

@@ -629,6 +629,7 @@ export interface CardBody {
   asset: Asset
   issuedAt: Time
   expiresAt: Time
+  credit?: CreditOffer
 }
 /**
  * One capability for sale
@@ -726,6 +727,38 @@ export interface RelayOffer {
    * price of one write carried; 0 where it is free
    */
   fee: Money
+}
+/**
+ * Terms on which a payment provider pays from an account's credit
+ */
+export interface CreditOffer {
+  /**
+   * on what a call cost, rounded up
+   */
+  feePercent: number
+  /**
+   * what credit is sold for besides the network's dollar
+   *
+   * @maxItems 32
+   */
+  rates?: CreditRate[]
+}
+/**
+ * What one dollar of credit costs in another asset
+ */
+export interface CreditRate {
+  /**
+   * what it is paid in: a currency like EUR, or an asset as CAIP-19
+   */
+  asset: string
+  /**
+   * of `asset` for one dollar
+   */
+  rate: Money
+  /**
+   * the rate is asked for no longer then
+   */
+  until: Time
 }
 
 /**
@@ -1991,12 +2024,31 @@ export interface AcceptAnswer {
 }
 
 /**
+ * The operator's word that an invoice was paid; the same again changes nothing
+ */
+export interface AcknowledgeRequest {
+  invoice: Invoice
+  /**
+   * the payment, as bank or chain names it; it settles one invoice
+   */
+  reference: string
+}
+
+/**
+ * What was credited
+ */
+export interface AcknowledgeAnswer {
+  account: Address
+  credit: Money
+}
+
+/**
  * Asks for the credit of whoever asks
  */
 export interface BalanceRequest {}
 
 /**
- * The account: free = deposited − held − spent − fees
+ * The account: free = deposited − held − spent − fees − refunded
  */
 export interface BalanceAnswer {
   deposited: Money
@@ -2004,6 +2056,10 @@ export interface BalanceAnswer {
   spent: Money
   fees: Money
   free: Money
+  /**
+   * taken out again, or on its way out; absent for nothing
+   */
+  refunded?: Money
 }
 
 /**
@@ -2225,6 +2281,71 @@ export interface GuardAnswer {
 }
 
 /**
+ * Credit that a payment provider gives for a payment outside of the network
+ */
+export interface InvoiceBody {
+  /**
+   * names the invoice; say it with the payment
+   */
+  id: string
+  /**
+   * payment provider
+   */
+  provider: Address
+  /**
+   * participant that is credited
+   */
+  account: Address
+  /**
+   * of the dollar
+   */
+  credit: Money
+  /**
+   * what it is paid in: a currency like EUR, or an asset as CAIP-19
+   */
+  asset: string
+  /**
+   * what is to be paid, in `asset`, rounded up
+   */
+  amount: Money
+  /**
+   * of `asset` for one dollar
+   */
+  rate: Money
+  /**
+   * where to: an address, an account, in words
+   */
+  payTo: string
+  issuedAt: Time
+  /**
+   * pay until then: the rate holds no longer
+   */
+  expiresAt: Time
+}
+
+/**
+ * An invoice with its signature
+ */
+export interface Invoice {
+  body: InvoiceBody
+  signature: Signature
+}
+
+/**
+ * Asks for an invoice for credit of whoever asks
+ */
+export interface InvoiceRequest {
+  /**
+   * of the dollar
+   */
+  credit: Money
+  /**
+   * what it is paid in: a currency like EUR, or an asset as CAIP-19
+   */
+  asset: string
+}
+
+/**
  * Starts a call, or asks for the stored answer of a known one
  */
 export interface InvokeRequest {
@@ -2425,6 +2546,28 @@ export interface QuoteRequest {
  * The provider's next offer; the same price again when there is nothing to give
  */
 export type QuoteAnswer = Quote
+
+/**
+ * Takes unused credit of whoever asks out again; the same key again is the same refund
+ */
+export interface RefundRequest {
+  /**
+   * names the refund within the account
+   */
+  key: string
+  /**
+   * of the dollar, paid to the account's own address
+   */
+  amount: Money
+}
+
+/**
+ * Where it stands; ask again while it is pending
+ */
+export interface RefundAnswer {
+  state: 'pending' | 'done'
+  amount: Money
+}
 
 /**
  * What the vault is made of
@@ -2873,6 +3016,8 @@ export interface Documents {
   AccessInvoiceBody: AccessInvoiceBody
   AccessInvoiceLine: AccessInvoiceLine
   AccessRate: AccessRate
+  AcknowledgeAnswer: AcknowledgeAnswer
+  AcknowledgeRequest: AcknowledgeRequest
   Address: Address
   AgentPolicy: AgentPolicy
   AgentPolicyCapabilityList: AgentPolicyCapabilityList
@@ -2943,6 +3088,9 @@ export interface Documents {
   Hash: Hash
   Hex32: Hex32
   Id: Id
+  Invoice: Invoice
+  InvoiceBody: InvoiceBody
+  InvoiceRequest: InvoiceRequest
   InvokeAnswer: InvokeAnswer
   InvokeRequest: InvokeRequest
   JsonSchema: JsonSchema
@@ -2980,6 +3128,8 @@ export interface Documents {
   QuoteAnswer: QuoteAnswer
   QuoteRequest: QuoteRequest
   Receipt: Receipt
+  RefundAnswer: RefundAnswer
+  RefundRequest: RefundRequest
   Registry: Registry
   RegistryHeader: RegistryHeader
   RelayDeposit: RelayDeposit

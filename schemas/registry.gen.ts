@@ -20,6 +20,7 @@ import schemaReputation from './reputation.schema.json' with { type: 'json' }
 import schemaSignature from './signature.schema.json' with { type: 'json' }
 import schemaTerms from './terms.schema.json' with { type: 'json' }
 import schemaVerbsAccept from './verbs/accept.schema.json' with { type: 'json' }
+import schemaVerbsAcknowledge from './verbs/acknowledge.schema.json' with { type: 'json' }
 import schemaVerbsBalance from './verbs/balance.schema.json' with { type: 'json' }
 import schemaVerbsBuy from './verbs/buy.schema.json' with { type: 'json' }
 import schemaVerbsCancel from './verbs/cancel.schema.json' with { type: 'json' }
@@ -28,11 +29,13 @@ import schemaVerbsComplain from './verbs/complain.schema.json' with { type: 'jso
 import schemaVerbsControl from './verbs/control.schema.json' with { type: 'json' }
 import schemaVerbsEvidence from './verbs/evidence.schema.json' with { type: 'json' }
 import schemaVerbsGuard from './verbs/guard.schema.json' with { type: 'json' }
+import schemaVerbsInvoice from './verbs/invoice.schema.json' with { type: 'json' }
 import schemaVerbsInvoke from './verbs/invoke.schema.json' with { type: 'json' }
 import schemaVerbsLatest from './verbs/latest.schema.json' with { type: 'json' }
 import schemaVerbsOutcome from './verbs/outcome.schema.json' with { type: 'json' }
 import schemaVerbsPay from './verbs/pay.schema.json' with { type: 'json' }
 import schemaVerbsQuote from './verbs/quote.schema.json' with { type: 'json' }
+import schemaVerbsRefund from './verbs/refund.schema.json' with { type: 'json' }
 import schemaVerbsRelay from './verbs/relay.schema.json' with { type: 'json' }
 import schemaVerbsSettle from './verbs/settle.schema.json' with { type: 'json' }
 import schemaVerbsStatus from './verbs/status.schema.json' with { type: 'json' }
@@ -45,10 +48,10 @@ import schemaWatcher from './watcher.schema.json' with { type: 'json' }
 export const SCHEMAS: readonly object[] = [schemaAccessKey, schemaAgentPolicy, schemaAgreement, schemaAlive, schemaBill,
   schemaBundle, schemaCallForQuotes, schemaCapability, schemaCard, schemaDelivery, schemaEpoch, schemaEvidence,
   schemaNodeAuthorisation, schemaParts, schemaPipeline, schemaQuote, schemaReceipt, schemaReputation, schemaSignature, schemaTerms,
-  schemaVerbsAccept, schemaVerbsBalance, schemaVerbsBuy, schemaVerbsCancel, schemaVerbsCase, schemaVerbsComplain,
-  schemaVerbsControl, schemaVerbsEvidence, schemaVerbsGuard, schemaVerbsInvoke, schemaVerbsLatest, schemaVerbsOutcome,
-  schemaVerbsPay, schemaVerbsQuote, schemaVerbsRelay, schemaVerbsSettle, schemaVerbsStatus, schemaVerbsSteer, schemaVerbsUpstream,
-  schemaVoucher, schemaWatcher]
+  schemaVerbsAccept, schemaVerbsAcknowledge, schemaVerbsBalance, schemaVerbsBuy, schemaVerbsCancel, schemaVerbsCase,
+  schemaVerbsComplain, schemaVerbsControl, schemaVerbsEvidence, schemaVerbsGuard, schemaVerbsInvoice, schemaVerbsInvoke,
+  schemaVerbsLatest, schemaVerbsOutcome, schemaVerbsPay, schemaVerbsQuote, schemaVerbsRefund, schemaVerbsRelay, schemaVerbsSettle,
+  schemaVerbsStatus, schemaVerbsSteer, schemaVerbsUpstream, schemaVoucher, schemaWatcher]
 
 /** Name of a type → where its schema stands. */
 export const REFS = {
@@ -61,6 +64,8 @@ export const REFS = {
   AccessInvoiceBody: 'https://aigen.dev/schemas/access-key/v1.json#/$defs/invoiceBody',
   AccessInvoiceLine: 'https://aigen.dev/schemas/access-key/v1.json#/$defs/line',
   AccessRate: 'https://aigen.dev/schemas/access-key/v1.json#/$defs/rate',
+  AcknowledgeAnswer: 'https://aigen.dev/schemas/verbs/acknowledge/v1.json#/$defs/answer',
+  AcknowledgeRequest: 'https://aigen.dev/schemas/verbs/acknowledge/v1.json#/$defs/request',
   Address: 'https://aigen.dev/schemas/parts/v1.json#/$defs/address',
   AgentPolicy: 'https://aigen.dev/schemas/agent-policy/v1.json',
   AgentPolicyCapabilityList: 'https://aigen.dev/schemas/agent-policy/v1.json#/$defs/capabilityList',
@@ -131,6 +136,9 @@ export const REFS = {
   Hash: 'https://aigen.dev/schemas/parts/v1.json#/$defs/hash',
   Hex32: 'https://aigen.dev/schemas/parts/v1.json#/$defs/hex32',
   Id: 'https://aigen.dev/schemas/parts/v1.json#/$defs/id',
+  Invoice: 'https://aigen.dev/schemas/verbs/invoice/v1.json#/$defs/invoice',
+  InvoiceBody: 'https://aigen.dev/schemas/verbs/invoice/v1.json#/$defs/body',
+  InvoiceRequest: 'https://aigen.dev/schemas/verbs/invoice/v1.json#/$defs/request',
   InvokeAnswer: 'https://aigen.dev/schemas/verbs/invoke/v1.json#/$defs/answer',
   InvokeRequest: 'https://aigen.dev/schemas/verbs/invoke/v1.json#/$defs/request',
   JsonSchema: 'https://aigen.dev/schemas/parts/v1.json#/$defs/jsonSchema',
@@ -168,6 +176,8 @@ export const REFS = {
   QuoteAnswer: 'https://aigen.dev/schemas/verbs/quote/v1.json#/$defs/answer',
   QuoteRequest: 'https://aigen.dev/schemas/verbs/quote/v1.json#/$defs/request',
   Receipt: 'https://aigen.dev/schemas/receipt/v1.json',
+  RefundAnswer: 'https://aigen.dev/schemas/verbs/refund/v1.json#/$defs/answer',
+  RefundRequest: 'https://aigen.dev/schemas/verbs/refund/v1.json#/$defs/request',
   Registry: 'https://aigen.dev/schemas/reputation/v1.json',
   RegistryHeader: 'https://aigen.dev/schemas/reputation/v1.json#/$defs/header',
   RelayDeposit: 'https://aigen.dev/schemas/verbs/relay/v1.json#/$defs/deposit',

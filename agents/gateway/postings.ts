@@ -6,6 +6,7 @@
  */
 import { sql } from 'kysely'
 import { AigenError } from '../../schemas/error.ts'
+import { movesOf, type Postings } from '../../runtime/payments/ledger.ts'
 import type { Database, Inside } from './database.ts'
 
 /** Accounts of the gateway itself; those of a customer bear its id. */
@@ -26,17 +27,12 @@ export function purse(customer: string, name: Purse): string {
   return `customer:${customer}:${name}`
 }
 
-/** Amounts by account; those of zero are left out. */
-export type Postings = Readonly<Record<string, bigint>>
-
 /**
  * Writes the entry; false when it is there already. Call it with the customer's row locked.
  * Errors: `internal` when the postings do not sum to zero, `gateway.credit` when a purse would fall below zero.
  */
 export async function post(inside: Inside, call: string, kind: string, postings: Postings, at: number): Promise<boolean> {
-  const moves = Object.entries(postings).filter(([, amount]) => amount !== 0n).sort(([one], [other]) => (one < other ? -1 : 1))
-  const sum = moves.reduce((total, [, amount]) => total + amount, 0n)
-  if (sum !== 0n) throw new AigenError('internal', `an entry of ${kind} is off by ${sum}`)
+  const moves = movesOf(kind, postings)
   const id = `${kind}:${call}`
   const { numInsertedOrUpdatedRows } = await inside.insertInto('ledger_entry').values({ id, call, kind, at }).onConflict((conflict) => conflict.doNothing()).executeTakeFirst()
   if (numInsertedOrUpdatedRows !== 1n) return false

@@ -1,15 +1,20 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import type { BuyAnswer, BuyRequest } from '../../schemas/documents.gen.ts'
+import type { BuyAnswer, BuyRequest, Invoice } from '../../schemas/documents.gen.ts'
 import { virtualClock } from '../../runtime/memory/clock.ts'
 import type { MemoryJournalHooks } from '../../runtime/memory/journal.ts'
 import { keysOf, MemoryWorld, SHOUT, shouter } from '../memory-network.fixture.ts'
+import { imbalanceOf } from '../../runtime/payments/ledger.ts'
 import { hire } from '../user/hire.ts'
 import type { User } from '../user/user.ts'
+import type { PaymentsOptions } from './open.ts'
 import { DEPOSIT_CAPABILITY } from './credit.ts'
+import { accountOf, credits, type CreditsContext } from './credits.machine.ts'
 
 const agent = keysOf('safe').participant
 const seller = keysOf('p1').participant
 const request: BuyRequest = { key: 'one', capability: SHOUT.id, input: { text: 'hi' }, maxPrice: '0.05', deadlineMs: 5_000 }
+
+const options: Partial<PaymentsOptions> = { operators: [keysOf('boss').participant], accepted: [{ asset: 'EUR', rate: '0.92', until: 1e15, payTo: 'DE02 1203 0000 0000 2020 51' }, { asset: 'GBP', rate: '0.8', until: 1, payTo: 'x' }] }
 
 describe('an account in credits', () => {
   let world: MemoryWorld
@@ -19,7 +24,8 @@ describe('an account in credits', () => {
   const open = async (hooks: MemoryJournalHooks = {}) => {
     calls = 0
     world = new MemoryWorld({ clock: virtualClock() })
-    const safe = await world.drive(world.payments('safe', {}, hooks))
+    const safe = await world.drive(world.payments('safe', options, hooks))
+    safe.user.node.host.watch(({ id }) => { if (id === 'credits') balances(safe) })
     await world.drive(world.provider(shouter('p1', '0.01', 90, {
       handler: async ({ text }: { text: string }) => {
         if (text === 'bad') throw new Error('no')
@@ -29,6 +35,8 @@ describe('an account in credits', () => {
     const bob = await world.drive(world.user('bob'))
     return { safe, bob }
   }
+  /** Every entry of the book sums to zero, whenever it is looked at (I2). */
+  const balances = (payments: { readonly user: User }): void => expect(imbalanceOf(payments.user.node.host.context<CreditsContext>('credits')!.book)).toEqual({})
   const ask = (user: User, verb: string, body: object): Promise<any> => user.node.wire.call(agent, verb, body, { callId: `t-${verb}-${calls++}`, timeoutMs: 5_000 })
   const balance = (user: User): Promise<any> => world.drive(ask(user, 'balance', {}))
   const deposit = async (user: User, cents: number, key: string): Promise<void> => {
@@ -82,6 +90,83 @@ describe('an account in credits', () => {
     expect(await balance(carol)).toMatchObject({ deposited: '0', free: '0' })
   })
 
+  describe('paid by invoice, in another asset', () => {
+    it('is credited when the operator says so, once, at the rate of the invoice', async () => {
+      const { bob, safe } = await open()
+      const boss = await world.drive(world.user('boss'))
+      const invoice: Invoice = await world.drive(ask(bob, 'invoice', { credit: '10', asset: 'EUR' }))
+      expect(invoice.body).toMatchObject({ account: keysOf('bob').participant, provider: agent, credit: '10', amount: '9.2', rate: '0.92' })
+      expect(await balance(bob)).toMatchObject({ deposited: '0' })
+      expect(await world.drive(ask(boss, 'acknowledge', { invoice, reference: 'bank 1' }))).toEqual({ account: keysOf('bob').participant, credit: '10' })
+      await world.drive(ask(boss, 'acknowledge', { invoice, reference: 'bank 1' }))
+      expect(await balance(bob)).toEqual({ deposited: '10', held: '0', spent: '0', fees: '0', free: '10' })
+      expect(safe.user.node.host.context<CreditsContext>('credits')!.book['EUR']).toEqual({ [`${keysOf('bob').participant}:paid`]: '-9200000', [`${keysOf('bob').participant}:exchanged`]: '9200000' })
+      expect(safe.provider.node.directory.entry(agent)?.card.body.credit).toMatchObject({ feePercent: 2, rates: [{ asset: 'EUR', rate: '0.92' }, { asset: 'GBP' }] })
+    })
+
+    it('is refused to whoever is no operator, for what was forged, paid otherwise, or is not sold', async () => {
+      const { bob } = await open()
+      const boss = await world.drive(world.user('boss'))
+      const [invoice, other]: Invoice[] = [await world.drive(ask(bob, 'invoice', { credit: '10', asset: 'EUR' })), await world.drive(ask(bob, 'invoice', { credit: '1', asset: 'EUR' }))]
+      const refused = (user: User, verb: string, body: object, code: string): Promise<void> => world.drive(expect(ask(user, verb, body)).rejects.toMatchObject({ code }))
+      await refused(bob, 'acknowledge', { invoice, reference: 'bank 1' }, 'auth.unauthorised')
+      await refused(boss, 'acknowledge', { invoice: { ...invoice!, body: { ...invoice!.body, credit: '1000' } }, reference: 'bank 1' }, 'auth.forged')
+      await world.drive(ask(boss, 'acknowledge', { invoice, reference: 'bank 1' }))
+      await refused(boss, 'acknowledge', { invoice: other, reference: 'bank 1' }, 'run.conflict')
+      await refused(boss, 'acknowledge', { invoice, reference: 'bank 2' }, 'run.conflict')
+      await refused(bob, 'invoice', { credit: '1', asset: 'GBP' }, 'market.refused')
+      await refused(bob, 'invoice', { credit: '0', asset: 'EUR' }, 'money.invalid')
+      expect(await balance(bob)).toMatchObject({ deposited: '10', free: '10' })
+    })
+  })
+
+  it('what is not used is taken out again, once, to the account on the chain', async () => {
+    const { bob, safe } = await open()
+    await deposit(bob, 10, 'd1')
+    await buy(bob)
+    const before = await world.rail.balance(keysOf('bob').participant)
+    await world.drive(expect(ask(bob, 'refund', { key: 'r', amount: '0.09' })).rejects.toMatchObject({ code: 'credit.short' }))
+    const refund = async (): Promise<{ state: string }> => {
+      const answer = await ask(bob, 'refund', { key: 'r', amount: '0.05' })
+      return answer.state === 'done' ? answer : refund()
+    }
+    for (const _time of [1, 2]) expect(await world.drive(refund())).toEqual({ state: 'done', amount: '0.05' })
+    await world.drive(expect(ask(bob, 'refund', { key: 'r', amount: '0.01' })).rejects.toMatchObject({ code: 'run.conflict' }))
+    expect(await balance(bob)).toEqual({ deposited: '0.1', held: '0', spent: '0.01', fees: '0.0002', free: '0.0398', refunded: '0.05' })
+    expect(await world.rail.balance(keysOf('bob').participant)).toBe(before + 50_000n)
+    expect(world.rail.imbalance()).toBe(0n)
+    balances(safe)
+  })
+
+  it('a refund that its payment provider died in is paid when it is back, once', async () => {
+    for (const nth of [1, 2, 3, 4, 5]) {
+      let count = 0
+      let armed = false
+      const { safe, bob } = await open({ beforeAppend: () => (armed && ++count >= nth ? new Promise<never>(() => undefined) : undefined) })
+      await deposit(bob, 10, 'd1')
+      const before = await world.rail.balance(keysOf('bob').participant)
+      armed = true
+      await world.drive(ask(bob, 'refund', { key: 'r', amount: '0.1' }).catch(() => undefined))
+      await safe.kill()
+      await world.drive(world.payments('safe', options))
+      const again = async (): Promise<void> => {
+        if ((await ask(bob, 'refund', { key: 'r', amount: '0.1' }).catch(() => ({ state: 'pending' }))).state !== 'done') await world.clock.sleep(500).then(again)
+      }
+      await world.drive(again())
+      expect(await balance(bob), `killed at append ${nth}`).toMatchObject({ free: '0', refunded: '0.1' })
+      expect(await world.rail.balance(keysOf('bob').participant)).toBe(before + 100_000n)
+      await world.close()
+    }
+  }, 60_000)
+
+  it('an account of the first version goes on in double entry', () => {
+    const before = { value: 'open', context: { accounts: { '0xaa': { deposited: '10', held: '3', spent: '2', fees: '1' } }, posted: { d: true }, holds: { p: { account: '0xaa', amount: '3' } } } }
+    const { context } = credits.migrate!(before, 'credits@1:00') as { context: CreditsContext }
+    expect(imbalanceOf(context.book)).toEqual({})
+    expect(accountOf(context, '0xaa')).toEqual({ deposited: '10', free: '4', held: '3', spent: '2', fees: '1', owed: '0', refunded: '0' })
+    expect(credits.migrate!(before, 'credits@0:00')).toBeUndefined()
+  })
+
   it.each(['before', 'after'] as const)('the payment provider, killed %s each append of a purchase: bought once, charged once', async (when) => {
     for (let nth = 1; ; nth += 2) {
       let armed = false
@@ -101,7 +186,7 @@ describe('an account in credits', () => {
       const over = await world.drive(Promise.race([died.then(() => 'died' as const), bought.then(() => 'done' as const)]), 200_000)
       if (over === 'done') break
       await safe.kill()
-      await world.drive(world.payments('safe'))
+      balances(await world.drive(world.payments('safe', options)))
       expect(await bought, `killed ${when} append ${nth}`).toMatchObject({ state: 'done', charged: '0.01', fee: '0.0002' })
       expect(await balance(bob)).toEqual({ deposited: '0.1', held: '0', spent: '0.01', fees: '0.0002', free: '0.0898' })
       for (let waited = 0; waited < 100 && (await world.rail.balance(seller)) !== 10_000n; waited++) await world.drive(world.clock.sleep(1_000))

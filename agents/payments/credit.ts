@@ -20,31 +20,43 @@ import type { ProviderDefinition } from '../provider/define.ts'
 import { hireDocument } from '../user/hire.ts'
 import { finishRun, startRun } from '../user/run.ts'
 import type { User } from '../user/user.ts'
-import { accountOf, freeOf, type CreditsContext } from './credits.machine.ts'
+import { accountOf, accountsIn, type CreditsContext } from './credits.machine.ts'
 import type { PurchaseContext } from './purchase.machine.ts'
 
 export const DEPOSIT_CAPABILITY = 'payment.deposit@1'
-/** Fee on what a call cost, in percent, rounded up. */
-const FEE_PERCENT = 2n
+/** Fee on what a call cost, in percent, rounded up, where the operator says nothing else. */
+export const FEE_PERCENT = 2
 /** How long a purchase is held before it is answered `pending`, in ms. */
 const HOLD_MS = 2_500
 /** One look at a run lasts this long, in ms. */
 const FOLLOW_MS = 60_000
 const DEADLINE_MS = 60_000
+/** Accounts of one payment provider. */
+const ACCOUNTS_MAX = 10_000
 
-const feeOn = (amount: bigint): bigint => (amount * FEE_PERCENT + 99n) / 100n
+const feeOn = (amount: bigint, percent: number): bigint => (amount * BigInt(percent) + 99n) / 100n
 const isOver = (state: unknown): boolean => state === 'done' || state === 'failed'
+
+/** Error `node.busy`: the book is full, and knows no such account. */
+export function checkRoom(host: Host, account: Address): void {
+  const accounts = accountsIn(host.context<CreditsContext>('credits') ?? { book: {} })
+  if (accounts.size >= ACCOUNTS_MAX && !accounts.has(account)) throw new AigenError('node.busy', 'no more accounts are opened here')
+}
 
 /** What sells credit; `host` is there once the node is open. */
 export function depositDefinition(name: string, host: () => Host): ProviderDefinition {
   return {
     name, capability: capability as unknown as Capability, price: { list: '0.01' }, latencyMs: 2_000,
-    handler: async ({ cents }: { cents: number }, { callId }) => ({ output: { account: host().context<CallContext>(callId)!.caller, cents }, units: { cent: cents } }),
+    handler: async ({ cents }: { cents: number }, { callId }) => {
+      const account = host().context<CallContext>(callId)!.caller
+      checkRoom(host(), account)
+      return { output: { account, cents }, units: { cent: cents } }
+    },
   }
 }
 
 /** The effect `credit.hire`: one keyed run of the payment provider's own, followed to its end. */
-export function creditEffects(user: () => User): Record<string, EffectKind> {
+export function creditEffects(user: () => User, feePercent: number): Record<string, EffectKind> {
   const hire: EffectKind = {
     mode: 'idempotent',
     attempts: 1,
@@ -54,7 +66,7 @@ export function creditEffects(user: () => User): Record<string, EffectKind> {
       const run = await startRun(user(), { document, inputs: {}, key })
       const { output, error, bill } = await finishRun(user(), run, FOLLOW_MS, signal)
       const spent = parseMoney(bill.spent)
-      return { type: 'credit.hire.done', output, error, spent: spent.toString(), fee: feeOn(spent).toString(), provider: bill.steps[0]?.providerName ?? null }
+      return { type: 'credit.hire.done', output, error, spent: spent.toString(), fee: feeOn(spent, feePercent).toString(), provider: bill.steps[0]?.providerName ?? null }
     },
   }
   return { 'credit.hire': hire }
@@ -76,12 +88,13 @@ export async function watchDeposits(host: Host): Promise<void> {
 }
 
 /** Registers `buy` and `balance`. */
-export function serveCredit({ wire, host }: Pick<Node, 'wire' | 'host'>): void {
+export function serveCredit({ wire, host }: Pick<Node, 'wire' | 'host'>, feePercent: number): void {
   wire.serve('balance', (body) => validate('BalanceRequest', body), async (_body, { caller }) => {
     const account = accountOf(host.context<CreditsContext>('credits'), caller)
     const money = (atomic: string): string => formatMoney(BigInt(atomic))
-    const { deposited, held, spent, fees } = account
-    return { deposited: money(deposited), held: money(held), spent: money(spent), fees: money(fees), free: formatMoney(freeOf(account)) }
+    const { deposited, held, spent, fees, free } = account
+    const out = BigInt(account.owed) + BigInt(account.refunded)
+    return { deposited: money(deposited), held: money(held), spent: money(spent), fees: money(fees), free: money(free), ...(out > 0n ? { refunded: formatMoney(out) } : {}) }
   })
 
   wire.serve('buy', (body) => validate('BuyRequest', body), async (request, { caller }) => {
@@ -89,7 +102,7 @@ export function serveCredit({ wire, host }: Pick<Node, 'wire' | 'host'>): void {
     if (typeof request.input !== 'object' || request.input === null || Array.isArray(request.input)) throw new AigenError('input.invalid', 'an object', { path: 'input' })
     const self = purchaseActor(caller, request.key)
     const most = parseMoney(request.maxPrice)
-    if (!(await host.load(self))) await host.start(self, { self, account: caller, request, worst: (most + feeOn(most)).toString() })
+    if (!(await host.load(self))) await host.start(self, { self, account: caller, request, worst: (most + feeOn(most, feePercent)).toString() })
     // Asked once it is there: of two that came at once, one began it.
     if (canonicalText((await host.look<PurchaseContext>(self))!.request) !== canonicalText(request)) throw new AigenError('run.conflict', 'another call')
     await host.until(self, ({ value }) => isOver(value), HOLD_MS).catch(() => undefined)

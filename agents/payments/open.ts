@@ -14,10 +14,12 @@ import { openUser, type User, type UserOptions } from '../user/user.ts'
 import type { ProviderDefinition } from '../provider/define.ts'
 import { prepareShop, providerRooms, readyToSell, type Provider, type Shop } from '../provider/provide.ts'
 import { caseActor, escrowCase } from './case.machine.ts'
-import { creditEffects, depositDefinition, serveCredit, watchDeposits } from './credit.ts'
+import { creditEffects, depositDefinition, FEE_PERCENT, serveCredit, watchDeposits } from './credit.ts'
 import { credits } from './credits.machine.ts'
 import { hearingEffects } from './hearing.ts'
+import { creditOffer, serveInvoices, type Accepted } from './invoice.ts'
 import { purchase } from './purchase.machine.ts'
+import { finishRefunds, serveRefunds } from './refund.ts'
 import { serveCases } from './verbs.ts'
 
 export interface PaymentsOptions extends Omit<UserOptions, 'rooms' | 'prepare'> {
@@ -29,6 +31,12 @@ export interface PaymentsOptions extends Omit<UserOptions, 'rooms' | 'prepare'> 
   readonly challengeMs?: number
   /** Time from the latest delivery that counts in which the provider must claim, in ms (default a day). */
   readonly expiryMs?: number
+  /** Fee on what is bought on credit, in percent of what it cost (default 2). */
+  readonly creditFee?: number
+  /** What credit is sold for by invoice, besides the network's dollar (default nothing). */
+  readonly accepted?: readonly Accepted[]
+  /** Participants whose word it is that an invoice was paid (default nobody). */
+  readonly operators?: readonly Address[]
 }
 
 export interface Payments {
@@ -45,7 +53,7 @@ const CASE_MS_MAX = 32 * 86_400_000
 
 /** Opens it. Errors: those of `openUser`; `input.invalid` for terms that no provider would work under. */
 export async function openPayments(options: PaymentsOptions): Promise<Payments> {
-  const { name, keys, evaluate, fee = '0.001', challengeMs = 60_000, expiryMs = 86_400_000 } = options
+  const { name, keys, evaluate, fee = '0.001', challengeMs = 60_000, expiryMs = 86_400_000, creditFee = FEE_PERCENT, accepted = [], operators = [] } = options
   const arbiter = keys.voucher.address.toLowerCase() as Address
   const terms = { arbiter, challengeMs, expiryMs }
   const fault = escrowFault({ ...terms, agent: keys.participant })
@@ -63,7 +71,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
   const selling = [definition, depositDefinition(name, () => opened.host!)]
   await readyToSell(selling)
   const cases: Room = (parts) => ({ actors: [escrowCase], effects: hearingEffects({ ...parts, evaluate, arbiter: keys.voucher }) })
-  const account: Room = () => ({ actors: [credits, purchase], effects: creditEffects(() => opened.user!) })
+  const account: Room = () => ({ actors: [credits, purchase], effects: creditEffects(() => opened.user!, creditFee) })
   const user = await openUser({
     ...options,
     rooms: [...providerRooms(selling, evaluate), cases, account],
@@ -72,10 +80,13 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
       opened.user = self
       opened.shop = await prepareShop(node, selling)
       serveCases({ ...node, host: () => node.host }, arbiter)
-      serveCredit(node)
+      serveCredit(node, creditFee)
+      serveInvoices(node, accepted, operators)
+      serveRefunds(node)
       await watchDeposits(node.host)
     },
   })
-  const provider = await opened.shop!.open({ roles: ['payment-provider', 'service-provider'], escrow: { ...terms, fee } })
+  const provider = await opened.shop!.open({ roles: ['payment-provider', 'service-provider'], escrow: { ...terms, fee }, credit: creditOffer(creditFee, accepted) })
+  void finishRefunds(user.node)
   return { user, provider, arbiter, stop: (drainMs) => provider.stop(drainMs) }
 }

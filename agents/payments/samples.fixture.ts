@@ -14,9 +14,10 @@ const escrowCase: Samples = {
 
 const credits: Samples = {
   inputs: [{}],
-  tells: ({ accounts, holds }) => [accounts, holds],
-  events: ({ context }) => (BigInt(context.accounts['0xaa']?.spent ?? 0) > 8n ? [] : [
+  tells: ({ book, holds, refunds }) => [book, holds, refunds],
+  events: ({ context }) => (BigInt(context.book.USD?.['0xaa:spent'] ?? 0) > 8n ? [] : [
     ...['d1', 'd2'].map((id) => ({ type: 'deposit', id, account: '0xaa', amount: '6' })), { type: 'hold', ...held, amount: '5' }, { type: 'hold', ...held, id: 'purchase/b', amount: '5' }, { type: 'settle', id: 'purchase/a', spent: '3', fee: '1' },
+    { type: 'acknowledge', id: 'inv_1', reference: 'bank 1', account: '0xaa', amount: '2', paid: { asset: 'EUR', amount: '1' } }, { type: 'refund', id: 'refund.1', account: '0xaa', amount: '4' }, { type: 'refunded', id: 'refund.1' },
   ]),
 }
 

@@ -101,7 +101,8 @@ export async function finishWithdrawals(node: Treasurer): Promise<void> {
   for (const [id] of open) await payOut(node, id).catch(() => undefined)
 }
 
-async function payOut(node: Treasurer, id: string): Promise<void> {
+/** Brings a withdrawal that was set aside to the chain; done already, it changes nothing. Errors: `chain.*`, `network.timeout`. */
+export async function payOut(node: Treasurer, id: string): Promise<void> {
   const { host, rail, participant } = node
   const { amount, to } = (await walletOf(node)).withdrawals![id]!
   try {
