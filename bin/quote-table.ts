@@ -3,6 +3,7 @@ import Table from 'cli-table3'
 import type { Outlook } from '../agents/user/foresee.ts'
 import type { Forecast, Hiring } from '../pipelines/forecast.ts'
 import type { RunPlan } from '../pipelines/plan.ts'
+import { pricedInWords } from '../runtime/market/asked.ts'
 import { trustIn, type Offer } from '../runtime/market/strategy.ts'
 import { formatMoney } from '../schemas/money.ts'
 import { BARE, lasting, seconds } from './bare-table.ts'
@@ -34,7 +35,7 @@ export function showQuotes(plan: RunPlan, heard: readonly Heard[], forecast: For
   for (const one of heard) {
     const { step, role, plan: { forEach, many, choose }, uses, cap, choice } = one.hiring
     const candidates = one.offers.map((offer) => ({
-      provider: offer.quote.terms.provider, name: offer.name, unitPrice: money(offer.quote.terms.unitPrice), unit: offer.quote.terms.unit, units: offer.quote.terms.units, latencyMs: offer.latencyMs,
+      provider: offer.quote.terms.provider, name: offer.name, unitPrice: money(offer.quote.terms.unitPrice), unit: offer.quote.terms.unit, units: offer.quote.terms.units, price: money(offer.quote.terms.cap), asked: pricedInWords(offer.quote.terms), latencyMs: offer.latencyMs,
       ...(offer.cacheMs === undefined ? {} : { cacheMs: offer.cacheMs }),
       ...offer.history, trust: Math.round(trustIn(offer) * 1_000) / 1_000, ...(offer.reputation ? { reputation: offer.reputation } : {}), picked: one.picked.includes(offer.quote.terms.provider),
     }))
@@ -44,8 +45,8 @@ export function showQuotes(plan: RunPlan, heard: readonly Heard[], forecast: For
     })
     const label = role === 'work' ? step : `${step} ${role}${choice === undefined ? '' : ` ${choice + 1}`}`
     if (candidates.length === 0) table.push([label, ink.red(`nobody offers ${uses} within the price`), '', '', '', '', '', money(cap)])
-    candidates.forEach(({ name, unitPrice, unit, units, latencyMs, cacheMs, trust, reputation, delivered, failed, picked }, index) => table.push([
-      index === 0 ? label : '', picked ? ink.bold(name) : name, `${unitPrice} a ${unit}`, `${units}${forEach === null ? '' : ' an item'}`, `${seconds(latencyMs)}${cacheMs === undefined ? '' : ink.dim(`, holds ${lasting(cacheMs)}`)}`, reputation ? percent(trust) : ink.dim(`${percent(trust)}?`),
+    candidates.forEach(({ name, asked, units, latencyMs, cacheMs, trust, reputation, delivered, failed, picked }, index) => table.push([
+      index === 0 ? label : '', picked ? ink.bold(name) : name, asked, `${units}${forEach === null ? '' : ' an item'}`, `${seconds(latencyMs)}${cacheMs === undefined ? '' : ink.dim(`, holds ${lasting(cacheMs)}`)}`, reputation ? percent(trust) : ink.dim(`${percent(trust)}?`),
       `${delivered} of ${delivered + failed}`, index === 0 ? money(cap) : '',
     ]))
     for (const { name, why } of one.excluded) table.push(['', ink.dim(name), { colSpan: 6, content: ink.dim(why) }])

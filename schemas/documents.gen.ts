@@ -641,6 +641,16 @@ export interface Offer {
    */
   list: Money
   /**
+   * least that a call costs, where it costs anything
+   */
+  min?: Money
+  /**
+   * most that a call costs, however much it uses
+   */
+  max?: Money
+  tiers?: TiersOffer
+  free?: FreeOffer
+  /**
    * promised time from invoke to delivery
    */
   latencyMs: DurationMs
@@ -663,6 +673,45 @@ export interface Offer {
    * calls worked on at once
    */
   concurrency: number
+}
+/**
+ * units that cost less, the more of them
+ */
+export interface TiersOffer {
+  /**
+   * what is counted together: the units of one call, or all that a payer was delivered in a day or a month (UTC)
+   */
+  over: 'call' | 'day' | 'month'
+  /**
+   * each further on and cheaper than the one before
+   *
+   * @minItems 1
+   * @maxItems 16
+   */
+  steps: TierOffer[]
+}
+export interface TierOffer {
+  /**
+   * units before it begins
+   */
+  above: number
+  /**
+   * asked price of a unit from there on
+   */
+  price: Money
+}
+/**
+ * units of a payer in a day (UTC) that cost nothing
+ */
+export interface FreeOffer {
+  /**
+   * units of a day
+   */
+  units: number
+  /**
+   * what the payer's vault must hold, so that names are not free
+   */
+  deposit?: Money
 }
 /**
  * A subscription: with a valid pass of this class calls cost nothing
@@ -1924,6 +1973,21 @@ export interface Terms {
    */
   per?: number
   /**
+   * least that a call costs, where it costs anything
+   */
+  min?: Atomic
+  /**
+   * units of the call, from `above` on, that cost less; each further on than the one before
+   *
+   * @minItems 1
+   * @maxItems 16
+   */
+  tiers?: Tier[]
+  /**
+   * first units of the call that cost nothing
+   */
+  free?: number
+  /**
    * units expected
    */
   units: number
@@ -1963,6 +2027,16 @@ export interface Terms {
    * bargaining round, 0 for the first offer
    */
   round: number
+}
+export interface Tier {
+  /**
+   * units of the call, after those that are free, before it begins
+   */
+  above: number
+  /**
+   * price of a unit from there on, where it is less than the price before
+   */
+  unitPrice: Atomic
 }
 /**
  * where it is paid piece by piece: how much a part of it may be, which is what either side can lose

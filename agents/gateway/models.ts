@@ -6,9 +6,8 @@
 import type { Address, Capability, Offer } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
 import { nearest } from '../../schemas/nearest.ts'
-import { parseMoney } from '../../schemas/money.ts'
 import type { Directory } from '../../runtime/market/directory.ts'
-import { priceOf } from '../../runtime/payments/meter.ts'
+import { askedFor } from '../../runtime/market/asked.ts'
 
 export const CHAT = 'text.chat@1'
 export const EMBED = 'text.embed@1'
@@ -56,7 +55,7 @@ export function modelNamed(directory: Offers, id: string, capability: string): M
 
 /** What a call of `units` may cost at most, atomic, and who could do it for that. Error `market.no-provider` when nobody is left. */
 export function worstOf(sellers: readonly Seller[], units: number): { readonly maxPrice: bigint; readonly only: Address[]; readonly latencyMs: number; readonly contract: Capability } {
-  const priced = sellers.map((seller) => ({ seller, price: priceOf({ unitPrice: parseMoney(seller.offer.list).toString(), ...(seller.offer.capability.per === undefined ? {} : { per: seller.offer.capability.per }) }, units) }))
+  const priced = sellers.map((seller) => ({ seller, price: askedFor(seller.offer, units) }))
     .sort((one, other) => (one.price < other.price ? -1 : 1))
   const [cheapest] = priced
   if (!cheapest) throw new AigenError('market.no-provider')

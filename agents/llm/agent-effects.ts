@@ -10,10 +10,10 @@ import { accepts, type Evaluate } from '../../pipelines/prepare.ts'
 import type { EffectKind } from '../../runtime/actors/effects.ts'
 import type { LiveActor } from '../../runtime/actors/fold.ts'
 import type { NodeParts, Room } from '../../runtime/node/node.ts'
-import { priceOf } from '../../runtime/payments/meter.ts'
-import type { Capability, Pipeline } from '../../schemas/documents.gen.ts'
+import { askedFor } from '../../runtime/market/asked.ts'
+import type { Capability, Offer, Pipeline } from '../../schemas/documents.gen.ts'
 import { AigenError, type Issue } from '../../schemas/error.ts'
-import { formatMoney, parseMoney } from '../../schemas/money.ts'
+import { formatMoney } from '../../schemas/money.ts'
 import { hireDocument } from '../user/hire.ts'
 import { runOnce, userOf } from '../user/keyed-run.ts'
 import type { StartOptions } from '../user/run.ts'
@@ -127,7 +127,7 @@ function agentEffects(parts: NodeParts, { evaluate, standard = new Map() }: Agen
         if (uses === undefined) continue
         const max = BigInt(plans[step]!.maxPrice)
         const live = sellersOf(directory, context.terms, uses).filter(({ participant }) => (providers?.only?.includes(participant) ?? true) && !providers?.not?.includes(participant))
-        const priced = live.map(({ name, offer }) => ({ name, asked: askedFor(offer) }))
+        const priced = live.map(({ name, offer }) => ({ name, asked: usuallyAsked(offer) }))
         const sellers = priced.filter(({ asked }) => asked <= max).map(({ name }) => name)
         steps.push({ step, uses, max: formatMoney(max), sellers: sellers.slice(0, SELLERS_MAX) })
         if (live.length === 0) faults.push({ path: `steps.${step}.uses`, message: `nobody sells ${uses} now`, hint: 'Use another service.' })
@@ -158,8 +158,7 @@ function isStopping({ snapshot }: LiveActor): boolean {
 }
 
 /** What one call of an offer asks for, with the units that its capability says are usual. */
-function askedFor({ list, capability }: { readonly list: string; readonly capability: Capability }): bigint {
-  const { units, expression } = capability.estimate ?? {}
-  const terms = { unitPrice: parseMoney(list).toString(), ...(capability.per === undefined ? {} : { per: capability.per }) }
-  return priceOf(terms, expression === undefined ? units ?? 1 : 1)
+function usuallyAsked(offer: Offer): bigint {
+  const { units, expression } = offer.capability.estimate ?? {}
+  return askedFor(offer, expression === undefined ? units ?? 1 : 1)
 }

@@ -44,6 +44,16 @@ export interface ProviderPrice {
   readonly list: string
   /** Lowest price of one unit a counter-offer can get; equals `list` by default (no bargaining). */
   readonly floor?: string
+  /** Least and most that one call costs, where it costs anything. */
+  readonly min?: string
+  readonly max?: string
+  /** Units that cost less, the more of them: of one call, or of all that a payer was delivered in a day or a month (UTC). Each step further on and cheaper. */
+  readonly tiers?: { readonly over: 'call' | 'day' | 'month'; readonly steps: readonly { readonly above: number; readonly price: string }[] }
+  /**
+   * Units of a payer in a day (UTC) that cost nothing. Wallets cost nothing either: `deposit` is what a payer's vault
+   * must hold, unreserved, to get them, so that a thousand names need a thousand deposits.
+   */
+  readonly free?: { readonly units: number; readonly deposit?: string }
 }
 
 /** A subscription: who holds a pass of it on the chain is served for nothing. What was registered under a number never changes. */

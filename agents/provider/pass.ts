@@ -1,6 +1,6 @@
 /**
  * Subscriptions as their provider checks them: a class of passes registered once, until when a caller
- * holds one, and how much of today's quota it has used. Used by quoting and accept; a call under a
+ * holds one, and how much of today's quota it has used. Used by the desk; a call under a
  * pass costs nothing and is otherwise a call like any other, its receipt included (I3).
  *
  * The chain is asked at most once a minute for each caller, and never waited for long: while it does
@@ -10,12 +10,11 @@ import type { Hex32, Offer, Terms } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
 import { parseMoney } from '../../schemas/money.ts'
 import { validate } from '../../schemas/validate.ts'
-import type { ActorId } from '../../runtime/actors/actor.ts'
 import type { NodeParts } from '../../runtime/node/node.ts'
 import { writeThrough } from '../../runtime/payments/write.ts'
 import { encodeWrite } from '../../runtime/ports/rail-json.ts'
-import type { CallContext } from './call.machine.ts'
 import type { PassDefinition, ProviderDefinition } from './define.ts'
+import { dayOf, type Entries, type Usage } from './usage.ts'
 
 const LOOK_MS = 60_000
 /** How long a quote waits for the chain; payers wait little longer for quotes. */
@@ -24,7 +23,6 @@ const HOLDERS_MAX = 10_000
 /** Looks at the chain under way at once; wallets cost nothing, so strangers could ask for any number. */
 const LOOKS_MAX = 64
 const DAY_S = 86_400
-const DAY_MS = DAY_S * 1_000
 /** Most periods that a pass may be bought ahead. */
 const AHEAD = 12
 const DAYS_MAX = 366
@@ -36,9 +34,22 @@ export interface PassDesk {
   offer(capability: string): Offer['pass']
   /** The pass by which the caller would be served now; undefined where it pays as it goes. */
   passOf(capability: string, caller: string): Promise<Hex32 | undefined>
-  /** Checks that the pass which the terms name still counts, and counts the call. Error `market.expired`. */
-  admit(terms: Terms, call: ActorId): Promise<void>
-  close(): void
+  /** Checks that the pass which the terms name still counts. Error `market.expired`. */
+  check(terms: Terms): Promise<void>
+  /** The same of its quota, at once, so that it can be counted then. Error `market.expired`. */
+  checkQuota(terms: Terms): void
+}
+
+/** The book in which calls under a pass are counted, of the day in which the quote expires: where it is in the journal. */
+const bookOf = (capability: string, holder: string, at: number): { readonly book: string; readonly until: number } => {
+  const { name, until } = dayOf(at)
+  return { book: `pass ${name} ${capability} ${holder}`, until }
+}
+
+/** What a call takes of its pass's quota; undefined where no pass has one. */
+export function passEntries(definitions: readonly ProviderDefinition[]): Entries | undefined {
+  if (definitions.every(({ pass }) => pass?.quotaPerDay === undefined)) return undefined
+  return ({ terms }, state) => terms.pass === undefined ? [] : [{ ...bookOf(terms.capability, terms.payer, terms.expiresAt), amount: state === 'failed' || state === 'cancelled' ? 0 : 1 }]
 }
 
 /** Errors: `input.invalid`, `money.invalid`. */
@@ -52,8 +63,7 @@ export function checkPass({ number, price, periodDays, quotaPerDay }: PassDefini
   if (parseMoney(validate('Money', price)) <= 0n) throw new AigenError('input.invalid', 'a pass has a price', { path: 'pass.price' })
 }
 
-/** Counts first what was used of daily quotas before this process. Errors: `journal.*`, `network.*`. */
-export async function openPassDesk(parts: NodeParts, definitions: readonly ProviderDefinition[]): Promise<PassDesk> {
+export function openPassDesk(parts: NodeParts, definitions: readonly ProviderDefinition[], usage: Pick<Usage, 'of'>): PassDesk {
   const { rail, clock, participant, host } = parts
   const { passes } = rail
   const sold = new Map<string, { readonly id: Hex32; readonly pass: PassDefinition }>()
@@ -84,39 +94,9 @@ export async function openPassDesk(parts: NodeParts, definitions: readonly Provi
     return (seen.get(key)?.expiresAt ?? 0) * 1_000
   }
 
-  /** Calls under a pass by day, capability and holder; today's and what a quote of yesterday still brings. */
-  const used = new Map<string, Set<string>>()
-  const today = (): number => Math.floor(clock.now() / DAY_MS)
-  const counted = (day: number, capability: string, holder: string): Set<string> => {
-    const key = `${day} ${capability} ${holder}`
-    const found = used.get(key)
-    if (found) return found
-    for (const old of used.keys()) if (Number(old.slice(0, old.indexOf(' '))) < today() - 1) used.delete(old)
-    const none = new Set<string>()
-    used.set(key, none)
-    return none
-  }
-  // The quote's expiry is in the journal, so that a restart counts the same calls to the same day.
-  const dayOf = ({ expiresAt }: Terms): number => Math.floor(expiresAt / DAY_MS)
-  const note = (id: string, state: unknown, { terms }: CallContext): void => {
-    if (terms.pass === undefined || dayOf(terms) < today() - 1) return
-    const calls = counted(dayOf(terms), terms.capability, terms.payer)
-    if (state === 'failed' || state === 'cancelled') calls.delete(id)
-    else calls.add(id)
-  }
-  /** Calls that have ended count too, and only the calls say which: where there is a quota, one look at each. */
-  const limited = [...sold.values()].some(({ pass }) => pass.quotaPerDay !== undefined)
-  const count = async (): Promise<void> => {
-    if (limited) for await (const { id, snapshot } of host().all('call')) note(id, snapshot.value, snapshot.context as CallContext)
-  }
-  const unshare = host().onShare(() => void count().catch(() => undefined))
-  const unwatch = sold.size === 0 ? () => undefined : host().watch(({ id, kind, snapshot }) => {
-    if (kind.name === 'call') note(id, snapshot.value, snapshot.context as CallContext)
-  })
-  await count()
-  const hasQuota = (day: number, capability: string, holder: string): boolean => {
+  const hasQuota = (capability: string, holder: string, at: number): boolean => {
     const most = sold.get(capability)!.pass.quotaPerDay
-    return most === undefined || counted(day, capability, holder).size < most
+    return most === undefined || usage.of(bookOf(capability, holder, at).book) < most
   }
 
   return {
@@ -137,20 +117,16 @@ export async function openPassDesk(parts: NodeParts, definitions: readonly Provi
     },
     passOf: async (capability, caller) => {
       const one = sold.get(capability)
-      if (!one || !hasQuota(today(), capability, caller)) return undefined
+      if (!one || !hasQuota(capability, caller, clock.now())) return undefined
       return (await until(one.id, caller)) > clock.now() ? one.id : undefined
     },
-    admit: async (terms, call) => {
+    check: async (terms) => {
       if (terms.pass === undefined) return
       const one = sold.get(terms.capability)
       if (!one || one.id !== terms.pass || (await until(one.id, terms.payer)) <= clock.now()) throw new AigenError('market.expired', 'the pass does not count any more', { path: 'terms.pass' })
-      if (!hasQuota(dayOf(terms), terms.capability, terms.payer)) throw new AigenError('market.expired', 'the quota of the pass is used up for today', { path: 'terms.pass' })
-      // Now, and not when its actor is journaled: many may be accepted at once.
-      counted(dayOf(terms), terms.capability, terms.payer).add(call)
     },
-    close: () => {
-      unshare()
-      unwatch()
+    checkQuota: (terms) => {
+      if (terms.pass !== undefined && !hasQuota(terms.capability, terms.payer, terms.expiresAt)) throw new AigenError('market.expired', 'the quota of the pass is used up for today', { path: 'terms.pass' })
     },
   }
 }

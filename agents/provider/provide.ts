@@ -22,8 +22,10 @@ import { drain } from './drain.ts'
 import { openGate, type Gate } from './gate.ts'
 import { handOver } from './hand-over.ts'
 import { watchHealth } from './health.ts'
-import { checkPass, openPassDesk } from './pass.ts'
+import { openDesk } from './desk.ts'
+import { checkPass } from './pass.ts'
 import { openQuoting, type Quoting } from './quoting.ts'
+import { checkPrice } from './tariff.ts'
 import { serveVerbs } from './verbs.ts'
 import { workEffects } from './work.ts'
 
@@ -78,7 +80,7 @@ export async function readyToSell(selling: Selling): Promise<void> {
   for (const { capability, price, pass, idempotent = true, cacheMs } of definitions) {
     if (pass) checkPass(pass)
     validate('Capability', capability)
-    validate('Money', price.list)
+    checkPrice(price)
     if (cacheMs !== undefined) checkCaching(capability, cacheMs)
     if (idempotent !== (first.idempotent ?? true)) throw new AigenError('input.invalid', 'what one participant sells is idempotent or not, all of it', { path: 'idempotent' })
   }
@@ -109,7 +111,7 @@ export async function prepareShop(node: Node, selling: Selling, doors: () => Non
   }
   const admission = openAdmission(node, definitions)
   const parts = { ...node, host: () => host }
-  const desk = await openPassDesk(parts, definitions)
+  const desk = await openDesk(parts, definitions)
   const quotings = new Map<string, Quoting>()
   for (const one of definitions) quotings.set(one.capability.id, await openQuoting(parts, one, (caller) => admission.busy(one.capability.id, caller), desk))
   serveVerbs(parts, definitions, quotings, admission, desk)
@@ -118,10 +120,10 @@ export async function prepareShop(node: Node, selling: Selling, doors: () => Non
     await desk.register()
     const presence = await announcePresence(node, () => ({
       name: definitions[0]!.name, roles: ['service-provider'],
-      offers: definitions.map(({ capability, price, latencyMs, concurrency = CONCURRENCY, models, cacheMs }) => ({
-        capability, list: price.list, latencyMs, concurrency, ...(cacheMs === undefined ? {} : { cacheMs }), ...(models === undefined ? {} : { models: [...models] }),
-        ...(desk.offer(capability.id) ? { pass: desk.offer(capability.id) } : {}),
-      })),
+      offers: definitions.map((one) => {
+        const { capability, latencyMs, concurrency = CONCURRENCY, models, cacheMs } = one
+        return { capability, ...desk.offer(one), latencyMs, concurrency, ...(cacheMs === undefined ? {} : { cacheMs }), ...(models === undefined ? {} : { models: [...models] }) }
+      }),
       ...(doors().length === 0 ? {} : { doors: doors() }),
       ...more,
     }))

@@ -4,7 +4,7 @@
  * back is checked against the provider's own signature.
  */
 import { hashOf } from '../../schemas/canonical.ts'
-import type { CallForQuotesBody, Hex32, Quote, QuoteRequest, Terms } from '../../schemas/documents.gen.ts'
+import type { CallForQuotesBody, Quote, QuoteRequest, Terms } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
 import { parseMoney } from '../../schemas/money.ts'
 import { validate } from '../../schemas/validate.ts'
@@ -12,14 +12,14 @@ import { expectFault } from '../../pipelines/prepare.ts'
 import type { SignedMessage } from '../../runtime/identity/door.ts'
 import { verifyQuote } from '../../runtime/market/agreement.ts'
 import { marketSubject } from '../../runtime/market/hire.ts'
-import { priceOf } from '../../runtime/payments/meter.ts'
+import { priceOf, type Tariff } from '../../runtime/payments/meter.ts'
 import { answerCounter } from '../../runtime/market/strategy.ts'
 import { choices } from '../../runtime/actors/fleet.ts'
 import type { NodeParts } from '../../runtime/node/node.ts'
 import type { Subscription } from '../../runtime/ports/bus.ts'
 import type { ProviderDefinition } from './define.ts'
+import type { Desk } from './desk.ts'
 import { livesWith } from './escrow.ts'
-import type { PassDesk } from './pass.ts'
 
 /** How long a quote stands, in ms. */
 const QUOTE_MS = 60_000
@@ -35,8 +35,8 @@ export interface Quoting {
   stop(): Promise<void>
 }
 
-/** Listens to the market for `definition`'s capability; `busy` says when no more of a caller is taken, `desk` who has a pass. */
-export async function openQuoting(parts: NodeParts, definition: ProviderDefinition, busy: (caller: string) => boolean, desk: Pick<PassDesk, 'passOf'>): Promise<Quoting> {
+/** Listens to the market for `definition`'s capability; `busy` says when no more of a caller is taken, `desk` what it costs whom. */
+export async function openQuoting(parts: NodeParts, definition: ProviderDefinition, busy: (caller: string) => boolean, desk: Pick<Desk, 'price'>): Promise<Quoting> {
   const { wire, clock, rail, random } = parts
   const { capability } = definition
   const floor = parseMoney(definition.price.floor ?? definition.price.list, rail.terms.decimals)
@@ -46,7 +46,13 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
   const settles = ({ settle, escrow, payer }: CallForQuotesBody): boolean =>
     settle === 'escrow' ? escrow !== undefined && livesWith(parts, definition.arbiters, escrow, payer) : settle !== 'streamed' && escrow === undefined
 
-  const termsFor = (call: CallForQuotesBody, unitPrice: string, pass?: Hex32): Terms => ({
+  const most = definition.price.max === undefined ? undefined : parseMoney(definition.price.max, rail.terms.decimals)
+  const capOf = (tariff: Tariff, units: number): string => {
+    const price = priceOf(tariff, units)
+    return (most === undefined || price < most ? price : most).toString()
+  }
+
+  const termsFor = (call: CallForQuotesBody, { pass, ...tariff }: Tariff & Pick<Terms, 'pass'>): Terms => ({
     quote: `q_${Buffer.from(random.bytes(12)).toString('hex')}`,
     request: call.id,
     provider: wire.participant,
@@ -57,10 +63,10 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
     outputSchemaHash,
     expect: call.expect,
     unit: capability.unit,
-    unitPrice,
+    ...tariff,
     ...(capability.per === undefined ? {} : { per: capability.per }),
     units: call.units,
-    cap: priceOf({ unitPrice, ...capability }, call.units).toString(),
+    cap: capOf({ ...tariff, ...(capability.per === undefined ? {} : { per: capability.per }) }, call.units),
     ...(pass === undefined ? {} : { pass }),
     deadlineMs: call.deadlineMs,
     graceMs: call.graceMs,
@@ -84,11 +90,11 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
         body.deadlineMs >= definition.latencyMs && body.deadlineMs + body.graceMs <= DEADLINE_MS_MAX && !busy(by) &&
         (body.expect === null || expectFault(body.expect) === undefined)
       if (!takes) return undefined
-      // What is signed for before the work is the price, so that there must be one.
-      const pass = body.settle !== 'postpaid' ? undefined : await desk.passOf(capability.id, by)
-      if (pass !== undefined) return wire.sign('quote', termsFor(body, '0', pass))
-      const price = definition.quote ? await definition.quote(body) : definition.price.list
-      return price === undefined ? undefined : wire.sign('quote', termsFor(body, parseMoney(price, rail.terms.decimals).toString()))
+      const tariff = await desk.price(body, async () => {
+        const price = definition.quote ? await definition.quote(body) : definition.price.list
+        return price === undefined ? undefined : parseMoney(price, rail.terms.decimals)
+      })
+      return tariff && wire.sign('quote', termsFor(body, tariff))
     },
   })
 
@@ -98,10 +104,9 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
       verifyQuote(quote, wire.credentials.verifier, clock.now())
       if (quote.terms.round > 0) throw new AigenError('market.refused', 'one round of bargaining is all')
       const asked = BigInt(quote.terms.unitPrice)
-      const unitPrice = answerCounter(asked, definition.quote ? asked : floor, BigInt(want))
-      const terms: Terms = {
-        ...quote.terms, unitPrice: unitPrice.toString(), cap: priceOf({ ...quote.terms, unitPrice: unitPrice.toString() }, quote.terms.units).toString(), round: 1,
-      }
+      // A tier may be below the floor already.
+      const unitPrice = answerCounter(asked, definition.quote || asked < floor ? asked : floor, BigInt(want)).toString()
+      const terms: Terms = { ...quote.terms, unitPrice, cap: capOf({ ...quote.terms, unitPrice }, quote.terms.units), round: 1 }
       return { terms, signature: wire.credentials.sign('quote', terms) }
     },
     stop: () => subscription.stop(),

@@ -21,10 +21,10 @@ import type { Admission } from './admission.ts'
 import { callActor, type CallContext } from './call.machine.ts'
 import { serveLatest } from './catch-up.ts'
 import type { ProviderDefinition } from './define.ts'
+import type { Desk } from './desk.ts'
 import { acceptLate, admitEscrow, checkEscrowLane, decidedTill, serveEvidence } from './escrow.ts'
 import { againLocked, takeLocked } from './locked.ts'
 import { outcomeOf } from './outcome.ts'
-import type { PassDesk } from './pass.ts'
 import { admitPrepaid, takePrepaid } from './prepaid.ts'
 import type { Quoting } from './quoting.ts'
 
@@ -35,7 +35,7 @@ const SETTLE_MS = 18_000
 const LATE_MS = 300_000
 
 /** Registers the verbs of a provider on its wire. */
-export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefinition[], quotings: ReadonlyMap<string, Quoting>, admission: Pick<Admission, 'busy' | 'admit'>, desk: Pick<PassDesk, 'admit'>): void {
+export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefinition[], quotings: ReadonlyMap<string, Quoting>, admission: Pick<Admission, 'busy' | 'admit'>, desk: Pick<Desk, 'admit'>): void {
   const { wire, rail, clock } = parts
   const { verifier, sign } = wire.credentials
   const readLane = laneReader(parts)
@@ -91,7 +91,7 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
       const before = await decidedTill(parts, till(lane, caller))
       if (before.owed || before.open?.invoked) throw new AigenError('lane.unpaid', `agreement ${(before.owed ?? before.open)!.agreement}`)
       if (isLocked(before)) throw new AigenError('lane.unpaid', 'a lock on it is not folded yet')
-      await desk.admit(terms, id)
+      await desk.admit(terms, id, body.proof.vault)
       admission.admit(terms.capability, caller, id)
       await host.start(id, { agreement, call: 0, terms, lane, caller })
       if (till(lane, caller).open?.agreement !== agreement) throw new AigenError('lane.unpaid', 'another agreement took the lane')

@@ -2,6 +2,7 @@
 import Table from 'cli-table3'
 import { createAuthorisations } from '../../runtime/identity/authorisation.ts'
 import { createVerifier } from '../../runtime/identity/signed.ts'
+import { askedInWords } from '../../runtime/market/asked.ts'
 import { openDirectory } from '../../runtime/market/directory.ts'
 import { decodeJson } from '../../schemas/decode.ts'
 import type { Card } from '../../schemas/documents.gen.ts'
@@ -68,8 +69,9 @@ export async function show(given: string, options: ReadOptions, output: Output):
     output.emit({ type: 'provider', alive, card })
     const { body } = card
     output.print(`${output.ink.bold(body.name)} ${body.participant} ${alive ? output.ink.green('alive') : 'silent'}, card until ${new Date(body.expiresAt).toISOString()}`)
-    for (const { capability, list: price, latencyMs, concurrency, cacheMs } of body.offers) {
-      output.print(`\n${output.ink.bold(capability.id)} ${capability.title}: ${price} a ${capability.unit}, within ${seconds(latencyMs)}, ${concurrency} at once${cacheMs === undefined ? '' : `, the same input may be used again for ${lasting(cacheMs)}`}`)
+    for (const offer of body.offers) {
+      const { capability, latencyMs, concurrency, cacheMs } = offer
+      output.print(`\n${output.ink.bold(capability.id)} ${capability.title}: ${askedInWords(offer)}; within ${seconds(latencyMs)}, ${concurrency} at once${cacheMs === undefined ? '' : `, the same input may be used again for ${lasting(cacheMs)}`}`)
       output.print(capability.description)
       output.print(`input ${JSON.stringify(capability.input, null, 2)}\noutput ${JSON.stringify(capability.output, null, 2)}`)
     }

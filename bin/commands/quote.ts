@@ -20,10 +20,10 @@ import { openDirectory, type Directory } from '../../runtime/market/directory.ts
 import { hireEffects } from '../../runtime/market/hire.ts'
 import { openReputation } from '../../runtime/market/reputation.ts'
 import { rank, type Offer } from '../../runtime/market/strategy.ts'
-import { priceOf } from '../../runtime/payments/meter.ts'
+import { askedFor, askedInWords } from '../../runtime/market/asked.ts'
 import type { Capability, Pipeline } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
-import { formatMoney, parseMoney } from '../../schemas/money.ts'
+import { formatMoney } from '../../schemas/money.ts'
 import { join } from '../join.ts'
 import type { Output } from '../output.ts'
 import { askPassphrase } from '../passphrase.ts'
@@ -107,7 +107,7 @@ async function outlookOf(plan: RunPlan, pipeline: Pipeline, given: Record<string
 }
 
 function pickOf({ quote: { terms }, latencyMs, reputation }: Offer): Pick {
-  return { provider: terms.provider, price: priceOf(terms, terms.units), latencyMs: Math.max(latencyMs, reputation?.p95Ms ?? 0) }
+  return { provider: terms.provider, price: BigInt(terms.cap), latencyMs: Math.max(latencyMs, reputation?.p95Ms ?? 0) }
 }
 
 /** Everybody else with a card for the capability, and why they are not asked or gave no offer that counts. */
@@ -120,7 +120,7 @@ function excludedOf({ uses, cap, plan: { only, not } }: Hiring, offers: readonly
       : not.includes(body.participant) ? 'in the document\'s not'
       : only && !only.includes(body.participant) ? 'not in the document\'s only'
       : !alive ? 'away'
-      : parseMoney(offer.list) * BigInt(offer.capability.estimate?.units ?? 1) > BigInt(cap) * BigInt(offer.capability.per ?? 1) ? `asks ${offer.list} a ${offer.capability.unit}, the step pays ${formatMoney(BigInt(cap))} at most`
+      : askedFor(offer, offer.capability.estimate?.units ?? 1) > BigInt(cap) ? `asks ${askedInWords(offer)}, the step pays ${formatMoney(BigInt(cap))} at most`
       : 'gave no offer that fits the step\'s price and terms'
     found.push({ provider: body.participant, name: body.name, why })
   }

@@ -13,7 +13,6 @@ import { validate } from '../../schemas/validate.ts'
 import type { EffectKind } from '../actors/effects.ts'
 import type { Host } from '../actors/host.ts'
 import type { Wire } from '../identity/wire.ts'
-import { priceOf } from '../payments/meter.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { RailTerms } from '../ports/rail.ts'
 import type { Trace } from '../telemetry/trace.ts'
@@ -89,7 +88,7 @@ export function hireEffects({ wire, clock, directory, reputation, terms: rail, p
     if (quote.expect !== ask.expect || quote.settle !== ask.settle) return 'other clauses'
     if (quote.deadlineMs !== ask.deadlineMs || quote.graceMs !== ask.graceMs) return 'another deadline'
     if (BigInt(quote.cap) > BigInt(ask.cap)) return 'above the price of the step'
-    if (priceOf(quote, quote.units) > BigInt(quote.cap) || quote.units < ask.units) return 'a cap below its own estimate'
+    if (quote.units < ask.units) return 'fewer units than the call may take'
     return undefined
   }
 

@@ -102,6 +102,9 @@ export interface Agreed {
   readonly asked: number
 }
 
+/** Whether something of the price was given for what the payer has, or has not used up. */
+const givenFor = (chosen: Offer | null): boolean => chosen?.quote.terms.pass !== undefined || chosen?.quote.terms.free !== undefined
+
 type At = { context: NegotiationContext; event: any }
 
 const NONE: ErrorBody = { code: 'market.no-provider', message: 'No live provider offers this capability within the price.' }
@@ -235,9 +238,9 @@ const machine = createMachine({
               assign({ narrow: ({ context }) => context.lane!.key, chosen: null, lane: null, payer: null }),
             ],
           },
-          // A pass counted when it was quoted and not any more now: another price, perhaps still the best.
+          // A pass counted when it was quoted, free units were left, and not any more now: another price, perhaps still the best.
           {
-            guard: ({ context, event }) => event.error.code === 'market.expired' && context.chosen?.quote.terms.pass !== undefined && mayAskAgain({ context }),
+            guard: ({ context, event }) => event.error.code === 'market.expired' && givenFor(context.chosen) && mayAskAgain({ context }),
             target: 'asking',
             actions: [dropChosen, askAgain],
           },

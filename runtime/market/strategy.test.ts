@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Quote } from '../../schemas/documents.gen.ts'
 import { answerCounter, counterPrice, latestOf, rank, score, trustIn, type Choice, type Offer } from './strategy.ts'
 
-const quote = (provider: string, unitPrice: bigint | number): Quote => ({ terms: { provider, unitPrice: `${unitPrice}`, units: 1, deadlineMs: 10_000 } } as unknown as Quote)
+const quote = (provider: string, unitPrice: bigint | number): Quote => ({ terms: { provider, unitPrice: `${unitPrice}`, units: 1, cap: `${unitPrice}`, deadlineMs: 10_000 } } as unknown as Quote)
 const offer = (provider: string, price: bigint | number, change: Partial<Offer> = {}): Offer => ({ quote: quote(provider, price), name: provider, list: `${price}`, latencyMs: 100, history: { delivered: 0, failed: 0 }, ...change })
 const money = fc.bigInt({ min: 0n, max: 10n ** 12n })
 

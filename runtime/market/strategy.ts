@@ -3,6 +3,7 @@
  * deliveries, one counter-offer). Pure; used by `negotiation` and by the provider's quoting.
  */
 import type { Address, PipelineProviders, Quote, ReputationFigures } from '../../schemas/documents.gen.ts'
+import { weightOf } from '../payments/meter.ts'
 
 /** What a payer remembers of a provider and capability. */
 export interface History {
@@ -50,9 +51,9 @@ export function reputationFactor(reputation: Offer['reputation']): number {
 /** Who is preferred: the cheapest where nothing is said. */
 export type Choice = NonNullable<PipelineProviders['choose']>
 
-/** What an offer costs, atomic: its asked price for the units expected. */
+/** What an offer costs, atomic: its asked price for the units expected, and never more than its cap. */
 function priceFor({ quote: { terms } }: Offer): number {
-  return (Number(terms.unitPrice) * terms.units) / (terms.per ?? 1)
+  return Math.min(weightOf(terms, terms.units), Number(terms.cap))
 }
 
 /** Share of calls that go right by what the payer itself saw: the rule of succession with a mild prior. */
