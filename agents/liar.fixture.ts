@@ -27,6 +27,7 @@ import { LOCK_MS, seal, sealedBy, signLockedVoucher } from '../runtime/payments/
 import { staked } from '../runtime/payments/stake.ts'
 import { signPlainVoucher } from '../runtime/payments/voucher.ts'
 import type { RailWrite } from '../runtime/ports/rail.ts'
+import type { WalletSigner } from '../runtime/ports/signer.ts'
 import { keysOf, SHOUT, type MemoryWorld } from './memory-network.fixture.ts'
 
 const DAY_MS = 86_400_000
@@ -37,7 +38,9 @@ export const silence = (): Promise<never> => never
 /** The key under which a lying provider seals. */
 const keyOf = (agreement: Hash): Hex32 => `0x${agreement.slice('sha256-'.length)}`
 
-export function wireOf(ports: NodePorts, keys: Keys): Wire {
+export type LocalKeys = Keys & { readonly wallet: WalletSigner }
+
+export function wireOf(ports: NodePorts, keys: LocalKeys): Wire {
   const now = ports.clock.now()
   const authorisation = authoriseNode(keys.wallet, keys.node.publicKey, { notBefore: now - DAY_MS, notAfter: now + 30 * DAY_MS })
   return createWire({ bus: ports.bus, clock: ports.clock, random: ports.random, node: keys.node, authorisation })
@@ -185,7 +188,7 @@ export interface Made {
 /** A payer that speaks by hand; each call can be bent with `change`. */
 export class Payer {
   readonly wire: Wire
-  readonly keys: Keys
+  readonly keys: LocalKeys
   readonly #ports: NodePorts
   #calls = 0
   /** By agreement. */

@@ -21,6 +21,7 @@ import { openNode, type Node, type NodePorts } from '../runtime/node/node.ts'
 import { TEST_DOLLAR_LAYOUT } from '../runtime/evm/storage.ts'
 import { systemClock } from '../runtime/node/system-clock.ts'
 import type { Bus } from '../runtime/ports/bus.ts'
+import type { WalletSigner } from '../runtime/ports/signer.ts'
 import type { Clock } from '../runtime/ports/clock.ts'
 import { noTelemetry, type Telemetry } from '../runtime/telemetry/trace.ts'
 import { nodeId, participantId, type ParticipantId } from '../schemas/id.ts'
@@ -37,7 +38,7 @@ import { openUser, type User, type UserOptions } from './user/user.ts'
 export const evaluateHere = evaluateWith({ evaluate: () => Promise.resolve({ ok: false, message: 'needs a worker' }) as never })
 
 /** Keys of a participant; `other` gives another node of it. */
-export function keysOf(name: string, other = ''): Keys {
+export function keysOf(name: string, other = ''): Keys & { readonly wallet: WalletSigner } {
   const wallet = memoryWallet(`${name} wallet`)
   const node = nodeSigner(createHash('sha256').update(`${name} node${other}`).digest())
   return { participant: participantId(wallet.address), nodeId: nodeId(toText(node.publicKey)), wallet, voucher: memoryWallet(`${name} voucher`), node }

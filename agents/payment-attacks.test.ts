@@ -195,7 +195,7 @@ const OTHERS: Row[] = [
       await mallory.write({ kind: 'mint', to: mallory.keys.participant, amount: 5_000n })
       const from = mallory.keys.participant
       const authorisation = { vault: mallory.vaultTerms(), from, amount: 5_000n, validAfter: 0, validBefore: Math.floor(clock.now() / 1_000) + 600, salt: NO_REF }
-      const signature = rail.signDeposit(authorisation, mallory.keys.wallet)
+      const signature = await rail.signDeposit(authorisation, mallory.keys.wallet)
       const thief = keysOf('thief')
       const send = async (change: Partial<typeof authorisation>): Promise<void> => {
         const { bytes } = await rail.prepare({ kind: 'open-authorised', authorisation: { ...authorisation, ...change }, signature }, thief.wallet, await rail.nonce(thief.participant))

@@ -11,7 +11,7 @@ import { connectPorts, type ConnectedPorts } from '../runtime/node/connect.ts'
 import { connectLightPorts, type ConnectedLightPorts } from '../runtime/node/connect-light.ts'
 import { systemClock } from '../runtime/node/system-clock.ts'
 import { systemRandom } from '../runtime/node/system-random.ts'
-import { askPassphrase } from './passphrase.ts'
+import { unlock } from './unlock.ts'
 import { homeOf } from './places.ts'
 
 export interface Joined {
@@ -39,7 +39,7 @@ export async function runningNetwork(data: string): Promise<NetworkFile> {
 }
 
 /** Whether the participant has keys, and whether it keeps its journal in files. */
-const isKnown = (home: string): boolean => existsSync(joinPath(home, 'wallet.key')) || existsSync(joinPath(home, 'wallet.json'))
+const isKnown = (home: string): boolean => ['wallet.key', 'wallet.json', 'wallet.signer.json'].some((name) => existsSync(joinPath(home, name)))
 export const isLight = (home: string): boolean => existsSync(joinPath(home, 'journal'))
 
 /** As a light node. Errors: `network.*`, `keys.*`; `usage.invalid` for a participant that has a full node. */
@@ -48,7 +48,7 @@ export async function joinLight(data: string, name: string | undefined): Promise
   // One wallet, one journal: two journals of the same lanes would promise the same money twice.
   if (isKnown(home) && !isLight(home)) throw new AigenError('usage.invalid', `${name} has a full node: give a light one a name of its own with --as.`)
   const file = await runningNetwork(data)
-  const keys = await openKeys({ home, random: systemRandom, passphrase: askPassphrase })
+  const keys = await openKeys({ home, random: systemRandom, ...unlock })
   return { data, home, keys, ports: await connectLightPorts(await requestLightAdmission(file, keys.participant), keys.participant, home) }
 }
 
@@ -61,7 +61,7 @@ export async function join(data: string, name: string | undefined, admit?: Admit
     return (participant) => requestAdmission(file, participant)
   }
   const take = admit ?? await ask()
-  const keys = await openKeys({ home, random: systemRandom, passphrase: askPassphrase })
+  const keys = await openKeys({ home, random: systemRandom, ...unlock })
   for (let attempt = 1; ; attempt++) {
     try {
       return { data, home, keys, ports: await connectPorts(await take(keys.participant), keys.participant) }

@@ -40,6 +40,9 @@ export const ERRORS = {
   'keys.exposed': rule('config', false, 'A key file can be read by others.', 'Make it private (chmod 600, its folder 700); if others use this machine, move to a new key.'),
   'keys.broken': rule('config', false, 'A key file cannot be used.', 'Restore it from your backup; nothing was overwritten.'),
   'keys.locked': rule('config', false, 'The wallet is encrypted.', 'Give its passphrase: at the prompt, in AIGEN_PASSPHRASE, or in the file that AIGEN_PASSPHRASE_FILE names.'),
+  'signer.refused': rule('caller', false, 'The wallet\'s signer refuses.', 'Nothing was signed: ask again, and confirm it there.'),
+  'signer.absent': rule('config', true, 'The wallet\'s signer does not answer.', 'Nothing was signed: plug it in, unlock it, see that its command runs.'),
+  'signer.wrong': rule('config', false, 'What the wallet\'s signer gave is not its signature of this.', 'Nothing has left: check that the device holds this account, and that it changed nothing.'),
   'keys.present': rule('caller', false, 'There is a wallet already.', 'Give the new one a name of its own with --as; to replace this one, move its folder away first.'),
   // network and journal
   'network.no-responders': rule('network', true, 'Nobody answers on that subject.', 'Check that the other node is running.'),

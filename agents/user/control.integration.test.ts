@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { rehearse } from '../../runtime/actors/rehearse.ts'
-import { authoriseNode } from '../../runtime/identity/authorisation.ts'
+import { authorise } from '../../runtime/identity/authorisation.ts'
 import { nodeSigner } from '../../runtime/identity/ed25519.ts'
 import { createWire, type Wire } from '../../runtime/identity/wire.ts'
 import { participantId } from '../../schemas/id.ts'
@@ -43,7 +43,7 @@ describe('on a real NATS server', () => {
     const { keys, ports } = await world.beside(name)
     const { bus, clock, random } = ports
     const node = nodeSigner(createHash('sha256').update(`${name} asker`).digest())
-    return { ports, wire: createWire({ bus, clock, random, node, authorisation: authoriseNode(keys.wallet, node.publicKey, { notBefore: clock.now() - 1_000, notAfter: clock.now() + 86_400_000 }) }) }
+    return { ports, wire: createWire({ bus, clock, random, node, authorisation: await authorise(keys.wallet, node.publicKey, { notBefore: clock.now() - 1_000, notAfter: clock.now() + 86_400_000 }, clock.now()) }) }
   }
 
   it('a run is watched, paused, signalled, asked and resumed from beside, and nobody else is heard', async () => {

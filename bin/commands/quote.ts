@@ -13,7 +13,7 @@ import { openKnown } from '../../pipelines/known.ts'
 import { planOf, type RunPlan } from '../../pipelines/plan.ts'
 import { evaluateWith } from '../../pipelines/prepare.ts'
 import type { CachedOptions } from '../../pipelines/cached.ts'
-import { authoriseNode } from '../../runtime/identity/authorisation.ts'
+import { authorise } from '../../runtime/identity/authorisation.ts'
 import { openKeys } from '../../runtime/identity/keys.ts'
 import { createWire } from '../../runtime/identity/wire.ts'
 import { openDirectory, type Directory } from '../../runtime/market/directory.ts'
@@ -26,7 +26,7 @@ import { AigenError } from '../../schemas/error.ts'
 import { formatMoney } from '../../schemas/money.ts'
 import { join } from '../join.ts'
 import type { Output } from '../output.ts'
-import { askPassphrase } from '../passphrase.ts'
+import { unlock } from '../unlock.ts'
 import { readPipelineFile, standardCapabilities } from '../pipeline-file.ts'
 import { dataFolder } from '../places.ts'
 import { showOutlook, showQuotes, type Excluded } from '../quote-table.ts'
@@ -50,9 +50,9 @@ export async function quote(given: string, options: QuoteOptions, output: Output
   try {
     const { bus, clock, random, rail, guardians } = ports
     // A node key of its own: the participant's running node, if there is one, is not disturbed.
-    const asker = await openKeys({ home, random, nodeName: 'asker', passphrase: askPassphrase })
+    const asker = await openKeys({ home, random, nodeName: 'asker', ...unlock })
     const today = Math.floor(clock.now() / DAY_MS) * DAY_MS
-    const authorisation = authoriseNode(keys.wallet, asker.node.publicKey, { notBefore: today - DAY_MS, notAfter: today + 2 * DAY_MS })
+    const authorisation = await authorise(keys.wallet, asker.node.publicKey, { notBefore: today - DAY_MS, notAfter: today + 2 * DAY_MS }, clock.now(), asker.authorisation)
     const wire = createWire({ bus, clock, random, node: asker.node, authorisation })
     const directory = await openDirectory({ bus, clock, verifier: wire.credentials.verifier })
     const reputation = guardians ? await openReputation({ bus, clock, guardians }) : undefined

@@ -9,9 +9,11 @@ import { policyOf, type RuleState, type SpendingPolicy } from '../../agents/user
 import { balanceOf, lanesOf, rulesOf } from '../../agents/user/statement.ts'
 import { deposit as payIn, setPolicy, withdraw as payOut } from '../../agents/user/treasury.ts'
 import type { WalletContext } from '../../agents/user/wallet.machine.ts'
-import { createWallet, encryptedAddress, hasWallet, openKeys } from '../../runtime/identity/keys.ts'
+import { createWallet, encryptedAddress, hasWallet, keepOutside, openKeys, outsideWallet } from '../../runtime/identity/keys.ts'
 import { checksumAddress } from '../../runtime/evm/native-signer.ts'
 import { decryptKey } from '../../runtime/identity/keystore.ts'
+import { commandAccounts } from '../../runtime/node/command-signer.ts'
+import { systemClock } from '../../runtime/node/system-clock.ts'
 import { systemRandom } from '../../runtime/node/system-random.ts'
 import type { Rail } from '../../runtime/ports/rail.ts'
 import { formatMoney } from '../../schemas/money.ts'
@@ -48,10 +50,31 @@ export async function create({ data, as, passphrase = true }: CreateOptions, out
   return made(await createWallet({ home, random: systemRandom, ...(passphrase ? { passphrase: await newPassphrase() } : {}) }), passphrase, output)
 }
 
+export interface ImportOptions extends CreateOptions {
+  /** Command that signs for the wallet: a device, a key service. */
+  readonly signer?: string
+  /** Which of its accounts, where it has several. */
+  readonly account?: string
+}
+
+/** The wallet is one whose key lies outside; nothing of it is stored but its address and the command. */
+async function bringOutside(home: string, command: string, account: string | undefined, output: Output): Promise<boolean> {
+  const accounts = await commandAccounts({ command, clock: systemClock })
+  const chosen = account === undefined ? accounts : accounts.filter((one) => one.toLowerCase() === account.toLowerCase())
+  const [address] = chosen
+  if (address === undefined || chosen.length > 1) throw new AigenError('usage.invalid', `The signer has ${accounts.length === 0 ? 'no account' : accounts.join(', ')}: name one of its accounts with --account.`)
+  await keepOutside({ home, random: systemRandom, address, command })
+  output.emit({ type: 'wallet', address, encrypted: false, signer: command })
+  output.print(`${address}, signed for by: ${command}`)
+  return true
+}
+
 /** From a key file of version 3, or one line of 64 hex digits; `-` types the digits unseen. */
-export async function bringIn(file: string, { data, as, passphrase = true }: CreateOptions, output: Output): Promise<boolean> {
+export async function bringIn(file: string | undefined, { data, as, passphrase = true, signer, account }: ImportOptions, output: Output): Promise<boolean> {
   const home = homeOf(dataFolder(data), as)
+  if ((file === undefined) === (signer === undefined)) throw new AigenError('usage.invalid', 'Give a key file, or --signer and its command.')
   if (await hasWallet(home)) throw new AigenError('keys.present', home)
+  if (file === undefined) return bringOutside(home, signer!, account, output)
   const text = file === '-' ? await typed('Private key (64 hex digits): ') : await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
     throw new AigenError('usage.invalid', `${file} cannot be read (${cause.code}).`, { cause })
   })
@@ -73,6 +96,12 @@ function made({ address }: { readonly address: string }, encrypted: boolean, out
 export async function show({ data, as }: ReadOptions, output: Output): Promise<boolean> {
   const home = homeOf(dataFolder(data), as)
   if (!(await hasWallet(home))) throw new AigenError('usage.invalid', 'There is no wallet yet: "aigen wallet create" makes one, and any other command a plain one.')
+  const outside = await outsideWallet(home)
+  if (outside) {
+    output.emit({ type: 'wallet', address: outside.address, encrypted: false, signer: outside.command })
+    output.print(`${outside.address}  signed for by: ${outside.command}`)
+    return true
+  }
   const address = await encryptedAddress(home)
   const known = address === undefined ? (await openKeys({ home, random: systemRandom })).wallet.address : checksumAddress(`0x${address}`)
   output.emit({ type: 'wallet', address: known, encrypted: address !== undefined })

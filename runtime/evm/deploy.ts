@@ -64,7 +64,8 @@ export async function deployDevnet(options: ClientOptions): Promise<Deployment> 
 async function create(client: PublicClient, options: ClientOptions, deployer: WalletSigner, nonce: number, data: Hex): Promise<void> {
   await onChain(async () => {
     const fees = await client.estimateFeesPerGas()
-    const { bytes } = signTransaction({ type: 'eip1559', chainId: options.chainId, nonce, data, gas: DEPLOY_GAS, ...fees }, deployer)
+    const { maxFeePerGas, maxPriorityFeePerGas } = fees
+    const { bytes } = await signTransaction({ kind: 'transaction', chainId: options.chainId, nonce, data, gas: DEPLOY_GAS, maxFeePerGas, maxPriorityFeePerGas }, deployer)
     const hash = await client.sendRawTransaction({ serializedTransaction: bytes })
     const receipt = await client.waitForTransactionReceipt({ hash, timeout: RECEIPT_MS, pollingInterval: 50 })
     if (receipt.status !== 'success') throw new AigenError('chain.reverted', 'The contract could not be created.')

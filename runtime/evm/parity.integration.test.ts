@@ -142,7 +142,7 @@ class Cast {
   }
 
   /** The next write and who sends it. */
-  next(): { readonly write: RailWrite, readonly by: WalletSigner } {
+  async next(): Promise<{ readonly write: RailWrite, readonly by: WalletSigner }> {
     this.time += this.#below(8)
     const by = this.#one(this.accounts)
     const vault = this.#one(this.vaults)
@@ -161,20 +161,20 @@ class Cast {
       case 5: case 6: return { by: owner, write: { kind: 'reserve', vault: id, reserves } }
       case 7: case 8: {
         const order = { vault: id, reserves, validBefore }
-        return { by, write: { kind: 'reserve-ordered', order, signature: this.#rail.signReserve(order, owner) } }
+        return { by, write: { kind: 'reserve-ordered', order, signature: await this.#rail.signReserve(order, owner) } }
       }
       case 9: {
         const authorisation = { vault, from: lower(owner.address), amount, validAfter: 0, validBefore, salt }
-        return { by, write: { kind: 'open-authorised', authorisation, signature: this.#rail.signDeposit(authorisation, owner) } }
+        return { by, write: { kind: 'open-authorised', authorisation, signature: await this.#rail.signDeposit(authorisation, owner) } }
       }
       case 10: {
         const order = { vault, from: lower(owner.address), amount, validBefore, salt }
-        const permit = this.#fraction() < 0.7 ? this.#rail.signPermit(order, BigInt(this.#below(2)), owner) : '0x'
-        return { by, write: { kind: 'open-permitted', order, signature: this.#rail.signDepositOrder(order, owner), permit } }
+        const permit = this.#fraction() < 0.7 ? await this.#rail.signPermit(order, BigInt(this.#below(2)), owner) : '0x'
+        return { by, write: { kind: 'open-permitted', order, signature: await this.#rail.signDepositOrder(order, owner), permit } }
       }
       case 11: {
         const release = { lane, finalClaimed: BigInt(this.#below(60)) }
-        return { by, write: { kind: 'release', release, signature: this.#fraction() < 0.5 ? '0x' : this.#rail.signRelease(release, this.#one(this.payees)) } }
+        return { by, write: { kind: 'release', release, signature: this.#fraction() < 0.5 ? '0x' : await this.#rail.signRelease(release, this.#one(this.payees)) } }
       }
       case 12: return { by: owner, write: { kind: 'exit', lane } }
       case 13: return { by, write: { kind: 'finalize', lane } }
@@ -215,7 +215,7 @@ it.each(Array.from({ length: SEEDS }, (_, seed) => seed))('memory and contract s
   const held = await evm.balance(evm.terms.contract)
   const seen = new Map<string, number>()
   for (let round = 0; round < OPERATIONS; round += 1) {
-    const { write, by } = cast.next()
+    const { write, by } = await cast.next()
     await setTime(cast.time)
     await clock.advance(cast.time * 1_000 - clock.now())
     const [onChain, inMemory] = [await outcomeOf(evm, write, by), await outcomeOf(memory, write, by)]

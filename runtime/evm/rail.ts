@@ -122,17 +122,17 @@ function writes(client: PublicClient, terms: RailTerms) {
   const factsOf = laneFacts(client, terms.contract)
   return {
     nonce: (account) => onChain(() => client.getTransactionCount({ address: account, blockTag: 'latest' })),
-    prepare: async (write, signer, nonce, bump = 0) => {
+    prepare: async (write, signer, nonce, bump = 0, signal) => {
       const { to, data } = encoded(write, signer.address, terms, write.kind === 'claim' ? await factsOf(write.claims) : undefined)
       const [gas, fees] = await onChain(() => Promise.all([
         client.estimateGas({ account: signer.address, to, data }), client.estimateFeesPerGas(),
       ]))
       const raised = (fee: bigint): bigint => fee * BUMP_PERCENT ** BigInt(bump) / 100n ** BigInt(bump) + BigInt(bump)
       return signTransaction({
-        type: 'eip1559', chainId: terms.chainId, nonce, to, data,
+        kind: 'transaction', chainId: terms.chainId, nonce, to, data,
         gas: BigInt(Math.ceil(Number(gas) * GAS_MARGIN)) + GAS_EXTRA,
         maxFeePerGas: raised(fees.maxFeePerGas), maxPriorityFeePerGas: raised(fees.maxPriorityFeePerGas),
-      }, signer)
+      }, signer, signal)
     },
     broadcast: async (bytes) => {
       try {

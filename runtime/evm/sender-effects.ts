@@ -7,13 +7,13 @@ import { AigenError } from '../../schemas/error.ts'
 import type { Clock } from '../ports/clock.ts'
 import { decodeWrite, type Json, type RailWriteJson } from '../ports/rail-json.ts'
 import type { PaidRow, Rail, WriteOutcome } from '../ports/rail.ts'
-import type { Hex, WalletSigner } from '../ports/signer.ts'
+import type { Hex, OwnerSigner } from '../ports/signer.ts'
 import type { SenderEvent } from './sender.ts'
 
 export interface ChainEffectsOptions {
   readonly rail: Rail
   /** The signers of this node's accounts; by what address is asked for. */
-  readonly signer: (account: Hex) => WalletSigner | undefined
+  readonly signer: (account: Hex) => OwnerSigner | undefined
   readonly clock: Clock
   /** Blocks on top before a write counts as done; default 0. */
   readonly confirmations?: number
@@ -67,12 +67,12 @@ export function chainEffects(options: ChainEffectsOptions): {
   return {
     'chain.sign': {
       mode: 'idempotent',
-      run: async ({ account, key, write, nonce, bump, next }) => {
+      run: async ({ account, key, write, nonce, bump, next }, context) => {
         const signer = options.signer(account)
         if (signer === undefined) throw new AigenError('internal', `No key for ${account} in this node.`)
         const at = nonce ?? await rail.nonce(account, next)
         if (nonce === null && at < next) return { type: 'chain.sign.behind', key, nonce: at }
-        return { type: 'chain.sign.done', key, nonce: at, ...await rail.prepare(decodeWrite(write), signer, at, bump) }
+        return { type: 'chain.sign.done', key, nonce: at, ...await rail.prepare(decodeWrite(write), signer, at, bump, context?.signal) }
       },
     },
     'chain.broadcast': {

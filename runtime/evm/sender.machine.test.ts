@@ -7,6 +7,7 @@ import { memoryWallet } from '../memory/signer.ts'
 import type { Clock } from '../ports/clock.ts'
 import { encodeWrite } from '../ports/rail-json.ts'
 import type { Rail, RailWrite } from '../ports/rail.ts'
+import type { OwnerSigner } from '../ports/signer.ts'
 import { chainEffects } from './sender-effects.ts'
 import { senderMachine } from './sender.machine.ts'
 import type { SenderEvent, SendResult, WriteLost } from './sender.ts'
@@ -352,5 +353,71 @@ describe('sender', () => {
     const host = new Host(new MemoryRail({ clock: steppingClock() }))
     for (let i = 0; i <= 257; i += 1) host.send(`k${i}`, mint(1n))
     expect(host.told).toMatchObject([{ to: 'asker/k257', event: { type: 'chain.write.failed', error: { code: 'node.busy' } } }])
+  })
+
+  describe('of an account whose signer is a device', () => {
+    const device = (rail: Rail, sign: OwnerSigner['sign']): Rail => altered(rail, { prepare: async (write, _signer, nonce, bump) => rail.prepare(write, { address: wallet.address, sign }, nonce, bump) })
+
+    it('is told at once that it refuses or signs wrongly, nothing has left, and the next write goes its way', async () => {
+      const rail = new MemoryRail({ clock: steppingClock() })
+      for (const [sign, code] of [
+        [() => { throw new AigenError('signer.refused') }, 'signer.refused'],
+        [() => memoryWallet('somebody else').sign(new Uint8Array(32)), 'signer.wrong'],
+      ] as const) {
+        const host = new Host(device(rail, sign))
+        host.send('a', mint(5n))
+        await host.settle()
+        expect(host.told).toMatchObject([{ event: { type: 'chain.write.failed', key: 'a', hash: null, error: { code } } }])
+        expect(host.kinds).toEqual(['chain.sign'])
+        expect(await rail.nonce(account)).toBe(0)
+      }
+    })
+
+    it('waits for one that is not plugged in, for so long', async () => {
+      const rail = new MemoryRail({ clock: steppingClock() })
+      let away = 3
+      const host = new Host(device(rail, (digest) => {
+        if (away-- > 0) throw new AigenError('signer.absent')
+        return wallet.sign(digest)
+      }))
+      host.send('a', mint(5n))
+      await host.settle()
+      expect(host.told).toMatchObject([{ event: { type: 'chain.write.done', key: 'a' } }])
+      away = Number.POSITIVE_INFINITY
+      host.send('b', mint(5n))
+      await host.settle()
+      expect(host.told.at(-1)).toMatchObject({ event: { type: 'chain.write.failed', key: 'b', hash: null, error: { code: 'signer.absent' } } })
+    })
+
+    it('that signs otherwise each time does each write once, killed between the signature and its record', async () => {
+      const rail = new MemoryRail({ clock: steppingClock() })
+      let asked = 0
+      // The digest is the same; what is signed differs in the bump, as a random k would have it differ.
+      const host = new Host(altered(rail, { prepare: async (write, signer, nonce, bump = 0) => rail.prepare(write, signer, nonce, bump + (asked += 1)) }))
+      const before = await rail.balance(account)
+      host.send('a', mint(5n))
+      await host.settle(true)
+      expect(asked).toBe(2)
+      expect(await rail.balance(account) - before).toBe(5n)
+    })
+
+    it('asks once whether to raise the fees of what is stuck, and leaves it as it is after a no', async () => {
+      const rail = new MemoryRail({ clock: steppingClock() })
+      let raised = 0
+      const held = altered(rail, {
+        broadcast: async () => `0x${'00'.repeat(32)}`,
+        prepare: async (write, signer, nonce, bump = 0) => {
+          if (bump === 0) return rail.prepare(write, signer, nonce, bump)
+          raised += 1
+          throw new AigenError('signer.refused')
+        },
+      })
+      const host = new Host(held)
+      host.send('a', mint(5n))
+      for (let steps = 0; steps < 300; steps += 1) await host.step()
+      expect(raised).toBe(1)
+      expect(host.snapshot.context.current?.signed).toHaveLength(1)
+      expect(host.told).toEqual([])
+    })
   })
 })

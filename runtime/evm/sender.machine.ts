@@ -42,7 +42,7 @@ const MENDS_MAX = 6
 const CHECK_MS = 15_000
 
 /** Refusals after which trying again is of no use. */
-const FINAL: ReadonlySet<ErrorCode> = new Set(['chain.reverted', 'input.invalid', 'money.invalid', 'internal'])
+const FINAL: ReadonlySet<ErrorCode> = new Set(['chain.reverted', 'input.invalid', 'money.invalid', 'internal', 'signer.refused', 'signer.wrong'])
 
 type At<E extends SenderEvent['type'] = SenderEvent['type']> = { context: SenderContext, event: Extract<SenderEvent, { type: E }> }
 
@@ -197,6 +197,8 @@ export const senderMachine = createMachine({
         ],
         'chain.sign.failed': [
           // A replacement that cannot be signed leaves the bytes that are out there.
+          // A person who refuses to raise the fees is not asked again and again.
+          { guard: (at) => left(at) && isFinal(at), target: 'broadcasting', actions: patch(() => ({ asIs: true })) },
           { guard: left, target: 'broadcasting' },
           { guard: ({ context, event }) => isFinal({ event }) || (context.current?.signTries ?? 0) >= SIGN_TRIES_MAX, target: 'idle', actions: fail },
           { target: 'unsigned' },
@@ -252,7 +254,7 @@ export const senderMachine = createMachine({
         { guard: ({ context: { current } }) => (current?.behind ?? 0) >= BEHIND_MAX && isRepeatable(current), target: 'signing', actions: [assign({ history: [] }), anew] },
         { guard: ({ context: { current } }) => (current?.behind ?? 0) >= BEHIND_MAX, target: 'idle', actions: [assign({ history: [] }), giveUp] },
         {
-          guard: ({ context: { current } }) => current !== null && current.displaced === 0 && current.behind === 0 && current.rounds % ROUNDS_PER_BUMP === 0 &&
+          guard: ({ context: { current } }) => current !== null && !current.asIs && current.displaced === 0 && current.behind === 0 && current.rounds % ROUNDS_PER_BUMP === 0 &&
             current.signed.length <= BUMPS_MAX,
           target: 'signing',
         },

@@ -36,6 +36,8 @@ export interface Sending extends SendRequest {
   readonly displaced: number
   readonly behind: number
   readonly signTries: number
+  /** The account's signer refused to replace it: what is out stays out. */
+  readonly asIs?: boolean
 }
 
 /** What the asker is told. */

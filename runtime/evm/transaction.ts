@@ -2,13 +2,14 @@
  * Turns a `RailWrite` into calldata, and calldata into signed EIP-1559 bytes. Deterministic given
  * nonce, gas and fees, so the same write signs to the same bytes. Used by `rail.ts` and `deploy.ts`.
  */
-import { encodeAbiParameters, encodeFunctionData, keccak256, parseAbiParameters, serializeTransaction, type TransactionSerializableEIP1559 } from 'viem'
+import { encodeAbiParameters, encodeFunctionData, keccak256, parseAbiParameters, parseTransaction, serializeTransaction, type Signature } from 'viem'
 import { AigenError } from '../../schemas/error.ts'
 import { ROWS_MAX, type Claim, type PreparedWrite, type RailTerms, type RailWrite, type Reserve } from '../ports/rail.ts'
-import type { Hex, WalletSigner } from '../ports/signer.ts'
+import type { Hex, OwnerSigner, TransactionRequest } from '../ports/signer.ts'
 import { testDollarAbi } from './contracts/test-dollar.gen.ts'
 import { vaultAbi } from './contracts/vault.gen.ts'
-import { fromHex } from './hex.ts'
+import { fromHex, toHex } from './hex.ts'
+import { ownerSignature } from './owner-signature.ts'
 import { passCall } from './passes.ts'
 import { subscriptionCall } from './subscriptions.ts'
 
@@ -132,12 +133,28 @@ export function callOf(write: RailWrite, from: Hex, terms: RailTerms, facts: Rea
   }
 }
 
-/** The transaction signed: its bytes and their hash, by which the chain knows it. */
-export function signTransaction(transaction: TransactionSerializableEIP1559, signer: WalletSigner): PreparedWrite {
-  const signature = signer.sign(keccak256(serializeTransaction(transaction), 'bytes'))
-  const parts = fromHex(signature, 65)
-  const bytes = serializeTransaction(transaction, {
-    r: `0x${signature.slice(2, 66)}`, s: `0x${signature.slice(66, 130)}`, yParity: (parts[64] ?? 27) - 27,
-  })
+/** The transaction signed: its bytes and their hash, by which the chain knows it. Errors `signer.*`. */
+export async function signTransaction({ kind: _kind, ...asked }: TransactionRequest, signer: OwnerSigner, signal?: AbortSignal): Promise<PreparedWrite> {
+  const transaction = { ...asked, type: 'eip1559' } as const
+  const signature = await ownerSignature(signer, keccak256(serializeTransaction(transaction), 'bytes'), { kind: 'transaction', ...asked }, signal)
+  const bytes = serializeTransaction(transaction, signatureOf(fromHex(signature, 65)))
   return { bytes, hash: keccak256(bytes) }
+}
+
+function signatureOf(bytes: Uint8Array): Signature {
+  return { r: toHex(bytes.subarray(0, 32)), s: toHex(bytes.subarray(32, 64)), yParity: (bytes[64] ?? 27) - 27 }
+}
+
+/**
+ * The 65-byte signature of signed EIP-1559 bytes, as a signer gives them. `signer.wrong` for anything else;
+ * whether it is of what was asked, the digest tells.
+ */
+export function signatureIn(raw: Hex): Hex {
+  try {
+    const { type, r, s, yParity } = parseTransaction(raw)
+    if (type !== 'eip1559' || r === undefined || s === undefined || yParity === undefined) throw new AigenError('signer.wrong', 'It is no signed EIP-1559 transaction.')
+    return `0x${r.slice(2).padStart(64, '0')}${s.slice(2).padStart(64, '0')}${yParity === 0 ? '1b' : '1c'}`
+  } catch (cause) {
+    throw cause instanceof AigenError ? cause : new AigenError('signer.wrong', 'It is no signed transaction.', { cause })
+  }
 }

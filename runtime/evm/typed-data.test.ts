@@ -6,6 +6,7 @@ import type { Voucher } from '../ports/rail.ts'
 import type { Hex } from '../ports/signer.ts'
 import { toHex } from './hex.ts'
 import { nodeAuthorisationDigest, VaultTypedData } from './typed-data.ts'
+import { nodeAuthorisationRequest, typedRequests } from './typed-request.ts'
 
 const CONTRACT: Hex = '0x5FbDB2315678afecb367f032d93F642f64180aa3'
 const TOKEN: Hex = '0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512'
@@ -104,6 +105,28 @@ describe('typed data', () => {
       ))
       expect(typed.laneId(id, owner, number)).toBe(words(['bytes32', id], ['address', owner], ['uint64', BigInt(number)]))
     }))
+  })
+
+  it('asks an owner for what it digests, in the words of a signer', () => {
+    const asked = typedRequests({ chainId: CHAIN, contract: CONTRACT, token: TOKEN })
+    const token = { name: 'AIGEN Test Dollar', version: '1' }
+    const same = (digest: Uint8Array, { kind: _kind, ...request }: object & { kind: string }): void => {
+      // As it crosses a pipe.
+      expect(toHex(digest)).toBe(hashTypedData(JSON.parse(JSON.stringify(request)) as never))
+    }
+    const reserves = fc.array(fc.record({ payee: address, number: safe, total: uint128 }), { minLength: 1, maxLength: 4 })
+    fc.assert(fc.property(address, address, hash, uint128, uint48, safe, reserves, (owner, voucherKey, salt, amount, time, number, rows) => {
+      const vault = { owner, voucherKey, delay: 3_600, number }
+      const order = { vault, from: owner, amount, validBefore: time, salt }
+      const authorisation = { ...order, validAfter: 0 }
+      same(typed.release({ lane: salt, finalClaimed: amount }), asked.release({ lane: salt, finalClaimed: amount }))
+      same(typed.reserve({ vault: salt, reserves: rows, validBefore: time }), asked.reserve({ vault: salt, reserves: rows, validBefore: time }))
+      same(typed.depositOrder(order), asked.depositOrder(order, typed.vaultId(vault)))
+      same(typed.permit(order, BigInt(number), token), asked.permit(order, BigInt(number), token))
+      same(typed.deposit(authorisation, token), asked.deposit(authorisation, typed.depositNonce(authorisation), token))
+      const node = { wallet: owner, node: Buffer.from(salt.slice(2), 'hex'), notBefore: time, notAfter: time + 1 }
+      same(nodeAuthorisationDigest(node), nodeAuthorisationRequest(node))
+    }), { numRuns: 30 })
   })
 
   it('takes hex in any case for the same digest', () => {

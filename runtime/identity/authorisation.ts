@@ -8,9 +8,11 @@
 import { hashOf } from '../../schemas/canonical.ts'
 import type { Address, Hash, NodeAuthorisation } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
-import { nodeAuthorisationDigest } from '../evm/typed-data.ts'
 import { recoverAddress } from '../evm/native-signer.ts'
-import type { Hex, WalletSigner } from '../ports/signer.ts'
+import { ownerSignature } from '../evm/owner-signature.ts'
+import { nodeAuthorisationDigest } from '../evm/typed-data.ts'
+import { nodeAuthorisationRequest } from '../evm/typed-request.ts'
+import type { Hex, OwnerSigner, WalletSigner } from '../ports/signer.ts'
 import { isNodeKey } from './ed25519.ts'
 import { Lru } from './lru.ts'
 import { fromText, toText } from './text-bytes.ts'
@@ -27,12 +29,48 @@ export interface Term {
   readonly notAfter: number
 }
 
-/** The statement, signed by `wallet`, that `nodeKey` (32 bytes) signs for it during `term`. */
+/** The statement, signed by `wallet`, whose key is in this process, that `nodeKey` (32 bytes) signs for it during `term`. */
 export function authoriseNode(wallet: WalletSigner, nodeKey: Uint8Array, term: Term): NodeAuthorisation {
   const { notBefore, notAfter } = term
   const address = wallet.address.toLowerCase() as Address
   const digest = nodeAuthorisationDigest({ wallet: address, node: nodeKey, notBefore, notAfter })
   return { wallet: address, node: toText(nodeKey), notBefore, notAfter, signature: wallet.sign(digest).toLowerCase() as Hex }
+}
+
+/** Where the authorisation of a node key is kept whose wallet is not asked lightly. */
+export interface KeptAuthorisation {
+  /** What was kept, whatever it is; undefined where nothing was. */
+  read(): Promise<unknown>
+  write(authorisation: NodeAuthorisation): Promise<void>
+}
+
+/** Less than this is left of a kept authorisation, or of half its term: the wallet is asked anew. */
+const RENEW_MS = 7 * 24 * 3_600_000
+
+/**
+ * The same by a wallet that may lie outside this process. With `kept` it is asked only where what is kept
+ * is not of this wallet and key, or ends soon after `at`: a restart asks nobody. Errors `signer.*`.
+ */
+export async function authorise(wallet: OwnerSigner, nodeKey: Uint8Array, term: Term, at: number, kept?: KeptAuthorisation): Promise<NodeAuthorisation> {
+  const fields = { wallet: wallet.address.toLowerCase() as Address, node: nodeKey, notBefore: term.notBefore, notAfter: term.notAfter }
+  const known = kept && genuine(await kept.read())
+  const lasts = Math.min(RENEW_MS, (term.notAfter - term.notBefore) / 2)
+  if (known && known.wallet === fields.wallet && known.node === toText(nodeKey) && known.notBefore <= at && known.notAfter - at >= lasts) return known
+  const signature = (await ownerSignature(wallet, nodeAuthorisationDigest(fields), nodeAuthorisationRequest(fields))).toLowerCase() as Hex
+  const authorisation = { ...fields, node: toText(nodeKey), signature }
+  await kept?.write(authorisation)
+  return authorisation
+}
+
+/** What was kept, where it is whole. */
+function genuine(candidate: unknown): NodeAuthorisation | undefined {
+  try {
+    const authorisation = parse(candidate)
+    checkSigned(authorisation)
+    return authorisation
+  } catch {
+    return undefined
+  }
 }
 
 /** Authorisations that were checked, by hash. Bounded: those used longest ago are asked for again. */

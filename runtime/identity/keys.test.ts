@@ -3,7 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { seededRandom } from '../memory/random.ts'
-import { openKeys } from './keys.ts'
+import { memoryWallet } from '../memory/signer.ts'
+import type { OwnerSigner } from '../ports/signer.ts'
+import { authorise } from './authorisation.ts'
+import { createWallet, hasWallet, keepOutside, openKeys } from './keys.ts'
 import { codeOfAsync } from './two-nodes.fixture.ts'
 
 describe('openKeys', () => {
@@ -65,5 +68,48 @@ describe('openKeys', () => {
     await writeFile(join(root, 'elsewhere'), '11'.repeat(32), { mode: 0o600 })
     await symlink(join(root, 'elsewhere'), join(home, 'wallet.key'))
     expect(await codeOfAsync(openKeys({ home, random: seededRandom(1) }))).toBe('keys.broken')
+  })
+
+  describe('of a wallet whose key lies outside', () => {
+    const { address, sign } = memoryWallet('outside')
+    const DAY_MS = 86_400_000
+
+    it('keeps its address and command, asks its signer, and never stands beside another wallet', async () => {
+      await keepOutside({ home, random: seededRandom(1), address, command: 'my-device' })
+      expect(await hasWallet(home)).toBe(true)
+      const asked: unknown[] = []
+      const keys = await openKeys({ home, random: seededRandom(2), signer: (outside) => {
+        asked.push(outside)
+        return { address: outside.address, sign }
+      } })
+      expect([keys.wallet.address, asked]).toEqual([address, [{ address, command: 'my-device' }]])
+      expect((await readdir(home)).sort()).toEqual(['node.key', 'voucher.key', 'wallet.signer.json'])
+      expect(await codeOfAsync(openKeys({ home, random: seededRandom(3) }))).toBe('signer.absent')
+      expect(await codeOfAsync(createWallet({ home, random: seededRandom(4) }))).toBe('keys.present')
+      expect(await codeOfAsync(keepOutside({ home, random: seededRandom(4), address, command: 'other' }))).toBe('keys.present')
+      await writeFile(join(home, 'wallet.signer.json'), '{"command":"x"}')
+      expect(await codeOfAsync(openKeys({ home, random: seededRandom(3) }))).toBe('keys.broken')
+    })
+
+    it('asks for a node key once, not at every start: again near its end, for another key, or where what was kept is not whole', async () => {
+      await keepOutside({ home, random: seededRandom(1), address, command: 'my-device' })
+      let asked = 0
+      const signer = (): OwnerSigner => ({ address, sign: (digest) => {
+        asked += 1
+        return sign(digest)
+      } })
+      const start = async (at: number, nodeName = 'node'): Promise<string> => {
+        const { wallet, node, authorisation } = await openKeys({ home, random: seededRandom(at), nodeName, signer })
+        return (await authorise(wallet, node.publicKey, { notBefore: at - DAY_MS, notAfter: at + 90 * DAY_MS }, at, authorisation)).signature
+      }
+      const first = await start(100 * DAY_MS)
+      expect([await start(101 * DAY_MS), await start(182 * DAY_MS), asked]).toEqual([first, first, 1])
+      expect([(await start(186 * DAY_MS)) === first, asked]).toEqual([false, 2])
+      await start(186 * DAY_MS, 'asker')
+      expect(asked).toBe(3)
+      await writeFile(join(home, 'node.authorisation.json'), '{"wallet":"0x')
+      await start(187 * DAY_MS)
+      expect(asked).toBe(4)
+    })
   })
 })

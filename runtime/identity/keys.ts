@@ -6,16 +6,18 @@
  * whole or absent, and of two processes that start at once both end with the same one. A file that
  * others can read, that is a symbolic link or that another user owns is refused, never mended: its
  * key may already be known. The wallet's key may instead lie encrypted in `wallet.json` (`keystore.ts`),
- * to be opened with a passphrase. Used by `runtime/node` and `aigen wallet|key`.
+ * to be opened with a passphrase, or in a device or service that a command asks (`wallet.signer.json`), and
+ * then the node's authorisation is kept, so that a restart asks nobody. Used by `runtime/node` and `aigen wallet|key`.
  */
 import { constants } from 'node:fs'
-import { link, lstat, mkdir, open, unlink } from 'node:fs/promises'
+import { link, lstat, mkdir, open, rename, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AigenError } from '../../schemas/error.ts'
 import { nodeId, participantId, type NodeId, type ParticipantId } from '../../schemas/id.ts'
-import { generateWalletKey, nativeSigner } from '../evm/native-signer.ts'
+import { checksumAddress, generateWalletKey, nativeSigner } from '../evm/native-signer.ts'
 import type { Random } from '../ports/random.ts'
-import type { NodeSigner, WalletSigner } from '../ports/signer.ts'
+import type { Hex, NodeSigner, OwnerSigner, WalletSigner } from '../ports/signer.ts'
+import type { KeptAuthorisation } from './authorisation.ts'
 import { nodeSigner } from './ed25519.ts'
 import { decryptKey, encryptKey, parseKeystore } from './keystore.ts'
 import { toText } from './text-bytes.ts'
@@ -25,9 +27,11 @@ export interface Keys {
   readonly participant: ParticipantId
   /** This node's id: its public key as base64url. */
   readonly nodeId: NodeId
-  readonly wallet: WalletSigner
+  readonly wallet: OwnerSigner
   readonly voucher: WalletSigner
   readonly node: NodeSigner
+  /** Of this node's key, where the wallet lies outside this process. */
+  readonly authorisation?: KeptAuthorisation
 }
 
 export interface KeyOptions {
@@ -38,10 +42,21 @@ export interface KeyOptions {
   readonly nodeName?: string
   /** Asked once where the wallet's key is encrypted; without it such a wallet is `keys.locked`. */
   readonly passphrase?: () => Promise<string>
+  /** Opens a signer outside this process; without it a wallet that lies there is `signer.absent`. */
+  readonly signer?: (outside: OutsideWallet) => OwnerSigner
+}
+
+/** A wallet whose key is not here: the command that signs for it. */
+export interface OutsideWallet {
+  /** EIP-55 checksummed. */
+  readonly address: Hex
+  readonly command: string
 }
 
 /** Encrypted file of the wallet's key. */
 const KEYSTORE = 'wallet.json'
+/** Names the command of a wallet whose key is not here. */
+const OUTSIDE = 'wallet.signer.json'
 /** No key file is longer. */
 const KEYSTORE_MAX = 16 * 1024
 
@@ -51,15 +66,19 @@ const KEYSTORE_MAX = 16 * 1024
  * - `keys.exposed`: the folder or a file can be read by others, or belongs to another user.
  * - `keys.broken`: a file does not hold a key, or is not a plain file.
  * - `keys.locked`: the wallet is encrypted and there is no passphrase, or a wrong one.
+ * - `signer.absent`: the wallet's key is not here, and no `signer` to ask.
  *
  * @example const keys = await openKeys({ home, random: systemRandom })
  */
 export async function openKeys(options: KeyOptions): Promise<Keys> {
   const { home, random } = options
-  const wallet = (await openEncrypted(options)) ?? (await openSigner(home, 'wallet', random))
+  const outside = await outsideWallet(home)
+  if (outside && !options.signer) throw new AigenError('signer.absent', outside.address)
+  const wallet = outside ? options.signer!(outside) : (await openEncrypted(options)) ?? (await openSigner(home, 'wallet', random))
   const voucher = await openSigner(home, 'voucher', random)
-  const node = nodeSigner(await openKey(home, options.nodeName ?? 'node', () => random.bytes(32), random))
-  return { participant: participantId(wallet.address), nodeId: nodeId(toText(node.publicKey)), wallet, voucher, node }
+  const nodeName = options.nodeName ?? 'node'
+  const node = nodeSigner(await openKey(home, nodeName, () => random.bytes(32), random))
+  return { participant: participantId(wallet.address), nodeId: nodeId(toText(node.publicKey)), wallet, voucher, node, ...(outside ? { authorisation: keptIn(home, nodeName, random) } : {}) }
 }
 
 export interface WalletOptions extends Pick<KeyOptions, 'home' | 'random'> {
@@ -90,7 +109,44 @@ export async function createWallet({ home, random, key = generateWalletKey(rando
 
 /** Whether a participant has a wallet there, encrypted or not. */
 export async function hasWallet(home: string): Promise<boolean> {
-  return (await readPrivate(join(home, KEYSTORE), KEYSTORE_MAX)) !== undefined || (await readKey(join(home, 'wallet.key'))) !== undefined
+  return (await outsideWallet(home)) !== undefined || (await readPrivate(join(home, KEYSTORE), KEYSTORE_MAX)) !== undefined || (await readKey(join(home, 'wallet.key'))) !== undefined
+}
+
+/** Has the wallet of `home` be one whose key lies outside. Errors: those of `createWallet`. */
+export async function keepOutside({ home, random, address, command }: Pick<KeyOptions, 'home' | 'random'> & OutsideWallet): Promise<void> {
+  await openHome(home)
+  if (await hasWallet(home)) throw new AigenError('keys.present', home)
+  await writeKey(home, join(home, OUTSIDE), `${JSON.stringify({ address, command } satisfies OutsideWallet, null, 1)}\n`, toText(random.bytes(9)))
+}
+
+/** The wallet whose key lies outside; undefined where it lies here. Error `keys.broken`. */
+export async function outsideWallet(home: string): Promise<OutsideWallet | undefined> {
+  const text = await readPrivate(join(home, OUTSIDE), KEYSTORE_MAX)
+  if (text === undefined) return undefined
+  const { address, command } = (parsed(text) ?? {}) as Partial<OutsideWallet>
+  if (typeof command !== 'string' || command === '' || typeof address !== 'string' || !/^0x[0-9a-fA-F]{40}$/.test(address)) throw new AigenError('keys.broken', `${join(home, OUTSIDE)} names no signer.`)
+  return { address: checksumAddress(address), command }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** Kept beside the key it is of. */
+function keptIn(home: string, nodeName: string, random: Random): KeptAuthorisation {
+  const path = join(home, `${nodeName}.authorisation.json`)
+  return {
+    read: async () => parsed((await readPrivate(path, KEYSTORE_MAX)) ?? ''),
+    write: async (authorisation) => {
+      const draft = `${path}.${toText(random.bytes(9))}`
+      await writeFile(draft, `${JSON.stringify(authorisation)}\n`, { mode: 0o600, flag: 'wx', flush: true })
+      await rename(draft, path)
+    },
+  }
 }
 
 /** The wallet's address as its encrypted file says, without its passphrase; undefined where it is not encrypted. */

@@ -15,7 +15,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Random } from '../ports/random.ts'
 import { decodeWrite, encodeWrite, type RailWriteJson } from '../ports/rail-json.ts'
 import type { Rail, RailTerms, RailWrite, WriteOutcome } from '../ports/rail.ts'
-import type { Hex, WalletSigner } from '../ports/signer.ts'
+import type { Hex, OwnerSigner } from '../ports/signer.ts'
 import { trustRelays, type Relay, type Trust, type TrustOptions } from './relays.ts'
 
 export interface LightRailOptions {
@@ -86,18 +86,18 @@ export function lightRail({ terms, layout, clock, random }: LightRailOptions): L
   }
 
   /** The owner's word for the write. */
-  const signedWrite = (write: RailWrite, signer: WalletSigner): RailWrite => {
+  const signedWrite = async (write: RailWrite, signer: OwnerSigner, signal?: AbortSignal): Promise<RailWrite> => {
     const validBefore = Math.floor(clock.now() / 1_000) + VALID_S
     switch (write.kind) {
       case 'mint':
         return write
       case 'open': {
         const authorisation = { vault: write.vault, from: lower(signer.address), amount: write.amount, validAfter: 0, validBefore, salt: toHex(random.bytes(32)) }
-        return { kind: 'open-authorised', authorisation, signature: signing.signDeposit(authorisation, signer) }
+        return { kind: 'open-authorised', authorisation, signature: await signing.signDeposit(authorisation, signer, signal) }
       }
       case 'reserve': {
         const order = { vault: write.vault, reserves: write.reserves.map((row) => ({ ...row, payee: lower(row.payee) })), validBefore }
-        return { kind: 'reserve-ordered', order, signature: signing.signReserve(order, signer) }
+        return { kind: 'reserve-ordered', order, signature: await signing.signReserve(order, signer, signal) }
       }
       default:
         throw new AigenError('input.invalid', `A light node's relays do not carry ${write.kind}: open this participant on a full node for it.`)
@@ -203,10 +203,10 @@ export function lightRail({ terms, layout, clock, random }: LightRailOptions): L
       return { block: header.number, time: header.time }
     },
     nonce: async (_account, next = 0) => next,
-    prepare: async (write, signer, number, bump = 0) => {
+    prepare: async (write, signer, number, bump = 0, signal) => {
       // The same word again: a second one could be carried beside the first.
       if (bump > 0) throw new AigenError('chain.unreachable', 'a signed word is not replaced, it is sent again')
-      const order: Order = { account: lower(signer.address), number, bump, write: encodeWrite(signedWrite(write, signer)) }
+      const order: Order = { account: lower(signer.address), number, bump, write: encodeWrite(await signedWrite(write, signer, signal)) }
       const bytes = toHex(canonicalBytes(order))
       return { bytes, hash: orderId(bytes) }
     },

@@ -12,7 +12,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Passes } from '../ports/passes.ts'
 import type { Subscriptions } from '../ports/subscriptions.ts'
 import type { LaneState, LockedVoucher, PreparedWrite, Rail, RailTerms, RailWrite, VaultState, WriteOutcome } from '../ports/rail.ts'
-import type { Hex, WalletSigner } from '../ports/signer.ts'
+import type { Hex, OwnerSigner } from '../ports/signer.ts'
 import { memoryProofs } from './chain-proofs.ts'
 import { imbalance, type Ledger } from './ledger.ts'
 import { executePass, isPassWrite, passKey } from './pass-contract.ts'
@@ -80,13 +80,13 @@ export class MemoryRail implements Rail {
   voucherDigest: Rail['voucherDigest'] = (voucher) => this.#pure.voucherDigest(voucher)
   signVoucher: Rail['signVoucher'] = (voucher, signer) => this.#pure.signVoucher(voucher, signer)
   recover: Rail['recover'] = (voucher, signature) => this.#pure.recover(voucher, signature)
-  signRelease: Rail['signRelease'] = (release, signer) => this.#pure.signRelease(release, signer)
+  signRelease: Rail['signRelease'] = (release, signer, signal) => this.#pure.signRelease(release, signer, signal)
   recoverRelease: Rail['recoverRelease'] = (release, signature) => this.#pure.recoverRelease(release, signature)
-  signDeposit: Rail['signDeposit'] = (authorisation, signer) => this.#pure.signDeposit(authorisation, signer)
-  signDepositOrder: Rail['signDepositOrder'] = (order, signer) => this.#pure.signDepositOrder(order, signer)
+  signDeposit: Rail['signDeposit'] = (authorisation, signer, signal) => this.#pure.signDeposit(authorisation, signer, signal)
+  signDepositOrder: Rail['signDepositOrder'] = (order, signer, signal) => this.#pure.signDepositOrder(order, signer, signal)
   recoverDepositOrder: Rail['recoverDepositOrder'] = (order, signature) => this.#pure.recoverDepositOrder(order, signature)
-  signPermit: Rail['signPermit'] = (order, nonce, signer) => this.#pure.signPermit(order, nonce, signer)
-  signReserve: Rail['signReserve'] = (order, signer) => this.#pure.signReserve(order, signer)
+  signPermit: Rail['signPermit'] = (order, nonce, signer, signal) => this.#pure.signPermit(order, nonce, signer, signal)
+  signReserve: Rail['signReserve'] = (order, signer, signal) => this.#pure.signReserve(order, signer, signal)
   recoverReserve: Rail['recoverReserve'] = (order, signature) => this.#pure.recoverReserve(order, signature)
   signRuling: Rail['signRuling'] = (ruling, signer) => this.#pure.signRuling(ruling, signer)
   recoverRuling: Rail['recoverRuling'] = (ruling, signature) => this.#pure.recoverRuling(ruling, signature)
@@ -163,9 +163,9 @@ export class MemoryRail implements Rail {
 
   // ---------------------------------------------------------------- writes
 
-  async prepare(write: RailWrite, signer: WalletSigner, nonce: number, bump = 0): Promise<PreparedWrite> {
+  async prepare(write: RailWrite, signer: OwnerSigner, nonce: number, bump = 0, signal?: AbortSignal): Promise<PreparedWrite> {
     this.#execute(write, lower(signer.address), true)
-    return this.#pool.sign(write, signer, nonce, bump)
+    return this.#pool.sign(write, signer, nonce, bump, signal)
   }
 
   async broadcast(bytes: Hex): Promise<Hex> {

@@ -6,9 +6,10 @@ import { createHash } from 'node:crypto'
 import { AigenError } from '../../schemas/error.ts'
 import { fromHex, toHex } from '../evm/hex.ts'
 import { recoverAddress } from '../evm/native-signer.ts'
+import { ownerSignature } from '../evm/owner-signature.ts'
 import type { PaidRow, PreparedWrite, RailWrite, RefusedRow, WriteOutcome } from '../ports/rail.ts'
 import { decodeWrite, encodeWrite, type RailWriteJson } from '../ports/rail-json.ts'
-import type { Hex, WalletSigner } from '../ports/signer.ts'
+import type { Hex, OwnerSigner } from '../ports/signer.ts'
 
 type Done = Extract<WriteOutcome, { state: 'done' }>
 export interface Parcel { readonly write: RailWriteJson, readonly from: Hex, readonly nonce: number, readonly bump: number }
@@ -55,10 +56,11 @@ export class TransactionPool {
     return this.#mined.nonces.get(account) ?? 0
   }
 
-  sign(write: RailWrite, signer: WalletSigner, nonce: number, bump: number): PreparedWrite {
+  async sign(write: RailWrite, signer: OwnerSigner, nonce: number, bump: number, signal?: AbortSignal): Promise<PreparedWrite> {
     const from = signer.address.toLowerCase() as Hex
     const parcel = Buffer.from(JSON.stringify({ write: encodeWrite(write), from, nonce, bump } satisfies Parcel))
-    const bytes = toHex(Buffer.concat([fromHex(signer.sign(sha256(parcel)), 65), parcel]))
+    const request = { kind: 'transaction', chainId: 0, nonce, data: toHex(parcel), gas: 0n, maxFeePerGas: BigInt(bump), maxPriorityFeePerGas: 0n } as const
+    const bytes = toHex(Buffer.concat([fromHex(await ownerSignature(signer, sha256(parcel), request, signal), 65), parcel]))
     return { bytes, hash: hashOf(bytes) }
   }
 

@@ -12,7 +12,7 @@ import type { Registry } from '../actors/registry.ts'
 import type { Limits } from '../actors/keeper.ts'
 import { chainEffects } from '../evm/sender-effects.ts'
 import { senderMachine } from '../evm/sender.machine.ts'
-import { authoriseNode } from '../identity/authorisation.ts'
+import { authorise } from '../identity/authorisation.ts'
 import type { Keys } from '../identity/keys.ts'
 import { createWire, type Wire } from '../identity/wire.ts'
 import { openDirectory, type Directory } from '../market/directory.ts'
@@ -100,14 +100,14 @@ export interface Node extends Omit<NodeParts, 'host'> {
   close(): Promise<void>
 }
 
-/** Opens a node: folds and fences its journal. Errors: `journal.*`, `network.*`, `auth.*`. */
+/** Opens a node: folds and fences its journal. Errors: `journal.*`, `network.*`, `auth.*`, `signer.*`. */
 export async function openNode(options: NodeOptions): Promise<Node> {
   const { ports, keys, rooms, telemetry = noTelemetry, fleet = false } = options
   const { bus, own, clock, random, rail } = ports
   if (fleet && !own) throw new AigenError('input.invalid', 'a node of several takes a bus on its own account', { path: 'ports.own' })
   // The same term for a whole day, so that a restart makes the same authorisation and not one more.
   const today = Math.floor(clock.now() / DAY_MS) * DAY_MS
-  const authorisation = authoriseNode(keys.wallet, keys.node.publicKey, { notBefore: today - DAY_MS, notAfter: today + AUTHORISED_DAYS * DAY_MS })
+  const authorisation = await authorise(keys.wallet, keys.node.publicKey, { notBefore: today - DAY_MS, notAfter: today + AUTHORISED_DAYS * DAY_MS }, clock.now(), keys.authorisation)
   const opening: { host?: Host } = {}
   const wire = createWire({ bus, clock, random, node: keys.node, authorisation, telemetry, partitions: () => opening.host?.partitions ?? [], stands: () => opening.host?.standing() ?? (async () => undefined) })
   const directory = await openDirectory({ bus, clock, verifier: wire.credentials.verifier, ...(options.onRefusedCard ? { onRefused: options.onRefusedCard } : {}) })

@@ -10,7 +10,7 @@ const FINAL = { code: 'chain.reverted', message: 'No.' }
 const sender: Samples = {
   inputs: [{ account: '0xaa' }],
   depth: 10,
-  bounds: { 'signing → chain.sign.failed [0]': 'a replacement, after twelve rounds of looking' },
+  bounds: { 'signing → chain.sign.failed [0]': 'a replacement, after twelve rounds of looking', 'signing → chain.sign.failed [1]': 'the same' },
   tells: ({ queue, current, history, checked, results }: SenderContext) => [
     queue.length, checked, history.length, results.map(({ type, key }) => [type, key]).slice(-1),
     current && [current.key, current.nonce !== null, Math.min(current.signed.length, 2), Math.min(current.rounds, 12), current.displaced, current.behind, Math.min(current.signTries, 20), current.write.kind],

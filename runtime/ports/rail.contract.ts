@@ -317,11 +317,11 @@ export function railContract(name: string, make: () => Promise<RailHarness>): vo
       const id = await lane(50n)
       const free = await freeOf()
       const release = { lane: id, finalClaimed: 20n }
-      const signature = rail.signRelease(release, payee)
+      const signature = await rail.signRelease(release, payee)
       expect(rail.recoverRelease(release, signature)).toBe(lower(payee.address))
       await refusedWith({ kind: 'release', release, signature }, stranger, /ClaimFirst/)
       await claim(signed(plain(id, 20n)))
-      await refusedWith({ kind: 'release', release, signature: rail.signRelease(release, key) }, stranger, /BadSignature/)
+      await refusedWith({ kind: 'release', release, signature: await rail.signRelease(release, key) }, stranger, /BadSignature/)
       await send({ kind: 'release', release, signature }, stranger)
       expect(await rail.lane(id)).toMatchObject({ closed: true, claimed: 20n })
       expect(await freeOf()).toBe(free + 30n)
@@ -336,7 +336,7 @@ export function railContract(name: string, make: () => Promise<RailHarness>): vo
       await refusedWith({ kind: 'reserve', vault, reserves: [{ payee: payee.address, number, total: 60n }] }, owner, /LaneIsClosed/)
       await refusedWith({ kind: 'exit', lane: id }, owner, /LaneIsClosed/)
       await refusedWith({ kind: 'finalize', lane: id }, owner, /LaneIsClosed/)
-      await refusedWith({ kind: 'release', release, signature: rail.signRelease(release, payee) }, stranger, /LaneIsClosed/)
+      await refusedWith({ kind: 'release', release, signature: await rail.signRelease(release, payee) }, stranger, /LaneIsClosed/)
     })
 
     it('lets the owner exit after the delay, to the second, and the payee claim until then', async () => {
@@ -369,9 +369,9 @@ export function railContract(name: string, make: () => Promise<RailHarness>): vo
       await harness.at(time)
       const free = await freeOf()
       const authorisation = { vault: terms, from: owner.address, amount: 40n, validAfter: 0, validBefore: time + 50, salt: REF }
-      const signature = rail.signDeposit(authorisation, owner)
+      const signature = await rail.signDeposit(authorisation, owner)
       const write = { kind: 'open-authorised', authorisation, signature } as const
-      await refusedWith({ ...write, signature: rail.signDeposit(authorisation, stranger) }, stranger, /ERC3009InvalidSignature/)
+      await refusedWith({ ...write, signature: await rail.signDeposit(authorisation, stranger) }, stranger, /ERC3009InvalidSignature/)
       await refusedWith({ ...write, authorisation: { ...authorisation, amount: 41n } }, stranger, /ERC3009InvalidSignature/)
       await refusedWith({ ...write, authorisation: { ...authorisation, vault: { ...terms, owner: lower(stranger.address) } } }, stranger, /ERC3009InvalidSignature/)
       await refusedWith({ ...write, authorisation: { ...authorisation, salt: `0x${'22'.repeat(32)}` } }, stranger, /ERC3009InvalidSignature/)
@@ -380,7 +380,7 @@ export function railContract(name: string, make: () => Promise<RailHarness>): vo
       await refusedWith(write, stranger, /ERC3009UsedAuthorization/)
       const late = { ...authorisation, salt: sha256(REF) }
       await harness.at(time + 50)
-      await refusedWith({ kind: 'open-authorised', authorisation: late, signature: rail.signDeposit(late, owner) }, stranger, /ERC3009InvalidAuthorizationTime/)
+      await refusedWith({ kind: 'open-authorised', authorisation: late, signature: await rail.signDeposit(late, owner) }, stranger, /ERC3009InvalidAuthorizationTime/)
     })
 
     it('deposits by the depositor’s order and permit, relayed by anybody, once and for one vault', async () => {
@@ -390,19 +390,19 @@ export function railContract(name: string, make: () => Promise<RailHarness>): vo
       await send({ kind: 'mint', to: depositor.address, amount: 100n }, stranger)
       const free = await freeOf()
       const order = { vault: terms, from: lower(depositor.address), amount: 40n, validBefore: time + 50, salt: REF }
-      const signature = rail.signDepositOrder(order, depositor)
+      const signature = await rail.signDepositOrder(order, depositor)
       expect(rail.recoverDepositOrder(order, signature)).toBe(order.from)
       const nonce = await rail.permitNonce(depositor.address)
-      const permit = rail.signPermit(order, nonce, depositor)
+      const permit = await rail.signPermit(order, nonce, depositor)
       const write = { kind: 'open-permitted', order, signature, permit } as const
       // A permit names no vault: who takes it to another one, or asks for more, lacks the order.
       await refusedWith({ ...write, order: { ...order, vault: { ...terms, owner: lower(stranger.address) } } }, stranger, /BadSignature/)
       await refusedWith({ ...write, order: { ...order, amount: 41n } }, stranger, /BadSignature/)
-      await refusedWith({ ...write, signature: rail.signDepositOrder(order, stranger) }, stranger, /BadSignature/)
+      await refusedWith({ ...write, signature: await rail.signDepositOrder(order, stranger) }, stranger, /BadSignature/)
       await refusedWith({ ...write, signature: highS(signature) }, stranger, /BadSignature/)
       await refusedWith({ ...write, permit: '0x1234' }, stranger, /BadSignature/)
       // Without a permit that holds there is no allowance.
-      for (const bad of ['0x', rail.signPermit(order, nonce + 1n, depositor), rail.signPermit(order, nonce, stranger), highS(permit)] as const) {
+      for (const bad of ['0x', await rail.signPermit(order, nonce + 1n, depositor), await rail.signPermit(order, nonce, stranger), highS(permit)] as const) {
         await refusedWith({ ...write, permit: bad }, stranger, /ERC20InsufficientAllowance/)
       }
       expect((await send(write, stranger)).ok).toBe(true)
@@ -411,7 +411,7 @@ export function railContract(name: string, make: () => Promise<RailHarness>): vo
       // With an allowance an order needs no permit; each serves once.
       await send({ kind: 'approve', amount: 60n }, depositor)
       const bare = { ...order, amount: 10n, salt: sha256(REF) }
-      const without = { kind: 'open-permitted', order: bare, signature: rail.signDepositOrder(bare, depositor), permit: '0x' } as const
+      const without = { kind: 'open-permitted', order: bare, signature: await rail.signDepositOrder(bare, depositor), permit: '0x' } as const
       expect((await send(without, stranger)).ok).toBe(true)
       await refusedWith(without, stranger, /OrderUsed/)
       expect(await freeOf()).toBe(free + 50n)
@@ -427,8 +427,8 @@ export function railContract(name: string, make: () => Promise<RailHarness>): vo
       const time = await later()
       await harness.at(time)
       const order = { vault: id, reserves: [{ payee: payee.address, number: 1, total: 30n }], validBefore: time + 50 }
-      const write = { kind: 'reserve-ordered', order, signature: rail.signReserve(order, stranger) } as const
-      await refusedWith({ ...write, signature: rail.signReserve(order, key) }, payee, /BadSignature/)
+      const write = { kind: 'reserve-ordered', order, signature: await rail.signReserve(order, stranger) } as const
+      await refusedWith({ ...write, signature: await rail.signReserve(order, key) }, payee, /BadSignature/)
       await refusedWith({ ...write, signature: '0x' }, payee, /BadSignature/)
       expect((await send(write, payee)).ok).toBe(true)
       const paid = rail.laneId(id, payee.address, 1)
@@ -450,10 +450,10 @@ export function railContract(name: string, make: () => Promise<RailHarness>): vo
       const number = laneNumber
       const free = await freeOf()
       const order = { vault, reserves: [{ payee: payee.address, number, total: 30n }], validBefore: time + 50 }
-      const signature = rail.signReserve(order, owner)
+      const signature = await rail.signReserve(order, owner)
       const write = { kind: 'reserve-ordered', order, signature } as const
       expect(rail.recoverReserve(order, signature)).toBe(lower(owner.address))
-      await refusedWith({ ...write, signature: rail.signReserve(order, stranger) }, stranger, /BadSignature/)
+      await refusedWith({ ...write, signature: await rail.signReserve(order, stranger) }, stranger, /BadSignature/)
       await refusedWith({ ...write, signature: highS(signature) }, stranger, /BadSignature/)
       await refusedWith({ ...write, order: { ...order, reserves: [{ payee: stranger.address, number, total: 30n }] } }, stranger, /BadSignature/)
       await refusedWith({ ...write, order: { ...order, validBefore: time + 51 } }, stranger, /BadSignature/)

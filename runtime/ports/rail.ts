@@ -15,7 +15,7 @@
  */
 import type { ChainProofs } from './chain-proofs.ts'
 import type { Passes, PassWrite } from './passes.ts'
-import type { Hex, WalletSigner } from './signer.ts'
+import type { Hex, OwnerSigner, WalletSigner } from './signer.ts'
 import type { Subscriptions, SubscriptionWrite } from './subscriptions.ts'
 import type { DepositAuthorisation, DepositOrder, EscrowVoucher, LockedVoucher, Release, Reserve, ReserveOrder, Ruling, VaultTerms, Voucher } from './voucher.ts'
 
@@ -163,7 +163,7 @@ export interface Rail {
   /** Subscriptions that can be given away, where the network has the contract. */
   readonly subscriptions?: Subscriptions
 
-  // Pure: no chain needed, microseconds.
+  // Pure: no chain needed, microseconds; but for what the owner signs, whose signer may be a device.
 
   vaultId(vault: VaultTerms): Hex
   laneId(vault: Hex, payee: Hex, number: number): Hex
@@ -176,15 +176,15 @@ export interface Rail {
    * `auth.forged` for a signature that is malformed, truncated, has a high s or recovers nothing.
    */
   recover(voucher: Voucher, signature: Hex): Hex
-  signRelease(release: Release, signer: WalletSigner): Hex
+  signRelease(release: Release, signer: OwnerSigner, signal?: AbortSignal): Promise<Hex>
   recoverRelease(release: Release, signature: Hex): Hex
   /** Signed by who deposits; `input.invalid` where the token takes no authorisations. */
-  signDeposit(authorisation: DepositAuthorisation, signer: WalletSigner): Hex
-  signDepositOrder(order: DepositOrder, signer: WalletSigner): Hex
+  signDeposit(authorisation: DepositAuthorisation, signer: OwnerSigner, signal?: AbortSignal): Promise<Hex>
+  signDepositOrder(order: DepositOrder, signer: OwnerSigner, signal?: AbortSignal): Promise<Hex>
   recoverDepositOrder(order: DepositOrder, signature: Hex): Hex
   /** EIP-2612, of the order's amount until its `validBefore`; `nonce` as `permitNonce` says. `input.invalid` where the token takes none. */
-  signPermit(order: DepositOrder, nonce: bigint, signer: WalletSigner): Hex
-  signReserve(order: ReserveOrder, signer: WalletSigner): Hex
+  signPermit(order: DepositOrder, nonce: bigint, signer: OwnerSigner, signal?: AbortSignal): Promise<Hex>
+  signReserve(order: ReserveOrder, signer: OwnerSigner, signal?: AbortSignal): Promise<Hex>
   recoverReserve(order: ReserveOrder, signature: Hex): Hex
   signRuling(ruling: Ruling, signer: WalletSigner): Hex
   recoverRuling(ruling: Ruling, signature: Hex): Hex
@@ -215,9 +215,10 @@ export interface Rail {
   nonce(account: Hex, next?: number): Promise<number>
   /**
    * Signs the write at `nonce`; nothing leaves. `bump` > 0 raises the fees to replace the
-   * transaction of the same nonce. `chain.reverted` when the chain says now that it would fail.
+   * transaction of the same nonce. `chain.reverted` when the chain says now that it would fail; `signer.*`
+   * where the owner's signer gives no signature, or a wrong one.
    */
-  prepare(write: RailWrite, signer: WalletSigner, nonce: number, bump?: number): Promise<PreparedWrite>
+  prepare(write: RailWrite, signer: OwnerSigner, nonce: number, bump?: number, signal?: AbortSignal): Promise<PreparedWrite>
   /** Sends signed bytes; sending known or already mined bytes again succeeds. Returns the hash. */
   broadcast(bytes: Hex): Promise<Hex>
   outcome(hash: Hex): Promise<WriteOutcome>
