@@ -27,6 +27,7 @@ async function answer({ method, params }) {
   return { raw, tx: {} }
 }
 
+process.stdout.on('error', () => process.exit(1))
 const say = (body) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...body })}\n`)
 
 if (how === 'dies-at-once') process.exit(3)
