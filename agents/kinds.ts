@@ -12,6 +12,7 @@ import { nest } from '../pipelines/nest.machine.ts'
 import { run } from '../pipelines/run.machine.ts'
 import { saga } from '../pipelines/saga.machine.ts'
 import { step } from '../pipelines/step.machine.ts'
+import { stream } from '../pipelines/stream.machine.ts'
 import { unlock } from '../pipelines/unlock.machine.ts'
 import { experience } from '../runtime/market/experience.machine.ts'
 import { keyring } from '../runtime/market/keyring.machine.ts'
@@ -38,6 +39,6 @@ import { watcher } from './user/watcher.machine.ts'
 
 export const KINDS: readonly ActorKind[] = [
   sender, experience, keyring, negotiation, purse, settler, till, verdict, dispute,
-  inquiry, run, step, cache, fan, gate, nest, saga, unlock, wallet, watcher, accessKey, call, keyedCall, epoch,
+  inquiry, run, step, cache, fan, gate, nest, saga, stream, unlock, wallet, watcher, accessKey, call, keyedCall, epoch,
   guardian, probe, escrowCase, credits, purchase, relay, ward, agent,
 ]

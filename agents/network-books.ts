@@ -30,13 +30,13 @@ import { KINDS as ALL } from './kinds.ts'
 import type { WalletContext } from './user/wallet.machine.ts'
 
 /** Kinds of actors that take part. */
-const KINDS = ['run', 'step', 'fan', 'gate', 'nest', 'saga', 'negotiation', 'inquiry', 'dispute', 'unlock', 'purse', 'wallet', 'experience', 'keyring', 'call', 'till', 'settler', 'verdict', 'sender', 'case', 'credits', 'purchase']
+const KINDS = ['run', 'step', 'fan', 'gate', 'nest', 'saga', 'negotiation', 'inquiry', 'dispute', 'stream', 'unlock', 'purse', 'wallet', 'experience', 'keyring', 'call', 'till', 'settler', 'verdict', 'sender', 'case', 'credits', 'purchase']
 
 /** A partition's journal, and not what is kept beside it. */
 const JOURNAL = /^p\d+$/
 
 /** Those that end when what they are for has ended. */
-const PASSING = new Set(['run', 'step', 'fan', 'gate', 'nest', 'saga', 'negotiation', 'inquiry', 'dispute', 'unlock'])
+const PASSING = new Set(['run', 'step', 'fan', 'gate', 'nest', 'saga', 'negotiation', 'inquiry', 'dispute', 'stream', 'unlock'])
 
 /** A process of the network, and whose it is. */
 export type Member = Process<{ readonly node: Node }>

@@ -35,6 +35,7 @@ export type Answer =
   | { readonly state: 'pending' | 'cancelled' | 'unknown' }
   | { readonly state: 'delivered'; readonly delivery: Delivery; readonly output: unknown; readonly parcels?: readonly Parcel[] }
   | { readonly state: 'sealed'; readonly delivery: Delivery; readonly sealed: string }
+  | { readonly state: 'part'; readonly delivery: Delivery }
   | { readonly state: 'failed'; readonly error: ErrorBody }
 
 export type Ask = (verb: 'invoke' | 'cancel', params: CallParams, body: object, signal: AbortSignal, lane: string, trace?: string) => Promise<Answer>

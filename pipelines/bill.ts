@@ -2,7 +2,7 @@
  * The bill: what a run cost, step by step, read from the journal's actors (I2, I3). Each step that
  * was paid names its receipt; receipts are made from the same actors and verify without us.
  */
-import type { Address, Bill, BillAttempt, BillStep, Delivery, Hex32, NodeAuthorisation, Receipt, Voucher } from '../schemas/documents.gen.ts'
+import type { Address, Bill, BillAttempt, BillStep, Delivery, Folded, Hex32, NodeAuthorisation, Receipt, Voucher } from '../schemas/documents.gen.ts'
 import { AigenError } from '../schemas/error.ts'
 import { formatMoney } from '../schemas/money.ts'
 import type { Actors } from '../runtime/actors/read-actors.ts'
@@ -15,6 +15,7 @@ import { chargedFor, inquiryId, type InquiryContext } from './inquiry.machine.ts
 import type { RunContext } from './run.machine.ts'
 import { hiringsOf, workOf, type Attempt, type StepContext } from './step.ts'
 import { stepsOf } from './steps-of.ts'
+import { paidSoFar, streamId, type StreamContext } from './stream.ts'
 import { lockCost, unlockId, type UnlockContext } from './unlock.machine.ts'
 
 /** What a bill needs of actors. */
@@ -48,6 +49,8 @@ async function* inquiriesOf(host: Reading, step: StepContext): AsyncGenerator<{ 
   for (const { attempt, negotiation } of hiringsOf(step)) {
     const inquiry = await host.look<InquiryContext>(inquiryId(negotiation))
     if (inquiry) yield { attempt, inquiry: { ...inquiry, charged: chargedFor(inquiry) } }
+    const stream = step.agreement?.terms.settle === 'streamed' ? await host.look<StreamContext>(streamId(negotiation)) : undefined
+    if (stream?.late) yield { attempt, inquiry: { ...stream, parts: stream.folded.slice(0, -1), charged: paidSoFar(stream).toString() } }
     // What was opened in time is the step's own.
     const lock = step.agreement?.terms.settle === 'locked' ? await host.look<UnlockContext>(unlockId(negotiation)) : undefined
     if (lock?.late) yield { attempt, inquiry: { ...lock, voucher: lock.spent ? lock.voucher : null, charged: lockCost(lock) } }
@@ -61,12 +64,12 @@ const finder = async (host: Reading, verifier: Verifier): Promise<Find> => {
   return (hash) => verifier.authorisations.get(hash) ?? kept[hash]
 }
 
-function receiptOf(step: { agreement: StepContext['agreement']; delivery: Delivery | null; voucher: Voucher | null; previousRef: Hex32 | null; lane: StepContext['lane'] }, find: Find): Receipt | undefined {
-  const { agreement, delivery, voucher, previousRef, lane } = step
+function receiptOf(step: { agreement: StepContext['agreement']; delivery: Delivery | null; voucher: Voucher | null; previousRef: Hex32 | null; parts?: readonly Folded[]; lane: StepContext['lane'] }, find: Find): Receipt | undefined {
+  const { agreement, delivery, voucher, previousRef, parts = [], lane } = step
   if (!agreement || !delivery || !voucher || !previousRef || !lane) return undefined
   const hashes = new Set([agreement.payer.auth, agreement.provider.auth, delivery.signature.auth])
   const authorisations = [...hashes].map(find).filter((one): one is NodeAuthorisation => one !== undefined)
-  return makeReceipt({ agreement, delivery, voucher, previousRef, voucherKey: lane.voucherKey, authorisations })
+  return makeReceipt({ agreement, delivery, voucher, previousRef, parts, voucherKey: lane.voucherKey, authorisations })
 }
 
 /** Every payment of a run: its steps', and those for deliveries that an inquiry found. */

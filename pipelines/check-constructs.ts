@@ -44,6 +44,16 @@ export function checkConstructs(id: string, step: PipelineStep, checked: Checked
   if (step.approve && step.approve.by !== 'owner' && !/^0x[0-9a-f]{40}$/.test(step.approve.by)) findings.error([...path, 'approve', 'by'], 'names nobody who could answer', 'Write owner, or a participant\'s address.')
   checkChunks(id, step, checked)
   checkCache(step, path, checked)
+  checkStreamed(step, path, checked)
+}
+
+/** What is paid piece by piece has pieces. */
+function checkStreamed(step: PipelineStep, path: Path, { capabilities, findings }: Checked): void {
+  if (step.settle !== 'streamed') return
+  for (const { uses } of [step, ...(step.switch ?? [])]) {
+    const capability = uses === undefined ? undefined : capabilities.get(uses)
+    if (capability && !capability.chunk) findings.error([...path, 'settle'], `${uses} is not streamed: there are no pieces to pay for`, 'Leave it out, or use a capability with a chunk schema.')
+  }
 }
 
 function checkCache(step: PipelineStep, path: Path, { capabilities, findings }: Checked): void {

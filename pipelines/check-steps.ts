@@ -89,7 +89,7 @@ function checkProviders(id: string, { pipeline, findings }: Checked): void {
 }
 
 /** Settlements that are run. */
-const RUN: readonly Settle[] = ['postpaid', 'prepaid', 'locked', 'escrow']
+const RUN: readonly Settle[] = ['postpaid', 'prepaid', 'locked', 'streamed', 'escrow']
 
 /** Constructs of the language that are checked but not run yet: said, never ignored. */
 function checkSupport(step: PipelineStep, path: readonly string[], findings: Findings): void {

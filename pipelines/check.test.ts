@@ -111,7 +111,7 @@ describe('broken documents', () => {
     ['retry of a wait', ['steps', 'nap'], { wait: { for: '1s' }, retry: { attempts: 2 } }, /^steps\.nap\.retry: retry belongs to a step with uses or switch, not to one with wait/],
     ['chunks of a step that has none', ['steps', 'rows', 'forEach'], '${chunks.facts}', /^steps\.rows\.forEach: text\.entities@1 is not streamed/],
     ['chunks of a forEach', ['steps', 'more'], { uses: 'text.entities@1', forEach: '${chunks.rows}', maxItems: 2, with: { text: 'x' }, price: { max: '0.001' } }, /^steps\.more\.forEach: rows has no pieces to pass on/],
-    ['streamed', ['steps', 'read', 'settle'], 'streamed', /^steps\.read\.settle: the settlement streamed is not run/],
+    ['streamed', ['steps', 'read', 'settle'], 'streamed', /^steps\.read\.settle: vision\.ocr@1 is not streamed/],
     ['escrow', ['steps', 'read', 'escrow'], { fee: { max: '0.01' } }, /^steps\.read\.escrow: escrow belongs to a step that settles in escrow/],
   ])('%s', (_name, path, value, ...errors) => {
     const found = at(changed(path, value))

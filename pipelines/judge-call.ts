@@ -3,7 +3,7 @@
  * then the signed clauses; its blobs are fetched before it counts. And the other way, the blobs of an
  * input. Used by the effects of `invoke.ts` and `stream.ts`.
  */
-import type { Agreement, BlobRef, Capability, Parcel } from '../schemas/documents.gen.ts'
+import type { Agreement, BlobRef, Capability, Delivery, Parcel } from '../schemas/documents.gen.ts'
 import { AigenError, asError } from '../schemas/error.ts'
 import { hashOfFixed } from '../schemas/fixed.ts'
 import type { Host } from '../runtime/actors/host.ts'
@@ -41,6 +41,14 @@ export interface JudgeOptions {
 export interface CallJudge {
   parcelsFor(input: unknown): Promise<Parcel[]>
   verdictOn(answer: Extract<Answer, { state: 'delivered' | 'sealed' }>, params: CallParams, agreement: Agreement): Promise<Verdict>
+  /** Checks what a delivery says without its output, and keeps the keys that it is signed with. Errors as `verifyStatement`, `step.timeout`. */
+  statementOf(delivery: Delivery, params: CallParams, agreement: Agreement): Promise<void>
+}
+
+/** A receipt is checked as of the delivery's time, so a time outside of the call would make one that proves nothing. Errors `step.output`, `step.timeout`. */
+function inTime({ body }: Delivery, { until }: CallParams, { terms }: Agreement): void {
+  if (body.at < until - terms.deadlineMs - terms.graceMs - SKEW_MS) throw new AigenError('step.output', 'delivered before the call')
+  if (body.at > until + SKEW_MS) throw new AigenError('step.timeout', 'delivered after the deadline')
 }
 
 /** Error of either: `blob.missing`, and those of the network: then nothing is decided. */
@@ -87,9 +95,7 @@ export function createJudge({ wire, clock, random, host, evaluate, capability, b
         verifyStatement(answer.delivery, facts, wire.credentials.verifier, clock.now())
         verifySealed(answer.delivery, answer.sealed)
       }
-      // A receipt is checked as of the delivery's time, so a time outside of the call would make one that proves nothing.
-      if (answer.delivery.body.at < params.until - terms.deadlineMs - terms.graceMs - SKEW_MS) throw new AigenError('step.output', 'delivered before the call')
-      if (answer.delivery.body.at > params.until + SKEW_MS) throw new AigenError('step.timeout', 'delivered after the deadline')
+      inTime(answer.delivery, params, agreement)
       const contract = capability(terms.provider, terms.capability)
       if (!contract || hashOfFixed(contract) !== terms.capabilityHash) throw new AigenError('step.output', 'the capability of the agreement is not known here')
       // What is sealed is judged when its key has come.
@@ -107,7 +113,13 @@ export function createJudge({ wire, clock, random, host, evaluate, capability, b
     }
   }
 
-  return { parcelsFor, verdictOn }
+  const statementOf = async (delivery: Delivery, params: CallParams, agreement: Agreement): Promise<void> => {
+    verifyStatement(delivery, { terms: agreement.terms, agreement: params.agreement, call: params.call, inputHash: params.inputHash }, wire.credentials.verifier, clock.now())
+    inTime(delivery, params, agreement)
+    await surely(() => keepKeys(host(), [agreement.payer.auth, agreement.provider.auth, delivery.signature.auth], wire.credentials.verifier.authorisations))
+  }
+
+  return { parcelsFor, verdictOn, statementOf }
 }
 
 /** Key of a blob on the own shelf. */

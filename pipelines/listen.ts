@@ -5,9 +5,9 @@
  */
 import { createHmac } from 'node:crypto'
 import type { Capability, Hash } from '../schemas/documents.gen.ts'
-import { AigenError } from '../schemas/error.ts'
+import { AigenError, asError } from '../schemas/error.ts'
 import { compileFixed } from '../schemas/fixed.ts'
-import { flowSubject } from '../runtime/identity/flow.ts'
+import { flowSubject, type PieceMeter } from '../runtime/identity/flow.ts'
 import { openFlowListener } from '../runtime/identity/flow-listener.ts'
 import { toText } from '../runtime/identity/text-bytes.ts'
 import type { Bus } from '../runtime/ports/bus.ts'
@@ -38,7 +38,9 @@ export interface ListenOptions {
   readonly agreement: Hash
   readonly call: number
   readonly contract: Capability
-  readonly take: ((chunk: unknown) => void) | undefined
+  readonly take: ((chunk: unknown, meter?: PieceMeter) => void) | undefined
+  /** Hears why the flow ended before its time: a piece outside of the contract, or one that `take` threw for. */
+  readonly broken?: (error: AigenError) => void
 }
 
 export interface Listening {
@@ -50,21 +52,28 @@ export interface Listening {
   complete(): boolean
   /** Waits, a little, for pieces that are still on their way. */
   last(): Promise<void>
+  /** Asks for what is missing. */
+  nudge(): void
   stop(): Promise<void>
 }
 
 /** Begins to listen to one call; undefined when its capability is not streamed. */
-export async function listen({ bus, clock, random, secret, agreement, call, contract, take }: ListenOptions): Promise<Listening | undefined> {
+export async function listen({ bus, clock, random, secret, agreement, call, contract, take, broken }: ListenOptions): Promise<Listening | undefined> {
   if (contract.chunk === undefined) return undefined
   const own = createHmac('sha256', Buffer.from(secret, 'base64url')).update(`${agreement} ${call}`).digest()
   const flow = { secret: toText(own) }
-  if (!take) return { flow, passed: () => false, complete: () => false, last: async () => undefined, stop: async () => undefined }
+  if (!take) return { flow, passed: () => false, complete: () => false, last: async () => undefined, nudge: () => undefined, stop: async () => undefined }
   const schema = compileFixed(contract.chunk)
   const listener = await openFlowListener({
     bus, random, subject: flowSubject(agreement, call), secret: own,
-    take: (piece) => {
-      if (schema.issues(piece).length > 0) throw new AigenError('step.output', 'a piece does not fit the chunk schema')
-      take(piece)
+    take: (piece, meter) => {
+      try {
+        if (schema.issues(piece).length > 0) throw new AigenError('step.output', 'a piece does not fit the chunk schema')
+        take(piece, meter)
+      } catch (thrown) {
+        broken?.(asError(thrown))
+        throw thrown
+      }
     },
   })
   return {
@@ -82,6 +91,7 @@ export async function listen({ bus, clock, random, secret, agreement, call, cont
         listener.nudge()
       }
     },
+    nudge: () => listener.nudge(),
     stop: () => listener.close(),
   }
 }

@@ -288,7 +288,7 @@ function readsOf(templates: readonly Template[]): Reads {
   return { steps: stepsNamed(references, 'steps'), meta: stepsNamed(references, 'meta'), input: roots.has('input'), run: roots.has('run') }
 }
 
-/** Whether pieces flow from step to step in it, or in a sub-pipeline. */
+/** Whether pieces flow from step to step in it, or in a sub-pipeline, or are paid for. */
 export function hasStreams(plan: RunPlan): boolean {
-  return Object.values(plan.steps).some(({ feeds, nested: below }) => feeds !== undefined || (below !== undefined && hasStreams(below.plan)))
+  return Object.values(plan.steps).some(({ feeds, settle, nested: below }) => feeds !== undefined || settle === 'streamed' || (below !== undefined && hasStreams(below.plan)))
 }

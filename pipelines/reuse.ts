@@ -71,8 +71,8 @@ function usesOf({ plan, choice, fallback }: StepContext): string | null {
 }
 
 /** What is taken over of a step that was paid for, and until when that is allowed, where its provider's card says so. */
-export function takeOver({ run, agreement, delivery, voucher, previousRef, lane, offer, inputHash }: StepContext, until?: number): Reused {
-  const { id } = makeReceipt({ agreement: agreement!, delivery: delivery!, voucher: voucher!, previousRef: previousRef!, voucherKey: lane!.voucherKey, authorisations: [] })
+export function takeOver({ run, agreement, delivery, voucher, previousRef, parts = [], lane, offer, inputHash }: StepContext, until?: number): Reused {
+  const { id } = makeReceipt({ agreement: agreement!, delivery: delivery!, voucher: voucher!, previousRef: previousRef!, parts, voucherKey: lane!.voucherKey, authorisations: [] })
   return {
     run: run.split('/', 1)[0]!, receipt: id, provider: agreement!.terms.provider, providerName: offer!.name, inputHash: inputHash!, outputHash: delivery!.body.outputHash, paid: delivery!.body.amount,
     ...(until === undefined ? {} : { until }),

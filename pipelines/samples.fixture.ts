@@ -7,6 +7,8 @@ import type { GateContext } from './gate.machine.ts'
 import type { NestContext } from './nest.machine.ts'
 import type { StepPlan } from './plan.ts'
 import type { RunContext } from './run.machine.ts'
+import { deliveryHash } from '../runtime/payments/delivery.ts'
+import type { StreamContext } from './stream.ts'
 import type { SagaContext } from './saga.machine.ts'
 import type { StepContext } from './step.ts'
 
@@ -31,7 +33,7 @@ const ended = (state: string) => ({ type: 'step.ended', step: 's', index: null, 
 const step: Samples = {
   inputs: [
     plan({}), plan({ timeoutMs: 5_000 }), plan({ attempts: 1 }), plan({ escrow: { agent: null, fee: '1' }, settle: 'escrow', timeoutMs: 5_000 }), plan({ escrow: { agent: null, fee: '1' }, settle: 'escrow', attempts: 1 }), plan({ fallback, compensate: plan({}) }),
-    plan({ fallback, attempts: 1, escrow: { agent: null, fee: '1' }, settle: 'escrow' }), plan({ settle: 'prepaid', timeoutMs: 5_000 }), plan({ settle: 'prepaid', attempts: 1 }), plan({ settle: 'locked', timeoutMs: 5_000 }), plan({ settle: 'locked', attempts: 1, fallback }),
+    plan({ fallback, attempts: 1, escrow: { agent: null, fee: '1' }, settle: 'escrow' }), plan({ settle: 'prepaid', timeoutMs: 5_000 }), plan({ settle: 'prepaid', attempts: 1 }), plan({ settle: 'locked', timeoutMs: 5_000 }), plan({ settle: 'locked', attempts: 1, fallback }), plan({ settle: 'streamed', timeoutMs: 5_000 }), plan({ settle: 'streamed', attempts: 1, fallback }),
   ].flatMap((one) => [{ run: 'r', parent: 'run/r', plan: one, index: null, item: null, trace: null }, { run: 'r', parent: 'step/r/s', plan: one, index: 0, item: 1, trace: null }])
     .concat([{ run: 'r', parent: 'fan/r/s', plan: plan({ many: { providers: 2 } }), index: null, item: null, trace: null, member: 1 } as never, { run: 'r', parent: 'saga/r', plan: plan({ attempts: 1 }), index: null, item: null, trace: null, of: { step: 's', index: null } } as never]),
   tells: ({ attempts, refusals, state, staked, fallback: stands, pieces, listeners, torn, agreement }: StepContext) => [agreement?.terms.cap, attempts.length, refusals, state, staked !== null, stands, pieces.length, listeners.length, torn],
@@ -47,6 +49,10 @@ const step: Samples = {
     { type: 'cancel' }, ...(state === 'hiring' ? [agreedAs(context.plan.settle), ...(context.plan.settle === 'postpaid' ? [agreedAs('postpaid', '0')] : []), { type: 'refused', error: { code: 'market.no-provider', message: 'None.' } }] : []), ...(state === 'queueing' ? [{ type: 'turn', avoid: ['0xcc'] }] : []),
     ...(state === 'staking' ? [{ type: 'staked', voucher: context.plan.settle === 'prepaid' ? prepayment : voucher, previousRef: '0x4' }] : []), ...(state === 'paying' ? [{ type: 'paid', voucher: { kind: 'plain' }, previousRef: '0x4' }] : []),
     ...(state === 'unlocking' ? [{ type: 'opened', output: {}, voucher: { kind: 'plain' }, previousRef: '0x4' }, { type: 'unopened', error: { code: 'step.failed', message: 'No key.' } }] : []),
+    ...(state === 'streaming' ? [
+      { type: 'streamed', delivery, output: {}, voucher: { kind: 'plain' }, previousRef: '0x4', parts: [], latencyMs: 5 }, { type: 'unstreamed', error: { code: 'step.failed', message: 'No.' } }, { type: 'unstreamed', error: { code: 'step.output', message: 'No.' }, streamed: true },
+      ...(context.pieces.length < 1 ? [{ type: 'piece', number: 0, chunk: 'a' }] : []),
+    ] : []),
     ...(state === 'engaging' ? ['done', 'failed', 'cancelled'].map(ended) : []),
     ...(state === 'invoking' && context.pieces.length < 2 && context.plan.fallback ? [{ type: 'piece', number: 0, chunk: 'a' }, ...(context.listeners.length < 1 ? [{ type: 'listen', to: 'fan/r/t' }] : [])] : []),
   ],
@@ -166,4 +172,26 @@ const unlock: Samples = {
   events: ({ state }) => (state === 'locking' ? [{ type: 'staked', voucher: { kind: 'locked' }, previousRef: '0x4' }] : paid({ state })),
 }
 
-export const samples: Readonly<Record<string, Samples>> = { step, cache, fan, gate, nest, saga, run, inquiry, dispute, unlock }
+const partOf = (amount: string, pieces: number): any => ({ body: { ...body, amount, units: {}, stream: { pieces, chain: 'sha256-aa', part: true } }, signature: {} })
+const stream: Samples = {
+  inputs: [{ run: 'run/r', holder: 'negotiation/r/s/0', step: 'step/r/s', agreement: agreed.agreement, id: 'sha256-bb', lane: agreed.lane, inputHash: 'sha256-aa', invokedAt: 1, until: 2_000 }],
+  tells: ({ paying, folded, late, meter }: StreamContext) => [paying !== null && [paying.body.amount, folded.at(-1)?.delivery === deliveryHash(paying)], folded.length, late, meter !== null],
+  answers: {
+    'stream.call': () => [
+      ...[{ ok: true }, { ok: false, error: { code: 'step.expect', message: 'No.' } }].map((verdict) => ({ type: 'stream.call.done', delivery, output: {}, latencyMs: 5, verdict })),
+      { type: 'stream.call.declined', error: TIMEOUT }, { type: 'stream.call.broken', error: TIMEOUT, streamed: true },
+    ],
+    'stream.count': () => [{ type: 'stream.count.done', meter: { pieces: 1, units: 1, chain: 'sha256-aa' } }],
+    'stream.cancel': () => [{ type: 'stream.cancel.done' }, ...[true, false].map((ok) => ({ type: 'stream.cancel.done', delivery: partOf('4', 3), verdict: ok ? { ok } : { ok, error: TIMEOUT } }))],
+  },
+  events: ({ context, state }: { context: StreamContext; state: unknown }) => [
+    { type: 'cancel' },
+    ...(state === 'calling' && context.folded.length < 2 ? [{ type: 'part', delivery: partOf(String(context.folded.length + 1), context.folded.length + 1) }] : []),
+    ...(context.paying ? [
+      { type: 'paid', delivery: deliveryHash(context.paying), amount: '1', voucher: { kind: 'plain' }, previousRef: '0x4' },
+      ...(context.folded.at(-1)?.delivery === deliveryHash(context.paying) ? [{ type: 'handed', delivery: deliveryHash(context.paying) }] : []),
+    ] : []),
+  ],
+}
+
+export const samples: Readonly<Record<string, Samples>> = { step, cache, fan, gate, nest, saga, run, inquiry, dispute, unlock, stream }

@@ -17,8 +17,10 @@ import { toKeep } from './cache.ts'
 import { doubtOf, unlockOf } from './doubt.ts'
 import { feeStep, feeStepId, stakeFor } from './escrow.ts'
 import { growing, grown, itemAt, itemsOf } from './growing.ts'
+import { hiringOf } from './hiring.ts'
 import { LATE, stops } from './overdue.ts'
 import { stepPromises } from './step-promises.ts'
+import { streamId, streamOf } from './stream.ts'
 import { negotiationId, stepId, workOf, type StepContext, type StepEvent, type StepInput } from './step.ts'
 
 const release = { type: 'tell', params: ({ context }: any) => ({ to: 'purse', event: { type: 'release', for: negotiationId(context) } }) } as any
@@ -63,6 +65,8 @@ const failed = assign<StepContext, any, undefined, any, never>({ state: 'failed'
 const standIn = assign<StepContext, any, undefined, any, never>({ fallback: true, choice: null })
 const stopped = ({ context }: { context: StepContext }): boolean => context.state !== 'running'
 const agrees = (event: any): any => ({ agreement: event.agreement, agreementId: event.id, offer: event.offer, lane: event.lane, asked: event.asked })
+
+const begin = assign<StepContext, any, undefined, any, never>(({ context, event }) => ({ ...agrees(event), staked: null, invokedAt: event.at, until: event.at + context.plan.deadlineMs + context.plan.graceMs }))
 
 /** What follows a disappointment: another attempt, the fallback, or the end. */
 const next = (actions: any[]): any[] => [
@@ -156,30 +160,7 @@ const machine = createMachine({
       },
     },
     hiring: {
-      entry: enqueueActions(({ context, enqueue }) => {
-        const { plan, units, inputBytes, attempts, avoid, apart = [], fallback } = context
-        const work = workOf(context)
-        const input = {
-          parent: context.self,
-          self: negotiationId(context),
-          purse: 'purse',
-          capability: work.uses,
-          units,
-          inputBytes,
-          cap: work.maxPrice,
-          deadlineMs: plan.deadlineMs,
-          graceMs: plan.graceMs,
-          expect: work.expect,
-          settle: fallback ? 'postpaid' : plan.settle,
-          escrow: fallback ? null : plan.escrow,
-          trace: context.trace,
-          only: plan.only,
-          ...(plan.choose === undefined ? {} : { choose: plan.choose }),
-          // A fallback is another service: whoever failed at the first may do it.
-          exclude: [...plan.not, ...avoid, ...apart, ...(plan.elsewhere && !fallback ? attempts.map((one) => one.provider) : [])],
-        }
-        enqueue({ type: 'tell', params: { to: input.self, event: { type: 'start', input } } } as any)
-      }),
+      entry: { type: 'tell', params: ({ context }: any) => hiringOf(context) } as any,
       on: {
         agreed: [
           {
@@ -192,10 +173,8 @@ const machine = createMachine({
             target: 'staking',
             actions: [assign(({ event }) => ({ ...agrees(event), staked: null, previousRef: null })), tellHired],
           },
-          {
-            target: 'invoking',
-            actions: [assign(({ context, event }) => ({ ...agrees(event), staked: null, invokedAt: event.at, until: event.at + context.plan.deadlineMs + context.plan.graceMs })), tellHired],
-          },
+          { guard: ({ context, event }) => event.agreement.terms.settle === 'streamed' && !context.fallback, target: 'streaming', actions: [begin, tellHired] },
+          { target: 'invoking', actions: [begin, tellHired] },
         ],
         refused: [
           { guard: ({ context }) => mayAskAgain(context), target: 'pausing', actions: assign({ refusals: ({ context }) => (context.refusals ?? 0) + 1 }) },
@@ -272,6 +251,16 @@ const machine = createMachine({
         ...stops({ target: 'ended', actions: [{ type: 'abort', params: { kind: 'call.invoke' } } as any, tellDoubt, doubt, stop, noteStop] }),
       },
     },
+    /** Another hears its pieces and pays for them as they come. */
+    streaming: {
+      entry: { type: 'tell', params: ({ context }: any) => streamOf(context) } as any,
+      on: {
+        piece: { guard: ({ context, event }) => event.number <= context.pieces.length, actions: passOn },
+        streamed: { target: 'ended', actions: [take, assign({ voucher: ({ event }) => event.voucher, previousRef: ({ event }) => event.previousRef, parts: ({ event }) => event.parts }), ...finish] },
+        unstreamed: next([remember('failed')]),
+        ...stops({ target: 'ended', actions: [tellDoubt, { type: 'tell', params: ({ context }: any) => ({ to: streamId(negotiationId(context)), event: { type: 'cancel' } }) } as any, stop, noteStop] }),
+      },
+    },
     /** Its output is there, sealed: another pays for the key. */
     unlocking: {
       entry: { type: 'tell', params: ({ context, event }: any) => unlockOf(context, event.sealed) } as any,
@@ -296,4 +285,8 @@ const machine = createMachine({
   },
 }, { delays: { pause: ({ context }) => context.plan.backoffMs * 2 ** (context.attempts.length + (context.refusals ?? 0) - 1) } })
 
-export const step = defineActor('step', '7', machine, stepPromises, { passivates: 'ended' })
+export const step = defineActor('step', '8', machine, stepPromises, {
+  passivates: 'ended',
+  // The version before paid for no pieces: it goes on as it was.
+  migrate: (state, machine) => (machine.startsWith('step@7:') ? state : undefined),
+})

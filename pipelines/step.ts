@@ -4,7 +4,7 @@
  * contexts of this shape.
  */
 import type { ErrorBody } from '../schemas/error.ts'
-import type { Address, Agreement, Delivery, EscrowVoucher, Hash, Hex32, PlainVoucher } from '../schemas/documents.gen.ts'
+import type { Address, Agreement, Delivery, EscrowVoucher, Folded, Hash, Hex32, PlainVoucher } from '../schemas/documents.gen.ts'
 import type { Agreed, Lane } from '../runtime/market/negotiation.machine.ts'
 import type { Offer } from '../runtime/market/strategy.ts'
 import type { Growing } from './growing.ts'
@@ -66,6 +66,8 @@ export interface StepContext extends StepInput {
   readonly latencyMs: number
   readonly voucher: PlainVoucher | null
   readonly previousRef: Hex32 | null
+  /** Of a call that was paid piece by piece: what was paid before its delivery. */
+  readonly parts?: readonly Folded[]
   /** What secures the provider of the attempt under way in escrow, or pays it beforehand. */
   readonly staked: EscrowVoucher | PlainVoucher | null
   /** What escrow agents were paid so far, atomic. */
@@ -107,6 +109,8 @@ export type StepEvent = { at: number } & (
   | { type: 'paid'; voucher: PlainVoucher; previousRef: Hex32 }
   | { type: 'opened'; output: unknown; voucher: PlainVoucher; previousRef: Hex32 }
   | { type: 'unopened'; error: ErrorBody }
+  | { type: 'streamed'; delivery: Delivery; output: unknown; voucher: PlainVoucher; previousRef: Hex32; parts: readonly Folded[]; latencyMs: number; lost?: true }
+  | { type: 'unstreamed'; error: ErrorBody; streamed?: true }
   | StepEnded
   | { type: 'over' }
   | { type: 'cancel' }

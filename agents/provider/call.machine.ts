@@ -8,7 +8,7 @@ import type { Address, Delivery, EscrowVoucher, Hash, Hex32, PlainVoucher, Terms
 import type { ErrorBody } from '../../schemas/error.ts'
 import { defineActor, effect } from '../../runtime/actors/actor.ts'
 import { isFree } from '../../runtime/market/free.ts'
-import { deliveryHash } from '../../runtime/payments/delivery.ts'
+import { owedOf, parted, partPaid, takesPart, wantsPart, type PartedCall } from './parts.ts'
 
 export interface CallInput {
   readonly agreement: Hash
@@ -18,7 +18,7 @@ export interface CallInput {
   readonly caller: Address
 }
 
-export interface CallContext extends CallInput {
+export interface CallContext extends CallInput, PartedCall {
   readonly inputHash: Hash | null
   readonly input: unknown
   readonly parcels: unknown
@@ -45,7 +45,8 @@ export type CallEvent = { at: number } & (
   | { type: 'service.work.failed'; error: ErrorBody }
   | { type: 'service.work.unknown' }
   | { type: 'lane.held' | 'lane.lost' }
-  | { type: 'cancel' }
+  | { type: 'part'; delivery: Delivery }
+  | { type: 'cancel'; pieces?: number }
   | { type: 'paid' }
   | { type: 'ruled' }
 )
@@ -67,6 +68,15 @@ const takeInput = assign<CallContext, any, undefined, any, never>(({ context, ev
   input: event.input, inputHash: event.inputHash, parcels: event.parcels, trace: event.trace ?? null, escrow: event.escrow ?? null, prepaid: event.prepaid ?? null, flow: event.flow ?? null, until: event.at + context.terms.deadlineMs + context.terms.graceMs,
 }))
 const takeResult = assign<CallContext, any, undefined, any, never>({ output: ({ event }: any) => event.output, outputParcels: ({ event }: any) => event.parcels, delivery: ({ event }: any) => event.delivery, key: ({ event }: any) => event.key ?? null })
+const owe = tellTill((context) => ({ type: 'owe', owed: owedOf(context) }))
+const stopAt = assign<CallContext, any, undefined, any, never>({ stopAt: ({ event }: any) => event.pieces ?? 0 })
+/** The end without a result; not before a part that is owed is paid. */
+const fails = (actions: any[]): any => [{ guard: ({ context }: any) => !!context.part, target: 'owing', actions }, { target: 'failed', actions }]
+/** The end of a call whose caller has given up: a part that it has taken all pieces of counts. */
+const stops = (actions: any[]): any => [
+  { guard: ({ context }: any) => wantsPart(context), target: 'delivered', actions: [...actions, assign<CallContext, any, undefined, any, never>({ delivery: ({ context }) => context.part! })] },
+  { target: 'cancelled', actions },
+]
 /** Time that a handler has to hand over a part of the output once the caller has given up, in ms; less than a cancel is held. */
 const STOP_MS = 1_000
 
@@ -105,32 +115,36 @@ const machine = createMachine({
           target: 'delivered',
           actions: [takeResult, forgetInput],
         },
-        'service.work.failed': { target: 'failed', actions: [assign({ error: ({ event }) => event.error }), forgetInput] },
-        'service.work.unknown': {
-          target: 'failed',
-          actions: [assign({ error: { code: 'step.failed', message: 'The provider stopped while it worked, and the work must not be done twice.' } satisfies ErrorBody }), forgetInput],
-        },
-        cancel: 'stopping',
+        'service.work.failed': fails([assign({ error: ({ event }) => event.error }), forgetInput]),
+        'service.work.unknown': fails([assign({ error: { code: 'step.failed', message: 'The provider stopped while it worked, and the work must not be done twice.' } satisfies ErrorBody }), forgetInput]),
+        part: { guard: ({ context }) => !context.part, actions: [assign(({ context, event }) => parted(context, event.delivery)), owe] },
+        paid: { actions: assign(({ context }) => partPaid(context)) },
+        cancel: { target: 'stopping', actions: stopAt },
       },
       after: {
-        late: {
-          target: 'failed',
-          actions: [{ type: 'abort', params: { kind: 'service.work' } } as any, assign({ error: { code: 'step.timeout', message: 'The step missed its deadline.' } satisfies ErrorBody }), forgetInput],
-        },
+        late: fails([{ type: 'abort', params: { kind: 'service.work' } } as any, assign({ error: { code: 'step.timeout', message: 'The step missed its deadline.' } satisfies ErrorBody }), forgetInput]),
+      },
+    },
+    /** It has failed; a part that was signed for before is owed all the same. */
+    owing: {
+      on: {
+        paid: { target: 'failed', actions: assign(({ context }) => partPaid(context)) },
+        cancel: { guard: ({ context, event }) => !wantsPart({ ...context, stopAt: event.pieces ?? 0 }), target: 'failed' },
       },
     },
     /** The caller has given up: a handler that had made a part of the output may hand it over, and is paid for it. */
     stopping: {
       entry: effect<CallContext, any>('service.stop', () => ({})),
       on: {
-        'service.work.done': { target: 'delivered', actions: [takeResult, forgetInput] },
-        'service.work.failed': { target: 'cancelled', actions: forgetInput },
-        'service.work.unknown': { target: 'cancelled', actions: forgetInput },
+        'service.work.done': [{ guard: ({ context, event }) => takesPart(context, event.delivery), target: 'delivered', actions: [takeResult, forgetInput] }, { target: 'cancelled', actions: forgetInput }],
+        'service.work.failed': stops([forgetInput]),
+        'service.work.unknown': stops([forgetInput]),
+        paid: { actions: assign(({ context }) => partPaid(context)) },
       },
-      after: { [STOP_MS]: { target: 'cancelled', actions: [{ type: 'abort', params: { kind: 'service.work' } } as any, forgetInput] } },
+      after: { [STOP_MS]: stops([{ type: 'abort', params: { kind: 'service.work' } } as any, forgetInput]) },
     },
     delivered: {
-      entry: tellTill(({ agreement, delivery }) => ({ type: 'owe', owed: { agreement, delivery: deliveryHash(delivery!), amount: delivery!.body.amount } })),
+      entry: owe,
       always: { guard: ({ context }) => isFree(context.terms), target: 'paid' },
       on: { paid: 'paid', ruled: 'unpaid' },
     },
@@ -147,9 +161,13 @@ const machine = createMachine({
   },
 })
 
-export const call = defineActor('call', '8', machine, {
+export const call = defineActor('call', '9', machine, {
   pays: [],
   holds: [{ what: 'lane', taken: ['tell till take'], returned: ['tell till free', 'tell till owe'] }],
-  waits: { claiming: [{ event: 'lane.held', from: 'till' }, { event: 'lane.lost', from: 'till' }], delivered: [{ event: 'paid', from: 'till' }, { event: 'ruled', from: 'till' }] },
+  waits: { claiming: [{ event: 'lane.held', from: 'till' }, { event: 'lane.lost', from: 'till' }], delivered: [{ event: 'paid', from: 'till' }, { event: 'ruled', from: 'till' }], owing: [{ event: 'paid', from: 'till' }] },
   quiet: ['service.stop'],
-}, { passivates: 'ended' })
+}, {
+  passivates: 'ended',
+  // The version before knew no parts: it goes on without any.
+  migrate: (state, machine) => (machine.startsWith('call@8:') ? state : undefined),
+})

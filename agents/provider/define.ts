@@ -24,9 +24,10 @@ export interface HandlerContext {
   readonly unitPrice: bigint
   /**
    * Sends a piece of the output ahead, where the caller listens and the capability has a `chunk` schema;
-   * resolves when it is on its way. The whole output is still returned at the end.
+   * resolves when it is on its way. The whole output is still returned at the end. `units` is what it took
+   * (default 0): a call that is paid piece by piece (`stream`) is paid by it, and goes on once a part is paid.
    */
-  emit(chunk: unknown): Promise<void>
+  emit(chunk: unknown, units?: number): Promise<void>
   /** The bytes of a blob in the input; errors `blob.missing`, `blob.corrupt`. */
   load(ref: BlobRef): Promise<Uint8Array>
   /** Makes a blob to stand in the output. */
@@ -87,6 +88,11 @@ export interface ProviderDefinition {
    * may use it again for nothing until then. Only for a capability that is pure and has no pieces (default: never).
    */
   readonly cacheMs?: number
+  /**
+   * Takes calls that are paid piece by piece, where its handler says what each takes: after how many pieces a part is paid (default 16), which is the most
+   * that is lost with a payer that does not, and the most units that one part may take (default one a piece).
+   */
+  readonly stream?: { readonly every?: number; readonly units?: number }
   /** Calls worked on at once (default 2); further ones wait in a queue of `queue` (default 16). */
   readonly concurrency?: number
   readonly queue?: number

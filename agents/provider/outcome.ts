@@ -7,6 +7,7 @@ import type { CallContext } from './call.machine.ts'
 
 /** The answer that a call's actor stands for. */
 export function outcomeOf(state: string, call: CallContext): CallOutcome {
+  if (call.part && (state === 'working' || state === 'owing')) return { state: 'part', delivery: call.part }
   if (call.delivery && call.key) return { state: 'sealed', delivery: call.delivery, sealed: seal({ output: call.output, parcels: (call.outputParcels ?? []) as Parcel[] }, call.key) }
   if (call.delivery) {
     const parcels = call.outputParcels as CallContextParcels

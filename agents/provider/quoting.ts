@@ -13,6 +13,7 @@ import type { SignedMessage } from '../../runtime/identity/door.ts'
 import { verifyQuote } from '../../runtime/market/agreement.ts'
 import { marketSubject } from '../../runtime/market/hire.ts'
 import { priceOf, type Tariff } from '../../runtime/payments/meter.ts'
+import { streamTerms } from '../../runtime/payments/stream.ts'
 import { answerCounter } from '../../runtime/market/strategy.ts'
 import { choices } from '../../runtime/actors/fleet.ts'
 import type { NodeParts } from '../../runtime/node/node.ts'
@@ -44,7 +45,7 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
   const outputSchemaHash = hashOf(capability.output)
 
   const settles = ({ settle, escrow, payer }: CallForQuotesBody): boolean =>
-    settle === 'escrow' ? escrow !== undefined && livesWith(parts, definition.arbiters, escrow, payer) : settle !== 'streamed' && escrow === undefined
+    settle === 'escrow' ? escrow !== undefined && livesWith(parts, definition.arbiters, escrow, payer) : (settle !== 'streamed' || (definition.stream !== undefined && capability.chunk !== undefined)) && escrow === undefined
 
   const most = definition.price.max === undefined ? undefined : parseMoney(definition.price.max, rail.terms.decimals)
   const capOf = (tariff: Tariff, units: number): string => {
@@ -72,6 +73,7 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
     graceMs: call.graceMs,
     settle: call.settle,
     ...(call.escrow === undefined ? {} : { escrow: call.escrow }),
+    ...(call.settle === 'streamed' ? { stream: streamTerms(definition.stream) } : {}),
     asset: rail.terms.asset,
     vault: rail.terms.contract,
     expiresAt: clock.now() + QUOTE_MS,

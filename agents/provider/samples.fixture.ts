@@ -1,16 +1,24 @@
 /** What the machines of this room meet when they are explored (runtime/actors/explore.ts). */
 import type { Samples } from '../../runtime/actors/explore.ts'
+import type { CallContext } from './call.machine.ts'
 import type { AccessKeyContext } from './access-key.machine.ts'
 
 const delivery = { body: { amount: '4' }, signature: {} }
+const part = (amount: string, pieces: number): any => ({ body: { amount, units: {}, stream: { pieces, chain: 'sha256-aa', part: true } }, signature: {} })
 const ERROR = { code: 'step.failed', message: 'It failed.' }
 
 const call: Samples = {
-  inputs: ['4', '0'].map((cap) => ({ agreement: 'sha256-aa', call: 0, terms: { unitPrice: cap, cap, settle: 'postpaid', deadlineMs: 1_000, graceMs: 100 }, lane: '0xcc', caller: '0xdd' })),
+  inputs: [['4', 'postpaid'], ['0', 'postpaid'], ['4', 'streamed']].map(([cap, settle]) => ({ agreement: 'sha256-aa', call: 0, terms: { unit: 'call', unitPrice: cap, cap, settle, deadlineMs: 1_000, graceMs: 100 }, lane: '0xcc', caller: '0xdd' })),
+  tells: ({ part: open, stream, stopAt }: CallContext) => [open != null, stream?.parts, stream?.paid, stopAt],
   answers: {
-    'service.work': ({ params }) => [{ type: 'service.work.done', output: {}, parcels: null, delivery }, { type: 'service.work.unknown', params }],
+    'service.work': ({ params, context }) => [
+      { type: 'service.work.done', output: {}, parcels: null, delivery }, { type: 'service.work.unknown', params },
+      ...(context.terms.settle === 'streamed' ? ['0', '3'].map((amount) => ({ type: 'service.work.done', output: null, parcels: null, delivery: part(amount, 1) })) : []),
+    ],
   },
-  events: () => [{ type: 'invoke', input: {}, inputHash: 'sha256-bb', parcels: [] }, { type: 'lane.held' }, { type: 'lane.lost' }, { type: 'cancel' }, { type: 'paid', agreement: 'sha256-aa' }, { type: 'ruled' }],
+  events: ({ context }: { context: CallContext }) => [
+    ...(context.terms.settle === 'streamed' ? [...((context.stream?.parts ?? 0) < 2 ? [{ type: 'part', delivery: part('2', 2) }] : []), { type: 'cancel', pieces: 2 }] : []),
+    { type: 'invoke', input: {}, inputHash: 'sha256-bb', parcels: [] }, { type: 'lane.held' }, { type: 'lane.lost' }, { type: 'cancel' }, { type: 'paid', agreement: 'sha256-aa' }, { type: 'ruled' }],
 }
 
 const keyedCall: Samples = {

@@ -39,7 +39,7 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
   const { wire, rail, clock } = parts
   const { verifier, sign } = wire.credentials
   const readLane = laneReader(parts)
-  const settled = (state: string): boolean => state === 'delivered' || state === 'paid' || state === 'unpaid' || state === 'failed' || state === 'cancelled'
+  const settled = (state: string): boolean => state === 'delivered' || state === 'paid' || state === 'unpaid' || state === 'failed' || state === 'cancelled' || state === 'owing'
 
   const till = (lane: Hex32, caller: string): TillContext => {
     parts.host().mustHold(`till/${lane}`)
@@ -112,12 +112,13 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
       if (issues.length > 0) throw new AigenError('step.input', `${issues[0]!.path}: ${issues[0]!.message}`, { path: issues[0]!.path, issues })
       const before = isFree(call.context.terms) ? undefined : till(call.context.lane, caller)
       if (before && before.open?.agreement !== body.agreement) throw new AigenError('lane.unpaid', 'the lane was given to another agreement')
+      if (call.context.terms.settle === 'streamed' && !body.flow) throw new AigenError('input.invalid', 'a call that is paid piece by piece needs somebody who hears the pieces', { path: 'flow' })
       const escrow = before && admitEscrow(parts, call.context, before, body.escrow)
       const prepaid = before && admitPrepaid(parts, call.context, before, body.prepaid)
       await host.send(call.id, { type: 'invoke', input: body.input, inputHash: body.inputHash, parcels: body.parcels ?? [], ...(escrow ? { escrow } : {}), ...(prepaid ? { prepaid } : {}), ...(body.flow ? { flow: body.flow.secret } : {}), ...(trace['traceparent'] ? { trace: trace['traceparent'] } : {}) })
     }
     try {
-      const actor = await host.until(call.id, ({ value }) => settled(String(value)), HOLD_MS)
+      const actor = await host.until(call.id, ({ value, context: call }) => settled(String(value)) || !!(call as CallContext).part, HOLD_MS)
       const context = actor.snapshot.context as CallContext
       if (context.inputHash !== body.inputHash && context.inputHash !== null) throw new AigenError('market.conflict')
       const outcome = outcomeOf(String(actor.snapshot.value), context)
@@ -136,7 +137,7 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
   wire.serve('cancel', (body) => validate('CancelRequest', body), async (body, { caller }) => {
     const known = await callOf(body, caller)
     if (!known) return { state: 'unknown' }
-    if (!settled(known.state)) await parts.host().send(known.id, { type: 'cancel' })
+    if (!settled(known.state) || known.state === 'owing') await parts.host().send(known.id, { type: 'cancel', ...(body.pieces === undefined ? {} : { pieces: body.pieces }) })
     const actor = await parts.host().until(known.id, ({ value }) => settled(String(value)), HOLD_MS)
     return outcomeOf(String(actor.snapshot.value), actor.snapshot.context as CallContext)
   }, { lateMs: LATE_MS })

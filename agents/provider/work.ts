@@ -21,6 +21,7 @@ import type { CallContext } from './call.machine.ts'
 import type { HandlerResult, ProviderDefinition } from './define.ts'
 import type { Gate } from './gate.ts'
 import { KeptFlows } from './kept-flows.ts'
+import { openMetering, type Metering } from './metering.ts'
 
 /** Bytes of an output that a record and an envelope can hold; larger values belong in blobs. */
 const OUTPUT_BYTES_MAX = 256 * 1024
@@ -54,22 +55,25 @@ export function workEffects(parts: NodeParts, definitions: readonly ProviderDefi
       const timer = clock.timer(call.until, () => abort.abort(new AigenError('step.timeout')))
       let leave: (() => void) | undefined
       let flow: FlowSender | undefined
+      let metering: Metering | undefined
       try {
         // The payer said how much it would be, and its cap is what can be earned: less than the input takes is not worked on.
         const takes = await unitsOf(definition.capability, call.input, evaluate)
         if (takes > call.terms.units) throw new AigenError('market.refused', `the input takes ${takes} ${call.terms.unit}, ${call.terms.units} were agreed`)
         leave = await gate.enter(call.terms.capability, abort.signal)
         flow = call.flow === null || call.terms.settle === 'locked' || definition.capability.chunk === undefined ? undefined : await openFlowSender(bus, random, flowSubject(call.agreement, call.call), Buffer.from(call.flow, 'base64url'))
+        metering = flow && call.terms.stream ? openMetering(actor, call, { host: parts.host(), clock, sign: parts.wire.credentials.sign, signal: abort.signal, flow }) : undefined
         const chunks = definition.capability.chunk === undefined ? undefined : compileFixed(definition.capability.chunk)
         const trace = call.trace === null ? undefined : { traceparent: call.trace }
-        const result = await telemetry.withSpan(`work ${definition.capability.id}`, { 'aigen.provider': definition.name }, trace, () =>
+        const working = telemetry.withSpan(`work ${definition.capability.id}`, { 'aigen.provider': definition.name }, trace, () =>
           callHandler(definition, call.input, {
             signal: abort.signal,
             callId: actor,
             unitPrice: BigInt(call.terms.unitPrice),
-            emit: async (chunk) => {
+            emit: async (chunk, taken = 0) => {
               const [issue] = chunks?.issues(chunk) ?? []
               if (issue) throw new AigenError('step.failed', `a piece of the output does not fit the capability's chunk schema: ${issue.path}: ${issue.message}`)
+              if (metering) return metering.emit(chunk, taken)
               flow?.send(chunk)
             },
             load: async (ref) => {
@@ -82,8 +86,14 @@ export function workEffects(parts: NodeParts, definitions: readonly ProviderDefi
               return ref
             },
           }))
+        // The place is free when the handler has ended; the caller of a stream that gives up need not wait for that.
+        const free = leave
+        leave = undefined
+        working.then(free, free)
+        const { output, units } = await (metering ? Promise.race([working, givenUp(abort.signal)]) : working)
+        if (metering) abort.signal.throwIfAborted()
+        const said = metering ? await metering.end(units[call.terms.unit] ?? 0) : {}
         flow?.end()
-        const { output, units } = result
         const size = Buffer.byteLength(JSON.stringify(output) ?? '')
         if (size > OUTPUT_BYTES_MAX) throw new AigenError('step.failed', `the output has ${size} bytes, at most ${OUTPUT_BYTES_MAX}; use blobs`)
         const fault = await judge(output, definition.capability.output, call.terms.expect, evaluate)
@@ -96,9 +106,14 @@ export function workEffects(parts: NodeParts, definitions: readonly ProviderDefi
         const key: Hex32 | undefined = call.terms.settle === 'locked' ? toHex(random.bytes(32)) : undefined
         const body: DeliveryBody = {
           agreement: call.agreement, call: call.call, inputHash: call.inputHash!, outputHash: hashOf(output), units, amount: charge(call.terms, units).toString(), at: clock.now(),
-          ...(key ? { sealed: sealedBy({ output, parcels }, key) } : {}),
+          ...said, ...(key ? { sealed: sealedBy({ output, parcels }, key) } : {}),
         }
         return { type: 'service.work.done', output, parcels, delivery: signDelivery(body, parts.wire.credentials.sign), ...(key ? { key } : {}) }
+      } catch (thrown) {
+        // What the caller has taken of a stream is signed for, whatever the handler makes of it.
+        const taken = metering && abort.signal.aborted ? metering.stopAt(parts.host().context<CallContext>(actor)?.stopAt ?? -1) : undefined
+        if (!taken) throw thrown
+        return { type: 'service.work.done', output: null, parcels: [], delivery: signDelivery(taken, parts.wire.credentials.sign) }
       } finally {
         leave?.()
         atWork.delete(actor)
@@ -114,6 +129,15 @@ export function workEffects(parts: NodeParts, definitions: readonly ProviderDefi
     run: async (_params: object, { actor }) => atWork.get(actor)?.abort(new AigenError('step.cancelled')),
   }
   return { 'service.work': work, 'service.stop': stop }
+}
+
+/** Rejects when the caller gives up. */
+function givenUp(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const stop = (): void => reject(signal.reason as Error)
+    if (signal.aborted) stop()
+    signal.addEventListener('abort', stop, { once: true })
+  })
 }
 
 /** The handler's result; what it throws that is not from the table is `step.failed`. */

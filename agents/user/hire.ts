@@ -35,9 +35,10 @@ export interface HireOptions {
    * `escrow` secures both sides: the provider before it works, the payer by an agent that rules on a
    * delivery that fails what was agreed (default `postpaid`). The agent's fee comes on top of `maxPrice`.
    * `prepaid` pays before the work, whatever comes of it, and nobody more than it is trusted with. `locked`
-   * pays for the key of an output that is there already: no key without payment, no payment without key.
+   * pays for the key of an output that is there already: no key without payment, no payment without key. `streamed`
+   * pays for a few pieces at a time, as they come: what came is paid, and what comes after it is given up is not.
    */
-  readonly settle?: 'postpaid' | 'prepaid' | 'locked' | 'escrow'
+  readonly settle?: 'postpaid' | 'prepaid' | 'locked' | 'streamed' | 'escrow'
   /** In escrow: who decides (default the cheapest that is live), and the most its fee may be (default 0.01). */
   readonly escrow?: { readonly agent?: Address; readonly maxFee?: string }
   /** Whether it is hired anew, whatever was paid for before (default false: what a card allows to be used again costs nothing). */

@@ -5,6 +5,7 @@
 import { cache } from '../../pipelines/cache.machine.ts'
 import { dispute } from '../../pipelines/dispute.machine.ts'
 import { inquiry } from '../../pipelines/inquiry.machine.ts'
+import { stream } from '../../pipelines/stream.machine.ts'
 import { unlock } from '../../pipelines/unlock.machine.ts'
 import { run } from '../../pipelines/run.machine.ts'
 import { step } from '../../pipelines/step.machine.ts'
@@ -16,5 +17,5 @@ import type { NodePorts } from '../../runtime/node/node.ts'
 
 /** Runs, steps, what may be used again, negotiations, inquiries, experience and keys, as of now. Errors: `journal.*`, `network.*`. */
 export function readRuns({ journal, blobs, clock }: Pick<NodePorts, 'journal' | 'blobs' | 'clock'>): Promise<ReadActors> {
-  return readActors({ journal, blobs, clock, kinds: [run, step, cache, negotiation, inquiry, dispute, unlock, experience, keyring] })
+  return readActors({ journal, blobs, clock, kinds: [run, step, cache, negotiation, inquiry, dispute, stream, unlock, experience, keyring] })
 }

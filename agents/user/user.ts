@@ -20,6 +20,8 @@ import { run } from '../../pipelines/run.machine.ts'
 import { saga } from '../../pipelines/saga.machine.ts'
 import { settleEffects } from '../../pipelines/settle.ts'
 import { step } from '../../pipelines/step.machine.ts'
+import { streamEffects } from '../../pipelines/stream-call.ts'
+import { stream } from '../../pipelines/stream.machine.ts'
 import { unlock } from '../../pipelines/unlock.machine.ts'
 import { unlockEffects } from '../../pipelines/unlock.ts'
 import { experience } from '../../runtime/market/experience.machine.ts'
@@ -76,10 +78,11 @@ function userRooms(options: UserOptions, listeners: Listeners): Room[] {
     }) }),
     (parts) => ({ actors: [purse, wallet], effects: payEffects({ ...parts, voucherKey: parts.keys.voucher, wallet: parts.participant }) }),
     (parts) => ({
-      actors: [run, step, cache, fan, gate, nest, saga, inquiry, dispute, unlock],
+      actors: [run, step, cache, fan, gate, nest, saga, inquiry, dispute, stream, unlock],
       effects: {
         ...evaluateEffects({ host: parts.host, evaluate, capability: contract(parts), known: openKnown({ ...parts, evaluate, capability: contract(parts) }) }),
         ...invokeEffects({ ...parts, evaluate, listeners, capability: contractOf(parts) }),
+        ...streamEffects({ ...parts, evaluate, listeners, capability: contractOf(parts) }),
         ...unlockEffects({ ...parts, evaluate, capability: contractOf(parts) }),
         ...complainEffects({ ...parts, capability: contractOf(parts) }),
         ...verdictEffects(parts),

@@ -86,6 +86,7 @@ export function hireEffects({ wire, clock, directory, reputation, terms: rail, p
     if (quote.payer !== wire.participant || quote.capability !== ask.capability) return 'another call'
     if (quote.asset !== rail.asset || quote.vault !== rail.contract) return 'another asset or vault'
     if (quote.expect !== ask.expect || quote.settle !== ask.settle) return 'other clauses'
+    if ((quote.stream !== undefined) !== (ask.settle === 'streamed')) return 'another stream'
     if (quote.deadlineMs !== ask.deadlineMs || quote.graceMs !== ask.graceMs) return 'another deadline'
     if (BigInt(quote.cap) > BigInt(ask.cap)) return 'above the price of the step'
     if (quote.units < ask.units) return 'fewer units than the call may take'

@@ -33,6 +33,8 @@ export interface Payment {
   readonly delivery: Hash
   readonly amount: string
   readonly previousRef: Hex32
+  /** Of a part of a call: who has the lane has it still when this is handed over, and hears of that. */
+  readonly keep?: true
 }
 
 /** A voucher that secures or pays a call before its work: no other on that lane until it is known what came of it. */

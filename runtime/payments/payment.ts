@@ -12,9 +12,15 @@ export function isUnsigned(lane: PurseLane | undefined): boolean {
   return lane.payment ? lane.voucher?.ref !== lane.ref : !!lane.escrow && lane.escrow.voucher === null
 }
 
-/** Every lane that `user` holds and that no payment is under way on, given back. */
+/** Every lane that `user` holds, given back: where a part of its call is on its way, when that has arrived. */
 export function freed(context: PurseContext, user: string): Record<string, PurseLane> {
-  return Object.fromEntries(Object.entries(context.lanes).map(([key, lane]) => [key, lane.use?.for === user && lane.payment === null && !lane.escrow ? { ...lane, use: null } : lane]))
+  return Object.fromEntries(Object.entries(context.lanes).map(([key, lane]) => [key, lane.use?.for === user && !lane.escrow ? givenBack(lane) : lane]))
+}
+
+function givenBack(lane: PurseLane): PurseLane {
+  if (lane.payment === null) return { ...lane, use: null }
+  const { keep: _keep, ...payment } = lane.payment
+  return { ...lane, payment }
 }
 
 /** What the effect `voucher.sign` signs on the lane. */

@@ -29,7 +29,7 @@ export type PurseEvent = { at?: number } & (
   | { type: 'doubt'; lane: string; for: string }
   | { type: 'lanes.look.done'; lane: string; reserved: string; voucher?: PlainVoucher }
   | { type: 'lanes.look.failed'; params: { lane: string } }
-  | { type: 'pay'; lane: string; for: string; tell: string; delivery: Hash; amount: string }
+  | { type: 'pay'; lane: string; for: string; tell: string; delivery: Hash; amount: string; keep?: true }
   | { type: 'stake'; lane: string; for: string; tell: string; stake: Stake }
   | { type: 'unstake'; lane: string; for: string }
   | { type: 'decided'; lane: string; for: string; payeeAmount: string }
@@ -122,7 +122,7 @@ const machine = createMachine({
                   ...lane,
                   cumulative: (BigInt(lane.cumulative) + BigInt(event.amount)).toString(),
                   ref: foldRef(lane.ref, event.delivery, event.amount),
-                  payment: { tell: event.tell, delivery: event.delivery, amount: event.amount, previousRef: lane.ref },
+                  payment: { tell: event.tell, delivery: event.delivery, amount: event.amount, previousRef: lane.ref, ...(event.keep ? { keep: true } : {}) },
                 })),
             }),
             { type: 'voucher.sign', params: ({ context, event }: any) => unsigned(context, event.lane) } as any,
@@ -181,7 +181,7 @@ const machine = createMachine({
             {
               type: 'tell',
               params: ({ context, event }: any) => {
-                const { tell: to, ...payment } = context.lanes[event.lane].payment
+                const { tell: to, keep: _keep, ...payment } = context.lanes[event.lane].payment
                 return { to, event: { type: 'paid', ...payment, voucher: event.voucher } }
               },
             } as any,
@@ -195,9 +195,15 @@ const machine = createMachine({
           guard: ({ context, event }) => isUnsigned(context.lanes[event.lane]),
           actions: { type: 'voucher.sign', params: ({ context, event }: any) => unsigned(context, event.lane) } as any,
         },
-        'voucher.pay.done': {
+        'voucher.pay.done': [{
+          guard: ({ context, event }) => context.lanes[event.lane]?.payment?.keep === true,
+          actions: [
+            { type: 'tell', params: ({ context, event }: any) => ({ to: context.lanes[event.lane].payment.tell, event: { type: 'handed', delivery: context.lanes[event.lane].payment.delivery } }) } as any,
+            assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => ({ ...lane, payment: null })) }),
+          ],
+        }, {
           actions: [assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => ({ ...lane, use: null, payment: null, escrow: null })) }), serve()],
-        },
+        }],
         // Our own signature on more than we know of: our state was lost. What is paid by it is paid, and what is
         // still owed is signed for anew on top of it.
         'voucher.pay.outdone': [{
@@ -267,12 +273,12 @@ function change(context: PurseContext, key: string, update: (lane: PurseLane) =>
   return lane ? { ...context.lanes, [key]: update(lane) } : { ...context.lanes }
 }
 
-export const purse = defineActor('purse', '8', machine, {
+export const purse = defineActor('purse', '9', machine, {
   pays: [{ by: ['do voucher.sign'], after: ['tell negotiation lane.ready'] }, { by: ['do lanes.reserve'], after: ['on acquire'] }],
   holds: [],
   rests: { open: 'asked by negotiations, steps, inquiries and disputes' },
 }, {
   perPartition: true,
-  // The versions before knew less: no limits, no calls that cost nothing.
-  migrate: (state, machine) => (/^purse@[67]:/.test(machine) ? state : undefined),
+  // The versions before knew less: no limits, no calls that cost nothing, no parts of calls.
+  migrate: (state, machine) => (/^purse@[678]:/.test(machine) ? state : undefined),
 })

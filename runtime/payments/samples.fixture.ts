@@ -18,7 +18,7 @@ const purse: Samples = {
   bounds: { 'open → acquire [1]': 'a thousand hires that wait for a lane' },
   tells: (context: PurseContext) => [
     context.waiting.map((one) => [one.for, one.spare]), context.doubted, context.waiting.length >= 1_000, context.limits,
-    Object.values(context.lanes).map(({ use, payment, escrow, reserving, exact, id, reserved }) => [use?.for, payment?.tell, escrow && [escrow.kind, escrow.tell, escrow.voucher !== null], reserving, exact, id === NO_REF, reserved !== '0']),
+    Object.values(context.lanes).map(({ use, payment, escrow, reserving, exact, id, reserved }) => [use?.for, payment?.tell, payment?.keep, escrow && [escrow.kind, escrow.tell, escrow.voucher !== null], reserving, exact, id === NO_REF, reserved !== '0']),
   ],
   answers: {
     'lanes.reserve': ({ params }) => [
@@ -39,6 +39,7 @@ const purse: Samples = {
         { type: 'doubt', lane, for: ONE }, { type: 'unstake', lane, for: ONE }, { type: 'decided', lane, for: ONE, payeeAmount: '4' }, { type: 'decided', lane, for: ONE, payeeAmount: '0' },
         // Whoever stakes waits for the signature before there is anything to pay.
         ...(context.lanes[lane]!.escrow?.voucher === null ? [] : ['step/r/s', 'inquiry/r/s/0', 'dispute/r/s/0', 'unlock/r/s/0']).map((tell) => ({ type: 'pay', lane, for: ONE, tell, delivery: hash('d'), amount: '4' })),
+        ...(context.lanes[lane]!.escrow ? [] : [{ type: 'pay', lane, for: ONE, tell: 'stream/r/s/0', delivery: hash('b'), amount: '2', keep: true }]),
         { type: 'stake', lane, for: ONE, tell: 'step/r/s', stake: { agreement: hash('e'), amount: '4', arbiter: '0xcc', challengeEnd: 9, expiry: 99 } },
         { type: 'stake', lane, for: ONE, tell: 'step/r/s', stake: { kind: 'prepaid', agreement: hash('e'), amount: '4' } },
         { type: 'stake', lane, for: ONE, tell: 'unlock/r/s/0', stake: { kind: 'locked', delivery: hash('d'), amount: '4', lockHash: hex('6'), lockExpiry: 99 } },
@@ -60,7 +61,7 @@ const till: Samples = {
     return [
       { type: 'take', agreement: AGREEMENT, cap: '4' }, { type: 'free', agreement: AGREEMENT },
       ...[null, escrow].map((one) => ({ type: 'invoked', agreement: AGREEMENT, call: 'call/a/0', escrow: one })), { type: 'invoked', agreement: hash('2'), call: 'call/b/0' },
-      { type: 'owe', owed: { agreement: AGREEMENT, delivery: hash('d'), amount: '4' } }, { type: 'pay', call: 'call/a/0', voucher: { kind: 'plain', ...expected(context) } },
+      { type: 'owe', owed: { agreement: AGREEMENT, delivery: hash('d'), amount: '4' } }, { type: 'owe', owed: { agreement: AGREEMENT, delivery: hash('b'), amount: '2', part: true } }, { type: 'pay', call: 'call/a/0', voucher: { kind: 'plain', ...expected(context) } },
       { type: 'invoked', agreement: AGREEMENT, call: 'call/a/0', prepaid: { kind: 'plain', ...staked(context, { agreement: AGREEMENT as never, amount: '4' }) } },
       { type: 'prepaid', agreement: AGREEMENT, amount: '4', voucher: { kind: 'plain', ...staked(context, { agreement: AGREEMENT as never, amount: '4' }) } },
       ...[null, '0', '2', '4'].map((ruled) => ({ type: 'ruled', agreement: AGREEMENT, ruled })),

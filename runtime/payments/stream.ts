@@ -36,6 +36,11 @@ export function metered(before: Metered, piece: unknown, units: number): Metered
   return { pieces: before.pieces + 1, units, chain: `sha256-${createHash('sha256').update(bytes).digest('hex')}` }
 }
 
+/** The clause of a call that is paid piece by piece; a piece takes one unit at most where nothing is said. */
+export function streamTerms({ every = EVERY, units = every }: Partial<StreamTerms> = {}): StreamTerms {
+  return { every, units }
+}
+
 /** Whether a part is due: as many pieces since `paid` as the terms say, or more units than one more piece may be sent on. */
 export function isDue({ every, units }: StreamTerms, paid: Metered, now: Metered): boolean {
   return now.pieces - paid.pieces >= every || now.units - paid.units >= units

@@ -21,6 +21,8 @@ export interface Owed {
   readonly agreement: Hash
   readonly delivery: Hash
   readonly amount: string
+  /** The call goes on when it is paid: its lane stays its own. */
+  readonly part?: true
 }
 
 export interface TillContext extends TillInput {
@@ -28,7 +30,7 @@ export interface TillContext extends TillInput {
   readonly cumulative: string
   readonly ref: Hex32
   /** Agreement that has the lane; a newer one replaces it until it is invoked. */
-  readonly open: { readonly agreement: Hash; readonly cap: string; readonly invoked: boolean; readonly call?: string; readonly prepaid?: true } | null
+  readonly open: { readonly agreement: Hash; readonly cap: string; readonly invoked: boolean; readonly call?: string; readonly prepaid?: true; readonly spent?: string } | null
   readonly owed: Owed | null
   readonly voucher: Voucher | null
   /** What secures the open call: claimed only when the chain has decided it, dropped when the payer accepts or nothing is delivered. */
@@ -102,6 +104,9 @@ function pays(context: TillContext, voucher: PlainVoucher, stake: { readonly agr
   return voucher.kind === 'plain' && voucher.cumulative === due.cumulative && voucher.ref === due.ref
 }
 
+/** Who has the lane when what is owed is paid: the same call, where that was a part of it. */
+const goesOn = ({ owed, open }: TillContext): TillContext['open'] => (owed?.part && open ? { ...open, spent: (BigInt(open.spent ?? 0) + BigInt(owed.amount)).toString() } : null)
+
 const taken = (voucher: PlainVoucher) => ({ cumulative: voucher.cumulative, ref: voucher.ref, voucher, before: null, decided: null })
 
 /** Whether a voucher of the payer is worth more than all that is known of the lane, what is owed included. */
@@ -155,9 +160,9 @@ const machine = createMachine({
           { actions: answer('lane.lost') },
         ],
         free: {
-          guard: ({ context, event }) => context.open?.agreement === event.agreement && context.owed === null,
-          // Nothing was delivered, so what secured it is given up.
-          actions: [endWatch, assign({ open: null, escrow: null })],
+          guard: ({ context, event }) => context.open?.agreement === event.agreement && (context.owed === null || context.owed.part === true),
+          // Nothing was delivered, so what secured it is given up; and a part that its payer did not take.
+          actions: [endWatch, assign({ open: null, owed: null, escrow: null })],
         },
         owe: [{
           guard: ({ context, event }) => context.open?.prepaid === true && context.owed === null && context.open.agreement === event.owed.agreement,
@@ -166,7 +171,9 @@ const machine = createMachine({
             assign({ open: null }),
           ],
         }, {
-          guard: ({ context, event }) => context.owed === null && context.open?.agreement === event.owed.agreement && BigInt(event.owed.amount) <= BigInt(context.open.cap),
+          // A part that is not paid yet may be replaced: its payer took fewer pieces, or it is the last.
+          guard: ({ context, event }) =>
+            (context.owed === null || context.owed.part === true) && context.open?.agreement === event.owed.agreement && BigInt(context.open.spent ?? 0) + BigInt(event.owed.amount) <= BigInt(context.open.cap),
           actions: assign({ owed: ({ event }) => event.owed }),
         }],
         // Of a call that was given up before its invoke came: its payer counts the money as gone.
@@ -182,7 +189,7 @@ const machine = createMachine({
           actions: [
             { type: 'tell', params: ({ context, event }: any) => ({ to: event.call, event: { type: 'paid', agreement: context.owed.agreement } }) } as any,
             endWatch,
-            assign(({ event }) => ({ cumulative: event.voucher.cumulative, ref: event.voucher.ref, voucher: event.voucher, owed: null, open: null, escrow: null, before: null, decided: null })),
+            assign(({ context, event }) => ({ cumulative: event.voucher.cumulative, ref: event.voucher.ref, voucher: event.voucher, owed: null, open: goesOn(context), escrow: null, before: null, decided: null })),
           ],
         },
         // The payer has signed more than is known here, of deliveries that are forgotten: an old store was restored.
@@ -192,7 +199,7 @@ const machine = createMachine({
             enqueueActions(({ context, enqueue }) => {
               if (context.owed && context.open?.call !== undefined) enqueue({ type: 'tell', params: { to: context.open.call, event: { type: 'paid', agreement: context.owed.agreement } } } as any)
             }),
-            assign(({ context, event }) => ({ ...taken(event.voucher), ...(context.owed ? { owed: null, open: null } : {}) })),
+            assign(({ context, event }) => ({ ...taken(event.voucher), ...(context.owed ? { owed: null, open: goesOn(context) } : {}) })),
           ],
         },
         ruled: { guard: ({ context, event }) => !!context.escrow && context.open?.agreement === event.agreement, actions: takeRuling },
@@ -233,4 +240,7 @@ const machine = createMachine({
   },
 })
 
-export const till = defineActor('till', '6', machine, { pays: [], holds: [], rests: { open: 'told by its calls, its verdicts, the settler, and the payer by the verb pay' } })
+export const till = defineActor('till', '7', machine, { pays: [], holds: [], rests: { open: 'told by its calls, its verdicts, the settler, and the payer by the verb pay' } }, {
+  // The version before knew no parts: it goes on without any.
+  migrate: (state, machine) => (machine.startsWith('till@6:') ? state : undefined),
+})

@@ -24,6 +24,7 @@ export default defineProvider({
   price: { list: '0.016', floor: '0.015' },
   latencyMs: 60_000,
   concurrency: 1,
+  stream: { every: 1 },
   stop: () => reader.stop(),
   async handler(input: { pages: BlobRef[] }, { emit, load, signal }) {
     const pages: Page[] = []
@@ -32,7 +33,7 @@ export default defineProvider({
       try {
         const { text, confidence, words } = await readCarefully(reader, await load(ref), signal)
         const read = { page: index + 1, text: text.slice(0, TEXT_MAX), confidence, words }
-        await emit(read)
+        await emit(read, 1)
         pages.push(read)
       } catch (thrown) {
         const error = asError(thrown)
