@@ -4,6 +4,7 @@ import { virtualClock } from '../runtime/memory/clock.ts'
 import type { BusMessage } from '../runtime/ports/bus.ts'
 import { verifyReceipt } from '../runtime/payments/receipt.ts'
 import { paidCalls } from '../pipelines/bill.ts'
+import type { CardBody, Meter } from '../schemas/documents.gen.ts'
 import { AigenError, type ErrorCode } from '../schemas/error.ts'
 import { openLiar, silence, wireOf, type Liar, type Tricks } from './liar.fixture.ts'
 import { keysOf, MemoryWorld, SHOUT, shouter } from './memory-network.fixture.ts'
@@ -47,6 +48,10 @@ describe('a provider that lies is not paid for it', () => {
     expect(bill.run).toBe(id)
   }
 
+  // The output has no rows, and a call is charged all the same.
+  const METER: Meter = { by: 'items', of: [{ path: 'output.rows' }] }
+  const metered = (body: CardBody): CardBody => ({ ...body, offers: body.offers.map((offer) => ({ ...offer, meter: METER })) })
+
   const cases: [string, ErrorCode, (world: MemoryWorld) => Tricks][] = [
     // at the market: such a quote is not an offer
     ['quotes above the cap', 'market.no-provider', () => ({ quote: (terms) => ({ ...terms, unitPrice: '60000', cap: '60000' }) })],
@@ -61,6 +66,8 @@ describe('a provider that lies is not paid for it', () => {
     ['quotes another contract of the capability', 'market.no-provider', () => ({ quote: (terms) => ({ ...terms, capabilityHash: `sha256-${'0'.repeat(64)}` }) })],
     ['quotes for another request', 'market.no-provider', () => ({ quote: (terms) => ({ ...terms, request: 'cfq_other' }) })],
     ['quotes for fewer units', 'market.no-provider', () => ({ quote: (terms) => ({ ...terms, units: 0 }) })],
+    ['quotes another meter than its card', 'market.no-provider', () => ({ card: metered, quote: (terms) => ({ ...terms, meter: { by: 'seconds' } }) })],
+    ['quotes without the meter of its card', 'market.no-provider', () => ({ card: metered })],
     ['quotes what has expired', 'market.no-provider', () => ({ quote: (terms) => ({ ...terms, expiresAt: terms.expiresAt - 120_000 }) })],
     // at the agreement
     ['never accepts', 'network.timeout', () => ({ accept: silence })],
@@ -80,6 +87,7 @@ describe('a provider that lies is not paid for it', () => {
     ['charges more than agreed', 'step.output', () => ({ delivery: (body) => ({ ...body, amount: '50000' }) })],
     ['charges for more units than the cap holds', 'step.output', () => ({ delivery: (body) => ({ ...body, units: { call: 3 }, amount: '30000' }) })],
     ['meters in other units', 'step.output', () => ({ delivery: (body) => ({ ...body, units: { page: 1 } }) })],
+    ['meters more than can be counted', 'step.output', () => ({ card: metered, quote: (terms) => ({ ...terms, meter: METER }) })],
     ['meters nonsense', 'step.output', () => ({ delivery: (body) => ({ ...body, units: { call: 1, page: 4 } }) })],
     ['delivers after the deadline', 'step.timeout', () => ({ delivery: (body) => ({ ...body, at: body.at + 60_000 }) })],
     ['dates its delivery before the call', 'step.output', () => ({ delivery: (body) => ({ ...body, at: body.at - 86_400_000 * 3 }) })],

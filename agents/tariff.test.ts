@@ -4,12 +4,14 @@ import { verifyReceipt } from '../runtime/payments/receipt.ts'
 import { virtualClock } from '../runtime/memory/clock.ts'
 import { paidCalls } from '../pipelines/bill.ts'
 import type { RunContext } from '../pipelines/run.machine.ts'
-import type { Capability, Terms } from '../schemas/documents.gen.ts'
-import { Payer } from './liar.fixture.ts'
+import type { Capability, Meter, Terms } from '../schemas/documents.gen.ts'
+import { openLiar, Payer, type Liar } from './liar.fixture.ts'
 import { keysOf, MemoryWorld, SHOUT, shouter } from './memory-network.fixture.ts'
 import type { ProviderPrice } from './provider/define.ts'
-import { hire, type Hired } from './user/hire.ts'
+import { hire, hireDocument, type Hired } from './user/hire.ts'
+import { finishRun, startRun } from './user/run.ts'
 import type { User } from './user/user.ts'
+import { available, type WalletContext } from './user/wallet.machine.ts'
 
 const DAY = 86_400_000
 const seller = keysOf('p1').participant
@@ -115,6 +117,43 @@ describe('a price', () => {
     await world.drive(liar.accept(seller, quote, lane))
     const other = await liar.reserve(seller, 100n)
     await expect(world.drive(liar.accept(seller, again, other))).rejects.toMatchObject({ code: 'market.expired' })
+  })
+
+  describe('by units that the payer counts too', () => {
+    const meter: Meter = { by: 'items', of: [{ path: 'output.rows' }] }
+    const ROWS: Capability = { ...SHOUT, unit: 'row', estimate: { units: 10 }, output: { type: 'object', required: ['rows'], properties: { rows: { type: 'array' } } } }
+    const rows = (said: number): ReturnType<typeof shouter> => shouter('p1', '0.001', 90, { capability: ROWS, meter, handler: async () => ({ output: { rows: [1, 2, 3] }, units: { row: said } }) })
+
+    it('costs what can be counted, whatever the handler counted, and the receipt names the clause', async () => {
+      world = new MemoryWorld({ clock: virtualClock() })
+      await world.drive(world.provider(rows(9)))
+      const user = await world.drive(world.user('alice'))
+      const hired = await call(user, 1)
+      expect([hired.charged, hired.bill.steps[0]!.units]).toEqual(['0.003', { row: 3 }])
+      expect(await termsOf(user, hired)).toMatchObject({ meter, cap: '10000' })
+    })
+
+    const lying = (world: MemoryWorld): Promise<Liar> => openLiar(world, 'liar', '0.01', {
+      card: (body) => ({ ...body, offers: body.offers.map((offer) => ({ ...offer, meter })) }), quote: (terms) => ({ ...terms, meter }),
+    })
+    it('is not paid to who overstates them; where the output was sealed, that one call is lost and no more', async () => {
+      world = new MemoryWorld({ clock: virtualClock() })
+      const liar = await world.drive(lying(world))
+      const user = await world.drive(world.user('alice'))
+      const bills: string[] = []
+      for (const settle of ['postpaid', 'locked'] as const) {
+        const document = hireDocument({ capability: SHOUT.id, input: { text: 'hi' }, maxPrice: '0.02', attempts: 1, settle })
+        const { error, bill } = await world.drive(startRun(user, { document, inputs: {} }).then((id) => finishRun(user, id, 200_000)))
+        expect([settle, error?.code]).toEqual([settle, 'step.output'])
+        bills.push(bill.spent)
+      }
+      // The price was due before the key came; delivery, ciphertext and key show what was counted.
+      expect(bills).toEqual(['0', '0.01'])
+      expect(liar.locked).toHaveLength(1)
+      expect(liar.vouchers.map(({ cumulative }) => cumulative)).toEqual(['10000'])
+      expect(available(user.node.host.context<WalletContext>('wallet')!)).toBe(10_000_000n - 10_000n)
+      expect(world.rail.imbalance()).toBe(0n)
+    })
   })
 
   it.each<[string, ProviderPrice]>([

@@ -49,11 +49,11 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
       try {
         const answer = await ask('invoke', params, body, signal, step.agreement!.lane, trace)
         if (answer.state === 'sealed') {
-          const verdict = await verdictOn(answer, params, step.agreement!)
+          const verdict = await verdictOn(answer, params, step.agreement!, { input: step.input })
           return { type: 'call.invoke.done', delivery: answer.delivery, output: null, sealed: answer.sealed, latencyMs: Math.max(0, clock.now() - step.invokedAt), verdict }
         }
         if (answer.state === 'delivered') {
-          const verdict = await verdictOn(answer, params, step.agreement!)
+          const verdict = await verdictOn(answer, params, step.agreement!, { input: step.input })
           if (verdict.ok) await listening?.last()
           const lost = feeds && verdict.ok && (!(await kept()) || listening?.complete() !== true)
           return { type: 'call.invoke.done', delivery: answer.delivery, output: answer.output, latencyMs: Math.max(0, clock.now() - step.invokedAt), verdict, ...streamed(), ...(lost ? { lost } : {}) }

@@ -10,6 +10,7 @@ import type { Host } from '../runtime/actors/host.ts'
 import { blobsIn, receiveParcel, sendParcel } from '../runtime/identity/parcel.ts'
 import type { Wire } from '../runtime/identity/wire.ts'
 import { keepKeys } from '../runtime/market/keyring.machine.ts'
+import { checkCount } from '../runtime/payments/count.ts'
 import { verifyDelivery, verifyStatement } from '../runtime/payments/delivery.ts'
 import { verifySealed } from '../runtime/payments/seal.ts'
 import type { Blobs } from '../runtime/ports/blobs.ts'
@@ -40,7 +41,7 @@ export interface JudgeOptions {
 
 export interface CallJudge {
   parcelsFor(input: unknown): Promise<Parcel[]>
-  verdictOn(answer: Extract<Answer, { state: 'delivered' | 'sealed' }>, params: CallParams, agreement: Agreement): Promise<Verdict>
+  verdictOn(answer: Extract<Answer, { state: 'delivered' | 'sealed' }>, params: CallParams, agreement: Agreement, sent?: { readonly input: unknown }): Promise<Verdict>
   /** Checks what a delivery says without its output, and keeps the keys that it is signed with. Errors as `verifyStatement`, `step.timeout`. */
   statementOf(delivery: Delivery, params: CallParams, agreement: Agreement): Promise<void>
 }
@@ -85,7 +86,7 @@ export function createJudge({ wire, clock, random, host, evaluate, capability, b
   }
 
   /** The verdict on a delivery: signature, call, hashes, price and time first, then the signed clauses. */
-  const verdictOn = async (answer: Extract<Answer, { state: 'delivered' | 'sealed' }>, params: CallParams, agreement: Agreement): Promise<Verdict> => {
+  const verdictOn = async (answer: Extract<Answer, { state: 'delivered' | 'sealed' }>, params: CallParams, agreement: Agreement, sent: { readonly input?: unknown } = {}): Promise<Verdict> => {
     const { terms } = agreement
     try {
       const facts = { terms, agreement: params.agreement, call: params.call, inputHash: params.inputHash }
@@ -98,6 +99,8 @@ export function createJudge({ wire, clock, random, host, evaluate, capability, b
       inTime(answer.delivery, params, agreement)
       const contract = capability(terms.provider, terms.capability)
       if (!contract || hashOfFixed(contract) !== terms.capabilityHash) throw new AigenError('step.output', 'the capability of the agreement is not known here')
+      const elapsedMs = clock.now() - (params.until - terms.deadlineMs - terms.graceMs)
+      checkCount(terms, answer.delivery.body.units, { ...(Object.hasOwn(sent, 'input') ? { input: sent.input } : {}), ...(answer.state === 'delivered' ? { output: answer.output } : {}), elapsedMs })
       // What is sealed is judged when its key has come.
       if (answer.state === 'delivered') {
         await keepBlobs(answer.output, answer.parcels ?? [])

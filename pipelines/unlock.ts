@@ -13,6 +13,7 @@ import type { EffectKind } from '../runtime/actors/effects.ts'
 import type { Host } from '../runtime/actors/host.ts'
 import { blobsIn, receiveParcel } from '../runtime/identity/parcel.ts'
 import type { Wire } from '../runtime/identity/wire.ts'
+import { checkCount } from '../runtime/payments/count.ts'
 import { deliveryHash } from '../runtime/payments/delivery.ts'
 import { lockHashOf, unseal } from '../runtime/payments/seal.ts'
 import type { Blobs } from '../runtime/ports/blobs.ts'
@@ -52,6 +53,7 @@ export function unlockEffects({ wire, clock, rail, host, evaluate, capability, b
       const contract = capability(terms.provider, terms.capability)
       if (!contract || hashOfFixed(contract) !== terms.capabilityHash) throw new AigenError('step.output', 'the capability of the agreement is not known here')
       for (const ref of blobsIn(output)) if (!(await blobs.get(blobKey(ref)))) await blobs.put(blobKey(ref), await receiveParcel(transfer, ref, content.parcels))
+      checkCount(terms, delivery.body.units, { output })
       const fault = await judge(output, contract.output, terms.expect, evaluate)
       return { output, verdict: fault ? { ok: false, error: fault.toJSON() } : { ok: true } }
     } catch (thrown) {

@@ -651,6 +651,10 @@ export interface Offer {
   tiers?: TiersOffer
   free?: FreeOffer
   /**
+   * how the units are counted, in every agreement
+   */
+  meter?: Meter
+  /**
    * promised time from invoke to delivery
    */
   latencyMs: DurationMs
@@ -1293,6 +1297,41 @@ export interface Standing {
 export interface Folded {
   delivery: Hash
   amount: Atomic
+}
+
+/**
+ * how both sides count what was used, over the same input and output: who charges for more than can be counted is not paid
+ */
+export interface Meter {
+  /**
+   * items of the lists, numbers as they stand, bytes of canonical JSON and of the blobs in it, tokens of the texts, or seconds from invoke to delivery as the payer saw them
+   */
+  by: 'items' | 'number' | 'bytes' | 'tokens' | 'seconds'
+  /**
+   * what is counted, all of it together; nothing for seconds
+   *
+   * @minItems 1
+   * @maxItems 8
+   */
+  of?: Metered[]
+  /**
+   * of tokens; models have their own, which this one comes near
+   */
+  tokenizer?: 'cl100k_base' | 'o200k_base'
+  /**
+   * percent by which a count may be above what was counted; 0 when it is not named
+   */
+  tolerance?: number
+}
+export interface Metered {
+  /**
+   * like output.rows
+   */
+  path: string
+  /**
+   * units that each counts for; 1 when it is not named
+   */
+  times?: number
 }
 
 /**
@@ -1987,6 +2026,10 @@ export interface Terms {
    * first units of the call that cost nothing
    */
   free?: number
+  /**
+   * how the units are counted; without it the provider's count stands, up to the cap
+   */
+  meter?: Meter
   /**
    * units expected
    */
@@ -3172,6 +3215,7 @@ export interface Documents {
   LatestRequest: LatestRequest
   LockedVoucher: LockedVoucher
   MediaType: MediaType
+  Meter: Meter
   Money: Money
   NodeAuthorisation: NodeAuthorisation
   NodeKey: NodeKey

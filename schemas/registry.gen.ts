@@ -146,6 +146,7 @@ export const REFS = {
   LatestRequest: 'https://aigen.dev/schemas/verbs/latest/v1.json#/$defs/request',
   LockedVoucher: 'https://aigen.dev/schemas/voucher/v1.json#/$defs/lockedVoucher',
   MediaType: 'https://aigen.dev/schemas/parts/v1.json#/$defs/mediaType',
+  Meter: 'https://aigen.dev/schemas/parts/v1.json#/$defs/meter',
   Money: 'https://aigen.dev/schemas/parts/v1.json#/$defs/money',
   NodeAuthorisation: 'https://aigen.dev/schemas/node-authorisation/v1.json',
   NodeKey: 'https://aigen.dev/schemas/parts/v1.json#/$defs/nodeKey',

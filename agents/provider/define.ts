@@ -3,7 +3,7 @@
  * default export is what `aigen provide MODULE` loads. The runtime does the rest: quoting,
  * agreements, deadlines, deliveries, payment.
  */
-import type { Address, CallForQuotesBody, Capability } from '../../schemas/documents.gen.ts'
+import type { Address, CallForQuotesBody, Capability, Meter } from '../../schemas/documents.gen.ts'
 
 /** Blob reference as it stands in inputs and outputs (DESIGN, Wire). */
 export interface BlobRef {
@@ -74,6 +74,11 @@ export interface ProviderDefinition {
   readonly name: string
   readonly capability: Capability
   readonly price: ProviderPrice
+  /**
+   * How anybody with the input and the output counts the units, told on the card and agreed in every call: a
+   * delivery that counts more fails as one that fails its schema does. What the handler counts beyond it is not charged.
+   */
+  readonly meter?: Meter
   /** Sold besides single calls, where the network has a contract for passes. */
   readonly pass?: PassDefinition
   /**

@@ -21,7 +21,7 @@ export interface Desk {
   /** Registers on the chain what is sold there and new. Error `input.invalid` where a number was taken with other terms; `chain.*`. */
   register(): Promise<void>
   /** What the card says of a capability's price. */
-  offer(definition: ProviderDefinition): Pick<Offer, 'list' | 'min' | 'max' | 'tiers' | 'free' | 'pass'>
+  offer(definition: ProviderDefinition): Pick<Offer, 'list' | 'min' | 'max' | 'tiers' | 'free' | 'meter' | 'pass'>
   /** The prices of a call; `unitPrice` is asked of everybody (atomic), undefined where only those are served who have paid already. */
   price(call: CallForQuotesBody, unitPrice: () => Promise<bigint | undefined>): Promise<Tariff & Pick<Terms, 'pass'> | undefined>
   /** Checks that what the terms give for nothing still stands, and counts the call. Errors `market.expired`, `chain.unreachable`. */
@@ -58,9 +58,9 @@ export async function openDesk(parts: NodeParts, definitions: readonly ProviderD
 
   return {
     register: () => passes.register(),
-    offer: ({ price, capability }) => {
+    offer: ({ price, capability, meter }) => {
       const pass = passes.offer(capability.id)
-      return { ...offerOf(price), ...(pass ? { pass } : {}) }
+      return { ...offerOf(price), ...(meter ? { meter } : {}), ...(pass ? { pass } : {}) }
     },
     price: async (call, unitPrice) => {
       // What is signed for before the work is the price, so that there must be one.

@@ -10,6 +10,7 @@ import type { Evaluate } from '../../pipelines/prepare.ts'
 import { experience } from '../../runtime/market/experience.machine.ts'
 import { openNode, type Node, type NodeOptions, type Room } from '../../runtime/node/node.ts'
 import { claimEffects } from '../../runtime/payments/claim.ts'
+import { checkMeter } from '../../runtime/payments/count.ts'
 import { settler, settlerActor } from '../../runtime/payments/settler.machine.ts'
 import { till } from '../../runtime/payments/till.machine.ts'
 import { verdict } from '../../runtime/payments/verdict.machine.ts'
@@ -77,10 +78,11 @@ export async function readyToSell(selling: Selling): Promise<void> {
   const definitions = listOf(selling)
   const [first] = definitions
   if (!first) throw new AigenError('input.invalid', 'nothing is sold')
-  for (const { capability, price, pass, idempotent = true, cacheMs } of definitions) {
+  for (const { capability, price, pass, meter, idempotent = true, cacheMs } of definitions) {
     if (pass) checkPass(pass)
     validate('Capability', capability)
     checkPrice(price)
+    if (meter) checkMeter(validate('Meter', meter))
     if (cacheMs !== undefined) checkCaching(capability, cacheMs)
     if (idempotent !== (first.idempotent ?? true)) throw new AigenError('input.invalid', 'what one participant sells is idempotent or not, all of it', { path: 'idempotent' })
   }

@@ -66,6 +66,7 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
     unit: capability.unit,
     ...tariff,
     ...(capability.per === undefined ? {} : { per: capability.per }),
+    ...(definition.meter === undefined ? {} : { meter: definition.meter }),
     units: call.units,
     cap: capOf({ ...tariff, ...(capability.per === undefined ? {} : { per: capability.per }) }, call.units),
     ...(pass === undefined ? {} : { pass }),

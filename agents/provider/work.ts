@@ -15,6 +15,7 @@ import { flowSubject, openFlowSender, type FlowSender } from '../../runtime/iden
 import { blobRef, blobsIn, receiveParcel, sendParcel } from '../../runtime/identity/parcel.ts'
 import type { NodeParts } from '../../runtime/node/node.ts'
 import { signDelivery } from '../../runtime/payments/delivery.ts'
+import { counted } from '../../runtime/payments/count.ts'
 import { charge } from '../../runtime/payments/meter.ts'
 import { sealedBy } from '../../runtime/payments/seal.ts'
 import type { CallContext } from './call.machine.ts'
@@ -64,6 +65,7 @@ export function workEffects(parts: NodeParts, definitions: readonly ProviderDefi
         flow = call.flow === null || call.terms.settle === 'locked' || definition.capability.chunk === undefined ? undefined : await openFlowSender(bus, random, flowSubject(call.agreement, call.call), Buffer.from(call.flow, 'base64url'))
         metering = flow && call.terms.stream ? openMetering(actor, call, { host: parts.host(), clock, sign: parts.wire.credentials.sign, signal: abort.signal, flow }) : undefined
         const chunks = definition.capability.chunk === undefined ? undefined : compileFixed(definition.capability.chunk)
+        const begun = clock.monotonic()
         const trace = call.trace === null ? undefined : { traceparent: call.trace }
         const working = telemetry.withSpan(`work ${definition.capability.id}`, { 'aigen.provider': definition.name }, trace, () =>
           callHandler(definition, call.input, {
@@ -90,10 +92,12 @@ export function workEffects(parts: NodeParts, definitions: readonly ProviderDefi
         const free = leave
         leave = undefined
         working.then(free, free)
-        const { output, units } = await (metering ? Promise.race([working, givenUp(abort.signal)]) : working)
+        const { output, units: all } = await (metering ? Promise.race([working, givenUp(abort.signal)]) : working)
         if (metering) abort.signal.throwIfAborted()
-        const said = metering ? await metering.end(units[call.terms.unit] ?? 0) : {}
+        const said = metering ? await metering.end(all[call.terms.unit] ?? 0) : {}
         flow?.end()
+        // A stream is metered piece by piece.
+        const units = metering ? all : counted(call.terms, all, { input: call.input, output, elapsedMs: clock.monotonic() - begun })
         const size = Buffer.byteLength(JSON.stringify(output) ?? '')
         if (size > OUTPUT_BYTES_MAX) throw new AigenError('step.failed', `the output has ${size} bytes, at most ${OUTPUT_BYTES_MAX}; use blobs`)
         const fault = await judge(output, definition.capability.output, call.terms.expect, evaluate)

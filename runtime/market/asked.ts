@@ -2,11 +2,11 @@
  * What a card's offer asks, before anybody is asked: its worst price for some units, and its price in
  * plain words. Used by the gateway, by agents that plan, and by the command line.
  */
-import type { Offer, Terms } from '../../schemas/documents.gen.ts'
+import type { Meter, Offer, Terms } from '../../schemas/documents.gen.ts'
 import { formatMoney, parseMoney } from '../../schemas/money.ts'
 import { priceOf } from '../payments/meter.ts'
 
-type Asked = Pick<Offer, 'capability' | 'list' | 'min' | 'max' | 'tiers' | 'free' | 'pass'>
+type Asked = Pick<Offer, 'capability' | 'list' | 'min' | 'max' | 'tiers' | 'free' | 'meter' | 'pass'>
 
 /** Most that `units` in one call cost, atomic: what depends on the day and the payer is left out. */
 export function askedFor({ capability: { per }, list, min, max, tiers }: Asked, units: number, decimals?: number): bigint {
@@ -20,7 +20,7 @@ export function askedFor({ capability: { per }, list, min, max, tiers }: Asked, 
 }
 
 /** Its price for people, like `0.01 a page, at least 0.02 a call, 0.008 from page 101 of a month on`. */
-export function askedInWords({ capability: { per, unit }, list, min, max, tiers, free, pass }: Asked): string {
+export function askedInWords({ capability: { per, unit }, list, min, max, tiers, free, meter, pass }: Asked): string {
   const each = per === undefined ? unit : `${per} ${unit}`
   const among = tiers?.over === 'call' ? '' : ` of a ${tiers?.over}`
   return [
@@ -28,8 +28,15 @@ export function askedInWords({ capability: { per, unit }, list, min, max, tiers,
     ...(min === undefined ? [] : [`at least ${min} a call`]), ...(max === undefined ? [] : [`at most ${max} a call`]),
     ...(tiers?.steps ?? []).map(({ above, price }) => `${price} from ${unit} ${above + 1}${among} on`),
     ...(free === undefined ? [] : [`the first ${free.units} ${unit} a day are free${free.deposit === undefined ? '' : ` to who has ${free.deposit} in a vault`}`]),
+    ...(meter === undefined ? [] : [`counted by you too: ${meterInWords(meter)}`]),
     ...(pass === undefined ? [] : [`nothing with a pass (${pass.price} for ${pass.periodDays} days${pass.quotaPerDay === undefined ? '' : `, ${pass.quotaPerDay} calls a day`})`]),
   ].join(', ')
+}
+
+/** @example 'items of output.rows' */
+function meterInWords({ by, of = [], tokenizer, tolerance = 0 }: Meter): string {
+  const what = of.map(({ path, times }) => (times === undefined ? path : `${times} times ${path}`)).join(' and ')
+  return `${by}${what === '' ? '' : ` of ${what}`}${by === 'tokens' ? ` by ${tokenizer ?? 'cl100k_base'}` : ''}${tolerance === 0 ? '' : `, give or take ${tolerance} %`}`
 }
 
 /** The prices of one call as its terms have them, for people. */

@@ -138,7 +138,8 @@ export function hireEffects({ wire, clock, directory, reputation, terms: rail, p
         const history = historyOf(context, by, capability)
         const trusted = settle !== 'prepaid' || BigInt(terms.cap) <= creditFor(history, prepaid)
         const fits = terms.provider === by && by !== escrow?.agent && trusted && misfit(terms, params, body) === undefined
-        if (fits && terms.capabilityHash === hashOfFixed(known.offer.capability) && terms.payee === directory.entry(by)?.card.body.payee) {
+        const counted = hashOf(terms.meter ?? null) === hashOf(known.offer.meter ?? null)
+        if (fits && counted && terms.capabilityHash === hashOfFixed(known.offer.capability) && terms.payee === directory.entry(by)?.card.body.payee) {
           offers.set(by, {
             quote: { terms, signature },
             name: known.name,
