@@ -16,6 +16,7 @@ import { foldRef } from '../runtime/payments/fold.ts'
 import type { PurseContext } from '../runtime/payments/lane.ts'
 import { payEffects } from '../runtime/payments/pay.ts'
 import { purseActor } from '../runtime/payments/purse.machine.ts'
+import { settler } from '../runtime/payments/settler.machine.ts'
 import { till } from '../runtime/payments/till.machine.ts'
 import { signPlainVoucher } from '../runtime/payments/voucher.ts'
 import type { Log } from '../runtime/ports/journal.ts'
@@ -26,6 +27,7 @@ import { run } from '../pipelines/run.machine.ts'
 import type { StepContext } from '../pipelines/step.ts'
 import type { Mutation } from './network.scenario.ts'
 import { callActor, type CallContext } from './provider/call.machine.ts'
+import { lyingJudge } from './simulated-lies.ts'
 import { wallet } from './user/wallet.machine.ts'
 
 interface Change {
@@ -212,5 +214,21 @@ export const MUTATIONS: readonly (Mutation & { readonly foundBy: readonly Invari
   {
     name: 'a result that is never told', foundBy: ['I5'],
     room: replaces('alice', () => ({ actors: [mutant(run, { event: (event) => event.type === 'run.output.done' ? undefined : event })] })),
+  },
+  {
+    name: 'a payee that forgets what it is owed, and works on', foundBy: ['loss', 'I1'], liars: new Map([['alice', 'never pays'], ['bob', 'never pays']]),
+    room: replaces('p', () => ({ actors: [mutant(till, { context: (after, _before, event) => event.type === 'owe' && !after.escrow ? { ...after, owed: null, open: null } : after })] })),
+  },
+  {
+    name: 'a payer that does not look at what it agreed on', foundBy: ['loss'], liars: new Map([['p1', 'signs for rubbish'], ['p2', 'signs for rubbish'], ['p3', 'signs for rubbish']]),
+    judge: (honest) => lyingJudge('signs for rubbish', honest),
+  },
+  {
+    name: 'a payer that counts what it prepaid for nothing as nothing', foundBy: ['I2', 'I3', 'I4'], liars: new Map([['p1', 'takes and is silent'], ['p2', 'takes and is silent']]),
+    room: replaces('alice', () => ({ actors: [mutant(run, { event: (event) => event.type === 'doubt.closed' ? { ...event, charged: '0' } : event })] })),
+  },
+  {
+    name: 'a payee that is not told that its claim was lost', foundBy: ['I2', 'I5'],
+    room: replaces('p', () => ({ actors: [mutant(settler, { event: (event) => event.type === 'chain.write.lost' ? undefined : event })] })),
   },
 ]

@@ -5,7 +5,7 @@
  */
 import type { Delivery } from '../schemas/documents.gen.ts'
 import { asError, type ErrorBody } from '../schemas/error.ts'
-import { paidCalls } from '../pipelines/bill.ts'
+import { lostPrepayments, paidCalls } from '../pipelines/bill.ts'
 import type { RunContext } from '../pipelines/run.machine.ts'
 import type { ActorEvent } from '../runtime/actors/actor.ts'
 import type { LiveActor } from '../runtime/actors/fold.ts'
@@ -27,6 +27,9 @@ import type { Life } from '../runtime/simulation/life.ts'
 import type { Observer, Process } from '../runtime/simulation/process.ts'
 import type { World } from '../runtime/simulation/world.ts'
 import { KINDS as ALL } from './kinds.ts'
+import { Losses } from './network-losses.ts'
+import { callActor, type CallContext } from './provider/call.machine.ts'
+import type { Liars } from './simulated-lies.ts'
 import type { WalletContext } from './user/wallet.machine.ts'
 
 /** Kinds of actors that take part. */
@@ -34,6 +37,11 @@ const KINDS = ['run', 'step', 'fan', 'gate', 'nest', 'saga', 'negotiation', 'inq
 
 /** A partition's journal, and not what is kept beside it. */
 const JOURNAL = /^p\d+$/
+
+/** The one payment provider of the network. */
+export const ARBITER = 'safe'
+/** Name of the first process of its participant. */
+export const homeOf = (process: string): string => process.split(' ')[0]!
 
 /** Those that end when what they are for has ended. */
 const PASSING = new Set(['run', 'step', 'fan', 'gate', 'nest', 'saga', 'negotiation', 'inquiry', 'dispute', 'stream', 'unlock'])
@@ -49,10 +57,10 @@ export interface NetworkBooksOptions {
   /** Names of those whose disks may lie: less is expected of them. */
   readonly forgetful: ReadonlySet<string>
   readonly participantOf: (process: string) => string
-  /** Name of the first process of its participant. */
-  readonly homeOf: (process: string) => string
   /** Those of whom several processes share the partitions. */
   readonly fleets: ReadonlySet<string>
+  /** Those that cheat, and how: the others are not to lose by it. */
+  readonly liars: Liars
 }
 
 export class NetworkBooks {
@@ -61,22 +69,29 @@ export class NetworkBooks {
   /** How runs ended and how many calls they paid, once all is looked at. */
   readonly ended = { done: 0, failed: 0, paid: 0 }
   readonly #options: NetworkBooksOptions
-  readonly #lanes = new LaneBooks()
+  readonly #lanes: LaneBooks
+  /** What honest ones gave and paid for. */
+  readonly losses = new Losses()
   readonly #chain = new ChainBooks()
   readonly #owners = new Owners()
   readonly #envelopes = new Envelopes()
   readonly #writes = new Writes()
   readonly #words = new Words()
   readonly #folds = new Map<string, Folds>()
+  /** Those that have forgotten: what they signed they may learn from others, what it was for they do not. */
+  readonly #forgot = new Set<string>()
+
+  readonly #claimed = (lane: string): bigint => this.#options.world().rail.claimed(lane as `0x${string}`)
 
   constructor(options: NetworkBooksOptions) {
     this.#options = options
+    this.#lanes = new LaneBooks(new Set([...options.liars.keys()].map(options.participantOf)))
   }
 
   /** What the world tells. */
   readonly observer: Observer = {
     appended: (process, { number: life }, partition, sequence, data) => {
-      const home = this.#options.homeOf(process)
+      const home = homeOf(process)
       if (!this.#options.fleets.has(home)) return this.found(this.#owners.appended(`${home} ${partition}`, `life ${life}`, sequence))
       // One of several gives a partition up and takes it again: what counts is in which epoch it writes. Of snapshots, which hold no truth, only the order.
       if (JOURNAL.test(partition)) this.found(this.#owners.appended(`${home} ${partition}`, `life ${life} of ${process} in epoch ${decodeRecord(data).epoch}`, sequence))
@@ -85,20 +100,28 @@ export class NetworkBooks {
       this.found(this.#writes.mined(readParcel(bytes)))
       this.found(this.#chain.look(this.#options.world().rail))
     },
+    reorged: () => {
+      this.#chain.reorged()
+      this.#writes.reorged()
+      this.#lanes.reorged()
+    },
     answered: (_process, { data, subject }, answer) => this.found(this.#envelopes.answered(data, answer, subject)),
     changed: (bytes) => this.#envelopes.changed(bytes),
-    died: (process, fault) => { if (fault?.kind === 'forget') this.#forget(this.#options.homeOf(process)) },
+    died: (process, fault) => { if (fault?.kind === 'forget') this.#forget(homeOf(process)) },
   }
 
   /** Whether vouchers are handed over and claimed, and stakes decided. */
   get settled(): boolean {
-    return this.#lanes.settled
+    return this.#lanes.settled(this.#claimed)
   }
 
-  /** The node, with all that it answers about calls heard. */
-  overhear(node: Node): Node {
+  /** The node of a seller, with all that it answers about calls heard; of one that lies nothing is. */
+  overhear(node: Node, name: string): Node {
+    if (this.#options.liars.has(homeOf(name))) return node
     const serve: Node['wire']['serve'] = (verb, validate, handler, options) => node.wire.serve(verb, validate, async (body, call) => {
       const answer = await handler(body, call) as { readonly state?: string; readonly delivery?: Delivery }
+      const known = answer.delivery ? node.host.peek(callActor((body as any).lane, (body as any).agreement, (body as any).call)) : undefined
+      this.losses.answered(node.participant, call.caller, verb, body, answer, (known?.snapshot.context as CallContext | undefined)?.terms.settle)
       if (verb === 'invoke' || verb === 'cancel' || verb === 'status') {
         const { agreement, call: number } = body as { readonly agreement: string; readonly call: number }
         this.found(this.#words.said(`${agreement} ${number}`, answer.state ?? '', answer.delivery && deliveryHash(answer.delivery)))
@@ -116,7 +139,7 @@ export class NetworkBooks {
 
   /** Looks at a host as it was opened, and at every durable event from then on. */
   watch(process: string, host: Host, life: Life): void {
-    const name = this.#options.homeOf(process)
+    const name = homeOf(process)
     const folds = this.#folds.get(name) ?? new Folds()
     this.#folds.set(name, folds)
     if (this.#options.fleets.has(name)) return this.#watchShare(process, host, life, folds)
@@ -129,13 +152,13 @@ export class NetworkBooks {
       if (!owns()) return
       this.#options.world().trace.note(() => `event ${name} ${actor.id} ${actor.number} ${event.type}${said(event)}`)
       folds.saw(actor)
-      this.#look(name, host, actor)
+      this.#look(name, host, actor, event)
     })
   }
 
   /** The same of a node that holds a part, which changes: what it holds now, and is not another's. */
   #watchShare(process: string, host: Host, life: Life, folds: Folds): void {
-    const name = this.#options.homeOf(process)
+    const name = homeOf(process)
     const owns = (partition: number): boolean => this.#owners.owned(`${name} p${partition}`, `life ${life.number} of ${process} `)
     const look = (): void => {
       const held = new Set(host.stats().owned.filter(owns))
@@ -148,22 +171,22 @@ export class NetworkBooks {
       if (!owns(host.partitionOf(actor.id))) return
       this.#options.world().trace.note(() => `event ${process} ${actor.id} ${actor.number} ${event.type}${said(event)}`)
       folds.saw(actor)
-      this.#look(name, host, actor)
+      this.#look(name, host, actor, event)
     })
   }
 
-  #look(name: string, host: Host, { id, kind, parked, snapshot }: LiveActor): void {
+  #look(name: string, host: Host, { id, kind, parked, snapshot }: LiveActor, event?: ActorEvent): void {
     if (parked !== undefined) this.found(broken('I5', `${id} is parked: ${parked}`))
     if (kind.name === 'till') {
       const till = snapshot.context as TillContext
-      this.found(this.#lanes.till(till))
+      this.found(this.#lanes.till(till, event?.type === 'prepaid' ? String(event['agreement']) : undefined))
       if (till.owed) this.found(this.#words.owed(`${till.owed.agreement} 0`))
     }
     if (kind.name === 'purse' || kind.name === 'wallet') {
       const purses = Array.from({ length: host.width }, (_, partition) => host.context<PurseContext>(purseActor(partition)) ?? []).flat()
       const wallet = host.context<WalletContext>('wallet')
-      for (const purse of purses) this.found(this.#lanes.purse(purse))
-      if (wallet && purses.length === host.width && this.#options.payers.has(name)) this.found(withinHolds(purses, wallet))
+      for (const purse of purses) this.found(this.#lanes.purse(purse, this.#options.participantOf(name)))
+      if (wallet && purses.length === host.width && this.#options.payers.has(name) && !this.#forgot.has(name)) this.found(withinHolds(purses, wallet))
     }
     if (kind.name === 'run') {
       const { spent, hold, budget } = snapshot.context as RunContext
@@ -172,6 +195,7 @@ export class NetworkBooks {
   }
 
   #forget(process: string): void {
+    this.#forgot.add(process)
     this.#folds.get(process)?.forget()
     this.#owners.forget(`${process} `)
     this.#lanes.forget(this.#options.participantOf(process))
@@ -181,7 +205,7 @@ export class NetworkBooks {
 
   /** Everything, when every run has ended and all is at `rest`, as far as it came to be. */
   async final(rested: boolean): Promise<void> {
-    const { processes, payers, forgetful, world } = this.#options
+    const { processes, payers, forgetful, liars, world } = this.#options
     for (const [name, { running }] of processes) if (!running) return this.found(broken('I5', `${name} does not come up`))
     const honest = forgetful.size === 0
     if (honest && !rested) return this.found(broken('I5', 'vouchers are not handed over and claimed'))
@@ -190,23 +214,24 @@ export class NetworkBooks {
     for (const [name, { running, disk, archive }] of processes) {
       for (const { actor, reason } of running!.node.host.parked()) this.found(broken('I5', `${actor} is parked: ${reason}`))
       // From its snapshots, and from its first record: both are what it is.
-      for (const read of [disk, withoutSnapshots(archive)]) this.found(await sameAsReplay(running!.node.host, read, KINDS, world().clock, this.#folds.get(this.#options.homeOf(name))!))
+      for (const read of [disk, withoutSnapshots(archive)]) this.found(await sameAsReplay(running!.node.host, read, KINDS, world().clock, this.#folds.get(homeOf(name))!))
     }
-    const { ledger } = world().rail.mark()
-    if (honest) this.found(this.#lanes.atRest((lane) => ledger.lanes.get(lane as `0x${string}`)?.claimed ?? 0n))
+    if (honest) this.found(this.#lanes.atRest(this.#claimed, liars.has(ARBITER)))
+    if (honest) this.found(this.#lost())
     for (const name of payers) {
+      if (liars.has(name)) continue
       const { running, disk } = processes.get(name)!
       const { host, wire: { credentials: { verifier } } } = running!.node
       // No time passes any more in which one node could ask another.
       const actors = this.#options.fleets.has(name) ? await readActors({ journal: memoryJournal(disk), clock: world().clock, kinds: ALL }) : host
       const wallet = (await actors.look<WalletContext>('wallet'))!
       if (Object.keys(wallet.holds).length > 0) this.found(broken('I2', `runs of ${name} have ended and hold money: ${JSON.stringify(wallet.holds)}`))
-      if (!forgetful.has(name)) await this.#runs(actors, verifier, wallet)
+      if (!forgetful.has(name)) await this.#runs(name, actors, verifier, wallet)
     }
   }
 
   /** I1, I2, I3 over every run: what it spent are receipts that verify, of calls paid once. */
-  async #runs(host: Pick<Host, 'look' | 'lookEach'> & { all(kind: string): AsyncIterable<LiveActor> }, verifier: Verifier, wallet: WalletContext): Promise<void> {
+  async #runs(name: string, host: Pick<Host, 'look' | 'lookEach'> & { all(kind: string): AsyncIterable<LiveActor> }, verifier: Verifier, wallet: WalletContext): Promise<void> {
     const calls = new Set<string>()
     let spent = 0n
     for await (const { snapshot } of host.all('run')) {
@@ -217,7 +242,9 @@ export class NetworkBooks {
       const paid = await paidCalls(host, run, verifier)
       this.ended[run.error ? 'failed' : 'done']++
       this.ended.paid += paid.length
-      const sum = paid.reduce((total, { amount }) => total + amount, 0n)
+      this.found(this.losses.payer(name, paid, this.#options.liars.get(ARBITER)))
+      const lost = await lostPrepayments(host, run)
+      const sum = [...paid, ...lost].reduce((total, { amount }) => total + amount, 0n)
       if (sum !== BigInt(run.spent)) this.found(broken('I3', `run ${run.run} has spent ${run.spent}, its receipts come to ${sum}`))
       if (run.doubts !== 0) this.found(broken('I5', `run ${run.run} has ended with ${run.doubts} calls in doubt`))
       for (const { delivery: { body }, receipt } of paid) {
@@ -234,9 +261,18 @@ export class NetworkBooks {
     if (spent !== BigInt(wallet.spent)) this.found(broken('I2', `the wallet has spent ${wallet.spent}, its runs ${spent}`))
   }
 
-  /** What is not over yet, for people; nothing when all is. */
+  /** What sellers lost, where all is at rest. */
+  #lost(): Finding {
+    const { liars, participantOf, world } = this.#options
+    // Deliveries that are dated too far off are not owed: whose clock was wrong is not told apart.
+    const skewed = world().plan.skews.length > 0
+    const lying = new Set([...liars.keys()].map(participantOf))
+    return this.losses.sellers(this.#claimed, (participant) => skewed || lying.has(participant as `0x${string}`), liars.get(ARBITER))
+  }
+
+  /** What is not over yet, for people; nothing when all is. Of one that lies nothing need be. */
   standing(): string {
-    const open = [...this.#options.processes].flatMap(([name, { running }]) => running === undefined ? [] : KINDS.flatMap((kind) => [...running.node.host.list(kind)])
+    const open = [...this.#options.processes].flatMap(([name, { running }]) => running === undefined || this.#options.liars.has(homeOf(name)) ? [] : KINDS.flatMap((kind) => [...running.node.host.list(kind)])
       .filter(({ kind, snapshot }) => snapshot.status === 'active' && PASSING.has(kind.name))
       .map(({ id, snapshot }) => `${id} of ${name} is ${JSON.stringify(snapshot.value)}`))
     return open.slice(0, 8).join(', ')

@@ -13,15 +13,18 @@ import { nodeSigner } from '../runtime/identity/ed25519.ts'
 import type { Keys } from '../runtime/identity/keys.ts'
 import { toText } from '../runtime/identity/text-bytes.ts'
 import { seededRandom } from '../runtime/memory/random.ts'
+import type { Random } from '../runtime/ports/random.ts'
+import type { Evaluate } from '../pipelines/prepare.ts'
 import { openNode, type Node, type NodeOptions, type Room } from '../runtime/node/node.ts'
 import { drawFaults, forgetful, type Fault, type FaultKind } from '../runtime/simulation/faults.ts'
 import { broken, type Violation } from '../runtime/simulation/invariants.ts'
 import type { LifePorts, Process } from '../runtime/simulation/process.ts'
 import { World } from '../runtime/simulation/world.ts'
 import { evaluateHere, keysOf } from './memory-network.fixture.ts'
-import { NetworkBooks } from './network-books.ts'
+import { ARBITER, homeOf, NetworkBooks } from './network-books.ts'
 import { openPayments } from './payments/open.ts'
 import { prepareShop, providerRooms, readyToSell } from './provider/provide.ts'
+import { drawLiars, lyingJudge, lyingNode, lyingPorts, lyingRoom, type Liars } from './simulated-lies.ts'
 import { drawWork, SHOUT, sold, TELL, type Errand, type Seller, type Work } from './simulated-work.ts'
 import { keyedRun, startRun } from './user/run.ts'
 import { openUser, type User } from './user/user.ts'
@@ -38,6 +41,10 @@ export interface Mutation {
   readonly room?: (process: string) => Room | undefined
   /** Another node for what is served on it. */
   readonly node?: (node: Node, process: string) => Node
+  /** Another judgement of outputs, of a user. */
+  readonly judge?: (honest: Evaluate) => Evaluate
+  /** Those that cheat, where it takes one to find it. */
+  readonly liars?: Liars
   /** Changes a module for the time of the run; gives how to undo it. */
   readonly patch?: () => () => void
 }
@@ -52,6 +59,8 @@ export interface ScenarioOptions {
   /** Whether the first seller and the first user have two nodes each, which share their partitions (default: one seed in ten). */
   readonly fleet?: boolean
   readonly mutation?: Mutation
+  /** Those that cheat, and how; default: those that the seed draws. */
+  readonly liars?: Liars
 }
 
 export interface Outcome {
@@ -69,15 +78,22 @@ export interface Outcome {
   readonly runs: { readonly done: number; readonly failed: number; readonly paid: number }
 }
 
+/** When one that leaves closes its lanes, in ms after the faults began. */
+const LEAVES_MS = 2_000
 /** Faults begin within this time, in ms; then all is healed and must come to rest within the other. */
 const FAULTS_MS = 12_000
 const REST_MS = 900_000
+/** A lock to one that keeps its key is over after 15 minutes. */
+const LOCK_MS = 960_000
 /** Pause before an errand is asked for again that was refused for now, in ms. */
 const ASK_AGAIN_MS = 1_000
 const UP_MS = 60_000
 const KINDS_OF_FAULTS: readonly FaultKind[] = ['drop', 'duplicate', 'garble', 'delay', 'replay', 'cut', 'crash', 'pause', 'unacknowledged', 'unheard', 'chain-away', 'skew']
 /** One seed of so many has disks that lie, and nothing is expected of who has one but what the chain knows. */
 const FORGETFUL_EVERY = 8
+
+/** One seed of so many has a chain that loses blocks or lags behind. */
+const CHAIN_EVERY = 5
 
 /** Seeds with several nodes of a participant, and how many partitions those share. */
 const FLEET_EVERY = 10
@@ -91,7 +107,10 @@ export function faultsOf(seed: number, { sellers, users, escrow }: Work, fleets:
   const processes = [...users, ...users, ...sellers.map(({ name }) => name), ...(escrow ? ['safe'] : []), ...[...fleets].map(twin)]
   // Two nodes that remember different things are not one disk that lies.
   const kinds = fleets.size === 0 && seed % FORGETFUL_EVERY === FORGETFUL_EVERY - 1 ? [...KINDS_OF_FAULTS, 'forget' as const] : KINDS_OF_FAULTS
-  return drawFaults(seededRandom(`${seed} faults`), { processes, spanMs: FAULTS_MS, hops: 300, times: 60, awayMs: 6_000, skewMs: 4_000, kinds })
+  const range = { processes, spanMs: FAULTS_MS, hops: 300, times: 60, awayMs: 6_000, skewMs: 4_000 }
+  // Drawn apart, and in few seeds: each needs the chain's past.
+  const chain = seed % CHAIN_EVERY === CHAIN_EVERY - 1 ? drawFaults(seededRandom(`${seed} chain`), { ...range, kinds: ['reorg', 'chain-lags'] }) : []
+  return [...drawFaults(seededRandom(`${seed} faults`), { ...range, kinds }), ...chain]
 }
 
 const allKeys = new Map<string, Keys>()
@@ -130,15 +149,18 @@ class Network {
   readonly #users = new Map<string, Process<User>>()
   /** Those with two nodes. */
   readonly #fleets: ReadonlySet<string>
+  /** Those that cheat. */
+  readonly #liars: Liars
   #begun = 0
 
   constructor(options: ScenarioOptions) {
     this.#options = options
-    this.#work = drawWork(seededRandom(`${options.seed} work`))
+    this.#work = drawWork(seededRandom(`${options.seed} work`), seededRandom(`${options.seed} money`))
     this.#fleets = new Set(options.mutation?.fleet ?? options.fleet ?? options.seed % FLEET_EVERY === 2 ? [this.#work.sellers[0]!.name, this.#work.users[0]!] : [])
+    this.#liars = options.liars ?? options.mutation?.liars ?? drawLiars(options.seed, this.#work, seededRandom(`${options.seed} liars`))
     this.#faults = options.faults ?? faultsOf(options.seed, this.#work, this.#fleets)
     this.#books = new NetworkBooks({
-      world: () => this.world, processes: this.#processes, payers: new Set(this.#work.users), forgetful: forgetful(this.#faults), participantOf: (name) => keysOf(name).participant, homeOf, fleets: this.#fleets,
+      world: () => this.world, processes: this.#processes, payers: new Set(this.#work.users), forgetful: forgetful(this.#faults), participantOf: (name) => keysOf(name).participant, fleets: this.#fleets, liars: this.#liars,
     })
     this.world = new World({ seed: options.seed, faults: this.#faults, observer: this.#books.observer, ...(options.traced ? { traced: true } : {}) })
     for (const seller of this.#work.sellers) {
@@ -146,13 +168,13 @@ class Network {
       if (this.#fleets.has(seller.name)) this.#sell(seller, twin(seller.name))
     }
     if (this.#work.escrow) {
-      this.#add('safe', async (node) => {
-        const { user } = await openPayments({ ...node, name: 'safe', fee: '0.001', challengeMs: 20_000, evaluate: evaluateHere, deposit: 1_000_000n, faucet: true, standard: STANDARD })
+      this.#add(ARBITER, async (node) => {
+        const { user } = await openPayments({ ...node, name: ARBITER, fee: '0.001', challengeMs: 20_000, evaluate: evaluateHere, deposit: 1_000_000n, faucet: true, standard: STANDARD })
         return user
       })
     }
     for (const name of this.#work.users.flatMap((user) => (this.#fleets.has(user) ? [user, twin(user)] : [user]))) {
-      this.#users.set(name, this.#add(name, async (node, rooms) => openUser({ ...node, rooms, evaluate: evaluateHere, deposit: this.#work.deposit, faucet: true, standard: STANDARD }), () => {
+      this.#users.set(name, this.#add(name, async (node, rooms) => openUser({ ...node, rooms: [...rooms, ...lyingRoom(this.#liars.get(homeOf(name)), this.#luck(name))], evaluate: lyingJudge(this.#liars.get(homeOf(name)), this.#options.mutation?.judge?.(evaluateHere) ?? evaluateHere), deposit: this.#work.deposit, faucet: true, standard: STANDARD }), () => {
         for (const errand of this.#work.errands) if (errand.user === homeOf(name) && this.#begun > 0 && errand.at <= this.world.clock.now() - this.#begun) this.#ask(errand)
       }))
     }
@@ -170,9 +192,10 @@ class Network {
       world.clock.timer(this.#begun + errand.at, () => this.#ask(errand))
       if (errand.cancelAt !== undefined) world.clock.timer(this.#begun + errand.at + errand.cancelAt, () => this.#cancel(errand))
     }
+    for (const [name, lie] of this.#liars) if (lie === 'leaves') world.clock.timer(this.#begun + LEAVES_MS, () => void this.#leave(name))
     await world.run(over(() => world.clock.now() - this.#begun > FAULTS_MS && this.#done()), FAULTS_MS * 2)
     world.heal()
-    const rested = await world.run(over(() => this.#up() && this.#done() && this.#books.settled && this.#heard()), REST_MS)
+    const rested = await world.run(over(() => this.#up() && this.#done() && this.#books.settled && this.#heard()), REST_MS + ([...this.#liars.values()].includes('keeps the key') ? LOCK_MS : 0))
     if (this.#books.violation === undefined) {
       if (this.#done()) await this.#books.final(rested)
       else this.#books.found(broken('I5', `not every run has ended: ${this.#books.standing()}`))
@@ -188,7 +211,7 @@ class Network {
     const process: Process<Running> = this.world.add<Running>({
       name, participant: keysOf(homeOf(name)).participant, ...(name === homeOf(name) ? {} : { beside: homeOf(name) }),
       boot: (ports, life) => open({
-        ports: mutation?.ports?.(ports, name) ?? ports, keys: keysFor(homeOf(name), name, life.node),
+        ports: mutation?.ports?.(ports, name) ?? lyingPorts(this.#liars.get(name), ports, keysOf(name).voucher), keys: keysFor(homeOf(name), name, life.node),
         limits: this.#work.limits, ...(this.#fleets.has(homeOf(name)) ? { fleet: true, partitions: this.#options.partitions ?? FLEET_PARTITIONS[Math.floor(this.#options.seed / FLEET_EVERY) % 2]! } : { partitions: this.#options.partitions ?? 1 }),
         onOpen: (host) => this.#books.watch(name, host, life),
         onLost: (error) => this.world.lost(life, error),
@@ -201,15 +224,21 @@ class Network {
 
   #sell(seller: Seller, name: string): void {
     this.#add(name, async (options, rooms) => {
-      const selling = sold(seller, this.#options.seed, options.ports.clock)
+      const lie = this.#liars.get(seller.name)
+      const selling = sold(lie === 'signs for rubbish' ? { ...seller, manner: 'poor' } : seller, this.#options.seed, options.ports.clock, (output) => this.#books.losses.made(output))
       await readyToSell(selling)
-      const node = await openNode({ ...options, rooms: [...providerRooms(selling, evaluateHere), ...rooms] })
-      const heard = this.#books.overhear(node)
+      const node = await openNode({ ...options, rooms: [...providerRooms(selling, lyingJudge(lie, evaluateHere)), ...rooms] })
+      const heard = lyingNode(lie, this.#books.overhear(node, name), this.#luck(name))
       const shop = await prepareShop(this.#options.mutation?.node?.(heard, name) ?? heard, selling)
       await node.start()
       await shop.open()
       return { node }
     })
+  }
+
+  /** What a liar decides by. */
+  #luck(name: string): Random {
+    return seededRandom(`${this.#options.seed} ${name} lies`)
   }
 
   /** Asks for an errand; a user that does not hear whether it is begun asks again, and when it is up again. */
@@ -223,6 +252,15 @@ class Network {
       // A process that has lost its journal to another takes nothing on.
       else if (!error.code.startsWith('journal.')) this.#books.found(broken('I5', `${key} was refused: ${error.message}`))
     })
+  }
+
+  /** One that leaves begins to close its lanes on the chain, whatever is owed on them. */
+  async #leave(name: string): Promise<void> {
+    const { rail } = this.world
+    const { participant, wallet } = keysOf(name)
+    for (const { owner, id } of rail.mark().ledger.lanes.values()) {
+      if (owner === participant) await rail.broadcast((await rail.prepare({ kind: 'exit', lane: id }, wallet, await rail.nonce(participant))).bytes)
+    }
   }
 
   #cancel({ user, key }: Errand): void {
@@ -256,6 +294,7 @@ class Network {
 
   #done(): boolean {
     return this.#work.errands.every(({ user, key }) => {
+      if (this.#liars.has(user)) return true
       const run = `run/${keyedRun(key)}`
       const holder = (id: string): Host | undefined => this.#nodes(user).find(({ node: { host } }) => host.holds(id))?.node.host
       const [host, purser] = [holder(run), holder('wallet')]
@@ -265,7 +304,5 @@ class Network {
   }
 
 }
-
-const homeOf = (name: string): string => name.split(' ')[0]!
 
 const STANDARD = new Map([SHOUT, TELL].map((capability) => [capability.id, capability]))

@@ -8,6 +8,7 @@ import type { Limits } from '../runtime/actors/keeper.ts'
 import type { Clock } from '../runtime/ports/clock.ts'
 import type { Random } from '../runtime/ports/random.ts'
 import type { HandlerContext, ProviderDefinition } from './provider/define.ts'
+import { drawSettle } from './simulated-money.ts'
 
 export const SHOUT: Capability = {
   id: 'text.shout@1', title: 'Shout', description: 'Gives the text in capitals.', unit: 'call',
@@ -63,8 +64,8 @@ export interface Work {
 const MANNERS: readonly Manner[] = ['honest', 'honest', 'faulty', 'slow', 'poor']
 const WORDS = ['once', 'upon', 'a', 'time', 'there', 'was']
 
-/** Everybody's work under one seed. */
-export function drawWork(random: Random): Work {
+/** Everybody's work under one seed; `money` decides how it settles. */
+export function drawWork(random: Random, money: Random): Work {
   const chance = (share: number): boolean => random.fraction() < share
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random.fraction() * from.length)]!
   const sellers = ['p1', 'p2', 'p3'].slice(0, chance(0.3) ? 2 : 3).map((name, at): Seller => ({
@@ -75,7 +76,7 @@ export function drawWork(random: Random): Work {
   const errands = Array.from({ length: chance(0.5) ? 1 : chance(0.7) ? 2 : 3 }, (_, at): Errand => {
     const heard = chance(0.3)
     return {
-      user: users[at % users.length]!, key: `errand ${at}`, document: drawDocument(random, escrow), inputs: { words: WORDS.slice(0, 1 + Math.floor(random.fraction() * 4)) },
+      user: users[at % users.length]!, key: `errand ${at}`, document: drawSettle(drawDocument(random, escrow), SHOUT.id, money), inputs: { words: WORDS.slice(0, 1 + Math.floor(random.fraction() * 4)) },
       at: Math.floor(random.fraction() * (at === 0 ? 200 : 4_000)), heard, cancelAt: chance(0.2) ? Math.floor(random.fraction() * (chance(0.7) ? 600 : 4_000)) : undefined,
     }
   })
@@ -83,7 +84,7 @@ export function drawWork(random: Random): Work {
   return { sellers, users, escrow, limits, deposit: chance(0.25) ? 600_000n : 10_000_000n, errands }
 }
 
-function drawDocument(random: Random, escrow: boolean): object {
+function drawDocument(random: Random, escrow: boolean): { readonly name: string; readonly steps: Record<string, object>; readonly [rest: string]: unknown } {
   const chance = (share: number): boolean => random.fraction() < share
   const retry = { attempts: 3, on: ['expect', 'output', 'timeout', 'failed'], elsewhere: true }
   const sla = { deadline: `${2 + Math.floor(random.fraction() * 5)}s`, grace: '1s' }
@@ -140,8 +141,8 @@ function drawConstructs(random: Random, steps: Record<string, object>, output: R
   if (steps['sub']) output['sub'] = '${steps.sub}'
 }
 
-/** What a seller sells. How a call goes is decided by its id, so that doing it again goes the same way. */
-export function sold(seller: Seller, seed: number, clock: Clock): ProviderDefinition[] {
+/** What a seller sells. How a call goes is decided by its id, so that doing it again goes the same way; `made` is told of each output. */
+export function sold(seller: Seller, seed: number, clock: Clock, made: (output: { readonly text: string; readonly quality: number }) => void = () => undefined): ProviderDefinition[] {
   const { name, list, manner, tells } = seller
   const luck = (callId: string): Random => seededRandom(`${seed} ${name} ${callId}`)
   const shout: ProviderDefinition = {
@@ -151,7 +152,9 @@ export function sold(seller: Seller, seed: number, clock: Clock): ProviderDefini
       const bad = manner !== 'honest' && random.fraction() < 0.4
       await clock.sleep(20 + Math.floor(random.fraction() * 300) + (bad && manner === 'slow' ? 9_000 : 0), signal)
       if (bad && manner === 'faulty') throw new Error('out of memory')
-      return { output: { text: text.toUpperCase(), quality: bad && manner === 'poor' ? 40 : 90 }, units: { call: 1 } }
+      const output = { text: text.toUpperCase(), quality: bad && manner === 'poor' ? 40 : 90 }
+      made(output)
+      return { output, units: { call: 1 } }
     },
   }
   const tell: ProviderDefinition = {

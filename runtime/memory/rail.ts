@@ -138,6 +138,11 @@ export class MemoryRail implements Rail {
     return imbalance(this.#vaults.ledger, this.terms.contract)
   }
 
+  /** What a lane has paid out now. */
+  claimed(lane: Hex): bigint {
+    return this.#vaults.ledger.lanes.get(lane)?.claimed ?? 0n
+  }
+
   /** Makes transfers to the account fail, as a blacklisting token does, or work again. */
   bar(account: Hex, barred = true): void {
     this.#vaults.bar(account, barred)

@@ -28,6 +28,10 @@ export type Fault =
   | { readonly kind: 'unheard'; readonly process: string; readonly nth: number; readonly stored: boolean }
   /** The chain cannot be reached. */
   | { readonly kind: 'chain-away'; readonly process: string; readonly from: number; readonly ms: number }
+  /** The chain loses its newest blocks, and what was in them is nowhere any more. */
+  | { readonly kind: 'reorg'; readonly from: number; readonly blocks: number }
+  /** What a process reads of the chain is as it was so many blocks ago. */
+  | { readonly kind: 'chain-lags'; readonly process: string; readonly from: number; readonly ms: number; readonly blocks: number }
   /** The clock of a process is wrong by `ms` from the time `from` on. */
   | { readonly kind: 'skew'; readonly process: string; readonly from: number; readonly ms: number }
 
@@ -52,9 +56,12 @@ export interface FaultRange {
 /** Records that an old store lacks which was put back in place of the true one, at most. */
 const OLD_STORE = 60
 
+/** Blocks that a chain loses, or lags behind, at most. */
+export const BLOCKS_MAX = 6
+
 /** How many of a kind are drawn at most. */
 const MOST: Readonly<Record<FaultKind, number>> = {
-  drop: 24, duplicate: 16, garble: 8, delay: 24, replay: 8, cut: 3, crash: 4, forget: 2, pause: 2, unacknowledged: 4, unheard: 3, 'chain-away': 2, skew: 3,
+  drop: 24, duplicate: 16, garble: 8, delay: 24, replay: 8, cut: 3, crash: 4, forget: 2, pause: 2, unacknowledged: 4, unheard: 3, 'chain-away': 2, skew: 3, reorg: 3, 'chain-lags': 2,
 }
 
 export const FAULT_KINDS = Object.keys(MOST) as FaultKind[]
@@ -86,6 +93,8 @@ export function drawFaults(random: Random, range: FaultRange): Fault[] {
       case 'unacknowledged': return { kind, process, nth: nth(), stored: random.fraction() < 0.5 }
       case 'unheard': return { kind, process, nth: upTo(6), stored: random.fraction() < 0.5 }
       case 'chain-away': return { kind, process, from: moment(), ms: upTo(range.awayMs) }
+      case 'reorg': return { kind, from: moment(), blocks: upTo(BLOCKS_MAX) }
+      case 'chain-lags': return { kind, process, from: moment(), ms: upTo(range.awayMs), blocks: upTo(BLOCKS_MAX) }
       case 'skew': return { kind, process, from: moment(), ms: Math.floor((random.fraction() * 2 - 1) * range.skewMs) }
     }
   }

@@ -14,7 +14,8 @@ import { memoryJournal, type MemoryDisk } from '../memory/journal.ts'
 import type { MemoryRail } from '../memory/rail.ts'
 import { mark } from './trace.ts'
 
-export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I8'
+/** By its number in DESIGN; `loss` is the most that an honest participant may lose to the liars it meets. */
+export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I8' | 'loss'
 
 export interface Violation {
   readonly invariant: Invariant
@@ -46,16 +47,28 @@ export class ChainBooks {
     }
     return undefined
   }
+
+  /** The chain has lost blocks: what it says now may be less. */
+  reorged(): void {
+    this.#claimed.clear()
+    this.#closed.clear()
+  }
 }
 
 /** I1: a chain write goes out once: what one account says twice, under two nonces, it means once (D1). */
 export class Writes {
   readonly #nonces = new Map<string, number>()
+  #reorged = false
+
+  /** The chain has lost blocks: from now on a write may be sent again beside its old bytes, and does nothing twice. */
+  reorged(): void {
+    this.#reorged = true
+  }
 
   mined({ from, nonce, write }: { readonly from: string; readonly nonce: number; readonly write: unknown }): Finding {
     const what = `${from} ${JSON.stringify(write)}`
     const before = this.#nonces.get(what)
-    if (before !== undefined && before !== nonce) return broken('I1', `${from} has sent one write under the nonces ${before} and ${nonce}: ${JSON.stringify(write).slice(0, 200)}`)
+    if (before !== undefined && before !== nonce && !this.#reorged) return broken('I1', `${from} has sent one write under the nonces ${before} and ${nonce}: ${JSON.stringify(write).slice(0, 200)}`)
     this.#nonces.set(what, nonce)
     return undefined
   }

@@ -13,23 +13,33 @@ export class LaneBooks {
   readonly #paid = new Set<string>()
   /** Lanes of which one side has forgotten: nothing can be said of them. */
   readonly #void = new Set<string>()
+  /** Lanes by who pays on them. */
+  readonly #payers = new Map<string, string>()
+  /** Participants that lie: what they owe each other and others may never come to rest. */
+  readonly #liars: ReadonlySet<string>
+  #reorged = false
 
-  /** A payer's purse as its journal has it now. */
-  purse({ lanes }: PurseContext): Finding {
+  constructor(liars: ReadonlySet<string> = new Set()) {
+    this.#liars = liars
+  }
+
+  /** The purse of `payer` as its journal has it now. */
+  purse({ lanes }: PurseContext, payer = ''): Finding {
     for (const [key, lane] of Object.entries(lanes)) {
       const before = this.#lanes.get(lane.id)
       if (this.#void.has(lane.id) || /^0x0*$/.test(lane.id)) continue
       if (before && BigInt(lane.cumulative) < BigInt(before.cumulative)) return broken('I1', `lane ${key} of a purse fell from ${before.cumulative} to ${lane.cumulative}`)
       // What was handed over for nothing is paid for with nothing: another ref, the same total.
       if (before && lane.cumulative === before.cumulative && lane.ref !== before.ref && lane.payment?.amount !== '0') return broken('I1', `lane ${key} of a purse has another ref for the same ${lane.cumulative}`)
-      if (BigInt(lane.cumulative) > BigInt(lane.reserved) && !lane.reserving) return broken('I4', `lane ${key} has signed ${lane.cumulative} of ${lane.reserved}`)
+      if (BigInt(lane.cumulative) > BigInt(lane.reserved) && !lane.reserving && !this.#reorged) return broken('I4', `lane ${key} has signed ${lane.cumulative} of ${lane.reserved}`)
       this.#lanes.set(lane.id, lane)
+      this.#payers.set(lane.id, payer)
     }
     return undefined
   }
 
-  /** A payee's till as its journal has it now. */
-  till(till: TillContext): Finding {
+  /** A payee's till as its journal has it now; `handed` is the agreement of a prepayment that came when its call was over. */
+  till(till: TillContext, handed?: string): Finding {
     const { lane, cumulative } = till
     if (this.#void.has(lane)) return undefined
     const before = this.#tills.get(lane)
@@ -41,12 +51,17 @@ export class LaneBooks {
     if (BigInt(cumulative) > most) return broken('I1', `the till of ${lane} has ${cumulative}, its payer has signed ${most}`)
     if (till.owed && this.#paid.has(till.owed.agreement)) return broken('I1', `agreement ${till.owed.agreement} was paid, and its payee holds it is owed`)
     if (grown === 0n || !before) return undefined
-    const agreement = before.owed?.agreement ?? before.open?.agreement
+    const agreement = handed ?? before.owed?.agreement ?? before.open?.agreement
     if (agreement === undefined) return broken('I1', `the till of ${lane} grew by ${grown}, and nothing was owed`)
-    if (before.owed && grown > BigInt(before.owed.amount)) return broken('I1', `the till of ${lane} grew by ${grown}, owed were ${before.owed.amount}`)
+    if (handed === undefined && before.owed && grown > BigInt(before.owed.amount)) return broken('I1', `the till of ${lane} grew by ${grown}, owed were ${before.owed.amount}`)
     if (this.#paid.has(agreement)) return broken('I1', `agreement ${agreement} was paid twice`)
     this.#paid.add(agreement)
     return undefined
+  }
+
+  /** The chain has lost blocks: a purse may know of less than was reserved when it signed. */
+  reorged(): void {
+    this.#reorged = true
   }
 
   /** Nothing is said any more of the lanes that a payer or a payee of this id has. */
@@ -55,23 +70,31 @@ export class LaneBooks {
     for (const [id, { payer, payee }] of this.#tills) if (payer === participant || payee === participant) this.#void.add(id)
   }
 
-  /** When all is at rest: both sides of every lane that no work is on have the same, and the chain has paid it. */
-  atRest(claimed: (lane: string) => bigint): Finding {
+  /**
+   * When all is at rest: both sides of every lane that no work is on have the same, and the chain has
+   * paid it. `byDefault`: an arbiter failed, and a payee need not have taken what the default gave it.
+   */
+  atRest(claimed: (lane: string) => bigint, byDefault = false): Finding {
     for (const [id, lane] of this.#lanes) {
-      if (this.#void.has(id) || lane.use || lane.payment || lane.escrow) continue
+      if (this.#void.has(id) || lane.use || lane.payment || lane.escrow || this.#lied(id)) continue
       const till = this.#tills.get(id)
       const taken = till?.cumulative ?? '0'
-      if (taken !== lane.cumulative) return broken('I1', `lane ${id}: its payer has signed ${lane.cumulative}, its payee has ${taken}`)
+      if (byDefault ? BigInt(taken) > BigInt(lane.cumulative) : taken !== lane.cumulative) return broken('I1', `lane ${id}: its payer has signed ${lane.cumulative}, its payee has ${taken}`)
       if (till && claimed(id) !== claimable(till)) return broken('I2', `lane ${id}: vouchers for ${claimable(till)}, the chain has paid ${claimed(id)}`)
     }
     return undefined
   }
 
-  /** Whether every voucher has reached its payee and every till the chain, and every stake is decided. */
-  get settled(): boolean {
-    for (const lane of this.#lanes.values()) if (lane.payment || lane.escrow) return false
-    for (const till of this.#tills.values()) if (till.escrow || BigInt(till.claimed) < claimable(till)) return false
+  /** Whether every voucher has reached its payee and every till the chain, which has paid `claimed`, and every stake is decided. */
+  settled(claimed: (lane: string) => bigint): boolean {
+    for (const [id, lane] of this.#lanes) if ((lane.payment || lane.escrow) && !this.#lied(id)) return false
+    for (const till of this.#tills.values()) if (!this.#liars.has(till.payee) && (till.escrow || BigInt(till.claimed) < claimable(till) || claimed(till.lane) < claimable(till))) return false
     return true
+  }
+
+  /** Whether a side of the lane lies. */
+  #lied(id: string): boolean {
+    return this.#liars.has(this.#payers.get(id)!) || this.#liars.has(this.#lanes.get(id)!.provider)
   }
 }
 

@@ -124,9 +124,30 @@ export function lifeRail(rail: MemoryRail, around: Surroundings): Rail {
     if (fault?.stored) throw new AigenError('chain.unreachable')
     return hash
   }
+  /** The block that this process takes for the newest. */
+  const newest = (head: number): number => Math.max(0, head - plan.chainLag(life.process, around.now()))
+  const lagging: Partial<Rail> = {
+    lane: async (id, depth = 0) => rail.lane(id, depth + plan.chainLag(life.process, around.now())),
+    vault: async (id, depth = 0) => rail.vault(id, depth + plan.chainLag(life.process, around.now())),
+    head: async () => {
+      const { block, time } = await rail.head()
+      return { block: newest(block), time }
+    },
+    outcome: async (hash) => {
+      const outcome = await rail.outcome(hash)
+      return outcome.state === 'done' && outcome.block > newest((await rail.head()).block) ? { state: 'pending' } : outcome
+    },
+  }
   return new Proxy(rail, {
     get(target, name) {
       if (name === 'broadcast') return broadcast
+      const old = plan.looksBack ? lagging[name as keyof Rail] : undefined
+      if (old) {
+        return async (...args: unknown[]) => {
+          await reach()
+          return life.hold((old as (...args: unknown[]) => Promise<unknown>)(...args))
+        }
+      }
       const value = Reflect.get(target, name, target) as unknown
       if (typeof value !== 'function') return value
       const call = value.bind(target) as (...args: unknown[]) => Promise<unknown>

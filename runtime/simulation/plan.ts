@@ -15,8 +15,9 @@ export class FaultPlan {
   readonly #ends = new Map<string, EndFault[]>()
   readonly #appends = new Map<string, OfKind<'unacknowledged'>>()
   readonly #broadcasts = new Map<string, OfKind<'unheard'>>()
-  readonly #spans: OfKind<'cut' | 'chain-away'>[] = []
+  readonly #spans: OfKind<'cut' | 'chain-away' | 'chain-lags'>[] = []
   readonly #skews: OfKind<'skew'>[] = []
+  readonly #reorgs: OfKind<'reorg'>[] = []
   readonly #counts = new Map<string, number>()
   #from: number | undefined
 
@@ -28,7 +29,8 @@ export class FaultPlan {
         case 'crash': case 'forget': case 'pause': add(this.#ends, `${fault.process} ${fault.point} ${fault.nth}`, fault); break
         case 'unacknowledged': this.#appends.set(`${fault.process} ${fault.nth}`, fault); break
         case 'unheard': this.#broadcasts.set(`${fault.process} ${fault.nth}`, fault); break
-        case 'cut': case 'chain-away': this.#spans.push(fault); break
+        case 'cut': case 'chain-away': case 'chain-lags': this.#spans.push(fault); break
+        case 'reorg': this.#reorgs.push(fault); break
         case 'skew': this.#skews.push(fault)
       }
     }
@@ -51,6 +53,21 @@ export class FaultPlan {
   /** Clocks that go wrong, to be set by the world. */
   get skews(): readonly OfKind<'skew'>[] {
     return this.#skews
+  }
+
+  /** Blocks that the chain loses, to be taken by the world. */
+  get reorgs(): readonly OfKind<'reorg'>[] {
+    return this.#reorgs
+  }
+
+  /** Whether a past of the chain is needed. */
+  get looksBack(): boolean {
+    return this.#reorgs.length > 0 || this.#spans.some(({ kind }) => kind === 'chain-lags')
+  }
+
+  /** The chain has lost its blocks. */
+  lost(fault: OfKind<'reorg'>): void {
+    this.#strike([fault])
   }
 
   /** What happens to the next message. */
@@ -84,7 +101,12 @@ export class FaultPlan {
     return this.#during(now).some((span) => span.kind === 'chain-away' && span.process === process)
   }
 
-  #during(now: number): OfKind<'cut' | 'chain-away'>[] {
+  /** How many blocks a process sees less of the chain at the time `now`. */
+  chainLag(process: string, now: number): number {
+    return Math.max(0, ...this.#during(now).map((span) => (span.kind === 'chain-lags' && span.process === process ? span.blocks : 0)))
+  }
+
+  #during(now: number): OfKind<'cut' | 'chain-away' | 'chain-lags'>[] {
     if (this.#from === undefined || this.#spans.length === 0) return []
     const at = now - this.#from
     return this.#spans.filter(({ from, ms }) => at >= from && at < from + ms)

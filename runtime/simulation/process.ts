@@ -50,6 +50,8 @@ export interface Process<Running> {
 export interface Observer {
   appended?(process: string, life: Life, partition: string, sequence: number, data: Uint8Array): void
   mined?(process: string, bytes: Hex): void
+  /** The chain has lost blocks. */
+  reorged?(): void
   answered?(process: string, request: BusMessage, answer: Uint8Array): void
   /** Bytes were changed on their way. */
   changed?(bytes: Uint8Array): void

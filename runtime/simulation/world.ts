@@ -12,7 +12,10 @@ import { MemoryRail } from '../memory/rail.ts'
 import { seededRandom } from '../memory/random.ts'
 import type { Bus, BusMessage } from '../ports/bus.ts'
 import type { Random } from '../ports/random.ts'
-import type { Fault } from './faults.ts'
+import { ChainPast } from './chain-past.ts'
+import { BLOCKS_MAX, type Fault } from './faults.ts'
+import { forget } from './forget.ts'
+import { garbled } from './garble.ts'
 import { Life, LifeClock } from './life.ts'
 import { BEATS, lifeBlobs, lifeBus, lifeJournal, lifeRail, type Surroundings } from './life-ports.ts'
 import { FaultPlan, type EndFault } from './plan.ts'
@@ -48,7 +51,7 @@ const TURNS_MAX = 100_000
 
 export class World {
   readonly clock = virtualClock()
-  readonly rail = new MemoryRail({ clock: this.clock })
+  readonly rail: MemoryRail
   readonly trace: Trace
   readonly plan: FaultPlan
   readonly #seed: number | string
@@ -62,19 +65,21 @@ export class World {
   /** The own account of each participant. */
   readonly #accounts = new Map<string, MemoryNetwork>()
   readonly #transfers: MemoryShelves = new Map()
+  readonly #past: ChainPast
 
   constructor(options: WorldOptions) {
     this.#seed = options.seed
     this.#observer = options.observer ?? {}
     this.#latency = seededRandom(`${options.seed} latency`)
     this.plan = new FaultPlan(options.faults)
+    this.rail = new MemoryRail({ clock: this.clock, history: this.plan.looksBack ? BLOCKS_MAX : 0 })
+    this.#past = new ChainPast(this.rail)
     this.trace = new Trace(options.traced === true, () => this.clock.monotonic())
   }
 
   /** A process of the network, not started yet. */
   add<Running>(options: ProcessOptions<Running>): Process<Running> {
-    const shared: Pick<Slot, 'disk' | 'archive' | 'stored' | 'shelves'> = options.beside === undefined ? { disk: new Map(), archive: new Map(), stored: [], shelves: new Map() } : this.#slots.get(options.beside)!
-    const { disk, archive, stored, shelves } = shared
+    const { disk, archive, stored, shelves }: Pick<Slot, 'disk' | 'archive' | 'stored' | 'shelves'> = options.beside === undefined ? { disk: new Map(), archive: new Map(), stored: [], shelves: new Map() } : this.#slots.get(options.beside)!
     const slot: Slot = { options: options as ProcessOptions<unknown>, disk, archive, stored, shelves, lives: new Map(), running: undefined, life: undefined, started: 0, node: 0 }
     this.#slots.set(options.name, slot)
     if (options.beside === undefined) this.#names.set(options.participant, options.name)
@@ -91,6 +96,7 @@ export class World {
   arm(): void {
     const now = this.clock.now()
     this.plan.arm(now)
+    for (const fault of this.plan.reorgs) this.#later(fault.from, () => this.#reorg(fault))
     for (const fault of this.plan.skews) this.#later(fault.from, () => { if (this.plan.armed) this.#skew(fault.process, fault.ms) })
   }
 
@@ -197,6 +203,7 @@ export class World {
       },
       mined: (bytes) => {
         this.trace.note(() => `mined ${name} ${mark(Buffer.from(bytes))}`)
+        if (this.plan.reorgs.length > 0) this.#past.grown()
         this.#observer.mined?.(name, bytes)
       },
       answered: (request, answer) => this.#observer.answered?.(name, request, answer),
@@ -227,6 +234,13 @@ export class World {
     void was?.own.close()
     if (slot.life === life) slot.running = undefined
     this.#observer.died?.(slot.options.name, fault)
+  }
+
+  #reorg(fault: Extract<Fault, { readonly kind: 'reorg' }>): void {
+    if (!this.plan.armed || !this.#past.lose(fault.blocks)) return
+    this.trace.note(() => `the chain loses ${fault.blocks} blocks`)
+    this.plan.lost(fault)
+    this.#observer.reorged?.()
   }
 
   #skew(name: string, ms: number): void {
@@ -280,21 +294,7 @@ export class World {
 
   /** A subject with participants by their names, and without nodes and inboxes. */
   #short(subject: string): string {
-    if (subject.startsWith('_INBOX')) return 'answer'
     const parts = subject.split('.').slice(2)
-    return parts.map((part) => this.#names.get(part) ?? part.slice(0, 24)).filter((_, at) => parts[0] !== 'call' || at !== 2).join(' ')
+    return subject.startsWith('_INBOX') ? 'answer' : parts.map((part) => this.#names.get(part) ?? part.slice(0, 24)).filter((_, at) => parts[0] !== 'call' || at !== 2).join(' ')
   }
-}
-
-/** The disk as it was before its last `records` records, in whichever log they are; what was given up since then is back. */
-function forget({ disk, archive, stored }: Slot, records: number): void {
-  for (const partition of stored.splice(Math.max(0, stored.length - records))) archive.get(partition)!.pop()
-  for (const [partition, left] of disk) left.splice(0, left.length, ...(archive.get(partition) ?? []))
-}
-
-/** The same bytes with one bit changed. */
-function garbled(data: Uint8Array, seed: number): Uint8Array {
-  const bytes = new Uint8Array(data)
-  if (bytes.length > 0) bytes[(seed * 7_919) % bytes.length]! ^= 1 << (seed % 8)
-  return bytes
 }

@@ -1,0 +1,80 @@
+/**
+ * What each honest participant of the simulated network lost, beside what the tables of
+ * `runtime/payments/README.md` and `agents/payments/README.md` allow for the liars it met. What a seller
+ * gave away is overheard on its wire, what it got is asked of the chain; what a payer paid stands in its
+ * bills, what it got for that is known to who made it. Used by `network-books`.
+ */
+import { hashOf } from '../schemas/canonical.ts'
+import type { CallOutcome, Delivery, Hash } from '../schemas/documents.gen.ts'
+import { deliveryHash } from '../runtime/payments/delivery.ts'
+import type { PaidCall } from '../pipelines/bill.ts'
+import { broken, type Finding } from '../runtime/simulation/invariants.ts'
+import type { Lie } from './simulated-lies.ts'
+
+interface Given {
+  readonly seller: string
+  readonly payer: string
+  readonly lane: string
+  readonly amount: bigint
+  /** Whether it settles in escrow. */
+  readonly escrow: boolean
+}
+
+export class Losses {
+  /** Quality of each output that was made, by its hash. */
+  readonly #quality = new Map<Hash, number>()
+  /** Outputs in the hands of payers, by agreement. */
+  readonly #given = new Map<Hash, Given>()
+  /** Sealed ones, by delivery. */
+  readonly #sealed = new Map<Hash, Given & { readonly agreement: Hash }>()
+
+  /** A seller has made an output. */
+  made(output: { readonly quality: number }): void {
+    this.#quality.set(hashOf(output), output.quality)
+  }
+
+  /** An honest seller has answered `payer`. */
+  answered(seller: string, payer: string, verb: string, body: any, answer: any, settle: string | undefined): void {
+    if (verb === 'pay' && answer.key) {
+      const { agreement, ...given } = this.#sealed.get(body.deliveries[0])!
+      this.#given.set(agreement, given)
+    }
+    const { state, delivery } = answer as Partial<CallOutcome> & { readonly delivery?: Delivery }
+    if (!delivery) return
+    const { agreement, amount } = delivery.body
+    const given = { seller, payer, lane: body.lane as string, amount: BigInt(amount), escrow: settle === 'escrow' }
+    if (state === 'delivered') this.#given.set(agreement, given)
+    if (state === 'sealed') this.#sealed.set(deliveryHash(delivery), { ...given, agreement })
+  }
+
+  /** What sellers gave to each payer on each lane, beside what the chain has paid on it: to one that lies at most one call, to an honest one nothing. */
+  sellers(claimed: (lane: string) => bigint, lies: (participant: string) => boolean, arbiter: Lie | undefined): Finding {
+    const lanes = new Map<string, { readonly given: Given; total: bigint; most: bigint; ruled: bigint }>()
+    for (const given of this.#given.values()) {
+      const lane = lanes.get(given.lane) ?? { given, total: 0n, most: 0n, ruled: 0n }
+      lanes.set(given.lane, lane)
+      lane.total += given.amount
+      if (given.amount > lane.most) lane.most = given.amount
+      if (arbiter === 'rules for the payer' && given.escrow) lane.ruled += given.amount
+    }
+    for (const [lane, { given, total, most, ruled }] of lanes) {
+      const lost = total - claimed(lane)
+      const allowed = ruled + (lies(given.payer) ? most : 0n)
+      if (lost > allowed) return broken('loss', `${given.seller} gave ${total} on lane ${lane} and was paid ${claimed(lane)}; ${allowed} may be lost to its payer`)
+    }
+    return undefined
+  }
+
+  /** What an honest payer paid for: an output that fails what was agreed only where the mode lets it. */
+  payer(name: string, paid: readonly PaidCall[], arbiter: Lie | undefined): Finding {
+    for (const { delivery, amount, receipt } of paid) {
+      const { expect, settle } = receipt.agreement.terms
+      const quality = this.#quality.get(delivery.body.outputHash)
+      const wanted = /output\.quality > (\d+)/.exec(expect ?? '')?.[1]
+      if (quality === undefined || wanted === undefined || quality > Number(wanted) || settle === 'prepaid' || settle === 'locked') continue
+      if (settle === 'escrow' && (arbiter === 'is silent' || arbiter === 'rules for the provider')) continue
+      return broken('loss', `${name} paid ${amount} in ${settle} for an output that fails ${expect}`)
+    }
+    return undefined
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * How the steps of the simulated network settle, drawn from the seed beside what they do, so that the
+ * work of a seed stays what it was. Used by `simulated-work`.
+ */
+import type { Random } from '../runtime/ports/random.ts'
+
+/** A step of a document, as far as its settlement goes. */
+interface Hired {
+  readonly uses?: string
+  readonly settle?: string
+  readonly compensate?: Hired
+  readonly fallback?: Hired
+}
+
+/** One document in so many settles some of its steps before the work or for a key. */
+const MONEY_SHARE = 0.5
+/** Of such a document, the share of steps that settle so. */
+const STEP_SHARE = 0.4
+
+/** The document, with some of the steps that hire `capability` prepaid or locked. */
+export function drawSettle<D extends { readonly steps: Readonly<Record<string, Hired>> }>(document: D, capability: string, random: Random): D {
+  if (random.fraction() >= MONEY_SHARE) return document
+  const steps = Object.entries(document.steps).map(([name, step]) => {
+    const [struck, which] = [random.fraction() < STEP_SHARE, random.fraction() < 0.5 ? 'prepaid' : 'locked']
+    return [name, struck && step.uses === capability && step.settle === undefined ? { ...step, settle: which } : step] as const
+  })
+  return { ...document, steps: Object.fromEntries(steps) }
+}
