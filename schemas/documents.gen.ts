@@ -2367,14 +2367,25 @@ export interface EvidenceRequest {
 export type EvidenceAnswer = CallOutcome
 
 /**
- * The latest voucher of each lane; it stands in for every earlier one
+ * The latest voucher of each lane, which stands in for every earlier one; or what hangs on a condition on top of it
  */
 export interface GuardRequest {
   /**
-   * @minItems 1
    * @maxItems 100
    */
   vouchers: PlainVoucher[]
+  /**
+   * Claimed when the payer leaves or its end comes near, unless a plain voucher of as much has come
+   *
+   * @maxItems 100
+   */
+  conditional?: {
+    voucher: LockedVoucher | EscrowVoucher
+    /**
+     * Preimage of a locked voucher's lock
+     */
+    key?: Hex32
+  }[]
 }
 
 /**

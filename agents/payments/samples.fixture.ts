@@ -38,13 +38,17 @@ const relay: Samples = {
 }
 
 const promised = (cumulative: string): object => ({ kind: 'plain', lane: '0xcc', cumulative, ref: '0x1', signature: '0x2' })
+const hanging = (kind: string, cumulative: string): object => ({ voucher: { kind, lane: '0xcc', cumulative, ref: `0x${cumulative}`, lockExpiry: 900, challengeEnd: 10, expiry: 90 }, ...(kind === 'locked' ? { key: '0x7' } : {}) })
 const looks = [['0', false, true], ['4', false, true], ['9', false, true], ['0', false, false], ['4', true, true]].map(([claimed, closed, leaves]) => ({ claimed, closed, leaves }))
 
 const ward: Samples = {
-  inputs: [{ voucher: promised('4'), payee: '0xaa' }],
-  tells: ({ voucher, claimed }) => [voucher.cumulative, claimed],
-  answers: { 'ward.look': () => looks.map((seen) => ({ type: 'ward.look.done', ...seen })), 'ward.claim': () => looks.map((seen) => ({ type: 'ward.claim.done', ...seen })) },
-  events: () => ['3', '9'].map((cumulative) => ({ type: 'guard', voucher: promised(cumulative) })),
+  inputs: [{ voucher: promised('4'), payee: '0xaa' }, { lane: '0xcc', voucher: null, conditional: hanging('escrow', '6'), payee: '0xaa' }],
+  tells: ({ voucher, conditional, claimed }) => [voucher?.cumulative, conditional?.voucher.kind, claimed],
+  answers: {
+    'ward.look': () => [...looks.map((seen) => ({ type: 'ward.look.done', ...seen })), ...[false, true].map((leaves) => ({ type: 'ward.look.done', claimed: '0', closed: false, leaves, due: true })), { type: 'ward.look.done', claimed: '9', closed: false, leaves: false, settled: true }],
+    'ward.claim': () => looks.flatMap((seen) => [{ type: 'ward.claim.done', ...seen }, { type: 'ward.claim.done', ...seen, spent: '0x6' }]),
+  },
+  events: () => [...['3', '9'].map((cumulative) => ({ type: 'guard', voucher: promised(cumulative) })), { type: 'guard', conditional: hanging('locked', '6') }],
 }
 
 export const samples: Readonly<Record<string, Samples>> = { case: escrowCase, credits, purchase, relay, ward }
