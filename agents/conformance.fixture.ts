@@ -91,8 +91,10 @@ export interface Expected {
 
 const contract = (id: string): Capability => ({ ...SHOUT, id, title: id, description: `Does ${id}.`, ...(id.startsWith('trip.') ? {} : { pure: true }) })
 const CHUNKED: Capability = { ...contract('text.tell@1'), chunk: { type: 'object', required: ['word'], properties: { word: { type: 'string' } } } }
+/** Costs by the letter, a piece one. */
+const SPELLED: Capability = { ...CHUNKED, id: 'text.spell@1', title: 'text.spell@1', description: 'Spells the text.', unit: 'letter', estimate: { expression: '1.0 * input.text.size()' } }
 /** What the providers of the cases can sell; all take `{ text }` and give `{ text, quality }`. */
-export const CAPABILITIES: ReadonlyMap<string, Capability> = new Map([...['text.shout@1', 'text.whisper@1', 'trip.book@1', 'trip.cancel@1'].map(contract), CHUNKED].map((one) => [one.id, one]))
+export const CAPABILITIES: ReadonlyMap<string, Capability> = new Map([...['text.shout@1', 'text.whisper@1', 'trip.book@1', 'trip.cancel@1'].map(contract), CHUNKED, SPELLED].map((one) => [one.id, one]))
 
 /** Everybody's default: one provider that does all. */
 export const ALL: Readonly<Record<string, StubProvider>> = { p1: { does: Object.fromEntries([...CAPABILITIES.keys()].map((id) => [id, [{}]])) } }
@@ -103,8 +105,9 @@ export function definitions(clock: Clock, name: string, { price = '0.01', latenc
   return Object.entries(does).map(([id, stubs]) => {
     let calls = 0
     const known = new Map<string, number>()
+    const { unit } = CAPABILITIES.get(id)!
     return {
-      name, capability: { ...CAPABILITIES.get(id)!, id: called(id) }, price: { list: price }, latencyMs, concurrency: 8, ...(cacheMs === undefined ? {} : { cacheMs }),
+      name, capability: { ...CAPABILITIES.get(id)!, id: called(id) }, ...(unit === 'letter' ? { stream: { every: 2 } } : {}), price: { list: price }, latencyMs, concurrency: 8, ...(cacheMs === undefined ? {} : { cacheMs }),
       ...(quotesAfterMs === undefined ? {} : { quote: () => Promise.resolve(clock.now() < from ? undefined : price) }),
       handler: async ({ text }: { text: string }, { callId, signal, emit }: HandlerContext) => {
         const nth = known.get(callId) ?? calls++
@@ -112,13 +115,13 @@ export function definitions(clock: Clock, name: string, { price = '0.01', latenc
         const { afterMs = 100, output, fail, keeps, pieces = [], pieceMs = 100 } = stubs[Math.min(nth, stubs.length - 1)]!
         for (const piece of pieces) {
           await clock.sleep(pieceMs, signal)
-          await emit(piece)
+          await emit(piece, unit === 'letter' ? 1 : 0)
         }
         await clock.sleep(afterMs, signal).catch((aborted: unknown) => {
           if (!keeps) throw aborted
         })
         if (fail !== undefined) throw new Error(fail)
-        return { output: { text: id === 'text.whisper@1' ? text.toLowerCase() : text.toUpperCase(), quality: 90, ...output }, units: { call: 1 } }
+        return { output: { text: id === 'text.whisper@1' ? text.toLowerCase() : text.toUpperCase(), quality: 90, ...output }, units: { [unit]: unit === 'letter' ? pieces.length : 1 } }
       },
     }
   })
@@ -215,7 +218,7 @@ export async function play(one: Case, stage: Stage): Promise<Expected> {
   if (host.context<WalletContext>('wallet')!.holds[`run/${run}`] !== undefined) throw new Error('the wallet holds still')
   if (BigInt(context.spent) > BigInt(context.plan.worst)) throw new Error(`spent ${context.spent}, worst case ${context.plan.worst}`)
   if (bill.settled !== bill.spent) throw new Error(`spent ${bill.spent}, settled ${bill.settled}`)
-  for (const kind of [...KINDS, 'run', 'inquiry']) {
+  for (const kind of [...KINDS, 'run', 'inquiry', 'stream']) {
     for await (const actor of host.all(kind)) if (actor.id.includes(run) && actor.snapshot.status !== 'done') throw new Error(`${actor.id} is ${JSON.stringify(actor.snapshot.value)} still`)
   }
   return {

@@ -5,7 +5,7 @@
  */
 import { canonicalBytes, hashOf } from '../schemas/canonical.ts'
 import type {
-  AcceptRequest, CallForQuotesBody, CallOutcome, CardBody, Delivery, DeliveryBody, EscrowVoucher, Hash, Hex32, LockedVoucher, PlainVoucher, Quote, QuoteRequest, SettleAnswer, Terms,
+  AcceptRequest, CallForQuotesBody, CallOutcome, Capability, CardBody, Delivery, DeliveryBody, EscrowVoucher, Hash, Hex32, LockedVoucher, PlainVoucher, Quote, QuoteRequest, SettleAnswer, Terms,
 } from '../schemas/documents.gen.ts'
 import { AigenError } from '../schemas/error.ts'
 import type { ParticipantId } from '../schemas/id.ts'
@@ -29,6 +29,7 @@ import { signPlainVoucher } from '../runtime/payments/voucher.ts'
 import type { RailWrite } from '../runtime/ports/rail.ts'
 import type { WalletSigner } from '../runtime/ports/signer.ts'
 import { keysOf, SHOUT, type MemoryWorld } from './memory-network.fixture.ts'
+import { LyingStream, type StreamTricks } from './stream-liar.fixture.ts'
 
 const DAY_MS = 86_400_000
 const never = new Promise<never>(() => undefined)
@@ -54,6 +55,10 @@ export interface Tricks {
   extra?(terms: Terms, wire: Wire): SignedMessage[]
   counter?(terms: Terms, asked: Terms): Terms
   accept?(body: AcceptRequest, honest: () => unknown): unknown
+  /** What it sells instead of `text.shout@1`. */
+  capability?: Capability
+  /** Calls that are paid piece by piece. */
+  stream?: StreamTricks
   output?: unknown
   /** What is sealed of a call that settles locked; the output signed for by default. */
   sealed?: unknown
@@ -95,16 +100,18 @@ export async function openLiar(world: MemoryWorld, name: string, list: string, t
   const agreements = new Map<Hash, Terms>()
   const deliveries = new Map<Hash, CallOutcome>()
   const count = (verb: string): void => { asked[verb] = (asked[verb] ?? 0) + 1 }
+  const sold = tricks.capability ?? SHOUT
+  const streams = new Map<Hash, LyingStream>()
   const price = parseMoney(list, rail.terms.decimals)
-  const subject = marketSubject(SHOUT.id)
+  const subject = marketSubject(sold.id)
 
   await bus.subscribe(subject, async ({ data, reply }) => {
     count('market')
     const { body: call } = JSON.parse(Buffer.from(data).toString()) as { body: CallForQuotesBody }
     const honest: Terms = {
-      quote: `q_${name}`, request: call.id, provider: wire.participant, payer: call.payer, payee: wire.participant, capability: SHOUT.id,
-      capabilityHash: hashOf(SHOUT), outputSchemaHash: hashOf(SHOUT.output), expect: call.expect, unit: 'call', unitPrice: price.toString(), units: call.units,
-      cap: (price * BigInt(call.units)).toString(), deadlineMs: call.deadlineMs, graceMs: call.graceMs, settle: call.settle, ...(call.escrow ? { escrow: call.escrow } : {}),
+      quote: `q_${name}`, request: call.id, provider: wire.participant, payer: call.payer, payee: wire.participant, capability: sold.id,
+      capabilityHash: hashOf(sold), outputSchemaHash: hashOf(sold.output), expect: call.expect, unit: sold.unit, unitPrice: price.toString(), units: call.units,
+      cap: (price * BigInt(call.units)).toString(), deadlineMs: call.deadlineMs, graceMs: call.graceMs, settle: call.settle, ...(call.escrow ? { escrow: call.escrow } : {}), ...(call.settle === 'streamed' ? { stream: tricks.stream?.terms ?? { every: 3, units: 3 } } : {}),
       asset: rail.terms.asset, vault: rail.terms.contract, expiresAt: clock.now() + 60_000, round: 0,
     }
     for (const message of tricks.extra?.(honest, wire) ?? []) bus.publish(reply!, canonicalBytes(message))
@@ -121,7 +128,7 @@ export async function openLiar(world: MemoryWorld, name: string, list: string, t
     const honest = (): unknown => ({ provider: signAgreement(body, wire.credentials.sign) })
     return tricks.accept ? tricks.accept(body, honest) : honest()
   })
-  wire.serve('invoke', (body) => validate('InvokeRequest', body), async ({ agreement, call, input, inputHash, escrow, prepaid }) => {
+  wire.serve('invoke', (body) => validate('InvokeRequest', body), async ({ agreement, call, input, inputHash, escrow, prepaid, flow }) => {
     count('invoke')
     if (escrow) escrows.push(escrow)
     if (prepaid) vouchers.push(prepaid)
@@ -137,10 +144,16 @@ export async function openLiar(world: MemoryWorld, name: string, list: string, t
       deliveries.set(agreement, outcome)
       return outcome
     }
+    if (tricks.stream && flow) {
+      const known = streams.get(agreement) ?? new LyingStream(ports, wire.credentials.sign, agreements.get(agreement)!, tricks.stream, { agreement, call, inputHash, flow })
+      streams.set(agreement, known)
+      return known.next()
+    }
     return tricks.invoke ? tricks.invoke(honest) : honest()
   })
-  wire.serve('cancel', (body) => validate('CancelRequest', body), async ({ agreement }) => {
+  wire.serve('cancel', (body) => validate('CancelRequest', body), async ({ agreement, pieces = 0 }) => {
     count('cancel')
+    if (streams.has(agreement)) return streams.get(agreement)!.stop(pieces)
     const honest = (): CallOutcome => deliveries.get(agreement) ?? { state: 'cancelled' }
     return tricks.cancel ? tricks.cancel(honest) : honest()
   })
@@ -155,6 +168,7 @@ export async function openLiar(world: MemoryWorld, name: string, list: string, t
     if (voucher.kind === 'locked') locked.push({ voucher, key: key! })
     else vouchers.push(voucher as PlainVoucher)
     owed.push(...paid)
+    for (const stream of streams.values()) stream.paid(paid)
     const honest = (): unknown => ({ cumulative: voucher.cumulative, ...(key ? { key } : {}) })
     return tricks.pay ? tricks.pay(honest) : honest()
   })
@@ -166,7 +180,7 @@ export async function openLiar(world: MemoryWorld, name: string, list: string, t
   await wire.start()
   const card: CardBody = {
     participant: wire.participant, name, roles: ['service-provider'], payee: wire.participant, authorisations: [wire.credentials.authorisation],
-    offers: [{ capability: SHOUT, list, latencyMs: 100, concurrency: 2 }], asset: rail.terms.asset, issuedAt: clock.now(), expiresAt: clock.now() + 3_600_000,
+    offers: [{ capability: sold, list, latencyMs: 100, concurrency: 2 }], asset: rail.terms.asset, issuedAt: clock.now(), expiresAt: clock.now() + 3_600_000,
   }
   await bus.keep(cardSubject(wire.participant), canonicalBytes(signCard(tricks.card?.(card) ?? card, wire.credentials)))
   const beat = (): void => {
@@ -233,7 +247,7 @@ export class Payer {
       id: `cfq_${this.keys.participant.slice(2, 10)}_${this.#calls++}`, payer: this.wire.participant, capability: SHOUT.id, units: 1, inputBytes: 10, deadlineMs: 5_000, graceMs: 1_000,
       expect: null, settle: 'postpaid', issuedAt: now, expiresAt: now + 30_000, ...change,
     }
-    const answers = this.wire.gatherSigned(marketSubject(SHOUT.id), this.wire.sign('call-for-quotes', body), {
+    const answers = this.wire.gatherSigned(marketSubject(body.capability), this.wire.sign('call-for-quotes', body), {
       answerKind: 'quote', validate: (value) => validate('Terms', value), max: 8, timeoutMs: 500,
     })
     let found: Quote | undefined

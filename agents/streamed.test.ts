@@ -10,8 +10,10 @@ import { verifyReceipt } from '../runtime/payments/receipt.ts'
 import type { TillContext } from '../runtime/payments/till.machine.ts'
 import { paidCalls } from '../pipelines/bill.ts'
 import type { RunContext } from '../pipelines/run.machine.ts'
+import { dieAt } from './die-at.fixture.ts'
 import { keysOf, MemoryWorld } from './memory-network.fixture.ts'
 import type { ProviderDefinition } from './provider/define.ts'
+import { followRun } from './user/follow.ts'
 import { hire, type HireOptions } from './user/hire.ts'
 import { billNow, keyedRun } from './user/run.ts'
 import type { User } from './user/user.ts'
@@ -26,6 +28,7 @@ const TELL: Capability = {
 }
 const STORY = ['once', 'upon', 'a', 'time', 'there', 'was', 'an', 'end']
 const EVERY = 3
+const LONG = process.env['AIGEN_LONG'] !== undefined
 const seller = keysOf('p1').participant
 const call = { capability: TELL.id, input: { words: STORY }, maxPrice: '0.10', deadlineMs: 60_000, attempts: 1, settle: 'streamed', key: 'one' } satisfies HireOptions
 
@@ -88,6 +91,7 @@ describe('a call that is paid piece by piece', () => {
       const { output, charged, bill } = await world.drive(hire(user, { ...call, key, onChunk: (chunk) => heard.push(chunk) }))
       stop()
       expect([output, charged, bill.settled]).toEqual([{ words: STORY }, '0.08', '0.08'])
+      expect(bill.steps[0]).toMatchObject({ units: { word: 8 }, stream: { pieces: 8, vouchers: 3 } })
       expect(heard.map(({ word }) => word)).toEqual(STORY)
       const base = nth * 80_000
       expect(paid.map(Number)).toEqual([base, base + 30_000, base + 60_000, base + 80_000])
@@ -99,7 +103,7 @@ describe('a call that is paid piece by piece', () => {
   })
 
   it('given up at any piece: what came until then is paid, nothing else, and the lane goes on', async () => {
-    for (let at = 1; at < STORY.length; at++) {
+    for (const at of LONG ? [1, 2, 3, 4, 5, 6, 7] : [1, 3, 5]) {
       const { provider, user } = await open(teller({ pauseMs: 200 }))
       const gone = new AbortController()
       const heard: unknown[] = []
@@ -108,7 +112,7 @@ describe('a call that is paid piece by piece', () => {
         if (heard.length === at) gone.abort()
       } }).catch((error) => error))
       expect(outcome.code, `at ${at}`).toBe('step.cancelled')
-      expect(await stepOf(user)).toMatchObject({ state: 'cancelled', charged: `0.0${at}` })
+      expect(await stepOf(user)).toMatchObject({ state: 'cancelled', charged: `0.0${at}`, stream: { pieces: at, vouchers: Math.ceil(at / EVERY) } })
       await balanced(user, BigInt(at) * 10_000n, `at ${at}`)
       await world.drive(world.clock.sleep(5_000))
       const { ref, ...lane } = laneOf(user)
@@ -118,6 +122,16 @@ describe('a call that is paid piece by piece', () => {
       expect(await world.drive(hire(user, { ...call, key: 'two', input: { words: ['x'] } }))).toMatchObject({ charged: '0.01' })
       await world.close()
     }
+  })
+
+  it('whoever follows the run sees what it has cost so far', async () => {
+    const { user } = await open(teller({ pauseMs: 200 }))
+    const costs: (string | undefined)[] = []
+    let followed: Promise<unknown> | undefined
+    await world.drive(hire(user, { ...call, onChunk: () => {
+      followed ??= followRun(user.node.host, keyedRun('one'), ({ state, charged }) => costs.push(`${state} ${charged ?? 0}`))
+    } }))
+    expect([...new Set(costs)]).toEqual(['working 0', 'working 0.03', 'working 0.06', 'working 0.08', 'done 0.08'])
   })
 
   it('a part is not paid for pieces that came after it was given up, though they were sent', async () => {
@@ -169,5 +183,43 @@ describe('a call that is paid piece by piece', () => {
       await balanced(user, spent)
       await world.close()
     }
+  })
+
+  describe('whoever dies at whichever append: paid once, the output there, both sides count alike (I1, I2)', () => {
+    it.each<['payer' | 'provider', 'before' | 'after']>([['payer', 'before'], ['payer', 'after'], ['provider', 'before'], ['provider', 'after']])('the %s, %s', async (who, when) => {
+      let nth = LONG ? 1 : 9
+      for (; ; nth += LONG ? 1 : 17) {
+        world = new MemoryWorld({ clock: virtualClock() })
+        const fault = dieAt(nth, when)
+        const sell = (hooks = {}) => world.drive(world.provider(teller(), hooks))
+        let provider = await sell(who === 'provider' ? fault.hooks : {})
+        let user = await world.drive(world.user('alice', {}, who === 'payer' ? fault.hooks : {}))
+        fault.arm()
+        const hired = hire(user, call)
+        hired.catch(() => undefined)
+        const over = await world.drive(Promise.race([fault.died.then(() => 'died' as const), hired.then(() => 'done' as const)]))
+        if (over === 'done') break
+        const where = `${who} killed ${when} append ${nth}`
+        let result: Promise<unknown> = hired
+        if (who === 'payer') {
+          await user.kill()
+          user = await world.drive(world.user('alice'))
+          result = hire(user, call)
+        } else {
+          await provider.kill()
+          provider = await sell()
+        }
+        expect(await world.drive(result.catch((error) => error), 400_000), where).toMatchObject({ output: { words: STORY }, charged: '0.08' })
+        for (let waited = 0; waited < 200_000 && (await world.rail.balance(seller)) !== 80_000n; waited += 5_000) await world.drive(world.clock.sleep(5_000))
+        expect(await world.rail.balance(seller), where).toBe(80_000n)
+        await balanced(user, 80_000n, where)
+        const { ref, ...lane } = laneOf(user)
+        expect(lane, where).toMatchObject({ cumulative: '80000', use: null, payment: null })
+        expect(tillOf(provider.node), where).toMatchObject({ cumulative: '80000', ref, owed: null })
+        await world.close()
+        expect(nth, 'it has an end').toBeLessThan(120)
+      }
+      expect(nth).toBeGreaterThan(10)
+    }, 120_000)
   })
 })

@@ -14,7 +14,7 @@ export function billText(bill: Bill, ink: Colours): string {
       if (attempt.state === 'done') continue
       table.push([ink.dim(`${step.step} (${attempt.state})`), ink.dim(attempt.providerName ?? attempt.provider), '', attempt.agreed ?? '', '', attempt.charged, '', attempt.receipt ?? ''])
     }
-    const units = Object.entries(step.units ?? {}).map(([unit, count]) => `${count} ${unit}`).join(', ')
+    const units = Object.entries(step.units ?? {}).map(([unit, count]) => `${count} ${unit}`).join(', ') + (step.stream ? ink.dim(`${step.units ? ', ' : ''}${step.stream.pieces} pieces in ${step.stream.vouchers} vouchers`) : '')
     const per = (price: string | undefined): string => (price === undefined ? '' : step.per === undefined ? price : `${price}/${step.per}`)
     table.push([
       step.step, step.providerName ?? step.provider ?? ink.dim(step.state), per(step.list), per(step.agreed), units, step.charged,

@@ -147,6 +147,7 @@ export async function billOf(id: string, { host, verifier, asset, decimals }: Bi
     const extra = fees + [...late.values()].reduce((sum, inquiry) => sum + BigInt(inquiry.charged), 0n)
       + [...disputed.values()].reduce((sum, dispute) => sum + BigInt(dispute.paid), 0n)
     const charged = BigInt(voucher && delivery ? delivery.body.amount : '0') + extra
+    const streamed = voucher && delivery ? context : [...late.values()].find((one) => one.voucher)
     const escrowOf = (attempt: number): Promise<BillStep['escrow']> => billEscrow(host, context, attempt, decimals, (fee) => receiptOf(fee, find))
     const escrow = await escrowOf(Math.max(0, attempts.length - 1))
     steps.push({
@@ -163,6 +164,7 @@ export async function billOf(id: string, { host, verifier, asset, decimals }: Bi
         ? { units: delivery.body.units, inputHash: delivery.body.inputHash, outputHash: delivery.body.outputHash, latencyMs: context.latencyMs }
         : {}),
       ...(reused ? { provider: reused.provider, providerName: reused.providerName, inputHash: reused.inputHash, outputHash: reused.outputHash, reused: { run: reused.run, receipt: reused.receipt, paid: money(reused.paid), ...(reused.until === undefined ? {} : { until: reused.until }) } } : {}),
+      ...(streamed?.delivery?.body.stream ? { stream: { pieces: streamed.delivery.body.stream.pieces, vouchers: (streamed.parts?.length ?? 0) + 1 } } : {}),
       ...(receipt ? { receipt: receipt.id } : {}),
       ...(escrow ? { escrow } : {}),
       ...(attempts.length > (reused ? 0 : 1) || late.size + disputed.size > 0 ? { attempts: await Promise.all(attempts.map(async (one, index) => billAttempt(one, late.get(index), disputed.get(index), find, decimals, await escrowOf(index)))) } : {}),

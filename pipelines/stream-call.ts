@@ -100,6 +100,8 @@ export function streamEffects(options: InvokeOptions): Record<string, EffectKind
       }
       const pay = async (delivery: Delivery): Promise<void> => {
         const { pieces = 0, part } = delivery.body.stream ?? {}
+        // Paid before: its provider has not heard of it yet, or makes time go by.
+        if (pieces <= before.pieces && clock.now() >= params.until) throw new AigenError('step.timeout', 'nothing came but a part that was paid')
         if (pieces <= before.pieces) return clock.sleep(LOOK_MS, stop)
         if (!part) throw new AigenError('step.output', 'no part is signed for')
         await statementOf(delivery, params, agreement)

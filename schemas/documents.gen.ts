@@ -300,6 +300,7 @@ export interface BillStep {
    */
   fallback?: boolean
   reused?: BillReused
+  stream?: BillStream
   /**
    * of a compensation: the step, or the item, that it undoes
    */
@@ -350,6 +351,13 @@ export interface BillReused {
    * where the provider's card allows it: how long it may be used again
    */
   until?: Time
+}
+/**
+ * of a step that was paid piece by piece: how many pieces, and the vouchers that paid them
+ */
+export interface BillStream {
+  pieces: number
+  vouchers: number
 }
 export interface BillAttempt {
   provider: Address

@@ -8,6 +8,7 @@ import type { StepPlan } from '../../pipelines/plan.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
 import type { FanContext } from '../../pipelines/fan.ts'
 import { actorOf, negotiationId, workOf, type StepContext } from '../../pipelines/step.ts'
+import { paidSoFar, streamId, type StreamContext } from '../../pipelines/stream.ts'
 import type { StepRecord } from '../../pipelines/steps-of.ts'
 import type { LiveActor } from '../../runtime/actors/fold.ts'
 import type { Host } from '../../runtime/actors/host.ts'
@@ -93,7 +94,7 @@ export async function followRun(host: Source, run: string, changed: (row: StepRo
       return
     }
     const [kind, of, step] = moved.id.split('/')
-    if (of !== run || step === undefined || !['step', 'fan', 'gate', 'nest', 'negotiation'].includes(kind!)) return
+    if (of !== run || step === undefined || !['step', 'fan', 'gate', 'nest', 'negotiation', 'stream'].includes(kind!)) return
     const { step: name } = parseItemId(step)
     if (!plan.steps[name]) return
     const at = entry.event.at ?? 0
@@ -102,7 +103,7 @@ export async function followRun(host: Source, run: string, changed: (row: StepRo
       // Of what had begun before it was followed nobody here knows when.
       if (entry.number === 1) begun.set(name, at)
       if (moved.snapshot.status === 'done') ended.set(name, at)
-    } else if (kind === 'negotiation' && name === step) hirings.set(name, moved)
+    } else if ((kind === 'negotiation' || kind === 'stream') && name === step) hirings.set(name, moved)
     look(name)
   })
   for (const name of plan.order) {
@@ -145,9 +146,12 @@ export async function stepRow(host: Pick<Host, 'load'>, run: RunContext, { name,
   return actor ? { ...rowOf(run, context.plan.name, actor, await hiringOf(host, actor), NEVER, NEVER), step: name } : { step: name, capability: plan.uses, state: 'waiting' }
 }
 
-/** The negotiation of a step that is hiring. */
+/** The negotiation of a step that is hiring, or what pays its pieces as they come. */
 async function hiringOf(host: Pick<Host, 'load'>, { id, snapshot }: LiveActor): Promise<LiveActor | undefined> {
-  return !id.startsWith('step/') || (snapshot.context as StepContext).agreement ? undefined : host.load(negotiationId(snapshot.context as StepContext))
+  if (!id.startsWith('step/')) return undefined
+  const context = snapshot.context as StepContext
+  if (snapshot.value === 'streaming') return host.load(streamId(negotiationId(context)))
+  return context.agreement ? undefined : host.load(negotiationId(context))
 }
 
 function rowOf(run: RunContext, step: string, actor: LiveActor | undefined, hiredBy: LiveActor | undefined, begun: ReadonlyMap<string, number>, ended: ReadonlyMap<string, number>): StepRow {
@@ -173,6 +177,7 @@ function rowOf(run: RunContext, step: string, actor: LiveActor | undefined, hire
   const { agreement, offer, delivery, voucher, attempts, reused } = context
   const negotiation = !agreement && hiredBy?.id === negotiationId(context) ? hiredBy : undefined
   const hiring = negotiation?.snapshot.context as NegotiationContext | undefined
+  const paid = value === 'streaming' && hiredBy?.id === streamId(negotiationId(context)) ? paidSoFar(hiredBy.snapshot.context as StreamContext) : 0n
   const best = offer ?? hiring?.chosen ?? hiring?.offers[0]
   const failed = attempts.filter((one) => one.state !== 'done')
   return {
@@ -182,6 +187,7 @@ function rowOf(run: RunContext, step: string, actor: LiveActor | undefined, hire
     ...(context.asked || hiring?.asked ? { offers: context.asked || hiring!.asked } : {}),
     ...(agreement ? { agreed: money(agreement.terms.unitPrice) } : {}),
     ...(delivery && voucher ? { charged: money(delivery.body.amount) } : {}),
+    ...(paid > 0n ? { charged: money(paid.toString()) } : {}),
     ...(reused ? { provider: reused.providerName, charged: '0' } : {}),
     ...(failed.length > 0 ? { failedAttempts: failed.length, why: `${failed.at(-1)!.providerName}: ${failed.at(-1)!.reason ?? failed.at(-1)!.state}` } : {}),
     ...why, ...took,
@@ -194,7 +200,7 @@ function asked({ wait, approve }: StepPlan, message: string | null | undefined):
   return wait?.signal === undefined ? undefined : `waits for the signal ${wait.signal}`
 }
 
-const WORKING = ['invoking', 'fanning', 'contesting', 'waiting', 'running']
+const WORKING = ['invoking', 'streaming', 'fanning', 'contesting', 'waiting', 'running']
 
 function wordOf(state: string, context: Pick<Head, 'state'>, hiring: string): StepWord {
   if (state === 'ended') return context.state === 'running' ? 'cancelled' : context.state
