@@ -149,6 +149,7 @@ function program(streams: Streams, act: Act): Command {
   as(command(aigen, 'payments', 'decide about escrowed calls, for a fee'))
     .option('--fee <amount>', 'price of one case (default 0.001)')
     .option('--challenge <duration>', 'how long complaints are heard, like 60s', undefined)
+    .option('--watchtower <address>', 'hand the vouchers to this watchtower too', (one: string, all: string[]) => [...all, one], [] as string[])
     .action(act<[any]>(async (options, output) => (await import('./commands/payments.ts')).payments(options, output)))
   as(command(aigen, 'guardian', 'measure providers and agree on their reputation'))
     .option('--port <n>', 'port of its HTTP door (default: a free one)', port)

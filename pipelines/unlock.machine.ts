@@ -39,6 +39,8 @@ export interface UnlockContext extends UnlockInput {
   readonly previousRef: Hex32 | null
   readonly output: unknown
   readonly verdict: Verdict | null
+  /** What was paid for, once it has come: with delivery and ciphertext it proves a wrong content. */
+  readonly key?: Hex32
   /** Whether the step was told that it has nothing. */
   readonly late: boolean
   /** Whether the money is gone: the lock was opened or claimed. */
@@ -47,8 +49,8 @@ export interface UnlockContext extends UnlockInput {
 
 export type UnlockEvent = { at: number } & (
   | { type: 'staked'; voucher: LockedVoucher; previousRef: Hex32 }
-  | { type: 'lock.open.done'; output: unknown; verdict: Verdict }
-  | { type: 'lock.open.taken'; output: unknown; verdict: Verdict }
+  | { type: 'lock.open.done'; output: unknown; verdict: Verdict; key?: Hex32 }
+  | { type: 'lock.open.taken'; output: unknown; verdict: Verdict; key?: Hex32 }
   | { type: 'lock.open.gone' }
   | { type: 'lock.open.failed'; error: ErrorBody }
   | { type: 'paid'; voucher: PlainVoucher; previousRef: Hex32 }
@@ -64,7 +66,7 @@ export function lockCost({ spent, delivery }: Pick<UnlockContext, 'spent' | 'del
   return spent ? delivery.body.amount : '0'
 }
 
-const opened = assign<UnlockContext, any, undefined, any, never>({ output: ({ event }: any) => event.output, verdict: ({ event }: any) => event.verdict, spent: true })
+const opened = assign<UnlockContext, any, undefined, any, never>(({ event: { output, verdict, key } }: any) => ({ output, verdict, spent: true, ...(key === undefined ? {} : { key }) }))
 /** The step goes on without it; from here on the run waits for what becomes of the lock. */
 const giveUp: any = enqueueActions(({ context, event, enqueue }: any) => {
   if (context.late) return

@@ -45,7 +45,7 @@ export interface UnlockOptions {
 /** The effect `lock.open`. */
 export function unlockEffects({ wire, clock, rail, host, evaluate, capability, blobs, transfer }: UnlockOptions): Record<string, EffectKind> {
   /** What the key opens, and whether it is what was agreed. */
-  const open = async ({ agreement: { terms }, delivery, sealed }: UnlockContext, key: Hex32): Promise<{ output: unknown; verdict: Verdict }> => {
+  const open = async ({ agreement: { terms }, delivery, sealed }: UnlockContext, key: Hex32): Promise<{ output: unknown; verdict: Verdict; key: Hex32 }> => {
     let output: unknown = null
     try {
       const content = unseal(delivery, sealed, key)
@@ -55,10 +55,10 @@ export function unlockEffects({ wire, clock, rail, host, evaluate, capability, b
       for (const ref of blobsIn(output)) if (!(await blobs.get(blobKey(ref)))) await blobs.put(blobKey(ref), await receiveParcel(transfer, ref, content.parcels))
       checkCount(terms, delivery.body.units, { output })
       const fault = await judge(output, contract.output, terms.expect, evaluate)
-      return { output, verdict: fault ? { ok: false, error: fault.toJSON() } : { ok: true } }
+      return { output, key, verdict: fault ? { ok: false, error: fault.toJSON() } : { ok: true } }
     } catch (thrown) {
       // Paid for already: what cannot be fetched is as wrong as what was never there.
-      return { output, verdict: { ok: false, error: { ...asError(thrown).toJSON(), code: 'step.output' } } }
+      return { output, key, verdict: { ok: false, error: { ...asError(thrown).toJSON(), code: 'step.output' } } }
     }
   }
 

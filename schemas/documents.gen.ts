@@ -1052,6 +1052,19 @@ export interface ComplaintBody {
    */
   fault: string
   at: Time
+  proof?: WrongContent
+}
+
+/**
+ * Of a call that settled locked: the key that was paid for does not open the output that was signed for. Anybody can see it from these three
+ */
+export interface WrongContent {
+  delivery: Delivery
+  /**
+   * the ciphertext, as base64
+   */
+  sealed: string
+  key: Hex32
 }
 
 /**
@@ -1875,7 +1888,7 @@ export interface ReputationFigures {
    */
   errors: number | null
   /**
-   * deliveries later than promised on the card
+   * deliveries later than promised on the card, and payers who proved a wrong content
    */
   breaches: number
   /**
@@ -3301,4 +3314,5 @@ export interface Documents {
   Voucher: Voucher
   WalletSignature: WalletSignature
   Watcher: Watcher
+  WrongContent: WrongContent
 }

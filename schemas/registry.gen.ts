@@ -213,4 +213,5 @@ export const REFS = {
   Voucher: 'https://aigen.dev/schemas/voucher/v1.json',
   WalletSignature: 'https://aigen.dev/schemas/parts/v1.json#/$defs/walletSignature',
   Watcher: 'https://aigen.dev/schemas/watcher/v1.json',
+  WrongContent: 'https://aigen.dev/schemas/evidence/v1.json#/$defs/wrongContent',
 } as const

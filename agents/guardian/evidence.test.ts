@@ -10,6 +10,8 @@ import { openLiar } from '../liar.fixture.ts'
 import { keysOf, MemoryWorld, SHOUT, shouter } from '../memory-network.fixture.ts'
 import { hire, type HireOptions } from '../user/hire.ts'
 import type { User } from '../user/user.ts'
+import type { UnlockContext } from '../../pipelines/unlock.machine.ts'
+import { figuresOf } from './measure.ts'
 import { EVIDENCE_BYTES_MAX, evidenceSubject, openEvidence, type Evidence, type Known } from './evidence.ts'
 import type { ProbeBook } from './probe-book.ts'
 
@@ -83,7 +85,7 @@ describe('evidence', () => {
     await pass(1_000)
     expect(told).toHaveLength(1)
     await evidence.settle()
-    expect(of()).toEqual({ receipts: 0, complaints: 0 })
+    expect(of()).toEqual({ receipts: 0, complaints: 0, frauds: 0 })
     await claim()
     expect(of().receipts).toBe(0)
     await evidence.settle()
@@ -94,8 +96,47 @@ describe('evidence', () => {
     await pass(1_000)
     await evidence.settle()
     expect(told).toHaveLength(3)
-    expect(of()).toEqual({ receipts: 1, complaints: 0 })
+    expect(of()).toEqual({ receipts: 1, complaints: 0, frauds: 0 })
     expect(refused).toEqual([])
+  })
+
+  it('of a wrong content proves itself: guardians open it, count a breach, and refuse a false accusation as a whole', async () => {
+    begin()
+    const liar = await openLiar(world, 'p1', '0.01', { sealed: { text: 'nonsense', quality: 1 } })
+    await world.drive(world.provider(shouter('p2', '0.01', 90)))
+    const [alice, bob, observer] = await world.drive(Promise.all([world.user('alice', { shareEvidence: true }), world.user('bob'), world.user('observer')]))
+    const refused: [string, string | undefined][] = []
+    const told: Told[] = []
+    const evidence = await openEvidence(observer.node, (_by, { code, path }) => void refused.push([code, path]))
+    await observer.node.bus.subscribe(evidenceSubject('*'), async ({ data }) => void told.push(JSON.parse(Buffer.from(data).toString()) as Told))
+    const sealedCall = (only: string): Partial<HireOptions> => ({ settle: 'locked', only: [only], deadlineMs: 5_000, timeoutMs: 1_500_000 }) as Partial<HireOptions>
+    await world.drive(expect(hire(alice, { capability: SHOUT.id, input: { text: 'hi' }, maxPrice: '0.02', attempts: 1, ...sealedCall(liar.wire.participant) })).rejects.toMatchObject({ code: 'step.output' }), 1_500_000)
+    await pass(2_000)
+    const of = (provider: string): Known => evidence.of(provider, SHOUT.id, 0)
+    expect(of(liar.wire.participant)).toMatchObject({ complaints: 1, frauds: 1 })
+    const shown = told.find(({ complaint }) => complaint?.body.proof)!.complaint!
+    expect(figuresOf({ samples: [], heard: { up: 1, due: 1, times: [] } as never, evidence: of(liar.wire.participant) })).toMatchObject({ breaches: 1, complaints: 1 })
+
+    // The same by whoever was served well, or of whom the provider never signed the like.
+    await world.drive(hire(bob, { capability: SHOUT.id, input: { text: 'hi' }, maxPrice: '0.02', attempts: 1, ...sealedCall(keysOf('p2').participant) }), 100_000)
+    const [honest] = [...bob.node.host.list('unlock')].map(({ snapshot }) => snapshot.context as UnlockContext)
+    const { agreement, delivery, sealed, key } = honest!
+    const { sign, auth, authorisation, verifier } = bob.node.wire.credentials
+    const accuse = async (proof: object): Promise<void> => {
+      const body = { agreement, fault: 'step.output', at: world.clock.now(), proof }
+      const authorisations = [authorisation, ...[agreement.provider.auth, delivery.signature.auth].flatMap((hash) => verifier.authorisations.get(hash) ?? [])].filter((one, at, all) => all.indexOf(one) === at)
+      bob.node.bus.publish(evidenceSubject(bob.node.participant), canonicalBytes({ complaint: { body, signature: sign('complaint', body), authorisations } } as never))
+      await pass(100)
+    }
+    expect(auth).toBeDefined()
+    await accuse({ delivery, sealed, key })
+    await accuse({ delivery, sealed: Buffer.from('other').toString('base64'), key })
+    await accuse({ delivery, sealed, key: `0x${'77'.repeat(32)}` })
+    await accuse(shown.body.proof!)
+    await accuse({ delivery: { ...delivery, body: { ...delivery.body, outputHash: `sha256-${'1'.repeat(64)}` } }, sealed, key })
+    expect(refused).toEqual([['input.invalid', 'proof'], ['input.invalid', 'proof.sealed'], ['input.invalid', 'proof.key'], ['input.invalid', 'proof.delivery'], ['auth.forged', undefined]])
+    expect(of(keysOf('p2').participant)).toEqual({ receipts: 0, complaints: 0, frauds: 0 })
+    await evidence.stop()
   })
 
   it('that comes while the chain does not answer is looked at again', async () => {
@@ -148,7 +189,7 @@ describe('evidence', () => {
     expect(of().receipts).toBeLessThanOrEqual(1)
     // The honest one, told again, still counts.
     await say(alice, told[0])
-    expect(of()).toEqual({ receipts: 1, complaints: 0 })
+    expect(of()).toEqual({ receipts: 1, complaints: 0, frauds: 0 })
   })
 
   it('that is told again later is as old as it was', async () => {
@@ -158,7 +199,7 @@ describe('evidence', () => {
     await expect(buy(alice, { expect: 'output.quality > 95' })).rejects.toMatchObject({ code: 'step.expect' })
     await pass(1_000)
     await say(alice, told.find(({ receipt }) => receipt))
-    expect(of()).toEqual({ receipts: 1, complaints: 1 })
+    expect(of()).toEqual({ receipts: 1, complaints: 1, frauds: 0 })
     const complaint = structuredClone(told.find((one) => one.complaint)!.complaint!)
     await pass(600_000)
     const later = world.clock.now() - 60_000
@@ -169,8 +210,8 @@ describe('evidence', () => {
     const body = { ...complaint.body, at: world.clock.now() }
     await say(alice, { complaint: { ...complaint, body, signature: alice.node.wire.credentials.sign('complaint', body) } })
     expect(liar.asked['invoke']).toBe(2)
-    expect(of()).toEqual({ receipts: 1, complaints: 1 })
-    expect(of(later)).toEqual({ receipts: 0, complaints: 0 })
+    expect(of()).toEqual({ receipts: 1, complaints: 1, frauds: 0 })
+    expect(of(later)).toEqual({ receipts: 0, complaints: 0, frauds: 0 })
   })
 
   it('is no complaint when another than the payer signed it, or nobody agreed to the call', async () => {

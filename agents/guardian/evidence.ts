@@ -2,18 +2,21 @@
  * Evidence as guardians collect it (D9): receipts and complaints that payers publish on
  * `aigen.v1.evidence.<participant>`. A receipt counts once its voucher is claimed on the chain; a
  * complaint needs an agreement that both sides signed and money of the payer's reserved on its lane.
- * Both count by distinct payer, so many by one weigh like one. In memory and bounded: evidence that a
+ * One that shows delivery, ciphertext and key of a wrong content proves a fraud, which counts as a breach.
+ * All count by distinct payer, so many by one weigh like one. In memory and bounded: evidence that a
  * restart loses is missed, never invented.
  */
 import { decodeJson } from '../../schemas/decode.ts'
-import type { Agreement, Complaint, Receipt } from '../../schemas/documents.gen.ts'
+import type { Agreement, Complaint, ComplaintBody, Receipt } from '../../schemas/documents.gen.ts'
 import { AigenError, asError } from '../../schemas/error.ts'
 import { validate } from '../../schemas/validate.ts'
 import { createAuthorisations } from '../../runtime/identity/authorisation.ts'
-import { createVerifier } from '../../runtime/identity/signed.ts'
-import { verifyAgreement } from '../../runtime/market/agreement.ts'
+import { createVerifier, type Verifier } from '../../runtime/identity/signed.ts'
+import { agreementId, verifyAgreement } from '../../runtime/market/agreement.ts'
 import type { Node } from '../../runtime/node/node.ts'
+import { verifySigned } from '../../runtime/payments/delivery-group.ts'
 import { verifyReceipt } from '../../runtime/payments/receipt.ts'
+import { proveWrongContent } from '../../runtime/payments/seal.ts'
 import type { Subscription } from '../../runtime/ports/bus.ts'
 
 export const EVIDENCE_BYTES_MAX = 64 * 1024
@@ -34,6 +37,8 @@ export function evidenceSubject(participant: string): string {
 export interface Known {
   readonly receipts: number
   readonly complaints: number
+  /** Of them those that prove by themselves that the provider has cheated. */
+  readonly frauds: number
 }
 
 export interface Evidence {
@@ -44,12 +49,24 @@ export interface Evidence {
   stop(): Promise<void>
 }
 
-type Kind = 'receipts' | 'complaints'
+type Kind = 'receipts' | 'complaints' | 'frauds'
+
+/**
+ * What a proof shows is seen here: neither side is believed. Errors: `auth.*`, the provider did not sign the delivery;
+ * `input.invalid`, it is of another call, or proves nothing. A false accusation counts as no complaint either.
+ */
+function checkProof({ agreement, proof }: ComplaintBody, verifier: Verifier): void {
+  const { delivery, sealed, key } = proof!
+  if (delivery.body.agreement !== agreementId(agreement)) throw new AigenError('input.invalid', 'the delivery is of another agreement', { path: 'proof.delivery' })
+  if (delivery.signature.by !== agreement.terms.provider) throw new AigenError('auth.unauthorised', 'the delivery is signed by another than the provider', { path: 'proof.delivery' })
+  verifySigned(delivery, verifier, delivery.body.at)
+  proveWrongContent(delivery, sealed, key)
+}
 
 /** Starts to listen. `onRefused` is told of what did not count, and why. */
 export async function openEvidence({ bus, rail, clock }: Node, onRefused?: (participant: string, error: AigenError) => void): Promise<Evidence> {
   /** Pair → payer → when, for receipts and complaints. */
-  const known = { receipts: new Map<string, Map<string, number>>(), complaints: new Map<string, Map<string, number>>() }
+  const known = { receipts: new Map<string, Map<string, number>>(), complaints: new Map<string, Map<string, number>>(), frauds: new Map<string, Map<string, number>>() }
   const waiting = new Map<string, Receipt>()
 
   /** Counts as of `at`, so that an old receipt told again is as old as it was. */
@@ -91,8 +108,11 @@ export async function openEvidence({ bus, rail, clock }: Node, onRefused?: (part
     verifier.verify('complaint', body, signature, body.at)
     verifyAgreement(agreement, verifier, body.at)
     if ((await laneOf(agreement)).reserved < BigInt(terms.cap)) throw new AigenError('voucher.over-reserve', 'nothing was at stake')
+    if (body.proof) checkProof(body, verifier)
     // The payer alone says when it complains; the call it complains of cannot have ended later than agreed.
-    count('complaints', agreement, Math.min(body.at, terms.expiresAt + terms.deadlineMs + terms.graceMs))
+    const at = Math.min(body.at, terms.expiresAt + terms.deadlineMs + terms.graceMs)
+    count('complaints', agreement, at)
+    if (body.proof) count('frauds', agreement, Math.min(at, body.proof.delivery.body.at))
   }
   const subscription: Subscription = await bus.subscribe(evidenceSubject('*'), async ({ subject, data }) => {
     const participant = subject.slice(subject.lastIndexOf('.') + 1)
@@ -111,7 +131,7 @@ export async function openEvidence({ bus, rail, clock }: Node, onRefused?: (part
   return {
     of: (provider, capability, from) => {
       const since = (kind: Kind): number => [...(known[kind].get(`${provider} ${capability}`)?.values() ?? [])].filter((at) => at >= from).length
-      return { receipts: since('receipts'), complaints: since('complaints') }
+      return { receipts: since('receipts'), complaints: since('complaints'), frauds: since('frauds') }
     },
     settle: async () => {
       for (const [id, receipt] of waiting) {

@@ -49,7 +49,8 @@ export function figuresOf({ samples, heard, evidence }: Seen): ReputationFigures
     p95Ms: percentile(times, 95),
     success: count > 0 ? share(samples.filter(({ right }) => right).length, count) : share(receipts, receipts + complaints),
     errors: count > 0 ? share(samples.filter(({ delivered }) => !delivered).length, count) : share(complaints, receipts + complaints),
-    breaches: samples.filter(({ late }) => late).length,
+    // Late at a probe, or proven to have cheated.
+    breaches: samples.filter(({ late }) => late).length + evidence.frauds,
     probes: count, receipts, complaints,
   }
 }

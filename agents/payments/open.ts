@@ -7,6 +7,7 @@
 import capability from '../../schemas/capabilities/payment.escrow@1.json' with { type: 'json' }
 import type { Address, Capability, Hash } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
+import type { ParticipantId } from '../../schemas/id.ts'
 import type { Host } from '../../runtime/actors/host.ts'
 import { escrowFault } from '../../runtime/payments/escrow.ts'
 import type { Room } from '../../runtime/node/node.ts'
@@ -37,6 +38,8 @@ export interface PaymentsOptions extends Omit<UserOptions, 'rooms' | 'prepare'> 
   readonly accepted?: readonly Accepted[]
   /** Participants whose word it is that an invoice was paid (default nobody). */
   readonly operators?: readonly Address[]
+  /** Are handed the vouchers, to claim them while this payment provider is away. */
+  readonly watchtowers?: readonly ParticipantId[]
 }
 
 export interface Payments {
@@ -78,7 +81,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     prepare: async (node, self) => {
       opened.host = node.host
       opened.user = self
-      opened.shop = await prepareShop(node, selling)
+      opened.shop = await prepareShop(node, selling, undefined, options.watchtowers)
       serveCases({ ...node, host: () => node.host }, arbiter)
       serveCredit(node, creditFee)
       serveInvoices(node, accepted, operators)

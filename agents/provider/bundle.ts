@@ -6,6 +6,7 @@
  * ends: each would have to be cheaper than itself (I4). Used by `aigen provide BUNDLE.json`.
  */
 import type { Bundle, Capability, Pipeline } from '../../schemas/documents.gen.ts'
+import type { ParticipantId } from '../../schemas/id.ts'
 import { AigenError, asError } from '../../schemas/error.ts'
 import { formatMoney, parseMoney } from '../../schemas/money.ts'
 import { validate } from '../../schemas/validate.ts'
@@ -80,8 +81,8 @@ export function bundleDefinition(document: unknown, capabilities: ReadonlyMap<st
   }
 }
 
-/** Opens a participant that sells the bundle and pays its steps. Errors: those of `bundleDefinition` and `openUser`. */
-export async function provideBundle(document: unknown, options: Omit<UserOptions, 'rooms' | 'prepare'>): Promise<BundleProvider> {
+/** Opens a participant that sells the bundle and pays its steps; `watchtowers` as for any provider. Errors: those of `bundleDefinition` and `openUser`. */
+export async function provideBundle(document: unknown, { watchtowers = [], ...options }: Omit<UserOptions, 'rooms' | 'prepare'> & { readonly watchtowers?: readonly ParticipantId[] }): Promise<BundleProvider> {
   const opened: { user?: User; shop?: Shop } = {}
   const definition = bundleDefinition(document, options.standard ?? new Map(), () => opened.user!, options.evaluate)
   await readyToSell(definition)
@@ -90,7 +91,7 @@ export async function provideBundle(document: unknown, options: Omit<UserOptions
     rooms: providerRooms(definition, options.evaluate),
     prepare: async (node, self) => {
       opened.user = self
-      opened.shop = await prepareShop(node, definition)
+      opened.shop = await prepareShop(node, definition, undefined, watchtowers)
       serveUpstream(node, (document as Bundle).receipts === 'listed')
     },
   })

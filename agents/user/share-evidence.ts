@@ -5,13 +5,15 @@
  * the process; nothing waits for it. Opened by `openUser({ shareEvidence: true })`.
  */
 import { canonicalBytes } from '../../schemas/canonical.ts'
-import type { Agreement, ComplaintBody, Evidence, NodeAuthorisation } from '../../schemas/documents.gen.ts'
+import type { Agreement, ComplaintBody, Evidence, NodeAuthorisation, WrongContent } from '../../schemas/documents.gen.ts'
 import { paidCalls } from '../../pipelines/bill.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
 import { quorumOf, type FanContext } from '../../pipelines/fan.ts'
 import { stepId, type StepContext } from '../../pipelines/step.ts'
+import type { UnlockContext } from '../../pipelines/unlock.machine.ts'
 import { keptKey } from '../../runtime/market/keyring.machine.ts'
 import type { Node } from '../../runtime/node/node.ts'
+import { proveWrongContent } from '../../runtime/payments/seal.ts'
 
 /** As guardians take them. */
 const BYTES_MAX = 64 * 1024
@@ -48,11 +50,11 @@ export function shareEvidence({ host, bus, wire, clock, participant }: Node): ()
     waiting.push(make)
     void pump()
   }
-  const complain = (agreement: Agreement, fault: string): Evidence[] => {
+  const complain = (agreement: Agreement, fault: string, proof?: WrongContent): Evidence[] => {
     const { verifier, auth, authorisation, sign } = wire.credentials
     const find = (hash: string): NodeAuthorisation | undefined => (hash === auth ? authorisation : verifier.authorisations.get(hash) ?? keptKey(host, hash))
-    const authorisations = [...new Set([agreement.payer.auth, agreement.provider.auth, auth])].flatMap((hash) => find(hash) ?? [])
-    const body: ComplaintBody = { agreement, fault, at: clock.now() }
+    const authorisations = [...new Set([agreement.payer.auth, agreement.provider.auth, auth, ...(proof ? [proof.delivery.signature.auth] : [])])].flatMap((hash) => find(hash) ?? [])
+    const body: ComplaintBody = { agreement, fault, at: clock.now(), ...(proof ? { proof } : {}) }
     return [{ complaint: { body, signature: sign('complaint', body), authorisations } }]
   }
   return host.watch((actor) => {
@@ -68,6 +70,13 @@ export function shareEvidence({ host, bus, wire, clock, participant }: Node): ()
       // Only what was agreed to and then not done as agreed: a provider that refused owes nothing.
       if (!agreement || !error || !last || last.provider !== agreement.terms.provider || !['failed', 'expect', 'timeout'].includes(last.state)) return
       queue(agreementId!, () => complain(agreement, error.code))
+    } else if (actor.kind.name === 'unlock' && status === 'done') {
+      // Only what proves itself: what fails schema or `expect` alone is the step's complaint.
+      const { agreement, delivery, sealed, key, verdict } = actor.snapshot.context as UnlockContext
+      if (verdict?.ok === false && key !== undefined) queue(actor.id, () => {
+        proveWrongContent(delivery, sealed, key)
+        return complain(agreement, 'step.output', { delivery, sealed, key })
+      })
     } else if (actor.kind.name === 'fan' && status === 'done') {
       // Paid as agreed, and not what most others found.
       const { run, plan, index, answers, pairs, winner } = actor.snapshot.context as FanContext

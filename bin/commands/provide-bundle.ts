@@ -5,6 +5,7 @@ import { bundleDefinition, provideBundle as openBundle } from '../../agents/prov
 import { announce } from '../../runtime/nats/discovery.ts'
 import { decodeJson } from '../../schemas/decode.ts'
 import { AigenError } from '../../schemas/error.ts'
+import { participantId } from '../../schemas/id.ts'
 import type { Output } from '../output.ts'
 import { standardCapabilities } from '../pipeline-file.ts'
 import { runRole } from '../role.ts'
@@ -13,12 +14,13 @@ import { VERSION, type ProvideOptions } from './provide.ts'
 
 export async function provideBundle(given: string, options: ProvideOptions, output: Output): Promise<boolean> {
   const document = readBundle(given)
+  const watchtowers = (options.watchtower ?? []).map((address) => participantId(address))
   // What is wrong with it is said before anything is started.
   const { name, capability, price } = bundleDefinition(document, standardCapabilities(), () => { throw new AigenError('internal') }, () => { throw new AigenError('internal') })
   return runRole({
     data: options.data, name: options.as ?? name, output,
     open: async ({ ports, keys, telemetry, evaluate, onLost, stopping, alone, introduce }) => {
-      const provider = await openBundle(document, { ports, keys, telemetry, evaluate, onLost, deposit: DEPOSIT, faucet: true, standard: standardCapabilities() })
+      const provider = await openBundle(document, { ports, keys, telemetry, evaluate, onLost, watchtowers, deposit: DEPOSIT, faucet: true, standard: standardCapabilities() })
       const announced = await announce(ports.connection, {
         participant: keys.participant, node: keys.nodeId, name, version: VERSION, description: capability.title,
         capabilities: [{ id: capability.id, metadata: { list: price.list, unit: capability.unit } }], stats: () => provider.stats(),

@@ -8,7 +8,7 @@
 import { createCipheriv, createDecipheriv, createHash } from 'node:crypto'
 import { hashOf } from '../../schemas/canonical.ts'
 import type { Delivery, Hash, Hex32, LockedVoucher, Parcel, Sealed } from '../../schemas/documents.gen.ts'
-import { AigenError } from '../../schemas/error.ts'
+import { AigenError, asError } from '../../schemas/error.ts'
 import { fromHex, toHex } from '../evm/hex.ts'
 import type { Rail } from '../ports/rail.ts'
 import type { WalletSigner } from '../ports/signer.ts'
@@ -52,6 +52,19 @@ export function sealedBy(content: Content, key: Hex32): Sealed {
 export function verifySealed({ body }: Delivery, sealed: string): void {
   if (!body.sealed) throw new AigenError('step.output', 'the delivery says nothing of a sealed output')
   if (cipherHash(sealed) !== body.sealed.cipherHash) throw new AigenError('step.output', 'the ciphertext is not the one delivered')
+}
+
+/** Whether delivery, ciphertext and key prove that the provider signed for another content. Error `input.invalid`: they prove nothing, or that it did not. */
+export function proveWrongContent(delivery: Delivery, sealed: string, key: Hex32): void {
+  if (!delivery.body.sealed || cipherHash(sealed) !== delivery.body.sealed.cipherHash) throw new AigenError('input.invalid', 'the ciphertext is not the one that was signed for', { path: 'proof.sealed' })
+  if (lockHashOf(key) !== delivery.body.sealed.lockHash) throw new AigenError('input.invalid', 'the key is not the one that was signed for', { path: 'proof.key' })
+  try {
+    unseal(delivery, sealed, key)
+  } catch (thrown) {
+    if (asError(thrown).code === 'step.output') return
+    throw thrown
+  }
+  throw new AigenError('input.invalid', 'the key opens the very output that was signed for', { path: 'proof' })
 }
 
 /**
