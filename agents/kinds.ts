@@ -17,6 +17,7 @@ import { unlock } from '../pipelines/unlock.machine.ts'
 import { experience } from '../runtime/market/experience.machine.ts'
 import { keyring } from '../runtime/market/keyring.machine.ts'
 import { negotiation } from '../runtime/market/negotiation.machine.ts'
+import { standing } from '../runtime/market/standing.machine.ts'
 import { sender } from '../runtime/node/node.ts'
 import { purse } from '../runtime/payments/purse.machine.ts'
 import { settler } from '../runtime/payments/settler.machine.ts'
@@ -38,7 +39,7 @@ import { wallet } from './user/wallet.machine.ts'
 import { watcher } from './user/watcher.machine.ts'
 
 export const KINDS: readonly ActorKind[] = [
-  sender, experience, keyring, negotiation, purse, settler, till, verdict, dispute,
+  sender, experience, keyring, negotiation, standing, purse, settler, till, verdict, dispute,
   inquiry, run, step, cache, fan, gate, nest, saga, stream, unlock, wallet, watcher, accessKey, call, keyedCall, epoch,
   guardian, probe, escrowCase, credits, purchase, relay, ward, agent,
 ]

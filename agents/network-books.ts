@@ -18,6 +18,8 @@ import { readParcel } from '../runtime/memory/transaction-pool.ts'
 import type { Node } from '../runtime/node/node.ts'
 import { deliveryHash } from '../runtime/payments/delivery.ts'
 import type { PurseContext } from '../runtime/payments/lane.ts'
+import { isQuiet } from '../runtime/market/standing.ts'
+import type { StandingContext } from '../runtime/market/standing.machine.ts'
 import { purseActor } from '../runtime/payments/purse.machine.ts'
 import { verifyReceipt } from '../runtime/payments/receipt.ts'
 import type { TillContext } from '../runtime/payments/till.machine.ts'
@@ -33,7 +35,7 @@ import type { Liars } from './simulated-lies.ts'
 import type { WalletContext } from './user/wallet.machine.ts'
 
 /** Kinds of actors that take part. */
-const KINDS = ['run', 'step', 'fan', 'gate', 'nest', 'saga', 'negotiation', 'inquiry', 'dispute', 'stream', 'unlock', 'purse', 'wallet', 'experience', 'keyring', 'call', 'till', 'settler', 'verdict', 'sender', 'case', 'credits', 'purchase']
+const KINDS = ['run', 'step', 'fan', 'gate', 'nest', 'saga', 'negotiation', 'standing', 'inquiry', 'dispute', 'stream', 'unlock', 'purse', 'wallet', 'experience', 'keyring', 'call', 'till', 'settler', 'verdict', 'sender', 'case', 'credits', 'purchase']
 
 /** A partition's journal, and not what is kept beside it. */
 const JOURNAL = /^p\d+$/
@@ -181,6 +183,7 @@ export class NetworkBooks {
       const till = snapshot.context as TillContext
       this.found(this.#lanes.till(till, event?.type === 'prepaid' ? String(event['agreement']) : undefined))
       if (till.owed) this.found(this.#words.owed(`${till.owed.agreement} 0`))
+      for (const { call } of till.tab?.owed ?? []) this.found(this.#words.owed(`${till.tab!.agreement} ${call}`))
     }
     if (kind.name === 'purse' || kind.name === 'wallet') {
       const purses = Array.from({ length: host.width }, (_, partition) => host.context<PurseContext>(purseActor(partition)) ?? []).flat()
@@ -273,7 +276,7 @@ export class NetworkBooks {
   /** What is not over yet, for people; nothing when all is. Of one that lies nothing need be. */
   standing(): string {
     const open = [...this.#options.processes].flatMap(([name, { running }]) => running === undefined || this.#options.liars.has(homeOf(name)) ? [] : KINDS.flatMap((kind) => [...running.node.host.list(kind)])
-      .filter(({ kind, snapshot }) => snapshot.status === 'active' && PASSING.has(kind.name))
+      .filter(({ kind, snapshot }) => snapshot.status === 'active' && (PASSING.has(kind.name) || (kind.name === 'standing' && !isQuiet(snapshot.context as StandingContext))))
       .map(({ id, snapshot }) => `${id} of ${name} is ${JSON.stringify(snapshot.value)}`))
     return open.slice(0, 8).join(', ')
   }

@@ -174,7 +174,7 @@ class Network {
       })
     }
     for (const name of this.#work.users.flatMap((user) => (this.#fleets.has(user) ? [user, twin(user)] : [user]))) {
-      this.#users.set(name, this.#add(name, async (node, rooms) => openUser({ ...node, rooms: [...rooms, ...lyingRoom(this.#liars.get(homeOf(name)), this.#luck(name))], evaluate: lyingJudge(this.#liars.get(homeOf(name)), this.#options.mutation?.judge?.(evaluateHere) ?? evaluateHere), deposit: this.#work.deposit, faucet: true, standard: STANDARD }), () => {
+      this.#users.set(name, this.#add(name, async (node, rooms) => openUser({ ...node, rooms: [...rooms, ...lyingRoom(this.#liars.get(homeOf(name)), this.#luck(name))], evaluate: lyingJudge(this.#liars.get(homeOf(name)), this.#options.mutation?.judge?.(evaluateHere) ?? evaluateHere), deposit: this.#work.deposit, faucet: true, standard: STANDARD, ...(this.#work.standing ? { standing: { calls: 5, forMs: 20_000 } } : {}) }), () => {
         for (const errand of this.#work.errands) if (errand.user === homeOf(name) && this.#begun > 0 && errand.at <= this.world.clock.now() - this.#begun) this.#ask(errand)
       }))
     }

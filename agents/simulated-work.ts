@@ -57,6 +57,8 @@ export interface Work {
   /** Atomic units in each user's vault. */
   readonly deposit: bigint
   readonly errands: readonly Errand[]
+  /** Whether users ask for agreements of several calls. */
+  readonly standing: boolean
   /** How much of a journal is replayed, and how much of it is kept; little, so that snapshots are made and used. */
   readonly limits: Limits
 }
@@ -81,7 +83,7 @@ export function drawWork(random: Random, money: Random): Work {
     }
   })
   const limits: Limits = chance(0.5) ? { tailRecords: 4 + Math.floor(random.fraction() * 30), retain: Math.floor(random.fraction() * 30), resident: Math.floor(random.fraction() * 20) } : {}
-  return { sellers, users, escrow, limits, deposit: chance(0.25) ? 600_000n : 10_000_000n, errands }
+  return { sellers, users, escrow, limits, deposit: chance(0.25) ? 600_000n : 10_000_000n, errands, standing: chance(0.5) }
 }
 
 function drawDocument(random: Random, escrow: boolean): { readonly name: string; readonly steps: Record<string, object>; readonly [rest: string]: unknown } {
@@ -146,7 +148,7 @@ export function sold(seller: Seller, seed: number, clock: Clock, made: (output: 
   const { name, list, manner, tells } = seller
   const luck = (callId: string): Random => seededRandom(`${seed} ${name} ${callId}`)
   const shout: ProviderDefinition = {
-    name, capability: SHOUT, price: { list }, latencyMs: 100, concurrency: 3,
+    name, capability: SHOUT, price: { list }, latencyMs: 100, concurrency: 3, standing: { calls: 6, first: 2, most: 4 },
     handler: async ({ text }: { text: string }, { callId, signal }: HandlerContext) => {
       const random = luck(callId)
       const bad = manner !== 'honest' && random.fraction() < 0.4

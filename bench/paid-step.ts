@@ -23,12 +23,21 @@ const LIVE_MS = 15_000
 const WARM_STEPS = 1_000
 const WARM_MS = 30_000
 
+/** How steps are hired: the capability (default `echo`), and whether one agreement stands for many of them. */
+export interface How {
+  readonly uses?: string
+  readonly standing?: boolean
+}
+
+/** More calls than are measured, for longer. */
+const STANDING = { calls: 100_000, forMs: 3_600_000 }
+
 export interface Market {
   readonly user: User
   readonly seller: Child
   readonly seat: Seat
-  /** One run of `steps` steps that use this capability (default `echo`); resolves when it is closed. Throws when it failed. */
-  run(steps: number, uses?: string): Promise<void>
+  /** One run of `steps` steps; resolves when it is closed. Throws when it failed. */
+  run(steps: number, how?: How): Promise<void>
   close(): Promise<void>
 }
 
@@ -54,11 +63,11 @@ export async function openMarket(ground: Ground): Promise<Market> {
     const documents = new Map<string, object>()
     return {
       user, seller, seat,
-      run: async (steps, uses = echo.capability.id) => {
+      run: async (steps, { uses = echo.capability.id, standing = false } = {}) => {
         const key = `${uses} ${steps}`
         const document = documents.get(key) ?? chainOf(steps, uses)
         documents.set(key, document)
-        const id = await startRun(user, { document, inputs: { text: 'hello' } })
+        const id = await startRun(standing ? { ...user, standing: STANDING } : user, { document, inputs: { text: 'hello' } })
         const { error, bill } = await finishRun(user, id, RUN_MS)
         if (error) throw new Error(`${error.code}: ${error.message}`)
         if (bill.settled !== bill.spent) throw new Error(`spent ${bill.spent}, settled ${bill.settled}`)
@@ -99,18 +108,18 @@ export function watchSteps(user: User, onStep: (ms: number, at: number) => void,
 }
 
 /** Runs until lanes, sessions and compiled code are what a node has after its first minute. */
-export async function warm(market: Market, stepsPerRun: number, uses?: string): Promise<void> {
+export async function warm(market: Market, stepsPerRun: number, how?: How): Promise<void> {
   const until = performance.now() + WARM_MS
   let left = WARM_STEPS
   await Promise.all(Array.from({ length: 16 }, async () => {
-    while ((left -= stepsPerRun) >= 0 && performance.now() < until) await market.run(stepsPerRun, uses)
+    while ((left -= stepsPerRun) >= 0 && performance.now() < until) await market.run(stepsPerRun, how)
   }))
 }
 
 /** `concurrency` runs at once, each followed by another, for `seconds`. */
-export async function measurePaidSteps(ground: Ground, market: Market, concurrency: number, stepsPerRun: number, seconds: number, uses?: string): Promise<Measured> {
+export async function measurePaidSteps(ground: Ground, market: Market, concurrency: number, stepsPerRun: number, seconds: number, how?: How): Promise<Measured> {
   // each lane of this many runs at once is reserved
-  await Promise.all(Array.from({ length: concurrency }, () => market.run(stepsPerRun, uses)))
+  await Promise.all(Array.from({ length: concurrency }, () => market.run(stepsPerRun, how)))
   const latencies: number[] = []
   const settleMs: number[] = []
   let workflows = 0
@@ -123,7 +132,7 @@ export async function measurePaidSteps(ground: Ground, market: Market, concurren
   try {
     await Promise.all(Array.from({ length: concurrency }, async () => {
       while (performance.now() - from < seconds * 1_000) {
-        await market.run(stepsPerRun, uses)
+        await market.run(stepsPerRun, how)
         workflows++
       }
     }))

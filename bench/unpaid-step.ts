@@ -1,6 +1,6 @@
 /**
- * Paid steps beside the same steps for nothing, turn about in one run of the same two processes on one
- * server and chain. An unpaid step is asked for, quoted, agreed, invoked, delivered and checked like the
+ * Paid steps beside the same steps for nothing, both agreed one by one and under a standing agreement, turn
+ * about in one run of the same two processes on one server and chain. An unpaid step is asked for, quoted, agreed, invoked, delivered and checked like the
  * paid one, without lane, voucher, hand-over and claim. Its delivery is signed all the same, so what a
  * signed delivery costs is measured by itself and counted to the payment. Used by `bench payments`.
  */
@@ -13,7 +13,7 @@ import { ownCpuMs } from './child.ts'
 import { echo, freeEcho } from './echo.ts'
 import type { Ground } from './ground.ts'
 import { together, type Measured } from './line.ts'
-import { measurePaidSteps, openMarket, warm, type Market } from './paid-step.ts'
+import { measurePaidSteps, openMarket, warm, type How, type Market } from './paid-step.ts'
 import { median, rounded } from './samples.ts'
 
 /** Turns of each kind of step; the middle one counts. */
@@ -36,42 +36,53 @@ interface StepsLine {
   readonly steps: number
   readonly stepsPerSecond: number
   readonly cpuMsPerStep: number
-  /** Beside the unpaid steps of the same turns, the signed delivery included. */
+  /** Deliveries that one voucher pays. */
+  readonly stepsPerVoucher?: number
+  /** Beside the unpaid steps of the same turns; of single agreements the signed delivery is included, which an unpaid step has too. */
   readonly paymentCpuMsPerStep?: number
   /** Share of the unpaid steps a second that payment takes. */
   readonly throughputLost?: number
 }
 
-type Kind = 'unpaid' | 'paid'
-const USES: Readonly<Record<Kind, string>> = { unpaid: freeEcho.capability.id, paid: echo.capability.id }
+type Kind = 'unpaid' | 'paid' | 'unpaid, standing' | 'paid, standing'
+const KINDS: Readonly<Record<Kind, How>> = {
+  unpaid: { uses: freeEcho.capability.id }, paid: { uses: echo.capability.id },
+  'unpaid, standing': { uses: freeEcho.capability.id, standing: true }, 'paid, standing': { uses: echo.capability.id, standing: true },
+}
 /** What is held against what. */
-const BESIDE: Readonly<Partial<Record<Kind, Kind>>> = { paid: 'unpaid' }
+const BESIDE: Readonly<Partial<Record<Kind, Kind>>> = { paid: 'unpaid', 'paid, standing': 'unpaid, standing' }
 
 export async function measureUnpaid(ground: Ground, { seconds, concurrency, say, tell }: UnpaidOptions): Promise<void> {
   const market = await openMarket(ground)
   const lines: StepsLine[] = []
   try {
-    for (const uses of Object.values(USES)) await warm(market, STEPS_PER_RUN, uses)
+    for (const how of Object.values(KINDS)) await warm(market, STEPS_PER_RUN, how)
     const delivery = deliveryCpuMs(market)
     for (const atOnce of concurrency) {
       const turns: Record<Kind, Measured>[] = []
+      const vouchers = new Map<Measured, number>()
       for (let turn = 0; turn < TURNS; turn++) {
         const each = {} as Record<Kind, Measured>
-        for (const kind of Object.keys(USES) as Kind[]) each[kind] = await measurePaidSteps(ground, market, atOnce, STEPS_PER_RUN, seconds / TURNS, USES[kind])
+        for (const kind of Object.keys(KINDS) as Kind[]) {
+          const count = countVouchers(market)
+          each[kind] = await measurePaidSteps(ground, market, atOnce, STEPS_PER_RUN, seconds / TURNS, KINDS[kind])
+          vouchers.set(each[kind], count())
+        }
         turns.push(each)
       }
-      for (const kind of Object.keys(USES) as Kind[]) lines.push(lineOf(kind, turns, delivery))
+      for (const kind of Object.keys(KINDS) as Kind[]) lines.push(lineOf(kind, turns, delivery, vouchers))
     }
     for (const line of lines) say({ bench: 'payments', ...line })
-    const table = new Table({ head: ['steps', 'at once', 'a second', 'CPU ms a step', 'of it payment', 'throughput lost'], colAligns: ['left', 'right', 'right', 'right', 'right', 'right'], style: { head: [], border: [] } })
-    for (const line of lines) table.push([line.kind, line.concurrency, line.stepsPerSecond, line.cpuMsPerStep, line.paymentCpuMsPerStep ?? '', line.throughputLost === undefined ? '' : `${rounded(line.throughputLost * 100, 1)} %`])
+    const table = new Table({ head: ['steps', 'at once', 'a second', 'CPU ms a step', 'of it payment', 'throughput lost', 'steps a voucher'], colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right'], style: { head: [], border: [] } })
+    for (const line of lines) table.push([line.kind, line.concurrency, line.stepsPerSecond, line.cpuMsPerStep, line.paymentCpuMsPerStep ?? '', line.throughputLost === undefined ? '' : `${rounded(line.throughputLost * 100, 1)} %`, line.stepsPerVoucher ?? ''])
     tell(`${table.toString()}\na signed delivery, made and checked: ${rounded(delivery, 3)} ms, counted to the payment`)
   } finally {
     await market.close()
   }
 }
 
-function lineOf(kind: Kind, turns: readonly Record<Kind, Measured>[], delivery: number): StepsLine {
+function lineOf(kind: Kind, turns: readonly Record<Kind, Measured>[], delivery: number, vouchers: ReadonlyMap<Measured, number>): StepsLine {
+  const signed = turns.reduce((sum, each) => sum + vouchers.get(each[kind])!, 0)
   const all = turns.map((each) => each[kind]).reduce(together)
   const cpu = ({ cpuMs, steps }: Measured): number => cpuMs / Math.max(1, steps)
   const speed = ({ steps, wallMs }: Measured): number => (steps * 1_000) / wallMs
@@ -79,9 +90,22 @@ function lineOf(kind: Kind, turns: readonly Record<Kind, Measured>[], delivery: 
   return {
     measure: 'steps', kind, concurrency: all.concurrency, steps: all.steps, stepsPerSecond: rounded(speed(all), 1), cpuMsPerStep: rounded(cpu(all), 3),
     ...(beside === undefined ? {} : {
-      paymentCpuMsPerStep: rounded(median(turns.map((each) => cpu(each[kind]) - cpu(each[beside]))) + delivery, 3),
+      stepsPerVoucher: rounded(all.steps / Math.max(1, signed), 1),
+      paymentCpuMsPerStep: rounded(median(turns.map((each) => cpu(each[kind]) - cpu(each[beside]))) + (kind === 'paid' ? delivery : 0), 3),
       throughputLost: rounded(1 - median(turns.map((each) => speed(each[kind]) / speed(each[beside]))), 3),
     }),
+  }
+}
+
+/** Counts the vouchers that the user signs, until it is asked. */
+function countVouchers({ user }: Market): () => number {
+  let count = 0
+  const stop = user.node.host.watch(({ kind }, { event }) => {
+    if (kind.name === 'purse' && event.type === 'voucher.sign.done') count++
+  })
+  return () => {
+    stop()
+    return count
   }
 }
 

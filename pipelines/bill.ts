@@ -64,12 +64,12 @@ const finder = async (host: Reading, verifier: Verifier): Promise<Find> => {
   return (hash) => verifier.authorisations.get(hash) ?? kept[hash]
 }
 
-function receiptOf(step: { agreement: StepContext['agreement']; delivery: Delivery | null; voucher: Voucher | null; previousRef: Hex32 | null; parts?: readonly Folded[]; lane: StepContext['lane'] }, find: Find): Receipt | undefined {
-  const { agreement, delivery, voucher, previousRef, parts = [], lane } = step
+function receiptOf(step: { agreement: StepContext['agreement']; delivery: Delivery | null; voucher: Voucher | null; previousRef: Hex32 | null; parts?: readonly Folded[]; after?: readonly Folded[]; lane: StepContext['lane'] }, find: Find): Receipt | undefined {
+  const { agreement, delivery, voucher, previousRef, parts = [], after = [], lane } = step
   if (!agreement || !delivery || !voucher || !previousRef || !lane) return undefined
   const hashes = new Set([agreement.payer.auth, agreement.provider.auth, delivery.signature.auth])
   const authorisations = [...hashes].map(find).filter((one): one is NodeAuthorisation => one !== undefined)
-  return makeReceipt({ agreement, delivery, voucher, previousRef, parts, voucherKey: lane.voucherKey, authorisations })
+  return makeReceipt({ agreement, delivery, voucher, previousRef, parts, after, voucherKey: lane.voucherKey, authorisations })
 }
 
 /** Every payment of a run: its steps', and those for deliveries that an inquiry found. */

@@ -23,14 +23,20 @@ function undoFor({ plan, index }: Pick<StepContext, 'plan' | 'index'>): Pick<Inq
   return plan.compensate ? { undo: { step: plan.name, index } } : {}
 }
 
-/** The message that starts it; `event` is what ended the attempt. */
-export function doubtOf(context: StepContext, event: Parameters<typeof disputeFor>[2]): { readonly to: string; readonly event: object } {
+/** What is told of an attempt in doubt, which `event` ended: who sees to it, and a standing agreement, under which no other call is made before that is settled. */
+export function doubtsOf(context: StepContext, event: Parameters<typeof disputeFor>[2]): readonly { readonly to: string; readonly event: object }[] {
+  const blamed = context.call !== undefined && event.type === 'call.invoke.failed'
+  return [doubtOf(context, event), ...(blamed ? [{ to: 'standing', event: { type: 'doubt', agreement: context.agreementId } }] : [])]
+}
+
+/** The message that starts it. */
+function doubtOf(context: StepContext, event: Parameters<typeof disputeFor>[2]): { readonly to: string; readonly event: object } {
   const negotiation = negotiationId(context)
-  const { run, agreement, agreementId, lane, inputHash, until, self, offer, staked, previousRef } = context
+  const { run, agreement, agreementId, lane, inputHash, until, self, offer, staked, previousRef, call } = context
   if (staked?.kind === 'escrow') return { to: disputeId(negotiation), event: { type: 'start', input: { ...disputeFor(context, negotiation, event), ...undoFor(context) } } }
   const input: InquiryInput = {
     run: `run/${run}`, holder: negotiation, agreement: agreement!, id: agreementId as Hash, lane: lane!, inputHash: inputHash as Hash, until, step: self, offer: offer!,
-    ...undoFor(context),
+    ...undoFor(context), ...(call === undefined ? {} : { call }),
     ...(staked ? { prepaid: { voucher: staked as PlainVoucher, previousRef: previousRef as Hex32 } } : {}),
   }
   return { to: inquiryId(negotiation), event: { type: 'start', input } }

@@ -5,14 +5,14 @@
  * A prepaid call is paid whatever it finds, which is kept as what the payer can complain of.
  * Started by a step; tells its run `doubt.closed` with what it cost.
  */
-import { assign, createMachine } from 'xstate'
-import type { Address, Agreement, Delivery, Hash, Hex32, PlainVoucher } from '../schemas/documents.gen.ts'
+import { assign, createMachine, enqueueActions } from 'xstate'
+import type { Address, Agreement, Delivery, Folded, Hash, Hex32, PlainVoucher } from '../schemas/documents.gen.ts'
 import type { ErrorBody } from '../schemas/error.ts'
 import { defineActor, effect } from '../runtime/actors/actor.ts'
 import type { Lane } from '../runtime/market/negotiation.machine.ts'
 import { isFree } from '../runtime/market/free.ts'
 import type { Offer } from '../runtime/market/strategy.ts'
-import { deliveryHash } from '../runtime/payments/delivery.ts'
+import { giveBack, payFor } from './payer.ts'
 import type { Done } from './saga.machine.ts'
 import type { Verdict } from './step.ts'
 
@@ -31,6 +31,8 @@ export interface InquiryInput {
   readonly offer: Offer
   /** Of a step that is undone: which one, told on with a delivery that counts. */
   readonly undo?: Pick<Done, 'step' | 'index'>
+  /** Its number, under a standing agreement. */
+  readonly call?: number
   /** Of a prepaid call: the voucher that its provider was sent, and the lane's ref before it. */
   readonly prepaid?: { readonly voucher: PlainVoucher; readonly previousRef: Hex32 }
 }
@@ -41,6 +43,7 @@ export interface InquiryContext extends InquiryInput {
   readonly output: unknown
   readonly voucher: PlainVoucher | null
   readonly previousRef: Hex32 | null
+  readonly after?: readonly Folded[]
   readonly outcome: 'asking' | 'delivered' | 'nothing'
 }
 
@@ -52,7 +55,7 @@ export function chargedFor({ prepaid, agreement, voucher, delivery }: InquiryCon
 export type InquiryEvent =
   | { type: 'call.cancel.done'; delivery?: Delivery; output?: unknown; verdict?: Verdict }
   | { type: 'call.cancel.failed'; error: ErrorBody }
-  | { type: 'paid'; voucher: PlainVoucher; previousRef: Hex32 }
+  | { type: 'paid'; voucher: PlainVoucher; previousRef: Hex32; after?: readonly Folded[] }
 
 /** What was prepaid counts; a provider that may not have its voucher is handed it, so that both see the lane alike. */
 const count = (heard: boolean): any => ({
@@ -68,29 +71,23 @@ const machine = createMachine({
   states: {
     asking: {
       // Bounded by `until`: the handler gives up when no delivery can count any more.
-      entry: effect<InquiryContext, any>('call.cancel', ({ context: { agreement, id, lane, inputHash, until } }) => ({ to: agreement.terms.provider as Address, lane: lane.id, agreement: id, call: 0, inputHash, until })),
+      entry: effect<InquiryContext, any>('call.cancel', ({ context: { agreement, id, lane, inputHash, until, call = 0 } }) => ({ to: agreement.terms.provider as Address, lane: lane.id, agreement: id, call, inputHash, until })),
       on: {
         'call.cancel.done': [
           { guard: ({ context, event }) => !!context.prepaid && event.verdict?.ok === true, target: 'closed', actions: [assign(({ context, event }) => ({ ...context.prepaid, delivery: event.delivery!, output: event.output ?? null, outcome: 'delivered' })), count(true)] },
           { guard: ({ context }) => !!context.prepaid, target: 'closed', actions: lose },
-          { guard: ({ context, event }) => event.verdict?.ok === true && isFree(context.agreement.terms), target: 'closed', actions: [assign({ delivery: ({ event }) => event.delivery!, output: ({ event }) => event.output ?? null, outcome: 'delivered' }), giveBack()] },
+          { guard: ({ context, event }) => event.verdict?.ok === true && isFree(context.agreement.terms), target: 'closed', actions: [assign({ delivery: ({ event }) => event.delivery!, output: ({ event }) => event.output ?? null, outcome: 'delivered' }), giveUp('failed')] },
           { guard: ({ event }) => event.delivery !== undefined && event.verdict?.ok === true, target: 'paying', actions: assign({ delivery: ({ event }) => event.delivery!, output: ({ event }) => event.output ?? null, outcome: 'delivered' }) },
           // A delivery that fails a signed clause is not paid; its payee sees the lane otherwise, so it stays out of use.
-          { guard: ({ event }) => event.delivery !== undefined, target: 'closed', actions: assign({ outcome: 'nothing' }) },
-          { target: 'closed', actions: [assign({ outcome: 'nothing' }), giveBack()] },
+          { guard: ({ event }) => event.delivery !== undefined, target: 'closed', actions: [assign({ outcome: 'nothing' }), giveUp('contested')] },
+          { target: 'closed', actions: [assign({ outcome: 'nothing' }), giveUp('failed')] },
         ],
-        'call.cancel.failed': [{ guard: ({ context }) => !!context.prepaid, target: 'closed', actions: lose }, { target: 'closed', actions: [assign({ outcome: 'nothing' }), giveBack()] }],
+        'call.cancel.failed': [{ guard: ({ context }) => !!context.prepaid, target: 'closed', actions: lose }, { target: 'closed', actions: [assign({ outcome: 'nothing' }), giveUp('failed')] }],
       },
     },
     paying: {
-      entry: {
-        type: 'tell',
-        params: ({ context }: any) => ({
-          to: 'purse',
-          event: { type: 'pay', lane: context.lane.key, for: context.holder, tell: inquiryId(context.holder), delivery: deliveryHash(context.delivery), amount: context.delivery.body.amount },
-        }),
-      } as any,
-      on: { paid: { target: 'closed', actions: assign({ voucher: ({ event }) => event.voucher, previousRef: ({ event }) => event.previousRef }) } },
+      entry: { type: 'tell', params: ({ context }: any) => payFor({ ...context, tell: inquiryId(context.holder) }, context.delivery) } as any,
+      on: { paid: { target: 'closed', actions: assign(({ event }) => ({ voucher: event.voucher, previousRef: event.previousRef, ...(event.after ? { after: event.after } : {}) })) } },
     },
     closed: {
       type: 'final',
@@ -112,15 +109,17 @@ export function lateOf(late: string, { undo }: Pick<InquiryInput, 'undo'>): { re
   return undo ? { late: { ...undo, late } } : {}
 }
 
-function giveBack(): any {
-  return { type: 'tell', params: ({ context }: any) => ({ to: 'purse', event: { type: 'release', for: context.holder } }) }
+function giveUp(how: 'failed' | 'contested'): any {
+  return enqueueActions(({ context, enqueue }: any) => {
+    for (const params of giveBack(context, how)) enqueue({ type: 'tell', params })
+  })
 }
 
 export const inquiry = defineActor('inquiry', '5', machine, {
-  pays: [{ by: ['tell purse pay'], after: ['on call.cancel.done'] }],
+  pays: [{ by: ['tell purse pay', 'tell standing pay'], after: ['on call.cancel.done'] }],
   holds: [{
-    what: 'lane', taken: ['on start'], returned: ['tell purse release', 'tell purse prepaid', 'on paid'],
+    what: 'lane', taken: ['on start'], returned: ['tell purse release', 'tell standing return', 'tell purse prepaid', 'on paid'],
     kept: { because: 'a signed clause failed: its payee still counts on that lane', when: ({ delivery, verdict }) => delivery !== undefined && verdict?.ok !== true },
   }],
-  waits: { paying: [{ event: 'paid', from: 'purse' }] },
+  waits: { paying: [{ event: 'paid', from: 'purse' }, { event: 'paid', from: 'standing' }] },
 }, { passivates: 'ended' })

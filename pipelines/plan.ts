@@ -13,6 +13,7 @@ import { dependentsOf, graphOf, stepsNamed, type Graph } from './graph.ts'
 import { nested, nestingFault, scopeOf, type Scope } from './nested.ts'
 import { DEFAULTS, limitsOf, slaOf, worstCaseOf, type StepWorst, type WorstCase } from './price.ts'
 import { providersOf } from './providers.ts'
+import type { StandingWish } from '../runtime/market/negotiation.machine.ts'
 import type { Choice } from '../runtime/market/strategy.ts'
 import { compileTemplate, type Template } from './template.ts'
 
@@ -110,6 +111,8 @@ export interface StepPlan {
   readonly not: readonly Address[]
   /** Who is preferred of those that offer it; the cheapest without it. */
   readonly choose?: Choice
+  /** An agreement for many calls is asked for, and used; by whoever starts the run. */
+  readonly standing?: StandingWish
   /** Those of `dependsOn` whose providers are not asked. */
   readonly differ?: readonly string[]
   readonly settle: Settle

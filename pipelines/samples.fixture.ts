@@ -33,10 +33,10 @@ const ended = (state: string) => ({ type: 'step.ended', step: 's', index: null, 
 const step: Samples = {
   inputs: [
     plan({}), plan({ timeoutMs: 5_000 }), plan({ attempts: 1 }), plan({ escrow: { agent: null, fee: '1' }, settle: 'escrow', timeoutMs: 5_000 }), plan({ escrow: { agent: null, fee: '1' }, settle: 'escrow', attempts: 1 }), plan({ fallback, compensate: plan({}) }),
-    plan({ fallback, attempts: 1, escrow: { agent: null, fee: '1' }, settle: 'escrow' }), plan({ settle: 'prepaid', timeoutMs: 5_000 }), plan({ settle: 'prepaid', attempts: 1 }), plan({ settle: 'locked', timeoutMs: 5_000 }), plan({ settle: 'locked', attempts: 1, fallback }), plan({ settle: 'streamed', timeoutMs: 5_000 }), plan({ settle: 'streamed', attempts: 1, fallback }),
+    plan({ fallback, attempts: 1, escrow: { agent: null, fee: '1' }, settle: 'escrow' }), plan({ settle: 'prepaid', timeoutMs: 5_000 }), plan({ settle: 'prepaid', attempts: 1 }), plan({ settle: 'locked', timeoutMs: 5_000 }), plan({ settle: 'locked', attempts: 1, fallback }), plan({ settle: 'streamed', timeoutMs: 5_000 }), plan({ settle: 'streamed', attempts: 1, fallback }), plan({ standing: { calls: 3, forMs: 60_000 } }), plan({ standing: { calls: 3, forMs: 60_000 }, attempts: 1 }),
   ].flatMap((one) => [{ run: 'r', parent: 'run/r', plan: one, index: null, item: null, trace: null }, { run: 'r', parent: 'step/r/s', plan: one, index: 0, item: 1, trace: null }])
     .concat([{ run: 'r', parent: 'fan/r/s', plan: plan({ many: { providers: 2 } }), index: null, item: null, trace: null, member: 1 } as never, { run: 'r', parent: 'saga/r', plan: plan({ attempts: 1 }), index: null, item: null, trace: null, of: { step: 's', index: null } } as never]),
-  tells: ({ attempts, refusals, state, staked, fallback: stands, pieces, listeners, torn, agreement }: StepContext) => [agreement?.terms.cap, attempts.length, refusals, state, staked !== null, stands, pieces.length, listeners.length, torn],
+  tells: ({ attempts, refusals, state, staked, fallback: stands, pieces, listeners, torn, agreement, call }: StepContext) => [agreement?.terms.cap, call, attempts.length, refusals, state, staked !== null, stands, pieces.length, listeners.length, torn],
   answers: {
     'step.prepare': () => [{ type: 'step.prepare.done', skip: true }, { type: 'step.prepare.done', value: 7 }, { type: 'step.prepare.done', input: {}, inputHash: 'sha256-aa', units: 1, inputBytes: 2 }, { type: 'step.prepare.done', input: {}, inputHash: 'sha256-aa', known: { output: {}, reused: { run: 'r_0', paid: '3' } } }],
     'call.invoke': ({ params, context }) => [
@@ -46,8 +46,8 @@ const step: Samples = {
     ],
   },
   events: ({ context, state }: { context: StepContext; state: unknown }) => [
-    { type: 'cancel' }, ...(state === 'hiring' ? [agreedAs(context.plan.settle), ...(context.plan.settle === 'postpaid' ? [agreedAs('postpaid', '0')] : []), { type: 'refused', error: { code: 'market.no-provider', message: 'None.' } }] : []), ...(state === 'queueing' ? [{ type: 'turn', avoid: ['0xcc'] }] : []),
-    ...(state === 'staking' ? [{ type: 'staked', voucher: context.plan.settle === 'prepaid' ? prepayment : voucher, previousRef: '0x4' }] : []), ...(state === 'paying' ? [{ type: 'paid', voucher: { kind: 'plain' }, previousRef: '0x4' }] : []),
+    { type: 'cancel' }, ...(state === 'hiring' ? [agreedAs(context.plan.settle), ...(context.plan.standing ? [{ ...agreedAs('postpaid'), call: 2 }] : []), ...(context.plan.settle === 'postpaid' ? [agreedAs('postpaid', '0')] : []), { type: 'refused', error: { code: 'market.no-provider', message: 'None.' } }] : []), ...(state === 'queueing' ? [{ type: 'turn', avoid: ['0xcc'] }] : []),
+    ...(state === 'staking' ? [{ type: 'staked', voucher: context.plan.settle === 'prepaid' ? prepayment : voucher, previousRef: '0x4' }] : []), ...(state === 'paying' ? [{ type: 'paid', voucher: { kind: 'plain' }, previousRef: '0x4', ...(context.call === undefined ? {} : { after: [] }) }] : []),
     ...(state === 'unlocking' ? [{ type: 'opened', output: {}, voucher: { kind: 'plain' }, previousRef: '0x4' }, { type: 'unopened', error: { code: 'step.failed', message: 'No key.' } }] : []),
     ...(state === 'streaming' ? [
       { type: 'streamed', delivery, output: {}, voucher: { kind: 'plain' }, previousRef: '0x4', parts: [], latencyMs: 5 }, { type: 'unstreamed', error: { code: 'step.failed', message: 'No.' } }, { type: 'unstreamed', error: { code: 'step.output', message: 'No.' }, streamed: true },
@@ -145,7 +145,7 @@ const cancelled = () => [
 ]
 const paid = ({ state }: { state: unknown }) => (state === 'paying' ? [{ type: 'paid', voucher: { kind: 'plain' }, previousRef: '0x4' }] : [])
 
-const inquiry: Samples = { inputs: [inquiryInput, { ...inquiryInput, undo: { step: 's', index: null } }, { ...inquiryInput, agreement: { terms: { ...terms, unitPrice: '0', cap: '0', settle: 'postpaid' } } }, { ...inquiryInput, prepaid: { voucher: prepayment, previousRef: '0x4' } }], answers: { 'call.cancel': cancelled }, events: paid }
+const inquiry: Samples = { inputs: [inquiryInput, { ...inquiryInput, call: 2 }, { ...inquiryInput, undo: { step: 's', index: null } }, { ...inquiryInput, agreement: { terms: { ...terms, unitPrice: '0', cap: '0', settle: 'postpaid' } } }, { ...inquiryInput, prepaid: { voucher: prepayment, previousRef: '0x4' } }], answers: { 'call.cancel': cancelled }, events: paid }
 const dispute: Samples = {
   inputs: [true, false].map((asks) => ({ ...inquiryInput, voucher, previousRef: '0x4', reason: 'Late.', delivery: null, output: null, asks })),
   answers: {

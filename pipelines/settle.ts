@@ -10,6 +10,7 @@ import type { EffectKind } from '../runtime/actors/effects.ts'
 import type { Host } from '../runtime/actors/host.ts'
 import type { Wire } from '../runtime/identity/wire.ts'
 import type { Rail } from '../runtime/ports/rail.ts'
+import { deliveryHash } from '../runtime/payments/delivery.ts'
 import { purseActor } from '../runtime/payments/purse.machine.ts'
 import type { PurseContext } from '../runtime/payments/lane.ts'
 import { lostPrepayments, paidCalls } from './bill.ts'
@@ -32,9 +33,11 @@ export function settleEffects({ wire, rail, host }: SettleOptions): Record<strin
     attempts: 3,
     run: async ({ run: id }: { run: string }, { signal }) => {
       const run = host().context<RunContext>(`run/${id}`)!
+      const calls = await paidCalls(host(), run, wire.credentials.verifier)
+      const deliveries = new Set(calls.map(({ delivery }) => deliveryHash(delivery)))
       // A step ends when its voucher is journaled; a payee that is asked before it has it would claim too little.
-      await host().until(purseActor(host().partitionOf(`run/${id}`)), ({ context }) => !onTheirWay(context as PurseContext, id), HAND_OVER_MS, signal).catch(() => undefined)
-      const paid = [...await paidCalls(host(), run, wire.credentials.verifier), ...await lostPrepayments(host(), run)]
+      await host().until(purseActor(host().partitionOf(`run/${id}`)), ({ context }) => !onTheirWay(context as PurseContext, id, deliveries), HAND_OVER_MS, signal).catch(() => undefined)
+      const paid = [...calls, ...await lostPrepayments(host(), run)]
       const lanesOf = new Map<Address, Set<Hex32>>()
       for (const { provider, voucher } of paid) lanesOf.set(provider, (lanesOf.get(provider) ?? new Set()).add(voucher.lane))
       const transactions = new Set<Hex32>()
@@ -58,7 +61,10 @@ export function settleEffects({ wire, rail, host }: SettleOptions): Record<strin
 }
 
 /** Whether a voucher for a step of `run` is still on its way to its payee. */
-function onTheirWay({ lanes }: PurseContext, run: string): boolean {
-  for (const key in lanes) if (lanes[key]!.payment?.tell.includes(`/${run}/`)) return true
+function onTheirWay({ lanes }: PurseContext, run: string, deliveries: ReadonlySet<string>): boolean {
+  for (const key in lanes) {
+    const { payment } = lanes[key]!
+    if (payment?.tell.includes(`/${run}/`) || payment?.group?.items.some(({ delivery }) => deliveries.has(delivery))) return true
+  }
   return false
 }

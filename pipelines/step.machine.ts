@@ -9,21 +9,23 @@
  */
 import { assign, createMachine, enqueueActions } from 'xstate'
 import type { PlainVoucher } from '../schemas/documents.gen.ts'
+import { ERRORS } from '../schemas/error.ts'
 import { defineActor, effect } from '../runtime/actors/actor.ts'
 import { isFree } from '../runtime/market/free.ts'
-import { deliveryHash } from '../runtime/payments/delivery.ts'
 import { attemptOf, endsOf, faultOf, mayAskAgain, mayRetry, mayStandIn, stateWord } from './attempt.ts'
 import { toKeep } from './cache.ts'
-import { doubtOf, unlockOf } from './doubt.ts'
+import { doubtsOf, unlockOf } from './doubt.ts'
 import { feeStep, feeStepId, stakeFor } from './escrow.ts'
 import { growing, grown, itemAt, itemsOf } from './growing.ts'
 import { hiringOf } from './hiring.ts'
 import { LATE, stops } from './overdue.ts'
+import { giveBack, payFor, payingOf } from './payer.ts'
 import { stepPromises } from './step-promises.ts'
 import { streamId, streamOf } from './stream.ts'
 import { negotiationId, stepId, workOf, type StepContext, type StepEvent, type StepInput } from './step.ts'
 
-const release = { type: 'tell', params: ({ context }: any) => ({ to: 'purse', event: { type: 'release', for: negotiationId(context) } }) } as any
+/** Gives the lane back; under a standing agreement only the number, and where the provider is to blame none more is asked for. */
+const release = { type: 'tell', params: ({ context, event }: any) => giveBack(payingOf(context), event.type === 'call.invoke.done' || ERRORS[faultOf(event).code].fault === 'caller' ? 'spare' : 'failed')[0] } as any
 const remember = (type: 'delivered' | 'failed'): any => ({
   type: 'tell',
   params: ({ context }: any) => ({ to: 'experience', event: { type, provider: context.agreement.terms.provider, capability: workOf(context).uses } }),
@@ -39,7 +41,9 @@ const noteFailure = assign<StepContext, any, undefined, any, never>({
   error: ({ event }) => faultOf(event),
 })
 /** Hands the attempt to an inquiry, or in escrow to a dispute, which keeps the lane until the outcome is known. */
-const doubt = { type: 'tell', params: ({ context, event }: any) => doubtOf(context, event) } as any
+const doubt: any = enqueueActions(({ context, event, enqueue }: any) => {
+  for (const params of doubtsOf(context, event)) enqueue({ type: 'tell', params })
+})
 const tellDoubt = { type: 'tell', params: ({ context }: any) => ({ to: `run/${context.run}`, event: { type: 'doubt.opened' } }) } as any
 
 /** Nothing is owed: the lane is given back; or the payee has a voucher still, in escrow until a ruling takes it away, prepaid for good. */
@@ -49,6 +53,7 @@ const letGo: any = enqueueActions(({ context, enqueue }: any) => {
 /** A delivery that fails a signed clause; postpaid the lane stays out of use, since its payee sees it otherwise. */
 const contest: any = enqueueActions(({ context, enqueue }: any) => {
   for (const action of context.staked ? [tellDoubt, doubt] : []) enqueue(action)
+  for (const params of giveBack(payingOf(context), 'contested')) enqueue({ type: 'tell', params })
 })
 const addFee = assign<StepContext, any, undefined, any, never>({ fees: ({ context, event }) => (BigInt(context.fees) + BigInt(event.charged)).toString() })
 
@@ -64,7 +69,7 @@ const noteStop = assign<StepContext, any, undefined, any, never>({
 const failed = assign<StepContext, any, undefined, any, never>({ state: 'failed' })
 const standIn = assign<StepContext, any, undefined, any, never>({ fallback: true, choice: null })
 const stopped = ({ context }: { context: StepContext }): boolean => context.state !== 'running'
-const agrees = (event: any): any => ({ agreement: event.agreement, agreementId: event.id, offer: event.offer, lane: event.lane, asked: event.asked })
+const agrees = (event: any): any => ({ agreement: event.agreement, agreementId: event.id, offer: event.offer, lane: event.lane, asked: event.asked, call: event.call })
 
 const begin = assign<StepContext, any, undefined, any, never>(({ context, event }) => ({ ...agrees(event), staked: null, invokedAt: event.at, until: event.at + context.plan.deadlineMs + context.plan.graceMs }))
 
@@ -223,7 +228,7 @@ const machine = createMachine({
       },
     },
     invoking: {
-      entry: effect<StepContext, any>('call.invoke', ({ context }) => ({ to: context.agreement!.terms.provider, lane: context.lane!.id, agreement: context.agreementId, call: 0, inputHash: context.inputHash, until: context.until })),
+      entry: effect<StepContext, any>('call.invoke', ({ context }) => ({ to: context.agreement!.terms.provider, lane: context.lane!.id, agreement: context.agreementId, call: context.call ?? 0, inputHash: context.inputHash, until: context.until })),
       on: {
         piece: { guard: ({ context, event }) => event.number <= context.pieces.length, actions: passOn },
         'call.invoke.done': [
@@ -270,15 +275,9 @@ const machine = createMachine({
       },
     },
     paying: {
-      entry: {
-        type: 'tell',
-        params: ({ context }: any) => ({
-          to: 'purse',
-          event: { type: 'pay', lane: context.lane.key, for: negotiationId(context), tell: context.self, delivery: deliveryHash(context.delivery), amount: context.delivery.body.amount },
-        }),
-      } as any,
+      entry: { type: 'tell', params: ({ context }: any) => payFor(payingOf(context), context.delivery) } as any,
       on: {
-        paid: { target: 'ended', actions: [assign({ voucher: ({ event }) => event.voucher, previousRef: ({ event }) => event.previousRef }), ...finish] },
+        paid: { target: 'ended', actions: [assign(({ event }) => ({ voucher: event.voucher, previousRef: event.previousRef, ...(event.after ? { after: event.after } : {}) })), ...finish] },
       },
     },
     ended: { type: 'final', entry: tellEnd },

@@ -61,14 +61,16 @@ const tellTill = (event: (context: CallContext) => object): any => enqueueAction
   // What costs nothing has no lane, and no till.
   if (!isFree(context.terms)) enqueue({ type: 'tell', params: { to: tillOf(context), event: event(context) } })
 })
-const freeLane = tellTill(({ agreement }) => ({ type: 'free', agreement }))
+/** Under a standing agreement the till counts calls by their number. */
+const numberOf = ({ terms, call }: CallContext): { number?: number } => (terms.standing ? { number: call } : {})
+const freeLane = tellTill((context) => ({ type: 'free', agreement: context.agreement, ...numberOf(context) }))
 const forgetInput = assign<CallContext, any, undefined, any, never>({ input: null, parcels: null })
 
 const takeInput = assign<CallContext, any, undefined, any, never>(({ context, event }) => ({
   input: event.input, inputHash: event.inputHash, parcels: event.parcels, trace: event.trace ?? null, escrow: event.escrow ?? null, prepaid: event.prepaid ?? null, flow: event.flow ?? null, until: event.at + context.terms.deadlineMs + context.terms.graceMs,
 }))
 const takeResult = assign<CallContext, any, undefined, any, never>({ output: ({ event }: any) => event.output, outputParcels: ({ event }: any) => event.parcels, delivery: ({ event }: any) => event.delivery, key: ({ event }: any) => event.key ?? null })
-const owe = tellTill((context) => ({ type: 'owe', owed: owedOf(context) }))
+const owe = tellTill((context) => ({ type: 'owe', owed: owedOf(context), ...numberOf(context) }))
 const stopAt = assign<CallContext, any, undefined, any, never>({ stopAt: ({ event }: any) => event.pieces ?? 0 })
 /** The end without a result; not before a part that is owed is paid. */
 const fails = (actions: any[]): any => [{ guard: ({ context }: any) => !!context.part, target: 'owing', actions }, { target: 'failed', actions }]
@@ -87,7 +89,9 @@ const machine = createMachine({
   initial: 'agreed',
   states: {
     agreed: {
-      entry: tellTill(({ agreement, terms }) => ({ type: 'take', agreement, cap: terms.cap })),
+      entry: enqueueActions(({ context: { lane, agreement, terms }, enqueue }) => {
+        if (!isFree(terms) && !terms.standing) enqueue({ type: 'tell', params: { to: `till/${lane}`, event: { type: 'take', agreement, cap: terms.cap } } } as any)
+      }),
       on: {
         invoke: [{ guard: ({ context }) => isFree(context.terms), target: 'working', actions: takeInput }, { target: 'claiming', actions: takeInput }],
         cancel: { target: 'cancelled' },
@@ -97,7 +101,7 @@ const machine = createMachine({
     claiming: {
       entry: {
         type: 'tell',
-        params: ({ context }: any) => ({ to: tillOf(context), event: { type: 'invoked', agreement: context.agreement, call: callActor(context.lane, context.agreement, context.call), escrow: context.escrow, prepaid: context.prepaid ?? null } }),
+        params: ({ context }: any) => ({ to: tillOf(context), event: { type: 'invoked', agreement: context.agreement, call: callActor(context.lane, context.agreement, context.call), ...numberOf(context), escrow: context.escrow, prepaid: context.prepaid ?? null } }),
       } as any,
       on: {
         'lane.held': 'working',

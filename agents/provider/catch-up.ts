@@ -24,6 +24,6 @@ export function serveLatest({ wire, rail, host }: NodeParts, tillOf: (lane: Till
       await host().send(`till/${lane}`, { type: 'restored', voucher })
       till = tillOf(lane, caller)
     }
-    return { voucher: till.voucher?.kind === 'plain' ? till.voucher : null, owed: till.owed?.delivery ?? null }
+    return { voucher: till.voucher?.kind === 'plain' ? till.voucher : null, owed: till.owed?.delivery ?? null, ...(till.tab ? { owes: till.tab.owed.map(({ delivery }) => delivery) } : {}) }
   })
 }

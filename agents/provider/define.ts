@@ -86,6 +86,13 @@ export interface ProviderDefinition {
    * decimal string of at most `price.list`. That price is not bargained with. Nothing is quoted where it gives none.
    */
   quote?(call: Pick<CallForQuotesBody, 'inputBytes'>): Promise<string | undefined>
+  /**
+   * Agreements for many calls, at the list price or what a payer bargains for, where no `quote` is asked.
+   * `calls` of one agreement at most, `forMs` long (default an hour). Of a payer's calls `first` (default 1) may be
+   * unpaid at first, one more by each that was paid in time, at most `most` (default 64) and `amount` (decimal
+   * string of the dollar, default "1"), over all its lanes: what is unpaid is what can be lost.
+   */
+  readonly standing?: { readonly calls: number; readonly forMs?: number; readonly first?: number; readonly most?: number; readonly amount?: string }
   /** Promised time from invoke to delivery, in milliseconds; a later delivery need not be paid. */
   readonly latencyMs: number
   /**

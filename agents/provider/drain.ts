@@ -16,7 +16,7 @@ export async function drain({ host, clock }: Pick<Node, 'host' | 'clock'>, admis
   const until = clock.monotonic() + ms
   const left = (): number => until - clock.monotonic()
   const tills = (): TillContext[] => [...host.list('till')].map(({ snapshot }) => snapshot.context as TillContext)
-  while (left() > 0 && (admission.stats().working > 0 || tills().some(({ owed }) => owed !== null))) await clock.sleep(Math.min(LOOK_MS, left()))
+  while (left() > 0 && (admission.stats().working > 0 || tills().some(({ owed, tab }) => owed !== null || (tab?.owed.length ?? 0) > 0))) await clock.sleep(Math.min(LOOK_MS, left()))
   const unclaimed = (): TillContext[] => tills().filter(({ voucher, claimed }) => voucher?.kind === 'plain' && BigInt(voucher.cumulative) > BigInt(claimed))
   // A chain that is away for a moment fails a batch: the next is asked for while there is time.
   while (left() > 0 && unclaimed().length > 0) {

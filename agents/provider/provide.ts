@@ -26,6 +26,7 @@ import { watchHealth } from './health.ts'
 import { openDesk } from './desk.ts'
 import { checkPass } from './pass.ts'
 import { openQuoting, type Quoting } from './quoting.ts'
+import { checkStanding, openStandingDesk } from './standing.ts'
 import { checkPrice } from './tariff.ts'
 import { serveVerbs } from './verbs.ts'
 import { workEffects } from './work.ts'
@@ -78,12 +79,13 @@ export async function readyToSell(selling: Selling): Promise<void> {
   const definitions = listOf(selling)
   const [first] = definitions
   if (!first) throw new AigenError('input.invalid', 'nothing is sold')
-  for (const { capability, price, pass, meter, idempotent = true, cacheMs } of definitions) {
+  for (const { capability, price, pass, meter, idempotent = true, cacheMs, standing } of definitions) {
     if (pass) checkPass(pass)
     validate('Capability', capability)
     checkPrice(price)
     if (meter) checkMeter(validate('Meter', meter))
     if (cacheMs !== undefined) checkCaching(capability, cacheMs)
+    if (standing) checkStanding(standing)
     if (idempotent !== (first.idempotent ?? true)) throw new AigenError('input.invalid', 'what one participant sells is idempotent or not, all of it', { path: 'idempotent' })
   }
   if (new Set(definitions.map(({ capability }) => capability.id)).size < definitions.length) throw new AigenError('input.invalid', 'a capability is sold twice', { path: 'capability.id' })
@@ -116,15 +118,16 @@ export async function prepareShop(node: Node, selling: Selling, doors: () => Non
   const desk = await openDesk(parts, definitions)
   const quotings = new Map<string, Quoting>()
   for (const one of definitions) quotings.set(one.capability.id, await openQuoting(parts, one, (caller) => admission.busy(one.capability.id, caller), desk))
-  serveVerbs(parts, definitions, quotings, admission, desk)
+  const standing = openStandingDesk(parts, definitions)
+  serveVerbs(parts, definitions, quotings, admission, desk, standing)
 
   const open = async (more: Partial<Description> = {}): Promise<Provider> => {
     await desk.register()
     const presence = await announcePresence(node, () => ({
       name: definitions[0]!.name, roles: ['service-provider'],
       offers: definitions.map((one) => {
-        const { capability, latencyMs, concurrency = CONCURRENCY, models, cacheMs } = one
-        return { capability, ...desk.offer(one), latencyMs, concurrency, ...(cacheMs === undefined ? {} : { cacheMs }), ...(models === undefined ? {} : { models: [...models] }) }
+        const { capability, latencyMs, concurrency = CONCURRENCY, models, cacheMs, standing } = one
+        return { capability, ...desk.offer(one), latencyMs, concurrency, ...(cacheMs === undefined ? {} : { cacheMs }), ...(models === undefined ? {} : { models: [...models] }), ...(standing === undefined ? {} : { standing: standing.calls }) }
       }),
       ...(doors().length === 0 ? {} : { doors: doors() }),
       ...more,
@@ -148,6 +151,7 @@ export async function prepareShop(node: Node, selling: Selling, doors: () => Non
         await endHandOver?.()
         admission.close()
         desk.close()
+        standing.close()
         await node.close()
         for (const one of definitions) await one.stop?.()
       },

@@ -27,6 +27,8 @@ const QUOTE_MS = 60_000
 /** Shortest deadline taken: the promised latency. Longest: an hour. */
 const DEADLINE_MS_MAX = 3_600_000
 const UNITS_MAX = 1_000_000
+/** How long an agreement for many calls stands by default, in ms. */
+const STANDING_MS = 3_600_000
 /** Of a provider's nodes so many answer a call for quotes: one may be standing still without the others knowing. */
 const ANSWER_MAX = 2
 
@@ -53,6 +55,14 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
     return (most === undefined || price < most ? price : most).toString()
   }
 
+  /** No agreement stands of a price that is made for each call, or counts what was used. */
+  const standingFor = ({ standing: wanted, settle }: CallForQuotesBody, { free, pass }: Pick<Terms, 'free' | 'pass'>): Pick<Terms, 'standing'> => {
+    const { standing, price } = definition
+    const counted = pass !== undefined || free !== undefined || (price.tiers !== undefined && price.tiers.over !== 'call')
+    if (!wanted || !standing || settle !== 'postpaid' || definition.quote || counted) return {}
+    return { standing: { calls: Math.min(wanted.calls, standing.calls), until: Math.min(wanted.until, clock.now() + (standing.forMs ?? STANDING_MS)) } }
+  }
+
   const termsFor = (call: CallForQuotesBody, { pass, ...tariff }: Tariff & Pick<Terms, 'pass'>): Terms => ({
     quote: `q_${Buffer.from(random.bytes(12)).toString('hex')}`,
     request: call.id,
@@ -75,6 +85,7 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
     settle: call.settle,
     ...(call.escrow === undefined ? {} : { escrow: call.escrow }),
     ...(call.settle === 'streamed' ? { stream: streamTerms(definition.stream) } : {}),
+    ...standingFor(call, { ...(pass === undefined ? {} : { pass }), ...(tariff.free === undefined ? {} : { free: tariff.free }) }),
     asset: rail.terms.asset,
     vault: rail.terms.contract,
     expiresAt: clock.now() + QUOTE_MS,

@@ -15,6 +15,7 @@ import type { Host } from '../../runtime/actors/host.ts'
 import type { NodeParts } from '../../runtime/node/node.ts'
 import { confirmedLane } from '../../runtime/payments/confirmed.ts'
 import { settlerActor, type SettlerContext } from '../../runtime/payments/settler.machine.ts'
+import { exposureOf, isIdle } from '../../runtime/payments/tab.ts'
 import { expected, isLocked, type TillContext } from '../../runtime/payments/till.machine.ts'
 import { verifyVoucher } from '../../runtime/payments/voucher.ts'
 import type { Admission } from './admission.ts'
@@ -27,6 +28,7 @@ import { againLocked, takeLocked } from './locked.ts'
 import { outcomeOf } from './outcome.ts'
 import { admitPrepaid, takePrepaid } from './prepaid.ts'
 import type { Quoting } from './quoting.ts'
+import type { StandingDesk } from './standing.ts'
 
 /** How long an invoke is held before it is answered `pending`, in ms. */
 const HOLD_MS = 1_500
@@ -35,7 +37,7 @@ const SETTLE_MS = 18_000
 const LATE_MS = 300_000
 
 /** Registers the verbs of a provider on its wire. */
-export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefinition[], quotings: ReadonlyMap<string, Quoting>, admission: Pick<Admission, 'busy' | 'admit'>, desk: Pick<Desk, 'admit'>): void {
+export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefinition[], quotings: ReadonlyMap<string, Quoting>, admission: Pick<Admission, 'busy' | 'admit'>, desk: Pick<Desk, 'admit'>, standing: StandingDesk): void {
   const { wire, rail, clock } = parts
   const { verifier, sign } = wire.credentials
   const readLane = laneReader(parts)
@@ -57,6 +59,22 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
     return { id, state: String(actor.snapshot.value), context }
   }
 
+  /** Takes a call of a standing agreement in: its actor is journaled with its invoke. */
+  const beginStanding = async (call: CallContext, id: string): Promise<{ readonly started: Promise<unknown>; leave(): void }> => {
+    const { terms, lane, agreement, caller } = call
+    if (!isFree(terms)) {
+      const { cumulative, tab } = till(lane, caller)
+      const needed = BigInt(cumulative) + exposureOf(tab!).amount + BigInt(terms.cap)
+      const state = await readLane(lane, ({ reserved, exitAt, closed }) => !closed && exitAt === 0 && reserved >= needed)
+      if (!state || state.closed || state.exitAt !== 0) throw new AigenError('lane.closed', undefined, { path: 'lane' })
+      if (state.reserved < needed) throw new AigenError('node.busy', `${state.reserved} is reserved, ${needed} would be needed`)
+    }
+    if (admission.busy(terms.capability, caller)) throw new AigenError('node.busy')
+    const leave = standing.admit(call)
+    admission.admit(terms.capability, caller, id)
+    return { started: parts.host().start(id, { agreement, call: call.call, terms, lane, caller }), leave }
+  }
+
   wire.serve('quote', (body) => validate('QuoteRequest', body), async (body, { caller }) => {
     const quoting = quotings.get(body.quote.terms.capability)
     if (!quoting) throw new AigenError('market.refused', `${body.quote.terms.capability} is not sold here`)
@@ -67,7 +85,7 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
     const { terms, lane } = body
     const agreement = agreementId(body)
     const id = callActor(lane, agreement, 0)
-    const known = await callOf({ lane, agreement, call: 0 }, caller)
+    const known = terms.standing ? standing.callOf({ lane, agreement, call: 0 }, caller) : await callOf({ lane, agreement, call: 0 }, caller)
     if (!known) {
       if (terms.payer !== caller) throw new AigenError('auth.unauthorised', 'the quote is for another payer')
       // Work on another's quote would be paid to that other, if at all.
@@ -80,16 +98,25 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
       const host = parts.host()
       if (isFree(terms)) {
         if (lane !== freeLane(terms)) throw new AigenError('voucher.lane', 'a call that costs nothing has no lane', { path: 'lane' })
+        if (terms.standing) {
+          await standing.accept(agreement, terms, lane, body.proof.voucherKey, caller)
+          return { provider: signAgreement(body, sign) }
+        }
         admission.admit(terms.capability, caller, id)
         await host.start(id, { agreement, call: 0, terms, lane, caller })
         return { provider: signAgreement(body, sign) }
       }
       await checkLane(parts, readLane, body, caller)
       host.mustHold(`till/${lane}`)
+      if (terms.standing) {
+        await standing.accept(agreement, terms, lane, body.proof.voucherKey, caller)
+        return { provider: signAgreement(body, sign) }
+      }
       // Asking for one that is there would still wait for the append under way.
       if (!host.peek(`till/${lane}`)) await host.start(`till/${lane}`, { lane, payer: caller, payee: terms.payee, voucherKey: body.proof.voucherKey })
       const before = await decidedTill(parts, till(lane, caller))
       if (before.owed || before.open?.invoked) throw new AigenError('lane.unpaid', `agreement ${(before.owed ?? before.open)!.agreement}`)
+      if (!isIdle(before.tab)) throw new AigenError('lane.unpaid', `agreement ${before.tab!.agreement}`)
       if (isLocked(before)) throw new AigenError('lane.unpaid', 'a lock on it is not folded yet')
       await desk.admit(terms, id, body.proof.vault)
       admission.admit(terms.capability, caller, id)
@@ -100,7 +127,9 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
   }, { lateMs: LATE_MS })
 
   wire.serve('invoke', (body) => validate('InvokeRequest', body), async (body: InvokeRequest, { caller, trace }) => {
-    const call = await callOf(body, caller)
+    const known = await callOf(body, caller)
+    const fresh = known ? undefined : standing.callOf(body, caller)
+    const call = known ?? (fresh && { id: callActor(body.lane, body.agreement, body.call), state: 'agreed', context: fresh })
     if (!call) throw new AigenError('market.unknown-agreement')
     if (hashOf(body.input) !== body.inputHash) throw new AigenError('input.invalid', 'inputHash is not of this input', { path: 'inputHash' })
     if (call.context.inputHash !== null && call.context.inputHash !== body.inputHash) throw new AigenError('market.conflict')
@@ -110,12 +139,18 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
       if (!sold) throw new AigenError('step.failed', `${call.context.terms.capability} is not sold here any more`)
       const issues = compileFixed(sold.capability.input).issues(body.input)
       if (issues.length > 0) throw new AigenError('step.input', `${issues[0]!.path}: ${issues[0]!.message}`, { path: issues[0]!.path, issues })
-      const before = isFree(call.context.terms) ? undefined : till(call.context.lane, caller)
+      const before = isFree(call.context.terms) || fresh ? undefined : till(call.context.lane, caller)
       if (before && before.open?.agreement !== body.agreement) throw new AigenError('lane.unpaid', 'the lane was given to another agreement')
       if (call.context.terms.settle === 'streamed' && !body.flow) throw new AigenError('input.invalid', 'a call that is paid piece by piece needs somebody who hears the pieces', { path: 'flow' })
       const escrow = before && admitEscrow(parts, call.context, before, body.escrow)
       const prepaid = before && admitPrepaid(parts, call.context, before, body.prepaid)
-      await host.send(call.id, { type: 'invoke', input: body.input, inputHash: body.inputHash, parcels: body.parcels ?? [], ...(escrow ? { escrow } : {}), ...(prepaid ? { prepaid } : {}), ...(body.flow ? { flow: body.flow.secret } : {}), ...(trace['traceparent'] ? { trace: trace['traceparent'] } : {}) })
+      const begin = fresh ? await beginStanding(fresh, call.id) : undefined
+      const invoked = host.send(call.id, { type: 'invoke', input: body.input, inputHash: body.inputHash, parcels: body.parcels ?? [], ...(escrow ? { escrow } : {}), ...(prepaid ? { prepaid } : {}), ...(body.flow ? { flow: body.flow.secret } : {}), ...(trace['traceparent'] ? { trace: trace['traceparent'] } : {}) })
+      try {
+        await Promise.all([invoked, begin?.started])
+      } finally {
+        begin?.leave()
+      }
     }
     try {
       const actor = await host.until(call.id, ({ value, context: call }) => settled(String(value)) || !!(call as CallContext).part, HOLD_MS)
@@ -136,16 +171,24 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
 
   wire.serve('cancel', (body) => validate('CancelRequest', body), async (body, { caller }) => {
     const known = await callOf(body, caller)
-    if (!known) return { state: 'unknown' }
-    if (!settled(known.state) || known.state === 'owing') await parts.host().send(known.id, { type: 'cancel', ...(body.pieces === undefined ? {} : { pieces: body.pieces }) })
-    const actor = await parts.host().until(known.id, ({ value }) => settled(String(value)), HOLD_MS)
+    const fresh = known ? undefined : standing.callOf(body, caller)
+    if (!known && !fresh) return { state: 'unknown' }
+    const id = callActor(body.lane, body.agreement, body.call)
+    const { lane, agreement, call, terms } = known?.context ?? fresh!
+    // An invoke that comes late finds it cancelled.
+    if (fresh && call < terms.standing!.calls) await parts.host().start(id, { agreement, call, terms, lane, caller })
+    else if (fresh) return { state: 'unknown' }
+    if (!known || !settled(known.state) || known.state === 'owing') await parts.host().send(id, { type: 'cancel', ...(body.pieces === undefined ? {} : { pieces: body.pieces }) })
+    const actor = await parts.host().until(id, ({ value }) => settled(String(value)), HOLD_MS)
     return outcomeOf(String(actor.snapshot.value), actor.snapshot.context as CallContext)
   }, { lateMs: LATE_MS })
 
   wire.serve('pay', (body) => validate('PayRequest', body), async ({ lane, voucher, deliveries }: PayRequest, { caller }) => {
     const before = till(lane, caller)
     // The same voucher again: it was taken, only the answer was lost.
-    if (voucher.cumulative === before.cumulative && voucher.ref === before.ref && before.voucher) return voucher.kind === 'escrow' ? { cumulative: before.cumulative } : againLocked(parts, before, voucher)
+    if (voucher.cumulative === before.cumulative && voucher.ref === before.ref && before.voucher) return voucher.kind === 'escrow' || before.tab ? { cumulative: before.cumulative, ...(before.tab ? { window: before.tab.window } : {}) } : againLocked(parts, before, voucher)
+    const many = await standing.pay(before, voucher, deliveries)
+    if (many) return many
     const late = before.owed ? undefined : await acceptLate(parts, before, lane, voucher) ?? await takePrepaid(parts, before, voucher, deliveries)
     if (late) return late
     if (!before.owed) throw new AigenError('voucher.ref', 'nothing is owed on this lane')

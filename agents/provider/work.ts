@@ -16,6 +16,7 @@ import { blobRef, blobsIn, receiveParcel, sendParcel } from '../../runtime/ident
 import type { NodeParts } from '../../runtime/node/node.ts'
 import { signDelivery } from '../../runtime/payments/delivery.ts'
 import { counted } from '../../runtime/payments/count.ts'
+import { groupSigner } from '../../runtime/payments/delivery-group.ts'
 import { charge } from '../../runtime/payments/meter.ts'
 import { sealedBy } from '../../runtime/payments/seal.ts'
 import type { CallContext } from './call.machine.ts'
@@ -36,6 +37,7 @@ export function workEffects(parts: NodeParts, definitions: readonly ProviderDefi
   /** What is at work in this process, so that a caller who gives up can be told to the handler. */
   const atWork = new Map<string, AbortController>()
   const flows = new KeptFlows(parts)
+  const signTogether = groupSigner((kind, body) => parts.wire.credentials.sign(kind, body))
 
   const work: EffectKind = {
     mode: definitions[0]!.idempotent === false ? 'atMostOnce' : 'idempotent',
@@ -112,7 +114,8 @@ export function workEffects(parts: NodeParts, definitions: readonly ProviderDefi
           agreement: call.agreement, call: call.call, inputHash: call.inputHash!, outputHash: hashOf(output), units, amount: charge(call.terms, units).toString(), at: clock.now(),
           ...said, ...(key ? { sealed: sealedBy({ output, parcels }, key) } : {}),
         }
-        return { type: 'service.work.done', output, parcels, delivery: signDelivery(body, parts.wire.credentials.sign), ...(key ? { key } : {}) }
+        const delivery = call.terms.standing ? await signTogether(body) : signDelivery(body, parts.wire.credentials.sign)
+        return { type: 'service.work.done', output, parcels, delivery, ...(key ? { key } : {}) }
       } catch (thrown) {
         // What the caller has taken of a stream is signed for, whatever the handler makes of it.
         const taken = metering && abort.signal.aborted ? metering.stopAt(parts.host().context<CallContext>(actor)?.stopAt ?? -1) : undefined

@@ -14,8 +14,10 @@ import type { Piece } from '../../pipelines/listen.ts'
 import { hasStreams, planOf } from '../../pipelines/plan.ts'
 import type { Reuse } from '../../pipelines/reused.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
+import { withStanding } from '../../pipelines/standing.ts'
 import { blobRef, blobsIn } from '../../runtime/identity/parcel.ts'
 import { toText } from '../../runtime/identity/text-bytes.ts'
+import { purseActor, type PurseContext } from '../../runtime/payments/purse.machine.ts'
 import { runsIn, type RunLine } from './run-line.ts'
 import type { User } from './user.ts'
 
@@ -72,7 +74,8 @@ export async function startRun(user: User, options: StartOptions): Promise<strin
     throw new AigenError(small ? 'budget.too-small' : 'pipeline.invalid', report.errors.map((one) => `${one.path}${one.path ? ': ' : ''}${one.message}`).join('; '), { issues: report.errors })
   }
   const { pipeline, budget } = report
-  const plan = planOf(pipeline, budget, report.graph)
+  const planned = planOf(pipeline, budget, report.graph)
+  const plan = user.standing && !(await hasLimits(node)) ? withStanding(planned, user.standing) : planned
   const { inputs, issues } = checkInputs(pipeline, options.inputs)
   if (issues.length > 0) throw new AigenError('input.invalid', issues.map((one) => `input.${one.path}: ${one.message}`).join('; '), { issues: issues.map((one) => ({ ...one, path: `input.${one.path}` })) })
   // What the journal could not keep as it is must not start: a run is what its journal says (I7).
@@ -95,6 +98,12 @@ export async function startRun(user: User, options: StartOptions): Promise<strin
   // Of two that used one key at once, one began it.
   if (options.key !== undefined) checkSame(snapshot.context as RunContext, options)
   return run
+}
+
+/** Whether payees or the voucher key have limits: what a quota may cost would count in full against them. */
+async function hasLimits({ host }: User['node']): Promise<boolean> {
+  const { limits } = (await host.look<PurseContext>(purseActor(0))) ?? {}
+  return limits !== undefined && (limits.key !== undefined || Object.keys(limits.payees ?? {}).length > 0)
 }
 
 /** That a run is the one asked for. Error `run.conflict`. */

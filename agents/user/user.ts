@@ -19,6 +19,7 @@ import { openKnown } from '../../pipelines/known.ts'
 import { run } from '../../pipelines/run.machine.ts'
 import { saga } from '../../pipelines/saga.machine.ts'
 import { settleEffects } from '../../pipelines/settle.ts'
+import type { StandingPolicy } from '../../pipelines/standing.ts'
 import { step } from '../../pipelines/step.machine.ts'
 import { streamEffects } from '../../pipelines/stream-call.ts'
 import { stream } from '../../pipelines/stream.machine.ts'
@@ -29,6 +30,7 @@ import type { Credit } from '../../runtime/market/credit.ts'
 import { hireEffects } from '../../runtime/market/hire.ts'
 import { keepKeys, keyring } from '../../runtime/market/keyring.machine.ts'
 import { negotiation } from '../../runtime/market/negotiation.machine.ts'
+import { standing, standingActor } from '../../runtime/market/standing.machine.ts'
 import { openNode, type Node, type NodeOptions, type NodeParts, type Room } from '../../runtime/node/node.ts'
 import { payEffects } from '../../runtime/payments/pay.ts'
 import { purse, purseActor } from '../../runtime/payments/purse.machine.ts'
@@ -48,6 +50,11 @@ export interface UserOptions extends Omit<NodeOptions, 'rooms'> {
   readonly standard?: ReadonlyMap<string, Capability>
   /** Most that is prepaid in one call, to a stranger and at all, atomic (default 0.05 and 1 of the dollar). */
   readonly prepaid?: Credit
+  /**
+   * Agreements for many calls with providers that offer them (default none): later steps of the same capability,
+   * deadline and acceptance take the next call without a negotiation of their own, while its price fits theirs.
+   */
+  readonly standing?: StandingPolicy
   /** Whether receipts and complaints are told to the guardians (default false: they say who hired whom). */
   readonly shareEvidence?: boolean
   /** What other roles of the same participant add to its node: one wallet, one journal, one address. */
@@ -62,6 +69,7 @@ export interface User {
   readonly listeners: Listeners
   /** Evaluates a template, in a killable thread where it has no bound. */
   readonly evaluate: Evaluate
+  readonly standing?: StandingPolicy
   /** Contracts by id: what live cards say, else the standard ones. */
   capabilities(): Map<string, Capability>
   close(): Promise<void>
@@ -73,7 +81,7 @@ function userRooms(options: UserOptions, listeners: Listeners): Room[] {
     parts.directory.entry(provider)?.card.body.offers.find((offer) => offer.capability.id === id)?.capability ?? standard.get(id)
   const contract = (parts: NodeParts) => (id: string): Capability | undefined => parts.directory.capability(id) ?? standard.get(id)
   return [
-    (parts) => ({ actors: [negotiation, experience, keyring], effects: hireEffects({
+    (parts) => ({ actors: [negotiation, standing, experience, keyring], effects: hireEffects({
       ...parts, terms: parts.rail.terms, ...(options.prepaid ? { prepaid: options.prepaid } : {}), keep: (hashes) => keepKeys(parts.host(), hashes, parts.wire.credentials.verifier.authorisations),
     }) }),
     (parts) => ({ actors: [purse, wallet], effects: payEffects({ ...parts, voucherKey: parts.keys.voucher, wallet: parts.participant }) }),
@@ -104,6 +112,7 @@ export async function openUser(options: UserOptions): Promise<User> {
     node,
     listeners,
     evaluate: options.evaluate,
+    ...(options.standing ? { standing: options.standing } : {}),
     capabilities: () => new Map([...(options.standard ?? []), ...node.directory.capabilities()]),
     close: () => {
       stopSharing?.()
@@ -141,6 +150,7 @@ async function fund(node: Node, { deposit, faucet = false }: UserOptions): Promi
   const terms = vaultOf(node)
   const vault = rail.vaultId(terms)
   for (let partition = 0; partition < host.width; partition++) await host.start(purseActor(partition), { vault, voucherKey: terms.voucherKey, partition, partitions: host.width })
+  for (let partition = 0; partition < host.width; partition++) await host.start(standingActor(partition), {})
   await host.start('wallet', {})
   await host.start('experience', {})
   const context = (await host.load('wallet'))!.snapshot.context as { deposits: Record<string, string> }

@@ -21,7 +21,7 @@ import type { Directory } from './directory.ts'
 import { chooseAgent, type EscrowWish } from './escrow-agent.ts'
 import { historyOf, type ExperienceContext } from './experience.machine.ts'
 import { keptKeys } from './keyring.machine.ts'
-import type { Lane } from './negotiation.machine.ts'
+import type { Lane, StandingWish } from './negotiation.machine.ts'
 import { CREDIT, creditFor, type Credit } from './credit.ts'
 import type { Reputation } from './reputation.ts'
 import type { Offer } from './strategy.ts'
@@ -67,6 +67,7 @@ interface Ask {
   readonly only: readonly Address[] | null
   readonly exclude: readonly Address[]
   readonly trace: string | null
+  readonly standing?: StandingWish
   /** How long quotes are waited for, in ms (default 1,500); with it nobody is asked whether it is away. */
   readonly patienceMs?: number
 }
@@ -88,6 +89,7 @@ export function hireEffects({ wire, clock, directory, reputation, terms: rail, p
     if (quote.expect !== ask.expect || quote.settle !== ask.settle) return 'other clauses'
     if ((quote.stream !== undefined) !== (ask.settle === 'streamed')) return 'another stream'
     if (quote.deadlineMs !== ask.deadlineMs || quote.graceMs !== ask.graceMs) return 'another deadline'
+    if (quote.standing && !(call.standing && quote.standing.calls <= call.standing.calls && quote.standing.until <= call.standing.until)) return 'another number of calls'
     if (BigInt(quote.cap) > BigInt(ask.cap)) return 'above the price of the step'
     if (quote.units < ask.units) return 'fewer units than the call may take'
     return undefined
@@ -109,11 +111,11 @@ export function hireEffects({ wire, clock, directory, reputation, terms: rail, p
       const live = directory.offers(params.capability).filter(({ participant }) => may(participant))
       if (live.length === 0) return { type: 'market.ask.done', offers: [], silent: directory.awaited(params.capability).some(may) ? 'away' : null }
       const escrow = params.escrow ? chooseAgent(directory, params.escrow, wire.participant, rail.decimals) : undefined
-      const { capability, units, inputBytes, deadlineMs, graceMs, expect, settle } = params
+      const { capability, units, inputBytes, deadlineMs, graceMs, expect, settle, standing } = params
       const now = clock.now()
       const body: CallForQuotesBody = {
         id: `cfq_${hashOf([wire.participant, key]).slice(7, 39)}`,
-        payer: wire.participant, capability, units, inputBytes, deadlineMs, graceMs, expect, settle, ...(escrow === undefined ? {} : { escrow }), issuedAt: now, expiresAt: now + CALL_MS,
+        payer: wire.participant, capability, units, inputBytes, deadlineMs, graceMs, expect, settle, ...(escrow === undefined ? {} : { escrow }), ...(standing ? { standing: { calls: standing.calls, until: now + standing.forMs } } : {}), issuedAt: now, expiresAt: now + CALL_MS,
       }
       // Where nothing is known beforehand, guardians are asked while the quotes come in.
       const learned = reputation?.learn?.(live.map(({ participant }) => participant))

@@ -50,6 +50,14 @@ export interface NegotiationInput {
   readonly exclude: readonly Address[]
   /** Who is preferred of those that offer it; the cheapest without it. */
   readonly choose?: Choice
+  /** Where one agreement for many calls is wanted, of those that offer it. */
+  readonly standing?: StandingWish
+}
+
+/** Calls of one agreement, at most, and how long it should stand, in ms. */
+export interface StandingWish {
+  readonly calls: number
+  readonly forMs: number
 }
 
 export interface Lane {
@@ -59,6 +67,8 @@ export interface Lane {
   readonly number: number
   readonly vault: Hex32
   readonly voucherKey: Address
+  /** What was reserved on it and not signed away, atomic. */
+  readonly left?: string
 }
 
 export interface NegotiationContext extends NegotiationInput {
@@ -84,7 +94,7 @@ export type NegotiationEvent =
   | { type: 'market.ask.failed'; error: ErrorBody }
   | { type: 'market.counter.done'; offer: Offer['quote'] }
   | { type: 'market.counter.failed'; error: ErrorBody }
-  | { type: 'lane.ready'; key: string; id: Hex32; number: number; vault: Hex32; voucherKey: Address }
+  | { type: 'lane.ready'; key: string; id: Hex32; number: number; vault: Hex32; voucherKey: Address; left?: string }
   | { type: 'lane.refused'; error: ErrorBody }
   | { type: 'market.sign.done'; payer: Signature }
   | { type: 'market.sign.failed'; error: ErrorBody }
@@ -100,6 +110,10 @@ export interface Agreed {
   readonly offer: Offer
   readonly lane: Lane
   readonly asked: number
+  /** Which negotiation it was. */
+  readonly negotiation?: string
+  /** Under a standing agreement: the number of the call. */
+  readonly call?: number
 }
 
 /** Whether something of the price was given for what the payer has, or has not used up. */
@@ -138,8 +152,8 @@ const machine = createMachine({
   on: { cancel: { target: '.refused', actions: dropChosen } },
   states: {
     asking: {
-      entry: effect<NegotiationContext, any>('market.ask', ({ context: { capability, units, inputBytes, cap, deadlineMs, graceMs, expect, settle, escrow, only, exclude, trace } }) => ({
-        capability, units, inputBytes, cap, deadlineMs, graceMs, expect, settle, escrow: escrow ?? null, only, exclude, trace,
+      entry: effect<NegotiationContext, any>('market.ask', ({ context: { capability, units, inputBytes, cap, deadlineMs, graceMs, expect, settle, escrow, only, exclude, trace, standing } }) => ({
+        capability, units, inputBytes, cap, deadlineMs, graceMs, expect, settle, escrow: escrow ?? null, only, exclude, trace, ...(standing ? { standing } : {}),
       })),
       on: {
         'market.ask.done': [
@@ -181,7 +195,7 @@ const machine = createMachine({
         const ask = (offer: Offer, spare: boolean): any => {
           const { terms } = offer.quote
           const { payee, provider, cap } = terms
-          const request = { for: context.self, payee, provider, amount: cap === '0' ? LEAST : cap, spare, ...(isFree(terms) ? { amount: '0', free: freeLane(terms) } : {}) }
+          const request = { for: context.self, payee, provider, amount: cap === '0' ? LEAST : cap, spare, ...(isFree(terms) ? { amount: '0', free: freeLane(terms) } : terms.standing && !spare ? { most: (BigInt(cap) * BigInt(terms.standing.calls)).toString() } : {}) }
           return { type: 'tell', params: { to: context.purse, event: { type: 'acquire', request } } }
         }
         if (chosen) enqueue(ask(chosen, false))
@@ -193,7 +207,7 @@ const machine = createMachine({
         { guard: ({ context }) => context.offers.length === 0, target: 'refused' },
       ],
       on: {
-        'lane.ready': { target: 'signing', actions: assign({ lane: ({ event }) => ({ key: event.key, id: event.id, number: event.number, vault: event.vault, voucherKey: event.voucherKey }) }) },
+        'lane.ready': { target: 'signing', actions: assign({ lane: ({ event }) => ({ key: event.key, id: event.id, number: event.number, vault: event.vault, voucherKey: event.voucherKey, ...(event.left === undefined ? {} : { left: event.left }) }) }) },
         // Another provider may have a lane already that is wide enough.
         'lane.refused': { target: 'securing', reenter: true, actions: dropChosen },
       },
@@ -226,6 +240,7 @@ const machine = createMachine({
               offer: context.chosen,
               lane: context.lane,
               asked: context.asked,
+              negotiation: context.self,
             }),
           ) as any,
         },
@@ -250,15 +265,15 @@ const machine = createMachine({
       after: { [PATIENCE_MS]: { target: 'securing', actions: dropChosen } },
     },
     agreed: { type: 'final' },
-    refused: { type: 'final', entry: tell<NegotiationContext, any>(({ context }) => context.parent, ({ context }) => ({ type: 'refused', error: context.error })) as any },
+    refused: { type: 'final', entry: tell<NegotiationContext, any>(({ context }) => context.parent, ({ context }) => ({ type: 'refused', error: context.error, negotiation: context.self })) as any },
   },
 }, { delays: { silence: ({ context }) => Math.min(SILENCE_MAX_MS, SILENCE_MS * 2 ** ((context.silences ?? 1) - 1)) } })
 
-export const negotiation = defineActor('negotiation', '3', machine, {
+export const negotiation = defineActor('negotiation', '4', machine, {
   // The payer signs for a lane it has; the step hears of an agreement that both have signed.
-  pays: [{ by: ['do market.sign'], after: ['on lane.ready'], until: ['tell purse acquire'] }, { by: ['tell step agreed'], after: ['on market.accept.done'] }],
+  pays: [{ by: ['do market.sign'], after: ['on lane.ready'], until: ['tell purse acquire'] }, { by: ['tell step agreed', 'tell standing agreed'], after: ['on market.accept.done'] }],
   holds: [{
-    what: 'lane', taken: ['tell purse acquire'], returned: ['tell purse release', 'tell purse doubt', 'tell step agreed'],
+    what: 'lane', taken: ['tell purse acquire'], returned: ['tell purse release', 'tell purse doubt', 'tell step agreed', 'tell standing agreed'],
     kept: { because: 'a payee that calls its lane unpaid says so again at the next hire', when: ({ type, error }) => type === 'market.accept.failed' && error.code === 'lane.unpaid' },
   }],
 }, { passivates: true })

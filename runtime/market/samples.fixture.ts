@@ -1,6 +1,7 @@
 /** What the machines of this room meet when they are explored (runtime/actors/explore.ts). */
 import type { Samples } from '../actors/explore.ts'
 import type { NegotiationContext } from './negotiation.machine.ts'
+import type { StandingContext } from './standing.machine.ts'
 
 const offer = (provider: string, unitPrice: string, pass?: string): any => ({
   quote: { terms: { quote: 'q_1', payer: '0xdd', settle: 'postpaid', provider, payee: provider, unitPrice, units: 1, deadlineMs: 1_000, cap: unitPrice, ...(pass ? { pass } : {}) } },
@@ -14,7 +15,7 @@ export const negotiationInput = {
 }
 
 const negotiation: Samples = {
-  inputs: [negotiationInput],
+  inputs: [negotiationInput, { ...negotiationInput, parent: 'standing', standing: { calls: 3, forMs: 60_000 } }],
   depth: 9,
   tells: ({ offers, waiting, chosen, narrow, again, silences }: NegotiationContext) => [silences, offers.map((one) => one.quote.terms.provider), waiting, chosen?.quote.terms.provider, narrow, again],
   answers: {
@@ -29,7 +30,40 @@ const negotiation: Samples = {
   ],
 }
 
+const STEPS = ['step/r/a', 'step/r/b']
+const terms = { provider: '0xaa', payee: '0xaa', payer: '0xdd', unitPrice: '4', cap: '4', units: 1, settle: 'postpaid' }
+/** Two steps that want the same; the first negotiates for both. */
+const standing: Samples = {
+  inputs: [{}],
+  depth: 9,
+  bounds: {},
+  tells: ({ agreements, seeking }: StandingContext) => [Object.keys(seeking), Object.values(agreements).map(({ next, open, due, paying, sent, window, closed, contested, widening }) => [next, open, due.length, paying.map(({ tell }) => tell), sent, window, closed, contested, widening])],
+  events: ({ context }: { context: StandingContext }) => {
+    const [one] = Object.values(context.agreements)
+    const hears = { at: 1_000_000 }
+    return [
+      ...(one && one.next > 2 ? [] : STEPS.map((parent) => ({ type: 'want', input: { ...negotiationInput, parent, self: `negotiation/r/${parent.at(-1)}/0`, standing: { calls: 3, forMs: 60_000 } } }))),
+      ...Object.keys(context.seeking).flatMap((negotiation) => [
+        ...[{ calls: 3, until: 1_060_000 }, undefined].map((stands) => ({
+          type: 'agreed', negotiation, id: 'sha256-aa', agreement: { terms: { ...terms, ...(stands ? { standing: stands } : {}) } }, offer: offer('0xaa', '4'), asked: 1, lane: { key: '0xaa.0', id: '0x1', number: 0, vault: '0x2', voucherKey: '0x3', left: '40' },
+        })),
+        { type: 'refused', negotiation, error: { code: 'market.no-provider', message: 'None.' } },
+      ]),
+      ...(one ? [
+        ...one.open.slice(0, 1).flatMap((call) => [
+          { type: 'pay', agreement: one.id, call, tell: 'inquiry/r/a/0', delivery: `sha256-${'d'.repeat(63)}${call}`, amount: '4' }, { type: 'pay', agreement: one.id, call, tell: 'step/r/a', delivery: `sha256-${'d'.repeat(63)}${call}`, amount: '4' },
+          ...['spare', 'failed', 'contested'].map((how) => ({ type: 'return', agreement: one.id, call, how })),
+        ]),
+        ...(one.paying.length > 0 ? [{ type: 'paid', lane: '0xaa.0', group: one.paying.map(({ delivery, amount }) => ({ delivery, amount })), previousRef: `0x${'0'.repeat(64)}`, voucher: { kind: 'plain' }, left: '2' }] : []),
+        ...(one.sent > 0 ? [{ type: 'handed', lane: '0xaa.0', count: one.sent, window: 2 }, { type: 'handed', lane: '0xaa.0', count: one.sent, refused: true }] : []),
+        ...(one.widening ? [{ type: 'widened', lane: '0xaa.0', left: '80' }] : []),
+        { type: 'doubt', agreement: one.id },
+      ].map((event) => ({ ...hears, ...event })) : []),
+    ]
+  },
+}
+
 const experience: Samples = { inputs: [{}], events: () => ['delivered', 'failed'].map((type) => ({ type, provider: '0xaa', capability: 'text.shout@1' })) }
 const keyring: Samples = { inputs: [{}], events: () => [{ type: 'learn', keys: { 'sha256-aa': {} } }] }
 
-export const samples: Readonly<Record<string, Samples>> = { negotiation, experience, keyring }
+export const samples: Readonly<Record<string, Samples>> = { negotiation, standing, experience, keyring }

@@ -26,6 +26,8 @@ export interface Shown {
   /** Signed by the payer's own key, for this lane; null where it has none such. */
   readonly voucher: PlainVoucher | null
   readonly owed: Hash | null
+  /** All that is owed, under a standing agreement. */
+  readonly owes?: readonly Hash[]
 }
 
 const CALL_MS = 5_000
@@ -36,7 +38,7 @@ export async function exchange({ wire, rail, random, voucherKey }: CatchUpOption
     callId: `l-${Buffer.from(random.bytes(16)).toString('hex')}`, route: lane, timeoutMs: CALL_MS, signal, validate: (value) => validate('LatestAnswer', value),
   })
   const own = answer.voucher !== null && answer.voucher.lane === lane && signedBy(rail, answer.voucher) === voucherKey
-  return { voucher: own ? answer.voucher : null, owed: answer.owed }
+  return { voucher: own ? answer.voucher : null, owed: answer.owed, ...(answer.owes ? { owes: answer.owes } : {}) }
 }
 
 /** Who signed it, or nobody. */

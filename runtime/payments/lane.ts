@@ -3,7 +3,8 @@
  * gets, what is asked of the chain and when, so that a step does not wait for it. Pure; used by the
  * purse.
  */
-import type { Address, EscrowVoucher, Hash, Hex32, LockedVoucher, PlainVoucher } from '../../schemas/documents.gen.ts'
+import type { Address, EscrowVoucher, Folded, Hash, Hex32, LockedVoucher, PlainVoucher } from '../../schemas/documents.gen.ts'
+import type { ErrorBody } from '../../schemas/error.ts'
 import { foldRef, NO_REF } from './fold.ts'
 import type { Stake } from './stake.ts'
 
@@ -23,6 +24,8 @@ export interface LaneUse {
   readonly for: string
   /** Most that it may cost, atomic. */
   readonly amount?: string
+  /** Actor that hears of it when the lane is widened. */
+  readonly tell?: string
 }
 
 /** A voucher on its way: signed, journaled, then handed over. */
@@ -35,6 +38,17 @@ export interface Payment {
   readonly previousRef: Hex32
   /** Of a part of a call: who has the lane has it still when this is handed over, and hears of that. */
   readonly keep?: true
+  /** Under a standing agreement, which goes on with the lane: all that its payee has not been heard to take. */
+  readonly group?: Group
+}
+
+/** Deliveries of a standing agreement on their way to be paid, in the order they are folded. */
+export interface Group {
+  readonly items: readonly Folded[]
+  /** How many of them, from the first, the lane's voucher pays. */
+  readonly signed: number
+  /** And how many the voucher that is being handed over; 0 for none. */
+  readonly handing: number
 }
 
 /** A voucher that secures or pays a call before its work: no other on that lane until it is known what came of it. */
@@ -75,6 +89,8 @@ export interface LaneRequest {
   readonly spare: boolean
   /** Of a call that costs nothing: the place it has instead of a lane. */
   readonly free?: Hex32
+  /** Of a standing agreement: most that all its calls may cost, which is what limits count. */
+  readonly most?: string
 }
 
 /** Atomic, of all partitions together. */
@@ -166,6 +182,30 @@ function isLow(lane: PurseLane, amount: bigint): boolean {
   return !lane.exact && !lane.reserving && BigInt(lane.reserved) - BigInt(lane.cumulative) - amount < ahead(lane, amount) / 2n
 }
 
+/** What is reserved and not signed away yet, atomic. */
+export function leftOn({ reserved, cumulative }: PurseLane): string {
+  return (BigInt(reserved) - BigInt(cumulative)).toString()
+}
+
+/** What is left after a reservation failed, and the requests that are refused for it. */
+export function notReserved(context: PurseContext, key: string, error: ErrorBody): Pick<PurseContext, 'lanes' | 'reserving' | 'waiting'> & { readonly refused: readonly LaneRequest[] } {
+  const lanes: Record<string, PurseLane> = { ...context.lanes }
+  const payees = new Set<Address>()
+  for (const { payee, number } of context.reserving.filter((one) => one.key === key)) {
+    const lane = lanes[laneKey(payee, number)]
+    if (!lane) continue
+    // The vault may lack only what was asked ahead: the bare amount is asked before anybody is refused.
+    const again = error.code === 'chain.reverted' && !lane.exact
+    if (!again) payees.add(payee)
+    lanes[laneKey(payee, number)] = { ...lane, reserving: false, exact: lane.exact || again }
+  }
+  return {
+    // A fallback's lane is a comfort: where money is short it must not take the chosen one's.
+    refused: context.waiting.filter((request) => payees.has(request.payee) && !request.spare),
+    lanes, reserving: context.reserving.filter((one) => one.key !== key), waiting: context.waiting.filter((one) => !one.spare && !payees.has(one.payee)),
+  }
+}
+
 /** The lane to widen, or a new number, for a request that nothing idle can serve. */
 function placeFor(context: PurseContext, request: LaneRequest, taken: ReadonlySet<string>): { number: number; base: bigint } | undefined {
   const own = Object.values(context.lanes).filter((lane) => lane.payee === request.payee)
@@ -194,8 +234,8 @@ export function serveWaiting(context: PurseContext, enqueue: Enqueue): PurseCont
     if (request.spare) continue
     const key = laneKey(lane.payee, lane.number)
     const low = isLow(lane, BigInt(request.amount)) ? [...state.low.filter((one) => one.key !== key), { key, amount: request.amount }] : state.low
-    state = { ...state, low, lanes: { ...state.lanes, [key]: { ...lane, use: { for: request.for, amount: request.amount } } } }
-    enqueue({ type: 'tell', params: { to: request.for, event: { type: 'lane.ready', key, id: lane.id, number: lane.number, vault: state.vault, voucherKey: state.voucherKey } } })
+    state = { ...state, low, lanes: { ...state.lanes, [key]: { ...lane, use: { for: request.for, amount: request.most ?? request.amount } } } }
+    enqueue({ type: 'tell', params: { to: request.for, event: { type: 'lane.ready', key, id: lane.id, number: lane.number, vault: state.vault, voucherKey: state.voucherKey, left: leftOn(lane) } } })
   }
   state = { ...state, waiting: still }
   if ((still.length > 0 || state.low.length > 0) && state.reserving.length === 0) state = reserve(state, enqueue)

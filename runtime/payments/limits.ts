@@ -20,7 +20,7 @@ export function paidDay(context: PurseContext, at: number): PaidDay {
 }
 
 /** Why a lane is not given out for the request; undefined when it may be. `day` as `paidDay` says. */
-export function beyondLimits(context: PurseContext, { payee, amount, for: hirer }: LaneRequest): ErrorBody | undefined {
+export function beyondLimits(context: PurseContext, { payee, amount: single, most: amount = single, for: hirer }: LaneRequest): ErrorBody | undefined {
   const { limits = {}, partitions, day } = context
   const refuse = (rule: string, limit: string, used: bigint): ErrorBody | undefined => {
     const left = BigInt(limit) / BigInt(partitions) - used
@@ -55,10 +55,10 @@ function promised({ lanes }: PurseContext, payee?: string): bigint {
 function open({ lanes, waiting }: PurseContext, hirer: string, payee?: string): bigint {
   let sum = 0n
   for (const lane of Object.values(lanes)) {
-    if (!lane.use || lane.payment || (payee !== undefined && lane.payee !== payee)) continue
+    if (!lane.use || (lane.payment && !lane.payment.group) || (payee !== undefined && lane.payee !== payee)) continue
     // One that was given out before amounts were kept counts with all it could take.
-    sum += lane.use.amount === undefined ? BigInt(lane.reserved) - BigInt(lane.cumulative) : BigInt(lane.use.amount)
+    sum += lane.use.amount === undefined ? BigInt(lane.reserved) - BigInt(lane.cumulative) : BigInt(lane.use.amount) - BigInt(lane.payment?.amount ?? 0)
   }
-  for (const request of waiting) if (!request.spare && request.for !== hirer && (payee === undefined || request.payee === payee)) sum += BigInt(request.amount)
+  for (const request of waiting) if (!request.spare && request.for !== hirer && (payee === undefined || request.payee === payee)) sum += BigInt(request.most ?? request.amount)
   return sum
 }

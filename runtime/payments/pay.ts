@@ -79,17 +79,17 @@ export function payEffects({ wire, rail, random, voucherKey, wallet, host }: Pay
     concurrency: 256,
     run: async ({ lane, to, voucher, deliveries, before = voucher.cumulative }: { lane: string; to: Address; voucher: PlainVoucher; deliveries: Hash[]; before?: string }, { signal }) => {
       try {
-        await wire.call(participantId(to), 'pay', { lane: voucher.lane, voucher, deliveries }, {
+        const { window } = await wire.call(participantId(to), 'pay', { lane: voucher.lane, voucher, deliveries }, {
           callId: `p-${voucher.ref.slice(2, 34)}`, route: voucher.lane, timeoutMs: 5_000, signal, validate: (value) => validate('PayAnswer', value),
         })
-        return { type: 'voucher.pay.done', lane }
+        return { type: 'voucher.pay.done', lane, ...(window === undefined ? {} : { window }) }
       } catch (thrown) {
         // One of us may have lost what it knew of the lane: the highest voucher that we have signed stands.
         if (!DISAGREE.has(asError(thrown).code)) throw thrown
-        const { voucher: theirs, owed } = await exchange(ours, to, voucher.lane, voucher, signal)
+        const { voucher: theirs, owed, owes } = await exchange(ours, to, voucher.lane, voucher, signal)
         if (theirs?.ref === voucher.ref && theirs.cumulative === voucher.cumulative) return { type: 'voucher.pay.done', lane }
         if (!theirs || BigInt(theirs.cumulative) <= BigInt(before)) throw thrown
-        return { type: 'voucher.pay.outdone', lane, voucher: theirs, owed: owed !== null && owed === deliveries[0] }
+        return { type: 'voucher.pay.outdone', lane, voucher: theirs, owed: owed !== null && owed === deliveries[0], ...(owes ? { owes } : {}) }
       }
     },
   }

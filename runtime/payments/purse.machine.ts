@@ -7,13 +7,13 @@
  * Amounts are decimal strings of atomic units: bigint does not survive every journal format.
  */
 import { assign, createMachine, enqueueActions } from 'xstate'
-import type { Address, EscrowVoucher, Hash, Hex32, PlainVoucher, Voucher } from '../../schemas/documents.gen.ts'
+import type { Address, EscrowVoucher, Folded, Hash, Hex32, PlainVoucher, Voucher } from '../../schemas/documents.gen.ts'
 import { ERRORS, type ErrorBody } from '../../schemas/error.ts'
 import { defineActor } from '../actors/actor.ts'
-import { foldRef } from './fold.ts'
-import { caughtUp, decide, owedOn, prepaid, serveWaiting, laneKey, type LaneLimits, type LaneRequest, type PurseContext, type PurseLane } from './lane.ts'
+import { caughtUp, decide, notReserved, owedOn, prepaid, serveWaiting, type LaneLimits, type LaneRequest, type PurseContext, type PurseLane } from './lane.ts'
+import { againGroup, heardGroup, isGroup, outdoneGroup, payGroup, signedGroup, takesMore, widenedNews, type Doing } from './group.ts'
 import { beyondLimits, paidDay } from './limits.ts'
-import { freed, handedOver, isUnsigned, unsigned } from './payment.ts'
+import { freed, handedOver, isUnsigned, paying, unsigned } from './payment.ts'
 import type { Stake } from './stake.ts'
 
 /** Requests that wait for a lane; more are refused. */
@@ -29,7 +29,8 @@ export type PurseEvent = { at?: number } & (
   | { type: 'doubt'; lane: string; for: string }
   | { type: 'lanes.look.done'; lane: string; reserved: string; voucher?: PlainVoucher }
   | { type: 'lanes.look.failed'; params: { lane: string } }
-  | { type: 'pay'; lane: string; for: string; tell: string; delivery: Hash; amount: string; keep?: true }
+  | { type: 'pay'; lane: string; for: string; tell: string; delivery: Hash; amount: string; keep?: true; group?: readonly Folded[] }
+  | { type: 'widen'; lane: string; for: string; amount: string; tell: string }
   | { type: 'stake'; lane: string; for: string; tell: string; stake: Stake }
   | { type: 'unstake'; lane: string; for: string }
   | { type: 'decided'; lane: string; for: string; payeeAmount: string }
@@ -37,8 +38,8 @@ export type PurseEvent = { at?: number } & (
   | { type: 'voucher.sign.done'; lane: string; voucher: Voucher }
   | { type: 'voucher.sign.failed'; error: ErrorBody; params: { lane: string } }
   | { type: 'voucher.again'; lane: string }
-  | { type: 'voucher.pay.done'; lane: string }
-  | { type: 'voucher.pay.outdone'; lane: string; voucher: PlainVoucher; owed: boolean }
+  | { type: 'voucher.pay.done'; lane: string; window?: number }
+  | { type: 'voucher.pay.outdone'; lane: string; voucher: PlainVoucher; owed: boolean; owes?: readonly Hash[] }
   | { type: 'voucher.pay.failed'; error: ErrorBody; params: { lane: string } }
   | { type: 'lanes.reserve.done'; key: string; lanes: readonly { readonly lane: string; readonly id: Hex32; readonly reserved: string }[] }
   | { type: 'lanes.reserve.failed'; error: ErrorBody; params: { key: string } }
@@ -60,6 +61,13 @@ export function purseActor(partition: number): string {
 
 /** Before anything is paid on a day, what its limits count from. Without limits there is nothing to keep. */
 const newDay: any = assign(({ context, event }: any) => (context.limits ? { day: paidDay(context, event.at ?? 0) } : {}))
+
+/** Does what `doing` says of a standing agreement's lane. */
+const does = (doing: (context: PurseContext, event: any) => Doing): any => enqueueActions(({ context, event, enqueue }: any) => {
+  const { lanes, actions } = doing(context, event)
+  enqueue.assign({ lanes })
+  for (const action of actions) enqueue(action)
+})
 
 /** The signed voucher on its way to the payee, under the lane's key. */
 const handOver = { type: 'voucher.pay', params: ({ context, event }: any) => handedOver(context, event.lane ?? event.params.lane) } as any
@@ -109,25 +117,20 @@ const machine = createMachine({
           ],
         },
         'lanes.look.failed': { actions: [assign({ doubted: ({ context, event }) => context.doubted.filter((one) => one !== event.params.lane) }), serve()] },
-        pay: {
+        pay: [{
+          guard: ({ context, event }) => event.group !== undefined && context.lanes[event.lane]?.use?.for === event.for && takesMore(context.lanes[event.lane]!),
+          actions: [newDay, does((context, { lane, tell, group }) => payGroup(context, lane, tell, group))],
+        }, {
           guard: ({ context, event }) => {
             const lane = context.lanes[event.lane]
-            return lane?.use?.for === event.for && lane.payment === null
+            return event.group === undefined && lane?.use?.for === event.for && lane.payment === null
           },
           actions: [
             newDay,
-            assign({
-              lanes: ({ context, event }) =>
-                change(context, event.lane, (lane) => ({
-                  ...lane,
-                  cumulative: (BigInt(lane.cumulative) + BigInt(event.amount)).toString(),
-                  ref: foldRef(lane.ref, event.delivery, event.amount),
-                  payment: { tell: event.tell, delivery: event.delivery, amount: event.amount, previousRef: lane.ref, ...(event.keep ? { keep: true } : {}) },
-                })),
-            }),
+            assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => paying(lane, event)) }),
             { type: 'voucher.sign', params: ({ context, event }: any) => unsigned(context, event.lane) } as any,
           ],
-        },
+        }],
         // Signed before the work and handed over with it; the lane's own numbers move when it is accepted or decided.
         stake: {
           guard: ({ context, event }) => {
@@ -175,7 +178,11 @@ const machine = createMachine({
             { type: 'tell', params: ({ context, event }: any) => ({ to: context.lanes[event.lane].escrow.tell, event: { type: 'staked', voucher: event.voucher, previousRef: context.lanes[event.lane].ref } }) } as any,
           ],
         }, {
-          guard: ({ context, event }) => event.voucher.kind === 'plain' && !!context.lanes[event.lane]?.payment,
+          // What came late was signed before the payee showed that our state was lost.
+          guard: ({ context, event }) => isGroup(context, event.lane) && event.voucher.ref === context.lanes[event.lane]!.ref,
+          actions: does((context, { lane, voucher }) => signedGroup(context, lane, voucher)),
+        }, {
+          guard: ({ context, event }) => event.voucher.kind === 'plain' && !!context.lanes[event.lane]?.payment && !isGroup(context, event.lane),
           actions: [
             assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => ({ ...lane, voucher: event.voucher as PlainVoucher })) }),
             {
@@ -195,7 +202,18 @@ const machine = createMachine({
           guard: ({ context, event }) => isUnsigned(context.lanes[event.lane]),
           actions: { type: 'voucher.sign', params: ({ context, event }: any) => unsigned(context, event.lane) } as any,
         },
+        // Another reservation for a lane in use, before it runs out.
+        widen: {
+          guard: ({ context, event }) => context.lanes[event.lane]?.use?.for === event.for && !context.low.some(({ key }) => key === event.lane),
+          actions: [
+            assign({ low: ({ context, event }) => [...context.low, { key: event.lane, amount: event.amount }], lanes: ({ context, event }) => change(context, event.lane, (lane) => ({ ...lane, use: { ...lane.use!, tell: event.tell } })) }),
+            serve(),
+          ],
+        },
         'voucher.pay.done': [{
+          guard: ({ context, event }) => isGroup(context, event.lane),
+          actions: [does((context, { lane, window }) => heardGroup(context, lane, window === undefined ? {} : { window })), serve()],
+        }, {
           guard: ({ context, event }) => context.lanes[event.lane]?.payment?.keep === true,
           actions: [
             { type: 'tell', params: ({ context, event }: any) => ({ to: context.lanes[event.lane].payment.tell, event: { type: 'handed', delivery: context.lanes[event.lane].payment.delivery } }) } as any,
@@ -207,6 +225,9 @@ const machine = createMachine({
         // Our own signature on more than we know of: our state was lost. What is paid by it is paid, and what is
         // still owed is signed for anew on top of it.
         'voucher.pay.outdone': [{
+          guard: ({ context, event }) => isGroup(context, event.lane),
+          actions: [does((context, { lane, voucher, owes = [] }) => outdoneGroup(context, lane, voucher, owes)), serve()],
+        }, {
           guard: ({ context, event }) => event.owed && !!context.lanes[event.lane]?.payment,
           actions: [
             assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => owedOn(lane, event.voucher)) }),
@@ -217,10 +238,17 @@ const machine = createMachine({
           actions: [assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => ({ ...caughtUp({ ...lane, payment: null }, event.voucher), use: null, escrow: null })) }), serve()],
         }],
         // A payee that cannot be reached is tried for ever, slowly; one that refuses keeps the lane out of use.
-        'voucher.pay.failed': {
-          guard: ({ event }) => ERRORS[event.error.code].retry,
+        'voucher.pay.failed': [{
+          guard: ({ context, event }) => ERRORS[event.error.code].retry && isGroup(context, event.params.lane),
+          actions: does((context, { params }) => againGroup(context, params.lane)),
+        }, {
+          guard: ({ context, event }) => ERRORS[event.error.code].retry && !!context.lanes[event.params.lane]?.payment,
           actions: [handOver],
-        },
+        }, {
+          // Those who wait for later vouchers must not wait for one that is refused: they are signed all the same.
+          guard: ({ context, event }) => isGroup(context, event.params.lane),
+          actions: does((context, { params }) => heardGroup(context, params.lane, { refused: true })),
+        }],
         'lanes.reserve.done': {
           actions: [
             assign({
@@ -234,28 +262,15 @@ const machine = createMachine({
               },
               reserving: ({ context, event }) => context.reserving.filter((one) => one.key !== event.key),
             }),
+            enqueueActions(({ context, event, enqueue }) => { for (const action of widenedNews(context.lanes, event.lanes.map(({ lane }) => lane))) enqueue(action as any) }),
             serve(),
           ],
         },
         'lanes.reserve.failed': {
           actions: [enqueueActions(({ context, event, enqueue }) => {
-            const failed = context.reserving.filter((one) => one.key === event.params.key)
-            const lanes = { ...context.lanes }
-            const payees = new Set<Address>()
-            for (const { payee, number } of failed) {
-              const key = laneKey(payee, number)
-              const lane = lanes[key]
-              if (!lane) continue
-              // The vault may lack only what was asked ahead: the bare amount is asked before anybody is refused.
-              const again = event.error.code === 'chain.reverted' && !lane.exact
-              if (!again) payees.add(payee)
-              lanes[key] = { ...lane, reserving: false, exact: lane.exact || again }
-            }
-            // A fallback's lane is a comfort: where money is short it must not take the chosen one's.
-            for (const request of context.waiting) {
-              if (payees.has(request.payee) && !request.spare) enqueue({ type: 'tell', params: { to: request.for, event: { type: 'lane.refused', error: event.error } } } as any)
-            }
-            enqueue.assign({ lanes, reserving: context.reserving.filter((one) => one.key !== event.params.key), waiting: context.waiting.filter((one) => !one.spare && !payees.has(one.payee)) })
+            const { refused, ...rest } = notReserved(context, event.params.key, event.error)
+            for (const request of refused) enqueue({ type: 'tell', params: { to: request.for, event: { type: 'lane.refused', error: event.error } } } as any)
+            enqueue.assign(rest)
           }), serve()],
         },
       },

@@ -2,6 +2,7 @@
 import type { Samples } from '../actors/explore.ts'
 import { foldRef, NO_REF } from './fold.ts'
 import { staked } from './stake.ts'
+import { dueFor } from './tab.ts'
 import { expected, lateAcceptance, type TillContext } from './till.machine.ts'
 import type { PurseContext } from './lane.ts'
 
@@ -17,8 +18,8 @@ const purse: Samples = {
   depth: 7,
   bounds: { 'open → acquire [1]': 'a thousand hires that wait for a lane' },
   tells: (context: PurseContext) => [
-    context.waiting.map((one) => [one.for, one.spare]), context.doubted, context.waiting.length >= 1_000, context.limits,
-    Object.values(context.lanes).map(({ use, payment, escrow, reserving, exact, id, reserved }) => [use?.for, payment?.tell, payment?.keep, escrow && [escrow.kind, escrow.tell, escrow.voucher !== null], reserving, exact, id === NO_REF, reserved !== '0']),
+    context.waiting.map((one) => [one.for, one.spare]), context.low.length, context.doubted, context.waiting.length >= 1_000, context.limits,
+    Object.values(context.lanes).map(({ use, payment, escrow, reserving, exact, id, reserved }) => [use?.for, payment?.tell, payment?.keep, payment?.group && [payment.group.items.length, payment.group.signed, payment.group.handing], use?.tell, escrow && [escrow.kind, escrow.tell, escrow.voucher !== null], reserving, exact, id === NO_REF, reserved !== '0']),
   ],
   answers: {
     'lanes.reserve': ({ params }) => [
@@ -27,7 +28,7 @@ const purse: Samples = {
     ],
     'lanes.look': ({ params }) => [{ type: 'lanes.look.done', lane: params.lane, reserved: '5' }, { type: 'lanes.look.done', lane: params.lane, reserved: '9', voucher: { kind: 'plain', ref: hex('8'), cumulative: '8' } }],
     'voucher.sign': ({ params }) => [{ type: 'voucher.sign.done', lane: params.lane, voucher: { kind: params.stake?.kind === 'locked' ? 'locked' : params.stake && params.stake.kind === undefined ? 'escrow' : 'plain', ref: params.ref, cumulative: params.cumulative } }],
-    'voucher.pay': ({ params }) => [{ type: 'voucher.pay.done', lane: params.lane }, ...[true, false].map((owed) => ({ type: 'voucher.pay.outdone', lane: params.lane, owed, voucher: { kind: 'plain', ref: hex('9'), cumulative: '7' } })), { type: 'voucher.pay.failed', params, error: ERROR }],
+    'voucher.pay': ({ params }) => [{ type: 'voucher.pay.done', lane: params.lane }, ...[true, false].map((owed) => ({ type: 'voucher.pay.outdone', lane: params.lane, owed, owes: owed ? [hash('d')] : [], voucher: { kind: 'plain', ref: hex('9'), cumulative: '7' } })), { type: 'voucher.pay.failed', params, error: { code: 'network.timeout', message: 'Later.' } }, { type: 'voucher.pay.failed', params, error: ERROR }],
   },
   events: ({ context }: { context: PurseContext }) => {
     // One lane, at most two that want it: what more of them can do is the same again.
@@ -40,6 +41,7 @@ const purse: Samples = {
         // Whoever stakes waits for the signature before there is anything to pay.
         ...(context.lanes[lane]!.escrow?.voucher === null ? [] : ['step/r/s', 'inquiry/r/s/0', 'dispute/r/s/0', 'unlock/r/s/0']).map((tell) => ({ type: 'pay', lane, for: ONE, tell, delivery: hash('d'), amount: '4' })),
         ...(context.lanes[lane]!.escrow ? [] : [{ type: 'pay', lane, for: ONE, tell: 'stream/r/s/0', delivery: hash('b'), amount: '2', keep: true }]),
+        ...((context.lanes[lane]!.payment?.group?.items.length ?? 0) > 1 ? [] : [{ type: 'pay', lane, for: ONE, tell: 'standing', delivery: hash('d'), amount: '2', group: [{ delivery: hash(context.lanes[lane]!.payment ? 'f' : 'd'), amount: '2' }] }]), { type: 'widen', lane, for: ONE, amount: '9', tell: 'standing' },
         { type: 'stake', lane, for: ONE, tell: 'step/r/s', stake: { agreement: hash('e'), amount: '4', arbiter: '0xcc', challengeEnd: 9, expiry: 99 } },
         { type: 'stake', lane, for: ONE, tell: 'step/r/s', stake: { kind: 'prepaid', agreement: hash('e'), amount: '4' } },
         { type: 'stake', lane, for: ONE, tell: 'unlock/r/s/0', stake: { kind: 'locked', delivery: hash('d'), amount: '4', lockHash: hex('6'), lockExpiry: 99 } },
@@ -50,11 +52,12 @@ const purse: Samples = {
 }
 
 const AGREEMENT = hash('1')
+const STANDING = { cap: '4', standing: { calls: 2, until: 9_000_000 } }
 const escrow = { kind: 'escrow', amount: '4', cumulative: '4', ref: foldRef(NO_REF, AGREEMENT as never, '4') }
 
 const till: Samples = {
   inputs: [{ lane: hex('c'), payer: '0xdd', payee: '0xaa', voucherKey: '0xbb' }],
-  tells: (context: TillContext) => [context.open, context.owed, context.escrow != null, context.voucher?.kind, context.before != null, context.decided != null, context.claimed === '0'],
+  tells: (context: TillContext) => [context.tab && [context.tab.atWork, context.tab.owed.map(({ call }) => call), context.tab.window], context.open, context.owed, context.escrow != null, context.voucher?.kind, context.before != null, context.decided != null, context.claimed === '0'],
   events: ({ context }: { context: TillContext }) => {
     if (BigInt(context.cumulative) > 12n) return []
     const late = lateAcceptance(context)
@@ -67,6 +70,11 @@ const till: Samples = {
       ...[null, '0', '2', '4'].map((ruled) => ({ type: 'ruled', agreement: AGREEMENT, ruled })),
       ...(late ? [{ type: 'accepted', voucher: { kind: 'plain', ...late } }] : []),
       { type: 'lock', call: 'call/a/0', key: hex('7'), voucher: { kind: 'locked', ...expected(context) } }, { type: 'folded', voucher: { kind: 'plain', cumulative: context.cumulative, ref: context.ref } },
+      { type: 'stand', agreement: hash('3'), terms: STANDING, credit: { first: 1, most: 2, amount: '8' } },
+      ...[0, 1].flatMap((number) => [
+        { type: 'invoked', agreement: hash('3'), number, call: `call/c/${number}` }, { type: 'free', agreement: hash('3'), number }, { type: 'owe', number, owed: { agreement: hash('3'), delivery: hash(`${number + 4}`), amount: '4' } },
+      ]),
+      ...(context.tab && context.tab.owed.length > 0 ? [{ type: 'pay-all', deliveries: context.tab.owed.map(({ delivery }) => delivery), voucher: { kind: 'plain', ...dueFor(context, context.tab.owed) } }] : []),
       { type: 'expired' }, { type: 'restored', voucher: { kind: 'plain', ref: hex('9'), cumulative: (BigInt(context.cumulative) + 4n).toString() } }, { type: 'claimed', claimed: '4' }, { type: 'unclaimed' },
     ]
   },

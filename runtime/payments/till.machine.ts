@@ -4,10 +4,11 @@
  * have verified every signature (I8); the arithmetic is checked again here, where nothing races (I1).
  */
 import { assign, createMachine, enqueueActions } from 'xstate'
-import type { Address, EscrowVoucher, Hash, Hex32, LockedVoucher, PlainVoucher, Voucher } from '../../schemas/documents.gen.ts'
+import type { Address, EscrowVoucher, Hash, Hex32, LockedVoucher, PlainVoucher, Terms, Voucher } from '../../schemas/documents.gen.ts'
 import { defineActor } from '../actors/actor.ts'
 import { foldRef, NO_REF } from './fold.ts'
 import { staked } from './stake.ts'
+import { begun, delivered, dueFor, ended, isIdle, openTab, owedFor, refusal, settled, type CreditLine, type Tab } from './tab.ts'
 import { verdictActor } from './verdict.machine.ts'
 
 export interface TillInput {
@@ -32,6 +33,8 @@ export interface TillContext extends TillInput {
   /** Agreement that has the lane; a newer one replaces it until it is invoked. */
   readonly open: { readonly agreement: Hash; readonly cap: string; readonly invoked: boolean; readonly call?: string; readonly prepaid?: true; readonly spent?: string } | null
   readonly owed: Owed | null
+  /** A standing agreement that has the lane; several of its calls may be under way. */
+  readonly tab?: Tab | null
   readonly voucher: Voucher | null
   /** What secures the open call: claimed only when the chain has decided it, dropped when the payer accepts or nothing is delivered. */
   readonly escrow?: EscrowVoucher | null
@@ -45,14 +48,16 @@ export interface TillContext extends TillInput {
   readonly claimed: string
 }
 
-export type TillEvent =
+export type TillEvent = { at?: number } & (
   | { type: 'take'; agreement: Hash; cap: string }
-  | { type: 'invoked'; agreement: Hash; call: string; escrow?: EscrowVoucher | null; prepaid?: PlainVoucher | null }
+  | { type: 'stand'; agreement: Hash; terms: Terms; credit: CreditLine }
+  | { type: 'invoked'; agreement: Hash; call: string; number?: number; escrow?: EscrowVoucher | null; prepaid?: PlainVoucher | null }
   | { type: 'prepaid'; agreement: Hash; amount: string; voucher: PlainVoucher }
   | { type: 'lock'; voucher: LockedVoucher; key: Hex32; call: string }
   | { type: 'folded'; voucher: PlainVoucher }
-  | { type: 'free'; agreement: Hash }
-  | { type: 'owe'; owed: Owed }
+  | { type: 'free'; agreement: Hash; number?: number }
+  | { type: 'owe'; owed: Owed; number?: number }
+  | { type: 'pay-all'; voucher: PlainVoucher; deliveries: readonly Hash[] }
   | { type: 'pay'; voucher: Voucher; call: string }
   | { type: 'ruled'; agreement: Hash; ruled: string | null }
   | { type: 'accepted'; voucher: Voucher }
@@ -60,9 +65,11 @@ export type TillEvent =
   | { type: 'expired' }
   | { type: 'claimed'; claimed: string }
   | { type: 'unclaimed' }
+)
 
 /** Cumulative and ref that the voucher for what is owed must carry. */
-export function expected(context: Pick<TillContext, 'cumulative' | 'ref' | 'owed'>): { readonly cumulative: string; readonly ref: Hex32 } {
+export function expected(context: Pick<TillContext, 'cumulative' | 'ref' | 'owed' | 'tab'>): { readonly cumulative: string; readonly ref: Hex32 } {
+  if (context.tab) return dueFor(context, context.tab.owed)
   if (!context.owed) return { cumulative: context.cumulative, ref: context.ref }
   const { delivery, amount } = context.owed
   return { cumulative: (BigInt(context.cumulative) + BigInt(amount)).toString(), ref: foldRef(context.ref, delivery, amount) }
@@ -110,7 +117,7 @@ const goesOn = ({ owed, open }: TillContext): TillContext['open'] => (owed?.part
 const taken = (voucher: PlainVoucher) => ({ cumulative: voucher.cumulative, ref: voucher.ref, voucher, before: null, decided: null })
 
 /** Whether a voucher of the payer is worth more than all that is known of the lane, what is owed included. */
-export function outdoes(context: Pick<TillContext, 'cumulative' | 'ref' | 'owed' | 'escrow'>, { cumulative }: PlainVoucher): boolean {
+export function outdoes(context: Pick<TillContext, 'cumulative' | 'ref' | 'owed' | 'escrow' | 'tab'>, { cumulative }: PlainVoucher): boolean {
   return !context.escrow && BigInt(cumulative) > BigInt(context.cumulative) && BigInt(cumulative) >= BigInt(expected(context).cumulative)
 }
 
@@ -118,6 +125,14 @@ export function outdoes(context: Pick<TillContext, 'cumulative' | 'ref' | 'owed'
 export function isLocked({ voucher, claimed, cumulative }: Pick<TillContext, 'voucher' | 'claimed' | 'cumulative'>): boolean {
   return voucher?.kind === 'locked' && BigInt(claimed) < BigInt(cumulative)
 }
+
+/** Whether the lane is free for another agreement: nothing on it is invoked or owed. */
+export function isOpen(context: TillContext): boolean {
+  return context.owed === null && !context.escrow && !isLocked(context) && !context.open?.invoked && isIdle(context.tab)
+}
+
+/** To a call of the standing agreement: its actor is beside the till, as `callActor` of the provider says. */
+const tellPaid = ({ lane, tab }: TillContext, call: number): any => ({ type: 'tell', params: { to: `call/${lane}/${tab!.agreement}/${call}`, event: { type: 'paid', agreement: tab!.agreement } } })
 
 const answer = (type: 'lane.held' | 'lane.lost'): any => ({ type: 'tell', params: ({ event }: any) => ({ to: event.call, event: { type } }) })
 
@@ -141,11 +156,19 @@ const machine = createMachine({
     open: {
       on: {
         take: {
-          guard: ({ context }) => context.owed === null && !context.escrow && !isLocked(context) && (context.open === null || !context.open.invoked),
-          actions: assign({ open: ({ event }) => ({ agreement: event.agreement, cap: event.cap, invoked: false }) }),
+          guard: ({ context }) => isOpen(context),
+          actions: assign({ open: ({ event }) => ({ agreement: event.agreement, cap: event.cap, invoked: false }), tab: null }),
+        },
+        stand: {
+          guard: ({ context, event }) => isOpen(context) && context.tab?.agreement !== event.agreement,
+          actions: assign({ open: null, tab: ({ context, event }) => openTab(event.agreement, event.terms, event.credit, context.tab) }),
         },
         // The call works only once the lane is its own: two agreements raced onto one lane get one result.
         invoked: [
+          {
+            guard: ({ context: { tab }, event }) => event.number !== undefined && tab?.agreement === event.agreement && refusal(tab, event.number, event.at ?? 0) === undefined,
+            actions: [assign({ tab: ({ context, event }) => begun(context.tab!, event.number!) }), answer('lane.held')],
+          },
           {
             guard: ({ context, event }) => context.open?.agreement === event.agreement && (!event.prepaid || !context.open.invoked && pays(context, event.prepaid, { agreement: event.agreement, amount: context.open.cap })),
             actions: [
@@ -159,12 +182,18 @@ const machine = createMachine({
           },
           { actions: answer('lane.lost') },
         ],
-        free: {
+        free: [{
+          guard: ({ context, event }) => event.number !== undefined && context.tab?.agreement === event.agreement,
+          actions: assign({ tab: ({ context, event }) => ended(context.tab!, event.number!) }),
+        }, {
           guard: ({ context, event }) => context.open?.agreement === event.agreement && (context.owed === null || context.owed.part === true),
           // Nothing was delivered, so what secured it is given up; and a part that its payer did not take.
           actions: [endWatch, assign({ open: null, owed: null, escrow: null })],
-        },
+        }],
         owe: [{
+          guard: ({ context: { tab }, event }) => event.number !== undefined && tab?.agreement === event.owed.agreement && tab.atWork.includes(event.number) && BigInt(event.owed.amount) <= BigInt(tab.terms.cap),
+          actions: assign({ tab: ({ context, event }) => delivered(context.tab!, { call: event.number!, delivery: event.owed.delivery, amount: event.owed.amount, since: event.at ?? 0 }) }),
+        }, {
           guard: ({ context, event }) => context.open?.prepaid === true && context.owed === null && context.open.agreement === event.owed.agreement,
           actions: [
             { type: 'tell', params: ({ context, event }: any) => ({ to: context.open.call, event: { type: 'paid', agreement: event.owed.agreement } }) } as any,
@@ -192,14 +221,29 @@ const machine = createMachine({
             assign(({ context, event }) => ({ cumulative: event.voucher.cumulative, ref: event.voucher.ref, voucher: event.voucher, owed: null, open: goesOn(context), escrow: null, before: null, decided: null })),
           ],
         },
+        // Any that are owed, in the order the payer has folded them.
+        'pay-all': {
+          guard: ({ context, event }) => {
+            const dues = context.tab ? owedFor(context.tab, event.deliveries) : undefined
+            const due = dues && dueFor(context, dues)
+            return due !== undefined && event.voucher.cumulative === due.cumulative && event.voucher.ref === due.ref
+          },
+          actions: [
+            enqueueActions(({ context, event, enqueue }) => {
+              for (const { call } of owedFor(context.tab!, event.deliveries)!) enqueue(tellPaid(context, call))
+            }),
+            assign(({ context, event }) => ({ ...taken(event.voucher), tab: settled(context.tab!, owedFor(context.tab!, event.deliveries)!, event.at ?? 0) })),
+          ],
+        },
         // The payer has signed more than is known here, of deliveries that are forgotten: an old store was restored.
         restored: {
           guard: ({ context, event }) => outdoes(context, event.voucher),
           actions: [
             enqueueActions(({ context, enqueue }) => {
               if (context.owed && context.open?.call !== undefined) enqueue({ type: 'tell', params: { to: context.open.call, event: { type: 'paid', agreement: context.owed.agreement } } } as any)
+              for (const { call } of context.tab?.owed ?? []) enqueue(tellPaid(context, call))
             }),
-            assign(({ context, event }) => ({ ...taken(event.voucher), ...(context.owed ? { owed: null, open: goesOn(context) } : {}) })),
+            assign(({ context, event }) => ({ ...taken(event.voucher), ...(context.owed ? { owed: null, open: goesOn(context) } : {}), ...(context.tab ? { tab: { ...context.tab, owed: [] } } : {}) })),
           ],
         },
         ruled: { guard: ({ context, event }) => !!context.escrow && context.open?.agreement === event.agreement, actions: takeRuling },
@@ -241,6 +285,6 @@ const machine = createMachine({
 })
 
 export const till = defineActor('till', '7', machine, { pays: [], holds: [], rests: { open: 'told by its calls, its verdicts, the settler, and the payer by the verb pay' } }, {
-  // The version before knew no parts: it goes on without any.
+  // The version before knew no parts and no standing agreements: it goes on without any.
   migrate: (state, machine) => (machine.startsWith('till@6:') ? state : undefined),
 })

@@ -3,7 +3,9 @@
  * payee never has more than its payer has written down, no agreement is paid twice, and nothing that
  * counts up goes down. Used by scenarios that have payers and payees.
  */
+import { sumOf } from '../payments/fold.ts'
 import type { PurseContext, PurseLane } from '../payments/lane.ts'
+import type { Tab } from '../payments/tab.ts'
 import { claimable, type TillContext } from '../payments/till.machine.ts'
 import { broken, type Finding } from './invariants.ts'
 
@@ -51,6 +53,7 @@ export class LaneBooks {
     if (BigInt(cumulative) > most) return broken('I1', `the till of ${lane} has ${cumulative}, its payer has signed ${most}`)
     if (till.owed && this.#paid.has(till.owed.agreement)) return broken('I1', `agreement ${till.owed.agreement} was paid, and its payee holds it is owed`)
     if (grown === 0n || !before) return undefined
+    if (before.tab?.owed.length) return this.#paidOn(lane, grown, before.tab, till)
     const agreement = handed ?? before.owed?.agreement ?? before.open?.agreement
     if (agreement === undefined) return broken('I1', `the till of ${lane} grew by ${grown}, and nothing was owed`)
     if (handed === undefined && before.owed && grown > BigInt(before.owed.amount)) return broken('I1', `the till of ${lane} grew by ${grown}, owed were ${before.owed.amount}`)
@@ -62,6 +65,18 @@ export class LaneBooks {
   /** The chain has lost blocks: a purse may know of less than was reserved when it signed. */
   reorged(): void {
     this.#reorged = true
+  }
+
+  /** Under a standing agreement a till grows by calls that were owed, each once. */
+  #paidOn(lane: string, grown: bigint, { agreement, owed }: Tab, { tab }: TillContext): Finding {
+    const paid = owed.filter(({ call }) => tab?.agreement !== agreement || !tab.owed.some((one) => one.call === call))
+    const sum = sumOf(paid)
+    if (sum !== grown) return broken('I1', `the till of ${lane} grew by ${grown}, calls for ${sum} were paid`)
+    for (const { call } of paid) {
+      if (this.#paid.has(`${agreement} ${call}`)) return broken('I1', `call ${call} of agreement ${agreement} was paid twice`)
+      this.#paid.add(`${agreement} ${call}`)
+    }
+    return undefined
   }
 
   /** Nothing is said any more of the lanes that a payer or a payee of this id has. */
