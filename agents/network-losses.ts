@@ -11,6 +11,9 @@ import type { PaidCall } from '../pipelines/bill.ts'
 import { broken, type Finding } from '../runtime/simulation/invariants.ts'
 import type { Lie } from './simulated-lies.ts'
 
+/** Calls that the simulated sellers leave unpaid at most. */
+const WINDOW_MAX = 4n
+
 interface Given {
   readonly seller: string
   readonly payer: string
@@ -18,13 +21,15 @@ interface Given {
   readonly amount: bigint
   /** Whether it settles in escrow. */
   readonly escrow: boolean
+  /** Its number; there are others than 0 only under a standing agreement. */
+  readonly call: number
 }
 
 export class Losses {
   /** Quality of each output that was made, by its hash. */
   readonly #quality = new Map<Hash, number>()
-  /** Outputs in the hands of payers, by agreement. */
-  readonly #given = new Map<Hash, Given>()
+  /** Outputs in the hands of payers, by agreement and call. */
+  readonly #given = new Map<string, Given>()
   /** Sealed ones, by delivery. */
   readonly #sealed = new Map<Hash, Given & { readonly agreement: Hash }>()
 
@@ -37,29 +42,30 @@ export class Losses {
   answered(seller: string, payer: string, verb: string, body: any, answer: any, settle: string | undefined): void {
     if (verb === 'pay' && answer.key) {
       const { agreement, ...given } = this.#sealed.get(body.deliveries[0])!
-      this.#given.set(agreement, given)
+      this.#given.set(`${agreement} 0`, given)
     }
     const { state, delivery } = answer as Partial<CallOutcome> & { readonly delivery?: Delivery }
     if (!delivery) return
-    const { agreement, amount } = delivery.body
-    const given = { seller, payer, lane: body.lane as string, amount: BigInt(amount), escrow: settle === 'escrow' }
-    if (state === 'delivered') this.#given.set(agreement, given)
+    const { agreement, call, amount } = delivery.body
+    const given = { seller, payer, lane: body.lane as string, amount: BigInt(amount), escrow: settle === 'escrow', call }
+    if (state === 'delivered') this.#given.set(`${agreement} ${call}`, given)
     if (state === 'sealed') this.#sealed.set(deliveryHash(delivery), { ...given, agreement })
   }
 
-  /** What sellers gave to each payer on each lane, beside what the chain has paid on it: to one that lies at most one call, to an honest one nothing. */
+  /** What sellers gave to each payer on each lane, beside what the chain has paid on it: to one that lies at most one call, or a window of them, to an honest one nothing. */
   sellers(claimed: (lane: string) => bigint, lies: (participant: string) => boolean, arbiter: Lie | undefined): Finding {
-    const lanes = new Map<string, { readonly given: Given; total: bigint; most: bigint; ruled: bigint }>()
+    const lanes = new Map<string, { readonly given: Given; total: bigint; most: bigint; ruled: bigint; window: bigint }>()
     for (const given of this.#given.values()) {
-      const lane = lanes.get(given.lane) ?? { given, total: 0n, most: 0n, ruled: 0n }
+      const lane = lanes.get(given.lane) ?? { given, total: 0n, most: 0n, ruled: 0n, window: 1n }
       lanes.set(given.lane, lane)
       lane.total += given.amount
       if (given.amount > lane.most) lane.most = given.amount
+      if (given.call > 0) lane.window = WINDOW_MAX
       if (arbiter === 'rules for the payer' && given.escrow) lane.ruled += given.amount
     }
-    for (const [lane, { given, total, most, ruled }] of lanes) {
+    for (const [lane, { given, total, most, ruled, window }] of lanes) {
       const lost = total - claimed(lane)
-      const allowed = ruled + (lies(given.payer) ? most : 0n)
+      const allowed = ruled + (lies(given.payer) ? most * window : 0n)
       if (lost > allowed) return broken('loss', `${given.seller} gave ${total} on lane ${lane} and was paid ${claimed(lane)}; ${allowed} may be lost to its payer`)
     }
     return undefined

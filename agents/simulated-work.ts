@@ -57,7 +57,7 @@ export interface Work {
   /** Atomic units in each user's vault. */
   readonly deposit: bigint
   readonly errands: readonly Errand[]
-  /** Whether users ask for agreements of several calls. */
+  /** Whether users ask for agreements of several calls, which none in escrow is. */
   readonly standing: boolean
   /** How much of a journal is replayed, and how much of it is kept; little, so that snapshots are made and used. */
   readonly limits: Limits
@@ -83,7 +83,7 @@ export function drawWork(random: Random, money: Random): Work {
     }
   })
   const limits: Limits = chance(0.5) ? { tailRecords: 4 + Math.floor(random.fraction() * 30), retain: Math.floor(random.fraction() * 30), resident: Math.floor(random.fraction() * 20) } : {}
-  return { sellers, users, escrow, limits, deposit: chance(0.25) ? 600_000n : 10_000_000n, errands, standing: chance(0.5) }
+  return { sellers, users, escrow, limits, deposit: chance(0.25) ? 600_000n : 10_000_000n, errands, standing: !escrow && chance(0.5) }
 }
 
 function drawDocument(random: Random, escrow: boolean): { readonly name: string; readonly steps: Record<string, object>; readonly [rest: string]: unknown } {
