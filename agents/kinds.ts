@@ -13,6 +13,7 @@ import { run } from '../pipelines/run.machine.ts'
 import { saga } from '../pipelines/saga.machine.ts'
 import { step } from '../pipelines/step.machine.ts'
 import { stream } from '../pipelines/stream.machine.ts'
+import { passage } from '../pipelines/passage.machine.ts'
 import { unlock } from '../pipelines/unlock.machine.ts'
 import { experience } from '../runtime/market/experience.machine.ts'
 import { keyring } from '../runtime/market/keyring.machine.ts'
@@ -29,6 +30,7 @@ import { probe } from './guardian/probe.machine.ts'
 import { agent } from './llm/planner.machine.ts'
 import { escrowCase } from './payments/case.machine.ts'
 import { credits } from './payments/credits.machine.ts'
+import { hop } from './payments/hop.machine.ts'
 import { purchase } from './payments/purchase.machine.ts'
 import { relay } from './payments/relay.machine.ts'
 import { ward } from './payments/ward.machine.ts'
@@ -40,6 +42,6 @@ import { watcher } from './user/watcher.machine.ts'
 
 export const KINDS: readonly ActorKind[] = [
   sender, experience, keyring, negotiation, standing, purse, settler, till, verdict, dispute,
-  inquiry, run, step, cache, fan, gate, nest, saga, stream, unlock, wallet, watcher, accessKey, call, keyedCall, epoch,
-  guardian, probe, escrowCase, credits, purchase, relay, ward, agent,
+  inquiry, run, step, cache, fan, gate, nest, saga, stream, unlock, passage, wallet, watcher, accessKey, call, keyedCall, epoch,
+  guardian, probe, escrowCase, credits, purchase, hop, relay, ward, agent,
 ]

@@ -13,11 +13,11 @@ type Reading = Pick<Actors, 'look'>
 
 const disputeOf = (host: Reading, step: StepContext, attempt: number): Promise<DisputeContext | undefined> => host.look(disputeId(negotiationId(step, attempt)))
 
-/** The steps that opened cases for this one, an attempt each. */
+/** The steps that opened cases for this one, or had a hub pay for it, an attempt each. */
 export async function* feeStepsOf(host: Reading, step: StepContext): AsyncGenerator<{ readonly attempt: number; readonly fee: StepContext }> {
-  if (step.plan.escrow === null) return
+  if (step.plan.escrow === null && !step.plan.through) return
   for (let attempt = 0; attempt <= step.attempts.length; attempt++) {
-    const fee = await host.look<StepContext>(feeStepId(step.self, attempt))
+    const fee = await host.look<StepContext>(feeStepId(step.self, attempt, step.plan.through ? 'hub' : 'escrow'))
     if (fee) yield { attempt, fee }
   }
 }

@@ -12,6 +12,7 @@ import { makeReceipt } from '../runtime/payments/receipt.ts'
 import { billEscrow, decidedFor, disputeParts, disputesOf, feeStepsOf } from './bill-escrow.ts'
 import type { DisputeContext } from './dispute.machine.ts'
 import { chargedFor, inquiryId, type InquiryContext } from './inquiry.machine.ts'
+import { feeStepId } from './escrow.ts'
 import type { RunContext } from './run.machine.ts'
 import { hiringsOf, workOf, type Attempt, type StepContext } from './step.ts'
 import { stepsOf } from './steps-of.ts'
@@ -72,6 +73,11 @@ function receiptOf(step: { agreement: StepContext['agreement']; delivery: Delive
   return makeReceipt({ agreement, delivery, voucher, previousRef, parts, after, voucherKey: lane.voucherKey, authorisations })
 }
 
+/** What a hub paid the provider of a step: not the payer's own payment, and its proof all the same. */
+function onwardOf(step: StepContext, find: Find): Receipt | undefined {
+  return step.hop ? receiptOf({ ...step, ...step.hop }, find) : undefined
+}
+
 /** Every payment of a run: its steps', and those for deliveries that an inquiry found. */
 export async function paidCalls(host: Reading, run: RunContext, verifier: Verifier): Promise<PaidCall[]> {
   const paid: PaidCall[] = []
@@ -109,8 +115,11 @@ export async function lostPrepayments(host: Reading, run: RunContext): Promise<P
 /** The receipts behind a run's answer: of what it paid, then of what it took over from runs before. */
 export async function receiptsOf(host: Reading, run: RunContext, verifier: Verifier): Promise<Receipt[]> {
   const receipts = (await paidCalls(host, run, verifier)).map(({ receipt }) => receipt)
+  const find = await finder(host, verifier)
   const taken = new Map<string, Set<string>>()
   for await (const { context } of stepsOf(host, run)) {
+    const onward = context ? onwardOf(context, find) : undefined
+    if (onward) receipts.push(onward)
     if (context?.reused) taken.set(context.reused.run, (taken.get(context.reused.run) ?? new Set()).add(context.reused.receipt))
   }
   for (const [id, wanted] of taken) {
@@ -149,6 +158,15 @@ export async function billOf(id: string, { host, verifier, asset, decimals }: Bi
     const charged = BigInt(voucher && delivery ? delivery.body.amount : '0') + extra
     const streamed = voucher && delivery ? context : [...late.values()].find((one) => one.voucher)
     const escrowOf = (attempt: number): Promise<BillStep['escrow']> => billEscrow(host, context, attempt, decimals, (fee) => receiptOf(fee, find))
+    const throughOf = async ({ plan, state, lane, delivery }: StepContext): Promise<Pick<BillStep, 'through'>> => {
+      if (!plan.through || state !== 'done' || !lane?.grant) return {}
+      const fee = await host.look<StepContext>(feeStepId(context.self, attempts.length - 1, 'hub'))
+      const [proof, onward] = [fee && receiptOf(fee, find), onwardOf(context, find)]
+      return { through: {
+        hub: lane.grant.body.hub, ...(fee?.offer ? { hubName: fee.offer.name } : {}), fee: formatMoney((fee ? await feesOf(host, fee) : 0n) - BigInt(delivery!.body.amount), decimals),
+        ...(proof ? { receipt: proof.id } : {}), ...(onward ? { onward: onward.id } : {}),
+      } }
+    }
     const escrow = await escrowOf(Math.max(0, attempts.length - 1))
     steps.push({
       step: name,
@@ -167,6 +185,7 @@ export async function billOf(id: string, { host, verifier, asset, decimals }: Bi
       ...(streamed?.delivery?.body.stream ? { stream: { pieces: streamed.delivery.body.stream.pieces, vouchers: (streamed.parts?.length ?? 0) + 1 } } : {}),
       ...(receipt ? { receipt: receipt.id } : {}),
       ...(escrow ? { escrow } : {}),
+      ...await throughOf(context),
       ...(attempts.length > (reused ? 0 : 1) || late.size + disputed.size > 0 ? { attempts: await Promise.all(attempts.map(async (one, index) => billAttempt(one, late.get(index), disputed.get(index), find, decimals, await escrowOf(index)))) } : {}),
     })
   }

@@ -5,7 +5,7 @@
  *
  * Never kept and never used: what the document says `"cache": false` of or hands labelled data to; a
  * provider's part of a race or a quorum; what passes its pieces on; what has a compensation; what must
- * differ; what settles in escrow; compensations and escrow fees themselves.
+ * differ; what settles in escrow or through a hub; compensations and escrow fees themselves.
  */
 import { hashOf } from '../schemas/canonical.ts'
 import type { Hash } from '../schemas/documents.gen.ts'
@@ -27,8 +27,8 @@ export function cacheActor(key: string): string {
 }
 
 /** Whether a step may use what is kept, and have its own deliveries kept. */
-export function isCacheable({ cacheMs, many, feeds, compensate, differ, escrow }: StepPlan): boolean {
-  return cacheMs !== 0 && !many && !feeds && !compensate && !differ && escrow === null
+export function isCacheable({ cacheMs, many, feeds, compensate, differ, escrow, through }: StepPlan): boolean {
+  return cacheMs !== 0 && !through && !many && !feeds && !compensate && !differ && escrow === null
 }
 
 /** What the index is told of a delivery that was just paid, that there is one first; nothing where its provider's card does not allow it. */

@@ -22,7 +22,7 @@ const HIRED = ['uses', 'switch'] as const
 const MANY = ['uses', 'switch', 'pipeline'] as const
 /** Kinds of steps that a field goes with; any kind where it is not listed. */
 const BELONGS = {
-  with: ['uses', 'pipeline'], price: MANY, sla: HIRED, expect: HIRED, retry: HIRED, settle: HIRED, escrow: HIRED, providers: HIRED, fallback: HIRED, race: HIRED, quorum: HIRED,
+  with: ['uses', 'pipeline'], price: MANY, sla: HIRED, expect: HIRED, retry: HIRED, settle: HIRED, escrow: HIRED, through: HIRED, providers: HIRED, fallback: HIRED, race: HIRED, quorum: HIRED,
   cache: HIRED, compensate: MANY, forEach: MANY,
 } as const
 const KINDS = ['uses', 'switch', 'pipeline', 'wait', 'approve'] as const

@@ -16,6 +16,7 @@ export function checkAmounts(pipeline: Pipeline, findings: Findings): boolean {
     const priced: [Path, { readonly price?: { readonly max: string } } | undefined][] = [[[], step], [['fallback'], step.fallback], [['compensate'], step.compensate], ...(step.switch ?? []).map((one, index): [Path, typeof one] => [['switch', index], one])]
     for (const [inside, one] of priced) if (one?.price) amounts.push([['steps', id, ...inside, 'price', 'max'], one.price.max])
     if (step.escrow?.fee) amounts.push([['steps', id, 'escrow', 'fee', 'max'], step.escrow.fee.max])
+    if (step.through?.fee) amounts.push([['steps', id, 'through', 'fee', 'max'], step.through.fee.max])
   }
   if (pipeline.budget) amounts.push([['budget', 'max'], pipeline.budget.max])
   let fine = true
@@ -97,4 +98,5 @@ function checkSupport(step: PipelineStep, path: readonly string[], findings: Fin
     findings.error([...path, 'settle'], `the settlement ${step.settle} is not run by this version`, `Use ${RUN.slice(0, -1).join(', ')} or ${RUN.at(-1)}.`)
   }
   if (step.escrow !== undefined && step.settle !== 'escrow') findings.error([...path, 'escrow'], 'escrow belongs to a step that settles in escrow', 'Add "settle": "escrow".')
+  if (step.through !== undefined && step.settle !== 'locked') findings.error([...path, 'through'], 'a hub pays for what settles locked', 'Add "settle": "locked".')
 }

@@ -16,9 +16,9 @@ import { stepId, type StepContext, type StepInput } from './step.ts'
 const FEE_DEADLINE_MS = 10_000
 const FEE_GRACE_MS = 2_000
 
-/** Actor id of the step that opens the case of an attempt. @example feeStepId('step/r_1/read', 0) // 'step/r_1/read/escrow.0' */
-export function feeStepId(step: string, attempt: number): string {
-  return `${step}/escrow.${attempt}`
+/** Actor id of the step that opens the case of an attempt, or has a hub pay for it. @example feeStepId('step/r_1/read', 0) // 'step/r_1/read/escrow.0' */
+export function feeStepId(step: string, attempt: number, kind: 'escrow' | 'hub' = 'escrow'): string {
+  return `${step}/${kind}.${attempt}`
 }
 
 /** Actor id of the dispute about what `negotiation` had agreed. */

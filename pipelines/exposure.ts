@@ -4,6 +4,7 @@
  * ever too small. Pure; told to the wallet by the run.
  */
 import { ESCROW_CAPABILITY } from '../runtime/market/escrow-agent.ts'
+import { HUB_CAPABILITY } from '../runtime/market/grant.ts'
 import type { RunPlan, StepPlan } from './plan.ts'
 
 /** Atomic, by capability; sub-pipelines included. @example exposureOf(plan) // { 'vision.ocr@1': '40000' } */
@@ -21,8 +22,8 @@ function add(plan: RunPlan, parts: Map<string, bigint>): void {
 }
 
 /** Every capability that the step may hire itself. */
-function hiredBy({ uses, nested, wait, approve, cases, fallback, compensate, escrow }: StepPlan): Set<string> {
+function hiredBy({ uses, nested, wait, approve, cases, fallback, compensate, escrow, through }: StepPlan): Set<string> {
   const own = nested || wait || approve || cases ? [] : [uses]
-  const others = [...(cases ?? []).map((one) => one.uses), fallback?.uses, compensate?.uses, escrow ? ESCROW_CAPABILITY : undefined]
+  const others = [...(cases ?? []).map((one) => one.uses), fallback?.uses, compensate?.uses, escrow ? ESCROW_CAPABILITY : undefined, through ? HUB_CAPABILITY : undefined]
   return new Set([...own, ...others].filter((id): id is string => typeof id === 'string'))
 }

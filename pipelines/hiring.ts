@@ -1,4 +1,5 @@
 /** What a step asks the market for: who does its work, within its price and time. Pure; used by the step machine. */
+import { goesThrough, passageId } from './through.ts'
 import { negotiationId, workOf, type StepContext } from './step.ts'
 
 /** The message that starts the hiring of the attempt under way, or asks for a call under a standing agreement. */
@@ -8,7 +9,8 @@ export function hiringOf(context: StepContext): { readonly to: string; readonly 
   const input = {
     parent: context.self,
     self: negotiationId(context),
-    purse: 'purse',
+    // Through a hub, whoever gets its lanes stands for the purse.
+    purse: goesThrough(context) ? passageId(negotiationId(context)) : 'purse',
     capability: work.uses,
     units,
     inputBytes,

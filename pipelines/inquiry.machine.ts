@@ -118,7 +118,7 @@ function giveUp(how: 'failed' | 'contested'): any {
 export const inquiry = defineActor('inquiry', '5', machine, {
   pays: [{ by: ['tell purse pay', 'tell standing pay'], after: ['on call.cancel.done'] }],
   holds: [{
-    what: 'lane', taken: ['on start'], returned: ['tell purse release', 'tell standing return', 'tell purse prepaid', 'on paid'],
+    what: 'lane', taken: ['on start'], returned: ['tell purse release', 'tell passage release', 'tell standing return', 'tell purse prepaid', 'on paid'],
     kept: { because: 'a signed clause failed: its payee still counts on that lane', when: ({ delivery, verdict }) => delivery !== undefined && verdict?.ok !== true },
   }],
   waits: { paying: [{ event: 'paid', from: 'purse' }, { event: 'paid', from: 'standing' }] },

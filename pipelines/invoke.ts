@@ -4,6 +4,7 @@
  * under the same call id until answered or too late, and both judge a delivery by the signed clauses
  * before a cent moves (I8).
  */
+import type { Delivery, NodeAuthorisation } from '../schemas/documents.gen.ts'
 import { AigenError, asError } from '../schemas/error.ts'
 import type { ActorEvent } from '../runtime/actors/actor.ts'
 import type { EffectKind } from '../runtime/actors/effects.ts'
@@ -24,9 +25,17 @@ export interface InvokeOptions extends JudgeOptions {
 
 /** The effects `call.invoke` and `call.cancel`. */
 export function invokeEffects(options: InvokeOptions): Record<string, EffectKind> {
-  const { clock, random, host, capability, bus, listeners } = options
+  const { wire, clock, random, host, capability, bus, listeners } = options
   const ask = createAsk(options)
   const { parcelsFor, verdictOn } = createJudge(options)
+
+  /** Through a hub: the authorisations that it needs to check both signatures and the delivery's. */
+  const behind = ({ lane, agreement }: StepContext, { signature }: Delivery): { authorisations?: NodeAuthorisation[] } => {
+    if (!lane?.grant) return {}
+    const { authorisations } = wire.credentials.verifier
+    const hashes = new Set([agreement!.payer.auth, agreement!.provider.auth, signature.auth])
+    return { authorisations: [...hashes].flatMap((hash) => authorisations.get(hash) ?? []) }
+  }
 
   const invoke: EffectKind = {
     mode: 'idempotent',
@@ -50,7 +59,7 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
         const answer = await ask('invoke', params, body, signal, step.agreement!.lane, trace)
         if (answer.state === 'sealed') {
           const verdict = await verdictOn(answer, params, step.agreement!, { input: step.input })
-          return { type: 'call.invoke.done', delivery: answer.delivery, output: null, sealed: answer.sealed, latencyMs: Math.max(0, clock.now() - step.invokedAt), verdict }
+          return { type: 'call.invoke.done', delivery: answer.delivery, output: null, sealed: answer.sealed, ...behind(step, answer.delivery), latencyMs: Math.max(0, clock.now() - step.invokedAt), verdict }
         }
         if (answer.state === 'delivered') {
           const verdict = await verdictOn(answer, params, step.agreement!, { input: step.input })

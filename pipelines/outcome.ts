@@ -67,7 +67,7 @@ export async function metaOf(host: Loads, run: string, plan: StepPlan): Promise<
   const context = await host.look<Done>(actorOf(run, plan, null))
   const state = context?.state ?? 'skipped'
   const work = await hirer(host, run, plan, null)
-  const spent = context && 'spent' in context ? context.spent : work?.voucher ? work.delivery!.body.amount : '0'
+  const spent = context && 'spent' in context ? context.spent : work?.voucher || (work?.plan.through && work.state === 'done' && work.delivery) ? work.delivery!.body.amount : '0'
   return {
     state: state === 'running' ? 'cancelled' : state,
     provider: work?.reused?.provider ?? work?.agreement?.terms.provider ?? null,

@@ -34,8 +34,8 @@ export function payFor({ holder, tell, id, lane, call }: Paying, delivery: Deliv
 }
 
 /** What gives the lane back where nothing is owed; `failed` when the provider is to blame, `contested` when it holds that it is owed. */
-export function giveBack({ holder, id, call }: Pick<Paying, 'holder' | 'id' | 'call'>, how: 'spare' | 'failed' | 'contested'): readonly Message[] {
+export function giveBack({ holder, id, lane, call }: Pick<Paying, 'holder' | 'id' | 'lane' | 'call'>, how: 'spare' | 'failed' | 'contested'): readonly Message[] {
   if (call !== undefined) return [{ to: 'standing', event: { type: 'return', agreement: id, call, how } }]
   // One that is contested stays out of use, since its payee counts on it.
-  return how === 'contested' ? [] : [{ to: 'purse', event: { type: 'release', for: holder } }]
+  return how === 'contested' ? [] : [{ to: lane?.from ?? 'purse', event: { type: 'release', for: holder } }]
 }

@@ -118,6 +118,8 @@ export interface StepPlan {
   readonly settle: Settle
   /** Where it settles in escrow: the agent, null for the cheapest, and the most that its fee may be, atomic. */
   readonly escrow: { readonly agent: Address | null; readonly fee: string } | null
+  /** Where a hub pays the provider: which, null for the best, and the most that its fee may be, atomic. */
+  readonly through?: { readonly hub: Address | null; readonly fee: string }
   /** CEL source over `output`, as the agreement carries it; null for none. */
   readonly expect: string | null
   /** How old a delivery of another run that stands in may be, in ms; 0: none does, and none of its own is kept. Absent: as the provider's card says. */
@@ -227,6 +229,7 @@ function stepPlan({ name, step, graph, dependents, worst, scope, around, labelle
     ...providersOf(...around, step.providers), ...(step.providers?.differ ? { differ: step.providers.differ } : {}),
     settle: step.settle ?? 'postpaid',
     escrow: step.settle === 'escrow' ? { agent: step.escrow?.agent ?? null, fee: limits.fee.toString() } : null,
+    ...(step.through ? { through: { hub: step.through.hub ?? null, fee: limits.fee.toString() } } : {}),
     expect: acceptance(step.expect, name),
     ...(labelled || step.cache === false ? { cacheMs: 0 } : step.cache === undefined ? {} : { cacheMs: parseDuration(step.cache) }),
     if: step.if ?? null, forEach: step.forEach ?? null, with: step.with ?? {},

@@ -15,7 +15,7 @@ import { graphOf, type Graph } from './graph.ts'
 import { nested, scopeOf, type Scope } from './nested.ts'
 
 /** What holds where a document says nothing. */
-export const DEFAULTS = { deadlineMs: 60_000, graceMs: 5_000, parallel: 8, escrowFee: '0.01' } as const
+export const DEFAULTS = { deadlineMs: 60_000, graceMs: 5_000, parallel: 8, escrowFee: '0.01', hubFee: '0.01' } as const
 const ALL_REASONS: readonly PipelineRetryReason[] = ['timeout', 'expect', 'output', 'failed', 'refused']
 
 /** A step's limits with the defaults filled in. */
@@ -32,7 +32,7 @@ export interface StepLimits {
   readonly providers: number
   /** Amounts that can be held at once or one after the other for one item and provider. */
   readonly heldAttempts: number
-  /** Most that an escrow agent's fee for one attempt may be, atomic; 0 where nothing is escrowed. */
+  /** Most that an escrow agent's or a hub's fee for one attempt may be, atomic; 0 where there is none. */
   readonly fee: bigint
 }
 
@@ -48,8 +48,8 @@ export function limitsOf(step: PipelineStep): StepLimits {
     items: step.forEach === undefined ? 1 : step.maxItems ?? 1,
     parallel: step.parallel ?? DEFAULTS.parallel,
     providers: step.race?.providers ?? step.quorum?.providers ?? 1,
-    heldAttempts: retryOn.includes('timeout') || step.settle === 'escrow' ? attempts : 1,
-    fee: step.settle === 'escrow' ? parseMoney(step.escrow?.fee?.max ?? DEFAULTS.escrowFee) : 0n,
+    heldAttempts: retryOn.includes('timeout') || step.settle === 'escrow' || step.through ? attempts : 1,
+    fee: step.settle === 'escrow' ? parseMoney(step.escrow?.fee?.max ?? DEFAULTS.escrowFee) : step.through ? parseMoney(step.through.fee?.max ?? DEFAULTS.hubFee) : 0n,
   }
 }
 

@@ -27,18 +27,22 @@ const terms = { capabilityHash: 'sha256-ff', provider: '0xaa', payee: '0xaa', un
 const agreed = { type: 'agreed', id: 'sha256-bb', agreement: { terms }, offer: { name: 'a', list: '4', cacheMs: 60_000, quote: { terms } }, lane: { key: '0xaa.0', id: '0x1', number: 0, vault: '0x2', voucherKey: '0x3' }, asked: 2 }
 const voucher = { kind: 'escrow', amount: '4', challengeEnd: 2_000 }
 const agreedAs = (settle: string, cap = terms.cap): ActorEvent => ({ ...agreed, agreement: { terms: { ...terms, settle, unitPrice: cap, cap } } })
+const through = { hub: null, fee: '1' }
+const grant = { body: { hub: '0xee', payer: '0xdd', payee: '0xaa', lane: '0x1', number: 0, vault: '0x2', voucherKey: '0x3' } }
+const granted = { ...agreed.lane, grant, route: '0f', from: 'passage/r/s/0' }
 const prepayment = { kind: 'plain', ref: '0x5' }
 const ended = (state: string) => ({ type: 'step.ended', step: 's', index: null, state, charged: '1', ...(state === 'failed' ? { error: { code: 'step.failed', message: 'It failed.' } } : {}) })
 
 const step: Samples = {
   inputs: [
     plan({}), plan({ timeoutMs: 5_000 }), plan({ attempts: 1 }), plan({ escrow: { agent: null, fee: '1' }, settle: 'escrow', timeoutMs: 5_000 }), plan({ escrow: { agent: null, fee: '1' }, settle: 'escrow', attempts: 1 }), plan({ fallback, compensate: plan({}) }),
-    plan({ fallback, attempts: 1, escrow: { agent: null, fee: '1' }, settle: 'escrow' }), plan({ settle: 'prepaid', timeoutMs: 5_000 }), plan({ settle: 'prepaid', attempts: 1 }), plan({ settle: 'locked', timeoutMs: 5_000 }), plan({ settle: 'locked', attempts: 1, fallback }), plan({ settle: 'streamed', timeoutMs: 5_000 }), plan({ settle: 'streamed', attempts: 1, fallback }), plan({ standing: { calls: 3, forMs: 60_000 } }), plan({ standing: { calls: 3, forMs: 60_000 }, attempts: 1 }),
+    plan({ fallback, attempts: 1, escrow: { agent: null, fee: '1' }, settle: 'escrow' }), plan({ settle: 'prepaid', timeoutMs: 5_000 }), plan({ settle: 'prepaid', attempts: 1 }), plan({ settle: 'locked', timeoutMs: 5_000 }), plan({ settle: 'locked', attempts: 1, fallback }), plan({ settle: 'locked', through, timeoutMs: 5_000 }), plan({ settle: 'locked', through, attempts: 1, fallback }), plan({ settle: 'streamed', timeoutMs: 5_000 }), plan({ settle: 'streamed', attempts: 1, fallback }), plan({ standing: { calls: 3, forMs: 60_000 } }), plan({ standing: { calls: 3, forMs: 60_000 }, attempts: 1 }),
   ].flatMap((one) => [{ run: 'r', parent: 'run/r', plan: one, index: null, item: null, trace: null }, { run: 'r', parent: 'step/r/s', plan: one, index: 0, item: 1, trace: null }])
     .concat([{ run: 'r', parent: 'fan/r/s', plan: plan({ many: { providers: 2 } }), index: null, item: null, trace: null, member: 1 } as never, { run: 'r', parent: 'saga/r', plan: plan({ attempts: 1 }), index: null, item: null, trace: null, of: { step: 's', index: null } } as never]),
   tells: ({ attempts, refusals, state, staked, fallback: stands, pieces, listeners, torn, agreement, call }: StepContext) => [agreement?.terms.cap, call, attempts.length, refusals, state, staked !== null, stands, pieces.length, listeners.length, torn],
   answers: {
     'step.prepare': () => [{ type: 'step.prepare.done', skip: true }, { type: 'step.prepare.done', value: 7 }, { type: 'step.prepare.done', input: {}, inputHash: 'sha256-aa', units: 1, inputBytes: 2 }, { type: 'step.prepare.done', input: {}, inputHash: 'sha256-aa', known: { output: {}, reused: { run: 'r_0', paid: '3' } } }],
+    'hub.open': () => [...[{ ok: true }, { ok: false, error: TIMEOUT }].map((verdict) => ({ type: 'hub.open.done', output: {}, verdict, hop: null })), { type: 'hub.open.failed', error: TIMEOUT }],
     'call.invoke': ({ params, context }) => [
       ...(context.plan.settle === 'locked' ? [{ type: 'call.invoke.done', delivery, output: null, sealed: 'aa', latencyMs: 5, verdict: { ok: true } }] : []),
       { type: 'call.invoke.done', delivery, output: {}, latencyMs: 5, verdict: { ok: true } }, { type: 'call.invoke.done', delivery, output: {}, latencyMs: 5, verdict: { ok: false, error: { code: 'step.expect', message: 'No.' } } },
@@ -46,14 +50,14 @@ const step: Samples = {
     ],
   },
   events: ({ context, state }: { context: StepContext; state: unknown }) => [
-    { type: 'cancel' }, ...(state === 'hiring' ? [agreedAs(context.plan.settle), ...(context.plan.standing ? [{ ...agreedAs('postpaid'), call: 2 }] : []), ...(context.plan.settle === 'postpaid' ? [agreedAs('postpaid', '0')] : []), { type: 'refused', error: { code: 'market.no-provider', message: 'None.' } }] : []), ...(state === 'queueing' ? [{ type: 'turn', avoid: ['0xcc'] }] : []),
+    { type: 'cancel' }, ...(state === 'hiring' ? [{ ...agreedAs(context.plan.settle), ...(context.plan.through && !context.fallback ? { lane: granted } : {}) }, ...(context.plan.standing ? [{ ...agreedAs('postpaid'), call: 2 }] : []), ...(context.plan.settle === 'postpaid' ? [agreedAs('postpaid', '0')] : []), { type: 'refused', error: { code: 'market.no-provider', message: 'None.' } }] : []), ...(state === 'queueing' ? [{ type: 'turn', avoid: ['0xcc'] }] : []),
     ...(state === 'staking' ? [{ type: 'staked', voucher: context.plan.settle === 'prepaid' ? prepayment : voucher, previousRef: '0x4' }] : []), ...(state === 'paying' ? [{ type: 'paid', voucher: { kind: 'plain' }, previousRef: '0x4', ...(context.call === undefined ? {} : { after: [] }) }] : []),
     ...(state === 'unlocking' ? [{ type: 'opened', output: {}, voucher: { kind: 'plain' }, previousRef: '0x4' }, { type: 'unopened', error: { code: 'step.failed', message: 'No key.' } }] : []),
     ...(state === 'streaming' ? [
       { type: 'streamed', delivery, output: {}, voucher: { kind: 'plain' }, previousRef: '0x4', parts: [], latencyMs: 5 }, { type: 'unstreamed', error: { code: 'step.failed', message: 'No.' } }, { type: 'unstreamed', error: { code: 'step.output', message: 'No.' }, streamed: true },
       ...(context.pieces.length < 1 ? [{ type: 'piece', number: 0, chunk: 'a' }] : []),
     ] : []),
-    ...(state === 'engaging' ? ['done', 'failed', 'cancelled'].map(ended) : []),
+    ...(state === 'engaging' || state === 'passing' ? ['done', 'failed', 'cancelled'].map(ended) : []),
     ...(state === 'invoking' && context.pieces.length < 2 && context.plan.fallback ? [{ type: 'piece', number: 0, chunk: 'a' }, ...(context.listeners.length < 1 ? [{ type: 'listen', to: 'fan/r/t' }] : [])] : []),
   ],
 }
@@ -145,7 +149,7 @@ const cancelled = () => [
 ]
 const paid = ({ state }: { state: unknown }) => (state === 'paying' ? [{ type: 'paid', voucher: { kind: 'plain' }, previousRef: '0x4' }] : [])
 
-const inquiry: Samples = { inputs: [inquiryInput, { ...inquiryInput, call: 2 }, { ...inquiryInput, undo: { step: 's', index: null } }, { ...inquiryInput, agreement: { terms: { ...terms, unitPrice: '0', cap: '0', settle: 'postpaid' } } }, { ...inquiryInput, prepaid: { voucher: prepayment, previousRef: '0x4' } }], answers: { 'call.cancel': cancelled }, events: paid }
+const inquiry: Samples = { inputs: [inquiryInput, { ...inquiryInput, call: 2 }, { ...inquiryInput, lane: granted }, { ...inquiryInput, undo: { step: 's', index: null } }, { ...inquiryInput, agreement: { terms: { ...terms, unitPrice: '0', cap: '0', settle: 'postpaid' } } }, { ...inquiryInput, prepaid: { voucher: prepayment, previousRef: '0x4' } }], answers: { 'call.cancel': cancelled }, events: paid }
 const dispute: Samples = {
   inputs: [true, false].map((asks) => ({ ...inquiryInput, voucher, previousRef: '0x4', reason: 'Late.', delivery: null, output: null, asks })),
   answers: {
@@ -194,4 +198,11 @@ const stream: Samples = {
   ],
 }
 
-export const samples: Readonly<Record<string, Samples>> = { step, cache, fan, gate, nest, saga, run, inquiry, dispute, unlock, stream }
+const passage: Samples = {
+  inputs: [{ self: 'passage/r/s/0', through, forMs: 1_000 }],
+  tells: ({ request, grant: given, asked }) => [request?.for, given !== null, Math.min(asked, 2)],
+  answers: { 'hub.route': ({ params }) => [{ type: 'hub.route.done', grant, route: '0f' }, { type: 'hub.route.failed', params, error: TIMEOUT }] },
+  events: ({ context }) => (context.asked > 2 ? [] : [...[true, false].map((spare) => ({ type: 'acquire', request: { for: 'negotiation/r/s/0', payee: '0xaa', provider: '0xaa', amount: '4', spare } })), { type: 'release', for: 'negotiation/r/s/0' }, { type: 'doubt', for: 'negotiation/r/s/0' }]),
+}
+
+export const samples: Readonly<Record<string, Samples>> = { step, cache, fan, gate, nest, saga, run, inquiry, dispute, unlock, stream, passage }

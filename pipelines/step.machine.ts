@@ -9,103 +9,20 @@
  */
 import { assign, createMachine, enqueueActions } from 'xstate'
 import type { PlainVoucher } from '../schemas/documents.gen.ts'
-import { ERRORS } from '../schemas/error.ts'
 import { defineActor, effect } from '../runtime/actors/actor.ts'
 import { isFree } from '../runtime/market/free.ts'
-import { attemptOf, endsOf, faultOf, mayAskAgain, mayRetry, mayStandIn, stateWord } from './attempt.ts'
-import { toKeep } from './cache.ts'
-import { doubtsOf, unlockOf } from './doubt.ts'
+import { mayAskAgain, mayStandIn } from './attempt.ts'
+import { unlockOf } from './doubt.ts'
 import { feeStep, feeStepId, stakeFor } from './escrow.ts'
-import { growing, grown, itemAt, itemsOf } from './growing.ts'
+import { growing, itemsOf } from './growing.ts'
 import { hiringOf } from './hiring.ts'
-import { LATE, stops } from './overdue.ts'
-import { giveBack, payFor, payingOf } from './payer.ts'
+import { stops } from './overdue.ts'
+import { payFor, payingOf } from './payer.ts'
 import { stepPromises } from './step-promises.ts'
 import { streamId, streamOf } from './stream.ts'
-import { negotiationId, stepId, workOf, type StepContext, type StepEvent, type StepInput } from './step.ts'
-
-/** Gives the lane back; under a standing agreement only the number, and where the provider is to blame none more is asked for. */
-const release = { type: 'tell', params: ({ context, event }: any) => giveBack(payingOf(context), event.type === 'call.invoke.done' || ERRORS[faultOf(event).code].fault === 'caller' ? 'spare' : 'failed')[0] } as any
-const remember = (type: 'delivered' | 'failed'): any => ({
-  type: 'tell',
-  params: ({ context }: any) => ({ to: 'experience', event: { type, provider: context.agreement.terms.provider, capability: workOf(context).uses } }),
-})
-/** A race or a quorum is told who does it. */
-const tellHired: any = enqueueActions(({ context, enqueue }: any) => {
-  const { parent, member, agreement } = context as StepContext
-  if (member !== undefined) enqueue({ type: 'tell', params: { to: parent, event: { type: 'hired', member, provider: agreement!.terms.provider } } })
-})
-/** Writes the attempt down as failed; the last action of an attempt, since its number grows. */
-const noteFailure = assign<StepContext, any, undefined, any, never>({
-  attempts: ({ context, event }) => [...context.attempts, attemptOf(context, stateWord(faultOf(event)), '0', faultOf(event))],
-  error: ({ event }) => faultOf(event),
-})
-/** Hands the attempt to an inquiry, or in escrow to a dispute, which keeps the lane until the outcome is known. */
-const doubt: any = enqueueActions(({ context, event, enqueue }: any) => {
-  for (const params of doubtsOf(context, event)) enqueue({ type: 'tell', params })
-})
-const tellDoubt = { type: 'tell', params: ({ context }: any) => ({ to: `run/${context.run}`, event: { type: 'doubt.opened' } }) } as any
-
-/** Nothing is owed: the lane is given back; or the payee has a voucher still, in escrow until a ruling takes it away, prepaid for good. */
-const letGo: any = enqueueActions(({ context, enqueue }: any) => {
-  for (const action of context.staked ? [tellDoubt, doubt] : [release]) enqueue(action)
-})
-/** A delivery that fails a signed clause; postpaid the lane stays out of use, since its payee sees it otherwise. */
-const contest: any = enqueueActions(({ context, enqueue }: any) => {
-  for (const action of context.staked ? [tellDoubt, doubt] : []) enqueue(action)
-  for (const params of giveBack(payingOf(context), 'contested')) enqueue({ type: 'tell', params })
-})
-const addFee = assign<StepContext, any, undefined, any, never>({ fees: ({ context, event }) => (BigInt(context.fees) + BigInt(event.charged)).toString() })
-
-/** Why it ends before its time: its owner wants that, or it has taken too long. */
-const stop = assign<StepContext, any, undefined, any, never>({
-  state: ({ event }) => (event.type === 'over' ? 'failed' : 'cancelled'),
-  error: ({ context, event }) => (event.type === 'over' ? LATE : context.error),
-})
-/** What was under way then, as the bill lists it: no fault of who did it. */
-const noteStop = assign<StepContext, any, undefined, any, never>({
-  attempts: ({ context }) => [...context.attempts, attemptOf(context, 'cancelled', '0')],
-})
-const failed = assign<StepContext, any, undefined, any, never>({ state: 'failed' })
-const standIn = assign<StepContext, any, undefined, any, never>({ fallback: true, choice: null })
-const stopped = ({ context }: { context: StepContext }): boolean => context.state !== 'running'
-const agrees = (event: any): any => ({ agreement: event.agreement, agreementId: event.id, offer: event.offer, lane: event.lane, asked: event.asked, call: event.call })
-
-const begin = assign<StepContext, any, undefined, any, never>(({ context, event }) => ({ ...agrees(event), staked: null, invokedAt: event.at, until: event.at + context.plan.deadlineMs + context.plan.graceMs }))
-
-/** What follows a disappointment: another attempt, the fallback, or the end. */
-const next = (actions: any[]): any[] => [
-  { guard: ({ context, event }: any) => mayRetry(context, faultOf(event), event.streamed), target: 'pausing', actions: [...actions, noteFailure] },
-  { guard: ({ context, event }: any) => mayStandIn(context, event.streamed), target: 'preparing', actions: [...actions, noteFailure, standIn] },
-  { target: 'ended', actions: [...actions, noteFailure, failed] },
-]
-
-/** What its provider's card allows to be used again is known to other runs from here on. */
-const keep: any = enqueueActions(({ context, enqueue }: any) => {
-  for (const params of toKeep(context)) enqueue({ type: 'tell', params })
-})
-
-/** Tells those who take its pieces what came. */
-const passOn: any = enqueueActions(({ context, event, enqueue }: any) => {
-  const { pieces, listeners } = context as StepContext
-  // Heard anew after a restart: the same, or of another attempt at the work.
-  if (event.number < pieces.length) return enqueue.assign({ torn: context.torn || JSON.stringify(itemAt(pieces, event.number)) !== JSON.stringify(event.chunk) })
-  for (const to of listeners) enqueue({ type: 'tell', params: { to, event: { type: 'pieces', from: event.number, pieces: [event.chunk] } } })
-  enqueue.assign({ pieces: grown(pieces, [event.chunk]) })
-})
-
-const take = assign<StepContext, any, undefined, any, never>(({ context, event }) => ({ delivery: event.delivery, output: event.output, latencyMs: event.latencyMs, torn: context.torn || event.lost === true }))
-
-/** Delivered and paid for. */
-const finish = [
-  remember('delivered'), keep,
-  assign<StepContext, any, undefined, any, never>({ state: 'done', attempts: ({ context }) => [...context.attempts, attemptOf(context, 'done', context.delivery!.body.amount)], error: null }),
-]
-
-const tellEnd: any = enqueueActions(({ context, enqueue }: any) => {
-  if (context.plan.timeoutMs !== undefined) enqueue.cancel('over')
-  for (const params of endsOf(context)) enqueue({ type: 'tell', params })
-})
+import { goesThrough, hubStep, passageOf } from './through.ts'
+import { negotiationId, stepId, type StepContext, type StepEvent, type StepInput } from './step.ts'
+import { release, remember, tellHired, doubt, tellDoubt, letGo, contest, takeSealed, addFee, stop, noteStop, standIn, stopped, agrees, begin, next, passOn, take, finish, tellEnd } from './step-actions.machine.ts'
 
 const machine = createMachine({
   id: 'step',
@@ -165,7 +82,10 @@ const machine = createMachine({
       },
     },
     hiring: {
-      entry: { type: 'tell', params: ({ context }: any) => hiringOf(context) } as any,
+      entry: enqueueActions(({ context, enqueue }: any) => {
+        if (goesThrough(context)) enqueue({ type: 'tell', params: passageOf(context) })
+        enqueue({ type: 'tell', params: hiringOf(context) })
+      }),
       on: {
         agreed: [
           {
@@ -241,6 +161,8 @@ const machine = createMachine({
               ...finish,
             ],
           },
+          // The hub's lane is the hub's from here on; what it is paid is hired for by itself.
+          { guard: ({ context, event }) => event.verdict.ok && event.sealed !== undefined && context.lane?.grant !== undefined, target: 'passing', actions: [takeSealed, release] },
           {
             guard: ({ event }) => event.verdict.ok && event.sealed !== undefined,
             target: 'unlocking',
@@ -274,6 +196,28 @@ const machine = createMachine({
         unopened: next([remember('failed')]),
       },
     },
+    /** A hub pays its provider for the key, and is paid for that. */
+    passing: {
+      entry: { type: 'tell', params: ({ context }: any) => hubStep(context) } as any,
+      on: {
+        'step.ended': [
+          { guard: stopped, target: 'ended', actions: addFee },
+          { guard: ({ event }) => event.state === 'done', target: 'opening', actions: addFee },
+          ...next([addFee]),
+        ],
+        ...stops({ actions: [stop, { type: 'tell', params: ({ context }: any) => ({ to: feeStepId(context.self, context.attempts.length, 'hub'), event: { type: 'cancel' } }) } as any] }),
+      },
+    },
+    opening: {
+      entry: effect<StepContext, any>('hub.open', () => ({})),
+      on: {
+        'hub.open.done': [
+          { guard: ({ event }) => event.verdict.ok, target: 'ended', actions: [assign({ output: ({ event }) => event.output, hop: ({ event }) => event.hop, sealed: null }), ...finish] },
+          ...next([remember('failed')]),
+        ],
+        'hub.open.failed': next([]),
+      },
+    },
     paying: {
       entry: { type: 'tell', params: ({ context }: any) => payFor(payingOf(context), context.delivery) } as any,
       on: {
@@ -284,8 +228,8 @@ const machine = createMachine({
   },
 }, { delays: { pause: ({ context }) => context.plan.backoffMs * 2 ** (context.attempts.length + (context.refusals ?? 0) - 1) } })
 
-export const step = defineActor('step', '8', machine, stepPromises, {
+export const step = defineActor('step', '9', machine, stepPromises, {
   passivates: 'ended',
-  // The version before paid for no pieces: it goes on as it was.
-  migrate: (state, machine) => (machine.startsWith('step@7:') ? state : undefined),
+  // The versions before paid for no pieces, and through no hub: they go on as they were.
+  migrate: (state, machine) => (/^step@[78]:/.test(machine) ? state : undefined),
 })

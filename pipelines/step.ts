@@ -4,7 +4,7 @@
  * contexts of this shape.
  */
 import type { ErrorBody } from '../schemas/error.ts'
-import type { Address, Agreement, Delivery, EscrowVoucher, Folded, Hash, Hex32, PlainVoucher } from '../schemas/documents.gen.ts'
+import type { Address, Agreement, Delivery, EscrowVoucher, Folded, Hash, Hex32, Hop, NodeAuthorisation, PlainVoucher } from '../schemas/documents.gen.ts'
 import type { Agreed, Lane } from '../runtime/market/negotiation.machine.ts'
 import type { Offer } from '../runtime/market/strategy.ts'
 import type { Growing } from './growing.ts'
@@ -65,6 +65,10 @@ export interface StepContext extends StepInput {
   readonly delivery: Delivery | null
   readonly latencyMs: number
   readonly voucher: PlainVoucher | null
+  /** Through a hub: the sealed output until its key is there, the authorisations behind the agreement, what the hub paid its provider. */
+  readonly sealed?: string | null
+  readonly authorisations?: readonly NodeAuthorisation[]
+  readonly hop?: Hop | null
   readonly previousRef: Hex32 | null
   /** Of a call that was paid piece by piece: what was paid before its delivery. */
   readonly parts?: readonly Folded[]
@@ -104,7 +108,7 @@ export type StepEvent = { at: number } & (
   | Agreed
   | { type: 'refused'; error: ErrorBody }
   | { type: 'turn'; avoid: readonly Address[] }
-  | { type: 'call.invoke.done'; delivery: Delivery; output: unknown; sealed?: string; latencyMs: number; verdict: Verdict; streamed?: true; lost?: true }
+  | { type: 'call.invoke.done'; delivery: Delivery; output: unknown; sealed?: string; authorisations?: readonly NodeAuthorisation[]; latencyMs: number; verdict: Verdict; streamed?: true; lost?: true }
   | { type: 'call.invoke.declined'; error: ErrorBody; streamed?: true }
   | { type: 'call.invoke.failed'; error: ErrorBody; streamed?: true }
   | { type: 'piece'; number: number; chunk: unknown }
@@ -116,6 +120,8 @@ export type StepEvent = { at: number } & (
   | { type: 'streamed'; delivery: Delivery; output: unknown; voucher: PlainVoucher; previousRef: Hex32; parts: readonly Folded[]; latencyMs: number; lost?: true }
   | { type: 'unstreamed'; error: ErrorBody; streamed?: true }
   | StepEnded
+  | { type: 'hub.open.done'; output: unknown; verdict: Verdict; hop: Hop | null }
+  | { type: 'hub.open.failed'; error: ErrorBody }
   | { type: 'over' }
   | { type: 'cancel' }
 )

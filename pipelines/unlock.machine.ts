@@ -6,12 +6,12 @@
  * `doubt.closed` with what it cost where the step was told that it has nothing.
  */
 import { assign, createMachine, enqueueActions } from 'xstate'
-import type { Agreement, Delivery, Hash, Hex32, LockedVoucher, PlainVoucher } from '../schemas/documents.gen.ts'
+import type { Agreement, Delivery, Hash, Hex32, Hop, LockedVoucher, PlainVoucher } from '../schemas/documents.gen.ts'
 import type { ErrorBody } from '../schemas/error.ts'
 import { defineActor, effect } from '../runtime/actors/actor.ts'
 import type { Lane } from '../runtime/market/negotiation.machine.ts'
 import { deliveryHash } from '../runtime/payments/delivery.ts'
-import { LOCK_MS } from '../runtime/payments/seal.ts'
+import { HUB_LOCK_MS, LOCK_MS } from '../runtime/payments/seal.ts'
 import type { Verdict } from './step.ts'
 
 /** A key is asked for so long before the step goes on without it, in ms. */
@@ -38,6 +38,8 @@ export interface UnlockContext extends UnlockInput {
   readonly voucher: LockedVoucher | PlainVoucher | null
   readonly previousRef: Hex32 | null
   readonly output: unknown
+  /** By a hub: what it paid in turn for the key. */
+  readonly hop?: Hop | null
   readonly verdict: Verdict | null
   /** What was paid for, once it has come: with delivery and ciphertext it proves a wrong content. */
   readonly key?: Hex32
@@ -49,8 +51,8 @@ export interface UnlockContext extends UnlockInput {
 
 export type UnlockEvent = { at: number } & (
   | { type: 'staked'; voucher: LockedVoucher; previousRef: Hex32 }
-  | { type: 'lock.open.done'; output: unknown; verdict: Verdict; key?: Hex32 }
-  | { type: 'lock.open.taken'; output: unknown; verdict: Verdict; key?: Hex32 }
+  | { type: 'lock.open.done'; key?: Hex32; hop?: Hop; output: unknown; verdict: Verdict }
+  | { type: 'lock.open.taken'; key?: Hex32; output: unknown; verdict: Verdict }
   | { type: 'lock.open.gone' }
   | { type: 'lock.open.failed'; error: ErrorBody }
   | { type: 'paid'; voucher: PlainVoucher; previousRef: Hex32 }
@@ -66,7 +68,7 @@ export function lockCost({ spent, delivery }: Pick<UnlockContext, 'spent' | 'del
   return spent ? delivery.body.amount : '0'
 }
 
-const opened = assign<UnlockContext, any, undefined, any, never>(({ event: { output, verdict, key } }: any) => ({ output, verdict, spent: true, ...(key === undefined ? {} : { key }) }))
+const opened = assign<UnlockContext, any, undefined, any, never>(({ event: { output, verdict, key, hop } }: any) => ({ output, verdict, spent: true, ...(key === undefined ? {} : { key }), ...(hop === undefined ? {} : { hop }) }))
 /** The step goes on without it; from here on the run waits for what becomes of the lock. */
 const giveUp: any = enqueueActions(({ context, event, enqueue }: any) => {
   if (context.late) return
@@ -93,7 +95,7 @@ const machine = createMachine({
           to: 'purse',
           event: {
             type: 'stake', lane: context.lane.key, for: context.holder, tell: unlockId(context.holder),
-            stake: { kind: 'locked', delivery: deliveryHash(context.delivery), amount: context.delivery.body.amount, lockHash: context.delivery.body.sealed.lockHash, lockExpiry: Math.ceil((context.begunAt + LOCK_MS) / 1_000) },
+            stake: { kind: 'locked', delivery: deliveryHash(context.delivery), amount: context.delivery.body.amount, lockHash: context.delivery.body.sealed.lockHash, lockExpiry: Math.ceil((context.begunAt + (context.delivery.body.sealed.open ? HUB_LOCK_MS : LOCK_MS)) / 1_000) },
           },
         }),
       } as any,
@@ -137,8 +139,12 @@ const machine = createMachine({
   },
 })
 
-export const unlock = defineActor('unlock', '1', machine, {
+export const unlock = defineActor('unlock', '2', machine, {
   pays: [{ by: ['tell purse stake', 'tell purse pay', 'do lock.open'], after: ['on start'] }],
   holds: [{ what: 'lane', taken: ['on start'], returned: ['tell purse unstake', 'tell purse decided', 'on paid'] }],
   waits: { locking: [{ event: 'staked', from: 'purse' }], paying: [{ event: 'paid', from: 'purse' }] },
-}, { passivates: 'ended' })
+}, {
+  passivates: 'ended',
+  // The version before kept no key.
+  migrate: (state, machine) => (machine.startsWith('unlock@1:') ? state : undefined),
+})

@@ -339,6 +339,7 @@ export interface BillStep {
    * @maxItems 64
    */
   attempts?: BillAttempt[]
+  through?: BillThrough
 }
 /**
  * what was taken over from an earlier run instead of hiring anybody, by a fork or where the provider's card allows it: that run, its receipt, and what it had paid
@@ -413,6 +414,29 @@ export interface BillEscrow {
    * why it was ruled so, for people
    */
   reason?: string
+}
+
+/**
+ * The hub that paid the provider, and what that cost
+ */
+export interface BillThrough {
+  hub: Address
+  /**
+   * name on the hub's card
+   */
+  hubName?: string
+  /**
+   * what it cost beyond the call's own price
+   */
+  fee: Money
+  /**
+   * receipt of what the hub was paid
+   */
+  receipt?: Id
+  /**
+   * receipt of what the hub paid the provider
+   */
+  onward?: Id
 }
 
 /**
@@ -887,6 +911,10 @@ export interface Sealed {
    * SHA-256 of the ciphertext
    */
   cipherHash: Hash
+  /**
+   * nothing is encrypted: what is handed over is the text itself, and the key is of somebody else's output
+   */
+  open?: true
 }
 
 /**
@@ -1512,6 +1540,7 @@ export interface PipelineStep {
    */
   settle?: Settle
   escrow?: PipelineEscrow
+  through?: PipelineThrough
   approve?: PipelineApprove
   wait?: PipelineWait
 }
@@ -1543,6 +1572,19 @@ export interface PipelineEscrow {
    * payment provider; without it the cheapest that is live
    */
   agent?: Address
+  /**
+   * most that its fee for one call may be (default 0.01)
+   */
+  fee?: PipelinePrice
+}
+/**
+ * of a step settled locked: a hub pays its provider, so that the payer needs no lane to it
+ */
+export interface PipelineThrough {
+  /**
+   * payment provider; without it the cheapest that is live and has not failed
+   */
+  hub?: Address
   /**
    * most that its fee for one call may be (default 0.01)
    */
@@ -2135,6 +2177,10 @@ export interface AcceptRequest {
    * the one that payer.auth names
    */
   authorisation?: NodeAuthorisation
+  /**
+   * where the lane is a hub's, who pays on it for the payer
+   */
+  grant?: LaneGrant
 }
 /**
  * what the provider needs to find the lane on the chain
@@ -2675,6 +2721,14 @@ export interface PayAnswer {
    * what a locked voucher was given for
    */
   key?: Hex32
+  hop?: Hop
+}
+/**
+ * By a hub: what it has paid the provider with in turn
+ */
+export interface Hop {
+  voucher: Voucher
+  previousRef: Hex32
 }
 
 /**
@@ -2900,6 +2954,75 @@ export interface BlockRequest {
 export interface BlockAnswer {
   hash?: Hex32
   head: number
+}
+
+/**
+ * A hub's word that a payer may have a call paid on the hub's own lane to a provider, until then
+ */
+export interface LaneGrantBody {
+  hub: Address
+  /**
+   * who agrees with the provider
+   */
+  payer: Address
+  payee: Address
+  /**
+   * most that the call may cost
+   */
+  amount: Atomic
+  /**
+   * of the hub's vault to the payee
+   */
+  lane: Hex32
+  vault: Hex32
+  /**
+   * lane number
+   */
+  number: number
+  /**
+   * the hub's
+   */
+  voucherKey: Address
+  /**
+   * the call is to be agreed and delivered by then
+   */
+  until: Time
+}
+
+/**
+ * A grant with its signature
+ */
+export interface LaneGrant {
+  body: LaneGrantBody
+  signature: Signature
+  /**
+   * the one that the signature names
+   */
+  authorisation: NodeAuthorisation
+}
+
+/**
+ * Asks a hub for one of its lanes to a payee; the same key again is the same route
+ */
+export interface RouteRequest {
+  /**
+   * names the route
+   */
+  key: string
+  payee: Address
+  amount: Atomic
+  /**
+   * time until the delivery
+   */
+  forMs: DurationMs
+}
+
+/**
+ * The lane, once there is one; ask again while it is pending
+ */
+export interface RouteAnswer {
+  state: 'pending' | 'ready'
+  grant?: LaneGrant
 }
 
 /**
@@ -3178,6 +3301,7 @@ export interface Documents {
   BalanceRequest: BalanceRequest
   Bill: Bill
   BillEscrow: BillEscrow
+  BillThrough: BillThrough
   BlobRef: BlobRef
   BlockAnswer: BlockAnswer
   BlockRequest: BlockRequest
@@ -3243,6 +3367,8 @@ export interface Documents {
   InvokeAnswer: InvokeAnswer
   InvokeRequest: InvokeRequest
   JsonSchema: JsonSchema
+  LaneGrant: LaneGrant
+  LaneGrantBody: LaneGrantBody
   LatestAnswer: LatestAnswer
   LatestRequest: LatestRequest
   LockedVoucher: LockedVoucher
@@ -3294,6 +3420,8 @@ export interface Documents {
   ReputationEntry: ReputationEntry
   ReputationFigures: ReputationFigures
   Role: Role
+  RouteAnswer: RouteAnswer
+  RouteRequest: RouteRequest
   SealedAccessKey: SealedAccessKey
   Seconds: Seconds
   Settle: Settle

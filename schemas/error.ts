@@ -101,6 +101,7 @@ export const ERRORS = {
   'voucher.locked': rule('caller', false, 'The locked voucher does not fit the delivery.', 'Lock what the delivery costs under its lock, for long enough.'),
   'voucher.over-reserve': rule('caller', false, 'The lane holds too little for this.', 'Reserve more first.'),
   'lane.unpaid': rule('caller', false, 'An earlier step of this lane is not paid.', 'Pay it first.'),
+  'voucher.unopened': rule('network', true, 'The key of this lock has not come yet.', 'Ask again, until the lock expires.'),
   'lane.unsafe': rule('caller', false, 'The lane could be closed before its vouchers are claimed.', 'Open a vault with a longer challenge delay.'),
   'lane.unconfirmed': rule('network', true, 'The reservation is too new to count.', 'Wait for more blocks.'),
   'lane.closed': rule('caller', false, 'The lane is closed.', 'Open another.'),
@@ -116,6 +117,7 @@ export const ERRORS = {
   'escrow.no-agent': rule('network', true, 'No live payment provider takes the case within its fee.', 'Raise escrow.fee.max, or see aigen providers ls.'),
   'escrow.unknown-case': rule('caller', false, 'There is no such case here.', 'Hire payment.escrow for the agreement first.'),
   'escrow.too-late': rule('caller', false, 'The challenge is over.', 'The default holds: the provider is paid.'),
+  'hub.none': rule('network', true, 'No live hub pays this provider within its fee.', 'Raise through.fee.max, or see aigen providers ls.'),
   // reputation
   'epoch.unknown': rule('network', true, 'This guardian does not know that epoch.', 'Ask again, or ask another guardian.'),
   'reputation.quorum': rule('caller', false, 'Too few guardians stand behind this.', 'Get it from a guardian\'s door or from the network, and check the list of guardians.'),

@@ -37,6 +37,7 @@ import schemaVerbsPay from './verbs/pay.schema.json' with { type: 'json' }
 import schemaVerbsQuote from './verbs/quote.schema.json' with { type: 'json' }
 import schemaVerbsRefund from './verbs/refund.schema.json' with { type: 'json' }
 import schemaVerbsRelay from './verbs/relay.schema.json' with { type: 'json' }
+import schemaVerbsRoute from './verbs/route.schema.json' with { type: 'json' }
 import schemaVerbsSettle from './verbs/settle.schema.json' with { type: 'json' }
 import schemaVerbsStatus from './verbs/status.schema.json' with { type: 'json' }
 import schemaVerbsSteer from './verbs/steer.schema.json' with { type: 'json' }
@@ -50,8 +51,8 @@ export const SCHEMAS: readonly object[] = [schemaAccessKey, schemaAgentPolicy, s
   schemaNodeAuthorisation, schemaParts, schemaPipeline, schemaQuote, schemaReceipt, schemaReputation, schemaSignature, schemaTerms,
   schemaVerbsAccept, schemaVerbsAcknowledge, schemaVerbsBalance, schemaVerbsBuy, schemaVerbsCancel, schemaVerbsCase,
   schemaVerbsComplain, schemaVerbsControl, schemaVerbsEvidence, schemaVerbsGuard, schemaVerbsInvoice, schemaVerbsInvoke,
-  schemaVerbsLatest, schemaVerbsOutcome, schemaVerbsPay, schemaVerbsQuote, schemaVerbsRefund, schemaVerbsRelay, schemaVerbsSettle,
-  schemaVerbsStatus, schemaVerbsSteer, schemaVerbsUpstream, schemaVoucher, schemaWatcher]
+  schemaVerbsLatest, schemaVerbsOutcome, schemaVerbsPay, schemaVerbsQuote, schemaVerbsRefund, schemaVerbsRelay, schemaVerbsRoute,
+  schemaVerbsSettle, schemaVerbsStatus, schemaVerbsSteer, schemaVerbsUpstream, schemaVoucher, schemaWatcher]
 
 /** Name of a type → where its schema stands. */
 export const REFS = {
@@ -77,6 +78,7 @@ export const REFS = {
   BalanceRequest: 'https://aigen.dev/schemas/verbs/balance/v1.json#/$defs/request',
   Bill: 'https://aigen.dev/schemas/bill/v1.json',
   BillEscrow: 'https://aigen.dev/schemas/bill/v1.json#/$defs/escrow',
+  BillThrough: 'https://aigen.dev/schemas/bill/v1.json#/$defs/through',
   BlobRef: 'https://aigen.dev/schemas/parts/v1.json#/$defs/blobRef',
   BlockAnswer: 'https://aigen.dev/schemas/verbs/relay/v1.json#/$defs/block',
   BlockRequest: 'https://aigen.dev/schemas/verbs/relay/v1.json#/$defs/blockRequest',
@@ -142,6 +144,8 @@ export const REFS = {
   InvokeAnswer: 'https://aigen.dev/schemas/verbs/invoke/v1.json#/$defs/answer',
   InvokeRequest: 'https://aigen.dev/schemas/verbs/invoke/v1.json#/$defs/request',
   JsonSchema: 'https://aigen.dev/schemas/parts/v1.json#/$defs/jsonSchema',
+  LaneGrant: 'https://aigen.dev/schemas/verbs/route/v1.json#/$defs/grant',
+  LaneGrantBody: 'https://aigen.dev/schemas/verbs/route/v1.json#/$defs/grantBody',
   LatestAnswer: 'https://aigen.dev/schemas/verbs/latest/v1.json#/$defs/answer',
   LatestRequest: 'https://aigen.dev/schemas/verbs/latest/v1.json#/$defs/request',
   LockedVoucher: 'https://aigen.dev/schemas/voucher/v1.json#/$defs/lockedVoucher',
@@ -193,6 +197,8 @@ export const REFS = {
   ReputationEntry: 'https://aigen.dev/schemas/reputation/v1.json#/$defs/entry',
   ReputationFigures: 'https://aigen.dev/schemas/reputation/v1.json#/$defs/figures',
   Role: 'https://aigen.dev/schemas/parts/v1.json#/$defs/role',
+  RouteAnswer: 'https://aigen.dev/schemas/verbs/route/v1.json#/$defs/answer',
+  RouteRequest: 'https://aigen.dev/schemas/verbs/route/v1.json#/$defs/request',
   SealedAccessKey: 'https://aigen.dev/schemas/access-key/v1.json#/$defs/sealed',
   Seconds: 'https://aigen.dev/schemas/parts/v1.json#/$defs/seconds',
   Settle: 'https://aigen.dev/schemas/parts/v1.json#/$defs/settle',

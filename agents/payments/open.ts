@@ -8,6 +8,7 @@ import capability from '../../schemas/capabilities/payment.escrow@1.json' with {
 import type { Address, Capability, Hash } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
 import type { ParticipantId } from '../../schemas/id.ts'
+import { parseMoney } from '../../schemas/money.ts'
 import type { Host } from '../../runtime/actors/host.ts'
 import { escrowFault } from '../../runtime/payments/escrow.ts'
 import type { Room } from '../../runtime/node/node.ts'
@@ -17,6 +18,8 @@ import { prepareShop, providerRooms, readyToSell, type Provider, type Shop } fro
 import { caseActor, escrowCase } from './case.machine.ts'
 import { creditEffects, depositDefinition, FEE_PERCENT, serveCredit, watchDeposits } from './credit.ts'
 import { credits } from './credits.machine.ts'
+import { hop } from './hop.machine.ts'
+import { hopEffects, HUB_FEE, hubDefinition, hubPrice, serveRoutes } from './hub.ts'
 import { hearingEffects } from './hearing.ts'
 import { creditOffer, serveInvoices, type Accepted } from './invoice.ts'
 import { purchase } from './purchase.machine.ts'
@@ -32,6 +35,8 @@ export interface PaymentsOptions extends Omit<UserOptions, 'rooms' | 'prepare'> 
   readonly challengeMs?: number
   /** Time from the latest delivery that counts in which the provider must claim, in ms (default a day). */
   readonly expiryMs?: number
+  /** Fee of the hub for one dollar that it pays on, decimal string (default 0.005). */
+  readonly hubFee?: string
   /** Fee on what is bought on credit, in percent of what it cost (default 2). */
   readonly creditFee?: number
   /** What credit is sold for by invoice, besides the network's dollar (default nothing). */
@@ -56,7 +61,7 @@ const CASE_MS_MAX = 32 * 86_400_000
 
 /** Opens it. Errors: those of `openUser`; `input.invalid` for terms that no provider would work under. */
 export async function openPayments(options: PaymentsOptions): Promise<Payments> {
-  const { name, keys, evaluate, fee = '0.001', challengeMs = 60_000, expiryMs = 86_400_000, creditFee = FEE_PERCENT, accepted = [], operators = [] } = options
+  const { name, keys, evaluate, fee = '0.001', challengeMs = 60_000, expiryMs = 86_400_000, hubFee = HUB_FEE, creditFee = FEE_PERCENT, accepted = [], operators = [] } = options
   const arbiter = keys.voucher.address.toLowerCase() as Address
   const terms = { arbiter, challengeMs, expiryMs }
   const fault = escrowFault({ ...terms, agent: keys.participant })
@@ -71,19 +76,21 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
       return { output: { agreement, arbiter }, units: { case: 1 } }
     },
   }
-  const selling = [definition, depositDefinition(name, () => opened.host!)]
+  const selling = [definition, depositDefinition(name, () => opened.host!), hubDefinition(name, hubPrice(parseMoney(hubFee)), () => opened.user!.node)]
   await readyToSell(selling)
   const cases: Room = (parts) => ({ actors: [escrowCase], effects: hearingEffects({ ...parts, evaluate, arbiter: keys.voucher }) })
   const account: Room = () => ({ actors: [credits, purchase], effects: creditEffects(() => opened.user!, creditFee) })
+  const hub: Room = (parts) => ({ actors: [hop], effects: hopEffects(parts) })
   const user = await openUser({
     ...options,
-    rooms: [...providerRooms(selling, evaluate), cases, account],
+    rooms: [...providerRooms(selling, evaluate), cases, account, hub],
     prepare: async (node, self) => {
       opened.host = node.host
       opened.user = self
       opened.shop = await prepareShop(node, selling, undefined, options.watchtowers)
       serveCases({ ...node, host: () => node.host }, arbiter)
       serveCredit(node, creditFee)
+      serveRoutes(node)
       serveInvoices(node, accepted, operators)
       serveRefunds(node)
       await watchDeposits(node.host)

@@ -51,4 +51,16 @@ const ward: Samples = {
   events: () => [...['3', '9'].map((cumulative) => ({ type: 'guard', voucher: promised(cumulative) })), { type: 'guard', conditional: hanging('locked', '6') }],
 }
 
-export const samples: Readonly<Record<string, Samples>> = { case: escrowCase, credits, purchase, relay, ward }
+const sealed = { body: { amount: '4', agreement: 'sha256-aa', sealed: { lockHash: '0x6', cipherHash: 'sha256-dd' } }, signature: {} }
+const hop: Samples = {
+  inputs: [{ self: 'hop/0xdd.0f', payer: '0xdd', payee: '0xaa', amount: '4', grantedUntil: 1_000, until: 2_000 }],
+  tells: ({ lane, delivery, upstream, voucher: own, key }) => [lane !== null, delivery !== null, upstream !== null, own !== null, key],
+  answers: { 'hop.ask': ({ params }) => [{ type: 'hop.ask.done', key: '0x7' }, ...['0x7', null].map((key) => ({ type: 'hop.ask.taken', key })), { type: 'hop.ask.gone' }, { type: 'hop.ask.failed', params, error: LATER }] },
+  events: ({ state }) => [
+    ...(state === 'routing' ? [{ type: 'lane.ready', key: '0xaa.0', id: '0x1', number: 0, vault: '0x2', voucherKey: '0x3' }, { type: 'lane.refused', error: LATER }] : []),
+    { type: 'bind', delivery: sealed, till: 'till/0xcc' }, { type: 'locked', voucher: { lockHash: '0x6', lockExpiry: 9_999 } },
+    ...(state === 'locking' ? [{ type: 'staked', voucher: { kind: 'locked' }, previousRef: '0x4' }] : []), ...(state === 'paying' ? [{ type: 'paid' }] : []),
+  ],
+}
+
+export const samples: Readonly<Record<string, Samples>> = { case: escrowCase, hop, credits, purchase, relay, ward }

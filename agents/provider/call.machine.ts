@@ -16,6 +16,8 @@ export interface CallInput {
   readonly terms: Terms
   readonly lane: Hex32
   readonly caller: Address
+  /** Whose lane it is, where that is a hub's. */
+  readonly payer?: Address
 }
 
 export interface CallContext extends CallInput, PartedCall {
@@ -29,6 +31,8 @@ export interface CallContext extends CallInput, PartedCall {
   readonly delivery: Delivery | null
   /** What opens the sealed output, where the call is paid by a locked voucher. */
   readonly key?: Hex32 | null
+  /** Actor that gets the key, where the output is open and paid for the key of another's. */
+  readonly keeper?: string
   readonly error: ErrorBody | null
   readonly trace: string | null
   /** What secured it before it began; the till keeps it from there on. */
@@ -41,7 +45,7 @@ export interface CallContext extends CallInput, PartedCall {
 
 export type CallEvent = { at: number } & (
   | { type: 'invoke'; input: unknown; inputHash: Hash; parcels: unknown; trace?: string; escrow?: EscrowVoucher; prepaid?: PlainVoucher; flow?: string }
-  | { type: 'service.work.done'; output: unknown; parcels: unknown; delivery: Delivery; key?: Hex32 }
+  | { type: 'service.work.done'; output: unknown; parcels: unknown; delivery: Delivery; key?: Hex32; keeper?: string }
   | { type: 'service.work.failed'; error: ErrorBody }
   | { type: 'service.work.unknown' }
   | { type: 'lane.held' | 'lane.lost' }
@@ -69,7 +73,7 @@ const forgetInput = assign<CallContext, any, undefined, any, never>({ input: nul
 const takeInput = assign<CallContext, any, undefined, any, never>(({ context, event }) => ({
   input: event.input, inputHash: event.inputHash, parcels: event.parcels, trace: event.trace ?? null, escrow: event.escrow ?? null, prepaid: event.prepaid ?? null, flow: event.flow ?? null, until: event.at + context.terms.deadlineMs + context.terms.graceMs,
 }))
-const takeResult = assign<CallContext, any, undefined, any, never>({ output: ({ event }: any) => event.output, outputParcels: ({ event }: any) => event.parcels, delivery: ({ event }: any) => event.delivery, key: ({ event }: any) => event.key ?? null })
+const takeResult = assign<CallContext, any, undefined, any, never>({ output: ({ event }: any) => event.output, outputParcels: ({ event }: any) => event.parcels, delivery: ({ event }: any) => event.delivery, key: ({ event }: any) => event.key ?? null, keeper: ({ event }: any) => event.keeper })
 const owe = tellTill((context) => ({ type: 'owe', owed: owedOf(context), ...numberOf(context) }))
 const stopAt = assign<CallContext, any, undefined, any, never>({ stopAt: ({ event }: any) => event.pieces ?? 0 })
 /** The end without a result; not before a part that is owed is paid. */
@@ -81,6 +85,8 @@ const stops = (actions: any[]): any => [
 ]
 /** Time that a handler has to hand over a part of the output once the caller has given up, in ms; less than a cancel is held. */
 const STOP_MS = 1_000
+/** Whose payer does not come for the key in this time, in ms, does not come: a hub's lane is needed by others. */
+const WAIVE_MS = 120_000
 
 const machine = createMachine({
   id: 'call',
@@ -149,11 +155,16 @@ const machine = createMachine({
     },
     delivered: {
       entry: owe,
-      always: { guard: ({ context }) => isFree(context.terms), target: 'paid' },
+      always: [{ guard: ({ context }) => isFree(context.terms), target: 'paid' }, { guard: ({ context }) => context.payer !== undefined, target: 'lent' }],
       on: { paid: 'paid', ruled: 'unpaid' },
     },
+    /** Delivered on a hub's lane. */
+    lent: {
+      on: { paid: 'paid', ruled: 'unpaid' },
+      after: { [WAIVE_MS]: { target: 'unpaid', actions: tellTill(({ agreement }) => ({ type: 'waive', agreement })) } },
+    },
     paid: { type: 'final' },
-    /** The agreed arbiter gave it nothing. */
+    /** The agreed arbiter gave it nothing, or nobody came for its key. */
     unpaid: { type: 'final' },
     failed: { type: 'final', entry: freeLane },
     cancelled: { type: 'final', entry: freeLane },
@@ -165,13 +176,13 @@ const machine = createMachine({
   },
 })
 
-export const call = defineActor('call', '9', machine, {
+export const call = defineActor('call', '10', machine, {
   pays: [],
   holds: [{ what: 'lane', taken: ['tell till take'], returned: ['tell till free', 'tell till owe'] }],
   waits: { claiming: [{ event: 'lane.held', from: 'till' }, { event: 'lane.lost', from: 'till' }], delivered: [{ event: 'paid', from: 'till' }, { event: 'ruled', from: 'till' }], owing: [{ event: 'paid', from: 'till' }] },
   quiet: ['service.stop'],
 }, {
   passivates: 'ended',
-  // The version before knew no parts: it goes on without any.
-  migrate: (state, machine) => (machine.startsWith('call@8:') ? state : undefined),
+  // The versions before knew neither parts nor hubs: they go on without any.
+  migrate: (state, machine) => (/^call@[89]:/.test(machine) ? state : undefined),
 })

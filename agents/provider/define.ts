@@ -3,7 +3,7 @@
  * default export is what `aigen provide MODULE` loads. The runtime does the rest: quoting,
  * agreements, deadlines, deliveries, payment.
  */
-import type { Address, CallForQuotesBody, Capability, Meter } from '../../schemas/documents.gen.ts'
+import type { Address, CallForQuotesBody, Capability, Hex32, Meter } from '../../schemas/documents.gen.ts'
 
 /** Blob reference as it stands in inputs and outputs (DESIGN, Wire). */
 export interface BlobRef {
@@ -38,6 +38,8 @@ export interface HandlerContext {
 export interface HandlerResult {
   readonly output: unknown
   readonly units: Readonly<Record<string, number>>
+  /** Of a call that settles locked whose key is of another's output: that output's lock, and the actor that gets the key (`till.lock`). */
+  readonly lock?: { readonly hash: Hex32; readonly keeper: string }
 }
 
 export interface ProviderPrice {
@@ -85,7 +87,7 @@ export interface ProviderDefinition {
    * Where the price is not always the list price: asked for each call for quotes, gives the price of one unit,
    * decimal string of at most `price.list`. That price is not bargained with. Nothing is quoted where it gives none.
    */
-  quote?(call: Pick<CallForQuotesBody, 'inputBytes'>): Promise<string | undefined>
+  quote?(call: Pick<CallForQuotesBody, 'inputBytes' | 'settle'>): Promise<string | undefined>
   /**
    * Agreements for many calls, at the list price or what a payer bargains for, where no `quote` is asked.
    * `calls` of one agreement at most, `forMs` long (default an hour). Of a payer's calls `first` (default 1) may be
@@ -116,6 +118,8 @@ export interface ProviderDefinition {
   readonly idempotent?: boolean
   /** Agents of escrowed calls it works under, by participant (default: any payment provider with a live card). */
   readonly arbiters?: readonly Address[]
+  /** Hubs on whose lanes it is paid for calls that settle locked, by participant (default: any payment provider with a live card that offers it). */
+  readonly hubs?: readonly Address[]
   /** Loads models and data before the first call; the card is published only after it. */
   start?(): Promise<void>
   stop?(): Promise<void>

@@ -2,12 +2,13 @@
  * The answer that a call's actor stands for (D3): what invoke, status, cancel and evidence say of it.
  */
 import type { CallOutcome, Parcel } from '../../schemas/documents.gen.ts'
-import { seal } from '../../runtime/payments/seal.ts'
+import { openly, seal } from '../../runtime/payments/seal.ts'
 import type { CallContext } from './call.machine.ts'
 
 /** The answer that a call's actor stands for. */
 export function outcomeOf(state: string, call: CallContext): CallOutcome {
   if (call.part && (state === 'working' || state === 'owing')) return { state: 'part', delivery: call.part }
+  if (call.delivery?.body.sealed?.open) return { state: 'sealed', delivery: call.delivery, sealed: openly({ output: call.output, parcels: [] }) }
   if (call.delivery && call.key) return { state: 'sealed', delivery: call.delivery, sealed: seal({ output: call.output, parcels: (call.outputParcels ?? []) as Parcel[] }, call.key) }
   if (call.delivery) {
     const parcels = call.outputParcels as CallContextParcels

@@ -8,7 +8,7 @@ const part = (amount: string, pieces: number): any => ({ body: { amount, units: 
 const ERROR = { code: 'step.failed', message: 'It failed.' }
 
 const call: Samples = {
-  inputs: [['4', 'postpaid'], ['0', 'postpaid'], ['4', 'streamed']].map(([cap, settle]) => ({ agreement: 'sha256-aa', call: 0, terms: { unit: 'call', unitPrice: cap, cap, settle, deadlineMs: 1_000, graceMs: 100 }, lane: '0xcc', caller: '0xdd' })).concat([{ agreement: 'sha256-aa', call: 2, terms: { unit: 'call', unitPrice: '4', cap: '4', settle: 'postpaid', deadlineMs: 1_000, graceMs: 100, standing: { calls: 3, until: 9 } } as never, lane: '0xcc', caller: '0xdd' }]),
+  inputs: [['4', 'postpaid'], ['3', 'postpaid'], ['0', 'postpaid'], ['4', 'streamed']].map(([cap, settle]) => ({ agreement: 'sha256-aa', call: 0, terms: { unit: 'call', unitPrice: cap, cap, settle, deadlineMs: 1_000, graceMs: 100 }, lane: '0xcc', caller: '0xdd', ...(cap === '3' ? { payer: '0xee' } : {}) })).concat([{ agreement: 'sha256-aa', call: 2, terms: { unit: 'call', unitPrice: '4', cap: '4', settle: 'postpaid', deadlineMs: 1_000, graceMs: 100, standing: { calls: 3, until: 9 } } as never, lane: '0xcc', caller: '0xdd' }]),
   tells: ({ part: open, stream, stopAt }: CallContext) => [open != null, stream?.parts, stream?.paid, stopAt],
   answers: {
     'service.work': ({ params, context }) => [

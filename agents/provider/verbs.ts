@@ -26,6 +26,7 @@ import type { Desk } from './desk.ts'
 import { acceptLate, admitEscrow, checkEscrowLane, decidedTill, serveEvidence } from './escrow.ts'
 import { againLocked, takeLocked } from './locked.ts'
 import { outcomeOf } from './outcome.ts'
+import { ownerOf } from './through.ts'
 import { admitPrepaid, takePrepaid } from './prepaid.ts'
 import type { Quoting } from './quoting.ts'
 import type { StandingDesk } from './standing.ts'
@@ -41,7 +42,7 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
   const { wire, rail, clock } = parts
   const { verifier, sign } = wire.credentials
   const readLane = laneReader(parts)
-  const settled = (state: string): boolean => state === 'delivered' || state === 'paid' || state === 'unpaid' || state === 'failed' || state === 'cancelled' || state === 'owing'
+  const settled = (state: string): boolean => state === 'delivered' || state === 'lent' || state === 'paid' || state === 'unpaid' || state === 'failed' || state === 'cancelled' || state === 'owing'
 
   const till = (lane: Hex32, caller: string): TillContext => {
     parts.host().mustHold(`till/${lane}`)
@@ -106,22 +107,23 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
         await host.start(id, { agreement, call: 0, terms, lane, caller })
         return { provider: signAgreement(body, sign) }
       }
-      await checkLane(parts, readLane, body, caller)
+      const owner = ownerOf(parts, definitions, body, caller)
+      await checkLane(parts, readLane, body, owner)
       host.mustHold(`till/${lane}`)
       if (terms.standing) {
         await standing.accept(agreement, terms, lane, body.proof.voucherKey, caller)
         return { provider: signAgreement(body, sign) }
       }
       // Asking for one that is there would still wait for the append under way.
-      if (!host.peek(`till/${lane}`)) await host.start(`till/${lane}`, { lane, payer: caller, payee: terms.payee, voucherKey: body.proof.voucherKey })
-      const before = await decidedTill(parts, till(lane, caller))
+      if (!host.peek(`till/${lane}`)) await host.start(`till/${lane}`, { lane, payer: owner, payee: terms.payee, voucherKey: body.proof.voucherKey })
+      const before = await decidedTill(parts, till(lane, owner))
       if (before.owed || before.open?.invoked) throw new AigenError('lane.unpaid', `agreement ${(before.owed ?? before.open)!.agreement}`)
       if (!isIdle(before.tab)) throw new AigenError('lane.unpaid', `agreement ${before.tab!.agreement}`)
       if (isLocked(before)) throw new AigenError('lane.unpaid', 'a lock on it is not folded yet')
       await desk.admit(terms, id, body.proof.vault)
       admission.admit(terms.capability, caller, id)
-      await host.start(id, { agreement, call: 0, terms, lane, caller })
-      if (till(lane, caller).open?.agreement !== agreement) throw new AigenError('lane.unpaid', 'another agreement took the lane')
+      await host.start(id, { agreement, call: 0, terms, lane, caller, ...(owner === caller ? {} : { payer: owner }) })
+      if (till(lane, owner).open?.agreement !== agreement) throw new AigenError('lane.unpaid', 'another agreement took the lane')
     }
     return { provider: signAgreement(body, sign) }
   }, { lateMs: LATE_MS })
@@ -139,7 +141,7 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
       if (!sold) throw new AigenError('step.failed', `${call.context.terms.capability} is not sold here any more`)
       const issues = compileFixed(sold.capability.input).issues(body.input)
       if (issues.length > 0) throw new AigenError('step.input', `${issues[0]!.path}: ${issues[0]!.message}`, { path: issues[0]!.path, issues })
-      const before = isFree(call.context.terms) || fresh ? undefined : till(call.context.lane, caller)
+      const before = isFree(call.context.terms) || fresh ? undefined : till(call.context.lane, call.context.payer ?? caller)
       if (before && before.open?.agreement !== body.agreement) throw new AigenError('lane.unpaid', 'the lane was given to another agreement')
       if (call.context.terms.settle === 'streamed' && !body.flow) throw new AigenError('input.invalid', 'a call that is paid piece by piece needs somebody who hears the pieces', { path: 'flow' })
       const escrow = before && admitEscrow(parts, call.context, before, body.escrow)

@@ -18,7 +18,7 @@ import { signDelivery } from '../../runtime/payments/delivery.ts'
 import { counted } from '../../runtime/payments/count.ts'
 import { groupSigner } from '../../runtime/payments/delivery-group.ts'
 import { charge } from '../../runtime/payments/meter.ts'
-import { sealedBy } from '../../runtime/payments/seal.ts'
+import { lockedBy, sealedBy } from '../../runtime/payments/seal.ts'
 import type { CallContext } from './call.machine.ts'
 import type { HandlerResult, ProviderDefinition } from './define.ts'
 import type { Gate } from './gate.ts'
@@ -94,7 +94,7 @@ export function workEffects(parts: NodeParts, definitions: readonly ProviderDefi
         const free = leave
         leave = undefined
         working.then(free, free)
-        const { output, units: all } = await (metering ? Promise.race([working, givenUp(abort.signal)]) : working)
+        const { output, units: all, lock } = await (metering ? Promise.race([working, givenUp(abort.signal)]) : working)
         if (metering) abort.signal.throwIfAborted()
         const said = metering ? await metering.end(all[call.terms.unit] ?? 0) : {}
         flow?.end()
@@ -109,13 +109,13 @@ export function workEffects(parts: NodeParts, definitions: readonly ProviderDefi
           const bytes = stored.get(ref.$blob)
           if (bytes) parcels.push(await sendParcel(transfer, participant, bytes, random))
         }
-        const key: Hex32 | undefined = call.terms.settle === 'locked' ? toHex(random.bytes(32)) : undefined
+        const key: Hex32 | undefined = call.terms.settle === 'locked' && !lock ? toHex(random.bytes(32)) : undefined
         const body: DeliveryBody = {
           agreement: call.agreement, call: call.call, inputHash: call.inputHash!, outputHash: hashOf(output), units, amount: charge(call.terms, units).toString(), at: clock.now(),
-          ...said, ...(key ? { sealed: sealedBy({ output, parcels }, key) } : {}),
+          ...said, ...(lock ? { sealed: lockedBy({ output, parcels: [] }, lock.hash) } : key ? { sealed: sealedBy({ output, parcels }, key) } : {}),
         }
         const delivery = call.terms.standing ? await signTogether(body) : signDelivery(body, parts.wire.credentials.sign)
-        return { type: 'service.work.done', output, parcels, delivery, ...(key ? { key } : {}) }
+        return { type: 'service.work.done', output, parcels, delivery, ...(key ? { key } : {}), ...(lock ? { keeper: lock.keeper } : {}) }
       } catch (thrown) {
         // What the caller has taken of a stream is signed for, whatever the handler makes of it.
         const taken = metering && abort.signal.aborted ? metering.stopAt(parts.host().context<CallContext>(actor)?.stopAt ?? -1) : undefined

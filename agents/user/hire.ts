@@ -41,6 +41,11 @@ export interface HireOptions {
   readonly settle?: 'postpaid' | 'prepaid' | 'locked' | 'streamed' | 'escrow'
   /** In escrow: who decides (default the cheapest that is live), and the most its fee may be (default 0.01). */
   readonly escrow?: { readonly agent?: Address; readonly maxFee?: string }
+  /**
+   * Of what settles locked: a hub pays the provider, so that the payer needs a lane to the hub alone. Which
+   * hub (default the best that is live), and the most its fee may be (default 0.01, on top of `maxPrice`).
+   */
+  readonly through?: { readonly hub?: Address; readonly maxFee?: string }
   /** Whether it is hired anew, whatever was paid for before (default false: what a card allows to be used again costs nothing). */
   readonly fresh?: boolean
   /** Providers tried at most (default 2). */
@@ -114,8 +119,8 @@ async function paidInquiry({ node: { host } }: User, run: string): Promise<Inqui
 }
 
 /** The pipeline of one call: what `hire` runs, for callers that follow the run themselves. */
-export function hireDocument(options: Pick<HireOptions, 'capability' | 'input' | 'maxPrice' | 'deadlineMs' | 'expect' | 'attempts' | 'only' | 'not' | 'choose' | 'settle' | 'escrow' | 'fresh'>): object {
-  const { capability, input, maxPrice, deadlineMs = 60_000, expect, attempts = 2, only, not = [], choose, settle, escrow, fresh = false } = options
+export function hireDocument(options: Pick<HireOptions, 'capability' | 'input' | 'maxPrice' | 'deadlineMs' | 'expect' | 'attempts' | 'only' | 'not' | 'choose' | 'settle' | 'escrow' | 'through' | 'fresh'>): object {
+  const { capability, input, maxPrice, deadlineMs = 60_000, expect, attempts = 2, only, not = [], choose, settle, escrow, through, fresh = false } = options
   const providers = { ...(only === undefined ? {} : { only }), ...(not.length === 0 ? {} : { not }), ...(choose === undefined ? {} : { choose }) }
   return {
     name: 'hire',
@@ -132,6 +137,7 @@ export function hireDocument(options: Pick<HireOptions, 'capability' | 'input' |
         ...(fresh ? { cache: false } : {}),
         ...(settle === undefined ? {} : { settle }),
         ...(settle === 'escrow' && escrow ? { escrow: { ...(escrow.agent ? { agent: escrow.agent } : {}), ...(escrow.maxFee ? { fee: { max: escrow.maxFee } } : {}) } } : {}),
+        ...(through ? { through: { ...(through.hub ? { hub: through.hub } : {}), ...(through.maxFee ? { fee: { max: through.maxFee } } : {}) } } : {}),
         ...(Object.keys(providers).length === 0 ? {} : { providers }),
       },
     },
@@ -140,8 +146,8 @@ export function hireDocument(options: Pick<HireOptions, 'capability' | 'input' |
 }
 
 /** Every attempt may stay held until its outcome is known, so the budget covers them all (D6). */
-function maxPriceOf(maxPrice: string, attempts: number, { settle, escrow }: Pick<HireOptions, 'settle' | 'escrow'>): string {
-  const fee = settle === 'escrow' ? parseMoney(escrow?.maxFee ?? DEFAULTS.escrowFee) : 0n
+function maxPriceOf(maxPrice: string, attempts: number, { settle, escrow, through }: Pick<HireOptions, 'settle' | 'escrow' | 'through'>): string {
+  const fee = settle === 'escrow' ? parseMoney(escrow?.maxFee ?? DEFAULTS.escrowFee) : through ? parseMoney(through.maxFee ?? DEFAULTS.hubFee) : 0n
   return formatMoney((parseMoney(maxPrice) + fee) * BigInt(attempts))
 }
 

@@ -14,6 +14,8 @@ import { inquiry } from '../../pipelines/inquiry.machine.ts'
 import { invokeEffects } from '../../pipelines/invoke.ts'
 import type { Evaluate } from '../../pipelines/prepare.ts'
 import type { Listeners } from '../../pipelines/listen.ts'
+import { passage } from '../../pipelines/passage.machine.ts'
+import { passageEffects } from '../../pipelines/passage.ts'
 import { nest } from '../../pipelines/nest.machine.ts'
 import { openKnown } from '../../pipelines/known.ts'
 import { run } from '../../pipelines/run.machine.ts'
@@ -86,12 +88,13 @@ function userRooms(options: UserOptions, listeners: Listeners): Room[] {
     }) }),
     (parts) => ({ actors: [purse, wallet], effects: payEffects({ ...parts, voucherKey: parts.keys.voucher, wallet: parts.participant }) }),
     (parts) => ({
-      actors: [run, step, cache, fan, gate, nest, saga, inquiry, dispute, stream, unlock],
+      actors: [run, step, cache, fan, gate, nest, saga, inquiry, dispute, stream, unlock, passage],
       effects: {
         ...evaluateEffects({ host: parts.host, evaluate, capability: contract(parts), known: openKnown({ ...parts, evaluate, capability: contract(parts) }) }),
         ...invokeEffects({ ...parts, evaluate, listeners, capability: contractOf(parts) }),
         ...streamEffects({ ...parts, evaluate, listeners, capability: contractOf(parts) }),
         ...unlockEffects({ ...parts, evaluate, capability: contractOf(parts) }),
+        ...passageEffects({ ...parts, evaluate, capability: contractOf(parts) }),
         ...complainEffects({ ...parts, capability: contractOf(parts) }),
         ...verdictEffects(parts),
         ...settleEffects(parts),

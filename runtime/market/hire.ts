@@ -215,7 +215,7 @@ export function hireEffects({ wire, clock, directory, reputation, terms: rail, p
       const authorisation = credentials.verifier.authorisations.get(payer.auth) ?? (await keptKeys(host()))[payer.auth] ?? credentials.authorisation
       const ask = (): Promise<AcceptAnswer> => wire.call(
         participantId(quote.terms.provider), 'accept',
-        { ...agreed, payer, quote: quote.signature, proof: { vault, number, voucherKey }, authorisation },
+        { ...agreed, payer, quote: quote.signature, proof: { vault, number, voucherKey }, authorisation, ...(lane.grant ? { grant: lane.grant } : {}) },
         { callId: `a-${id.slice(7, 39)}`, route: lane.id, timeoutMs: CALL_TIMEOUT_MS, signal, ...within(trace), validate: (value) => validate('AcceptAnswer', value) },
       )
       const answer = await throughMove(ask, signal)

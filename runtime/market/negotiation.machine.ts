@@ -5,7 +5,7 @@
  * have signed, and no price above the cap is signed (I4).
  */
 import { assign, createMachine, enqueueActions } from 'xstate'
-import type { Address, Agreement, Hash, Hex32, Settle, Signature } from '../../schemas/documents.gen.ts'
+import type { Address, Agreement, Hash, Hex32, LaneGrant, Settle, Signature } from '../../schemas/documents.gen.ts'
 import { ERRORS, type ErrorBody } from '../../schemas/error.ts'
 import { defineActor, effect, tell } from '../actors/actor.ts'
 import type { EscrowWish } from './escrow-agent.ts'
@@ -69,6 +69,10 @@ export interface Lane {
   readonly voucherKey: Address
   /** What was reserved on it and not signed away, atomic. */
   readonly left?: string
+  /** Of a hub's lane: its grant, the route it was asked by, and the actor that gave it, to which it is given back. */
+  readonly grant?: LaneGrant
+  readonly route?: string
+  readonly from?: string
 }
 
 export interface NegotiationContext extends NegotiationInput {
@@ -94,7 +98,7 @@ export type NegotiationEvent =
   | { type: 'market.ask.failed'; error: ErrorBody }
   | { type: 'market.counter.done'; offer: Offer['quote'] }
   | { type: 'market.counter.failed'; error: ErrorBody }
-  | { type: 'lane.ready'; key: string; id: Hex32; number: number; vault: Hex32; voucherKey: Address; left?: string }
+  | ({ type: 'lane.ready' } & Lane)
   | { type: 'lane.refused'; error: ErrorBody }
   | { type: 'market.sign.done'; payer: Signature }
   | { type: 'market.sign.failed'; error: ErrorBody }
@@ -207,7 +211,7 @@ const machine = createMachine({
         { guard: ({ context }) => context.offers.length === 0, target: 'refused' },
       ],
       on: {
-        'lane.ready': { target: 'signing', actions: assign({ lane: ({ event }) => ({ key: event.key, id: event.id, number: event.number, vault: event.vault, voucherKey: event.voucherKey, ...(event.left === undefined ? {} : { left: event.left }) }) }) },
+        'lane.ready': { target: 'signing', actions: assign({ lane: ({ event: { type: _type, ...lane } }) => lane }) },
         // Another provider may have a lane already that is wide enough.
         'lane.refused': { target: 'securing', reenter: true, actions: dropChosen },
       },

@@ -28,6 +28,8 @@ function refusal(state: LaneState | undefined, till: TillContext, time: number):
   if (cumulative <= state.claimed) return 'nothing-new'
   if (till.voucher?.kind === 'escrow' && time >= till.voucher.expiry) return 'expired'
   if (till.voucher?.kind === 'locked' && time >= till.voucher.lockExpiry) return 'expired'
+  // Another has the key still: it comes, or the lock expires.
+  if (till.voucher?.kind === 'locked' && till.lock?.key === null) return 'preimage'
   return cumulative > state.reserved ? 'over-reserve' : undefined
 }
 
@@ -48,7 +50,7 @@ export function claimEffects({ wallet, host, rail }: ClaimOptions): Record<strin
       const skipped = looked.flatMap(({ till, reason }) => reason && reason !== 'nothing-new' ? [{ lane: till.lane, reason }] : [])
       const open = looked.filter(({ reason }) => reason === undefined).map(({ till }) => till)
       if (open.length === 0) return { type: 'lanes.claim.done', key, claims: [], seen, refused: skipped }
-      const claims = open.map(({ voucher, lock }) => ({ voucher: toRail(voucher!), signature: voucher!.signature, ...(voucher!.kind === 'locked' ? { preimage: lock!.key } : {}) }))
+      const claims = open.map(({ voucher, lock }) => ({ voucher: toRail(voucher!), signature: voucher!.signature, ...(voucher!.kind === 'locked' ? { preimage: lock!.key! } : {}) }))
       // The key names what is claimed, so that a repeated batch with more in it is another write.
       const unique = `${actor}.${key}.${open.map(claimable).join('.')}`.slice(0, 200)
       const result = await writeThrough(host(), wallet, unique, actor, encodeWrite({ kind: 'claim', claims }), signal)

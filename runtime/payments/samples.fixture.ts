@@ -1,6 +1,7 @@
 /** What the machines of this room meet when they are explored (runtime/actors/explore.ts). */
 import type { Samples } from '../actors/explore.ts'
 import { foldRef, NO_REF } from './fold.ts'
+import { lockHashOf } from './seal.ts'
 import { staked } from './stake.ts'
 import { dueFor } from './tab.ts'
 import { expected, lateAcceptance, type TillContext } from './till.machine.ts'
@@ -39,12 +40,12 @@ const purse: Samples = {
       ...lanesOf(context).flatMap((lane) => [
         { type: 'doubt', lane, for: ONE }, { type: 'unstake', lane, for: ONE }, { type: 'decided', lane, for: ONE, payeeAmount: '4' }, { type: 'decided', lane, for: ONE, payeeAmount: '0' },
         // Whoever stakes waits for the signature before there is anything to pay.
-        ...(context.lanes[lane]!.escrow?.voucher === null ? [] : ['step/r/s', 'inquiry/r/s/0', 'dispute/r/s/0', 'unlock/r/s/0']).map((tell) => ({ type: 'pay', lane, for: ONE, tell, delivery: hash('d'), amount: '4' })),
+        ...(context.lanes[lane]!.escrow?.voucher === null ? [] : ['step/r/s', 'inquiry/r/s/0', 'dispute/r/s/0', 'unlock/r/s/0', 'hop/0xdd.0f']).map((tell) => ({ type: 'pay', lane, for: ONE, tell, delivery: hash('d'), amount: '4' })),
         ...(context.lanes[lane]!.escrow ? [] : [{ type: 'pay', lane, for: ONE, tell: 'stream/r/s/0', delivery: hash('b'), amount: '2', keep: true }]),
         ...((context.lanes[lane]!.payment?.group?.items.length ?? 0) > 1 ? [] : [{ type: 'pay', lane, for: ONE, tell: 'standing', delivery: hash('d'), amount: '2', group: [{ delivery: hash(context.lanes[lane]!.payment ? 'f' : 'd'), amount: '2' }] }]), { type: 'widen', lane, for: ONE, amount: '9', tell: 'standing' },
         { type: 'stake', lane, for: ONE, tell: 'step/r/s', stake: { agreement: hash('e'), amount: '4', arbiter: '0xcc', challengeEnd: 9, expiry: 99 } },
         { type: 'stake', lane, for: ONE, tell: 'step/r/s', stake: { kind: 'prepaid', agreement: hash('e'), amount: '4' } },
-        { type: 'stake', lane, for: ONE, tell: 'unlock/r/s/0', stake: { kind: 'locked', delivery: hash('d'), amount: '4', lockHash: hex('6'), lockExpiry: 99 } },
+        ...['unlock/r/s/0', 'hop/0xdd.0f'].map((tell) => ({ type: 'stake', lane, for: ONE, tell, stake: { kind: 'locked', delivery: hash('d'), amount: '4', lockHash: hex('6'), lockExpiry: 99 } })),
         { type: 'prepaid', lane, for: ONE, tell: 'step/r/s', heard: true }, { type: 'prepaid', lane, for: ONE, tell: 'inquiry/r/s/0', heard: false },
       ]),
     ]
@@ -57,7 +58,7 @@ const escrow = { kind: 'escrow', amount: '4', cumulative: '4', ref: foldRef(NO_R
 
 const till: Samples = {
   inputs: [{ lane: hex('c'), payer: '0xdd', payee: '0xaa', voucherKey: '0xbb' }],
-  tells: (context: TillContext) => [context.tab && [context.tab.atWork, context.tab.owed.map(({ call }) => call), context.tab.window], context.open, context.owed, context.escrow != null, context.voucher?.kind, context.before != null, context.decided != null, context.claimed === '0'],
+  tells: (context: TillContext) => [context.tab && [context.tab.atWork, context.tab.owed.map(({ call }) => call), context.tab.window], context.open, context.owed, context.escrow != null, context.voucher?.kind, context.before != null, context.decided != null, context.claimed === '0', context.lock && [context.lock.key, context.lock.call]],
   events: ({ context }: { context: TillContext }) => {
     if (BigInt(context.cumulative) > 12n) return []
     const late = lateAcceptance(context)
@@ -75,6 +76,7 @@ const till: Samples = {
         { type: 'invoked', agreement: hash('3'), number, call: `call/c/${number}` }, { type: 'free', agreement: hash('3'), number }, { type: 'owe', number, owed: { agreement: hash('3'), delivery: hash(`${number + 4}`), amount: '4' } },
       ]),
       ...(context.tab && context.tab.owed.length > 0 ? [{ type: 'pay-all', deliveries: context.tab.owed.map(({ delivery }) => delivery), voucher: { kind: 'plain', ...dueFor(context, context.tab.owed) } }] : []),
+      { type: 'lock', call: 'call/a/0', key: null, keeper: 'hop/a', voucher: { kind: 'locked', lockHash: lockHashOf(hex('7')), ...expected(context) } }, { type: 'keyed', key: hex('7') }, { type: 'waive', agreement: AGREEMENT },
       { type: 'expired' }, { type: 'restored', voucher: { kind: 'plain', ref: hex('9'), cumulative: (BigInt(context.cumulative) + 4n).toString() } }, { type: 'claimed', claimed: '4' }, { type: 'unclaimed' },
     ]
   },

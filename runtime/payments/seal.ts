@@ -10,7 +10,7 @@ import { hashOf } from '../../schemas/canonical.ts'
 import type { Delivery, Hash, Hex32, LockedVoucher, Parcel, Sealed } from '../../schemas/documents.gen.ts'
 import { AigenError, asError } from '../../schemas/error.ts'
 import { fromHex, toHex } from '../evm/hex.ts'
-import type { Rail } from '../ports/rail.ts'
+import type { LaneState, Rail } from '../ports/rail.ts'
 import type { WalletSigner } from '../ports/signer.ts'
 import type { LockedStake } from './stake.ts'
 import { toRail, verifyVoucher, type VoucherFacts } from './voucher.ts'
@@ -18,6 +18,12 @@ import { toRail, verifyVoucher, type VoucherFacts } from './voucher.ts'
 /** How long a payer locks its money, in ms, and how much of it a provider must have left to claim. */
 export const LOCK_MS = 900_000
 const CLAIM_MS_MIN = 600_000
+/**
+ * Through a hub: how long a payer locks its money, in ms, and how much earlier the hub's own lock to the
+ * provider expires. When the key shows at the last moment, the hub has the difference to claim with it.
+ */
+export const HUB_LOCK_MS = 1_500_000
+export const HUB_MARGIN_MS = 600_000
 const TAG_BYTES = 16
 /** A key seals one output and nothing else. */
 const NONCE = Buffer.alloc(12)
@@ -46,6 +52,16 @@ export function seal(content: Content, key: Hex32): string {
 /** What a delivery says of the sealed content. */
 export function sealedBy(content: Content, key: Hex32): Sealed {
   return { lockHash: lockHashOf(key), cipherHash: cipherHash(seal(content, key)) }
+}
+
+/** Content that is not encrypted, as base64, handed over where a sealed one would be. */
+export function openly(content: Content): string {
+  return Buffer.from(JSON.stringify(content), 'utf8').toString('base64')
+}
+
+/** What a delivery says of an open content that is paid for the key of another's output. */
+export function lockedBy(content: Content, lockHash: Hex32): Sealed {
+  return { lockHash, cipherHash: cipherHash(openly(content)), open: true }
 }
 
 /** Checks that the ciphertext is the one that was signed for. Error `step.output`. */
@@ -77,15 +93,33 @@ export function unseal(delivery: Delivery, sealed: string, key: Hex32): Content 
   const bytes = Buffer.from(sealed, 'base64')
   let content: Partial<Content>
   try {
-    const decipher = createDecipheriv('aes-256-gcm', fromHex(key, 32), NONCE, { authTagLength: TAG_BYTES })
-    decipher.setAuthTag(bytes.subarray(-TAG_BYTES))
-    content = JSON.parse(Buffer.concat([decipher.update(bytes.subarray(0, -TAG_BYTES)), decipher.final()]).toString('utf8')) as Partial<Content>
+    if (delivery.body.sealed!.open) content = JSON.parse(bytes.toString('utf8')) as Partial<Content>
+    else {
+      const decipher = createDecipheriv('aes-256-gcm', fromHex(key, 32), NONCE, { authTagLength: TAG_BYTES })
+      decipher.setAuthTag(bytes.subarray(-TAG_BYTES))
+      content = JSON.parse(Buffer.concat([decipher.update(bytes.subarray(0, -TAG_BYTES)), decipher.final()]).toString('utf8')) as Partial<Content>
+    }
   } catch (cause) {
     throw new AigenError('step.output', 'its key does not open the output', { cause })
   }
   const output = content?.output ?? null
   if (hashOf(output) !== delivery.body.outputHash) throw new AigenError('step.output', 'what the key opens is not the output delivered')
   return { output, parcels: Array.isArray(content.parcels) ? content.parcels : [] }
+}
+
+/**
+ * Checks that whoever locks for a key that its payee has to buy first leaves the time to claim with it: its own
+ * lock expires `HUB_MARGIN_MS` earlier. As of `now`, on the lane as the chain has it.
+ *
+ * - `voucher.locked`: too little time, or so much that the lane could be closed before.
+ * - `lane.closed`, `voucher.over-reserve`: the chain would not pay it.
+ */
+export function verifyForwarded({ cumulative, lockExpiry }: LockedVoucher, lane: LaneState | undefined, now: number): void {
+  const leftMs = lockExpiry * 1_000 - now
+  if (!lane || lane.closed || lane.exitAt !== 0) throw new AigenError('lane.closed', undefined, { path: 'voucher.lane' })
+  if (BigInt(cumulative) > lane.reserved) throw new AigenError('voucher.over-reserve', `${lane.reserved} is reserved`, { path: 'voucher.cumulative' })
+  if (leftMs < HUB_MARGIN_MS + CLAIM_MS_MIN) throw new AigenError('voucher.locked', `${leftMs} ms, at least ${HUB_MARGIN_MS + CLAIM_MS_MIN} through a hub`, { path: 'voucher.lockExpiry' })
+  if (leftMs > lane.delay * 500) throw new AigenError('voucher.locked', `${leftMs} ms, at most half of the delay of ${lane.delay} s`, { path: 'voucher.lockExpiry' })
 }
 
 export function signLockedVoucher(rail: Rail, signer: WalletSigner, lane: Hex32, at: { readonly cumulative: string; readonly ref: Hex32 }, { amount, lockHash, lockExpiry }: LockedStake): LockedVoucher {

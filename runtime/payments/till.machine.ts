@@ -7,6 +7,7 @@ import { assign, createMachine, enqueueActions } from 'xstate'
 import type { Address, EscrowVoucher, Hash, Hex32, LockedVoucher, PlainVoucher, Terms, Voucher } from '../../schemas/documents.gen.ts'
 import { defineActor } from '../actors/actor.ts'
 import { foldRef, NO_REF } from './fold.ts'
+import { lockHashOf } from './seal.ts'
 import { staked } from './stake.ts'
 import { begun, delivered, dueFor, ended, isIdle, openTab, owedFor, refusal, settled, type CreditLine, type Tab } from './tab.ts'
 import { verdictActor } from './verdict.machine.ts'
@@ -42,8 +43,8 @@ export interface TillContext extends TillInput {
   readonly before?: Voucher | null
   /** An escrow that was decided before the payer accepted: its plain voucher comes late, and folds this. */
   readonly decided?: { readonly delivery: Hash; readonly amount: string; readonly previousRef: Hex32 } | null
-  /** Of a locked voucher: the key that it is good for, and where the lane stood before it. */
-  readonly lock?: { readonly key: Hex32; readonly cumulative: string; readonly ref: Hex32 } | null
+  /** Of a locked voucher: the key that it is good for, null while only another has it, and where the lane stood before it. */
+  readonly lock?: { readonly key: Hex32 | null; readonly cumulative: string; readonly ref: Hex32; readonly call?: string } | null
   /** What the chain has paid out, as far as this provider has seen. */
   readonly claimed: string
 }
@@ -53,7 +54,9 @@ export type TillEvent = { at?: number } & (
   | { type: 'stand'; agreement: Hash; terms: Terms; credit: CreditLine }
   | { type: 'invoked'; agreement: Hash; call: string; number?: number; escrow?: EscrowVoucher | null; prepaid?: PlainVoucher | null }
   | { type: 'prepaid'; agreement: Hash; amount: string; voucher: PlainVoucher }
-  | { type: 'lock'; voucher: LockedVoucher; key: Hex32; call: string }
+  | { type: 'lock'; voucher: LockedVoucher; key: Hex32 | null; call: string; keeper?: string }
+  | { type: 'keyed'; key: Hex32 }
+  | { type: 'waive'; agreement: Hash }
   | { type: 'folded'; voucher: PlainVoucher }
   | { type: 'free'; agreement: Hash; number?: number }
   | { type: 'owe'; owed: Owed; number?: number }
@@ -133,24 +136,15 @@ export function isOpen(context: TillContext): boolean {
 
 /** To a call of the standing agreement: its actor is beside the till, as `callActor` of the provider says. */
 const tellPaid = ({ lane, tab }: TillContext, call: number): any => ({ type: 'tell', params: { to: `call/${lane}/${tab!.agreement}/${call}`, event: { type: 'paid', agreement: tab!.agreement } } })
+/** A lock that expired before anybody had its key has paid for nothing. */
+const unpaid: any = enqueueActions(({ context: { lock }, enqueue }: any) => { if (lock?.key === null && lock.call !== undefined) enqueue({ type: 'tell', params: { to: lock.call, event: { type: 'ruled' } } }) })
 
 const answer = (type: 'lane.held' | 'lane.lost'): any => ({ type: 'tell', params: ({ event }: any) => ({ to: event.call, event: { type } }) })
 
 const machine = createMachine({
   id: 'till',
   types: {} as { context: TillContext; events: TillEvent; input: TillInput },
-  context: ({ input }) => ({
-    lane: input.lane,
-    payer: input.payer,
-    payee: input.payee,
-    voucherKey: input.voucherKey,
-    cumulative: '0',
-    ref: NO_REF,
-    open: null,
-    owed: null,
-    voucher: null,
-    claimed: '0',
-  }),
+  context: ({ input: { lane, payer, payee, voucherKey } }) => ({ lane, payer, payee, voucherKey, cumulative: '0', ref: NO_REF, open: null, owed: null, voucher: null, claimed: '0' }),
   initial: 'open',
   states: {
     open: {
@@ -251,27 +245,43 @@ const machine = createMachine({
           guard: ({ context, event }) => event.voucher.kind === 'plain' && event.voucher.ref === lateAcceptance(context)?.ref && event.voucher.cumulative === context.cumulative,
           actions: assign(({ event }) => ({ ref: event.voucher.ref, voucher: event.voucher, before: null, decided: null })),
         },
-        // With the key it is as good as money until it expires, so that the call is paid.
+        // With the key it is as good as money until it expires, so that the call is paid. Who gets the key from
+        // another first is told, in the same record, to go and get it.
         lock: {
           guard: ({ context, event }) => {
             const due = expected(context)
             return context.owed !== null && event.voucher.cumulative === due.cumulative && event.voucher.ref === due.ref
           },
           actions: [
-            { type: 'tell', params: ({ context, event }: any) => ({ to: event.call, event: { type: 'paid', agreement: context.owed.agreement } }) } as any,
-            assign(({ context, event: { voucher, key } }) => ({
-              cumulative: voucher.cumulative, ref: voucher.ref, voucher, before: context.voucher, owed: null, open: null, lock: { key, cumulative: context.cumulative, ref: context.ref },
+            enqueueActions(({ context, event: { key, call, keeper, voucher }, enqueue }) => {
+              if (key !== null) enqueue({ type: 'tell', params: { to: call, event: { type: 'paid', agreement: context.owed!.agreement } } } as any)
+              if (keeper !== undefined) enqueue({ type: 'tell', params: { to: keeper, event: { type: 'locked', voucher } } } as any)
+            }),
+            assign(({ context, event: { voucher, key, call } }) => ({
+              cumulative: voucher.cumulative, ref: voucher.ref, voucher, before: context.voucher, owed: null, open: null, lock: { key, cumulative: context.cumulative, ref: context.ref, ...(key === null ? { call } : {}) },
             })),
           ],
         },
+        keyed: {
+          guard: ({ context, event }) => context.voucher?.kind === 'locked' && context.lock?.key === null && lockHashOf(event.key) === context.voucher.lockHash,
+          actions: [
+            { type: 'tell', params: ({ context }: any) => ({ to: context.lock.call, event: { type: 'paid' } }) } as any,
+            assign({ lock: ({ context, event }) => ({ ...context.lock!, key: event.key }) }),
+          ],
+        },
+        // On the lane of a hub, whose payer took the delivery and never came for the key: the hub's lane goes on.
+        waive: { guard: ({ context, event }) => context.owed?.agreement === event.agreement && !context.escrow, actions: assign({ owed: null, open: null }) },
         folded: {
           guard: ({ context, event }) => context.voucher?.kind === 'locked' && event.voucher.cumulative === context.cumulative && event.voucher.ref === context.ref,
-          actions: assign({ voucher: ({ event }) => event.voucher, before: null, lock: null }),
+          actions: [
+            enqueueActions(({ context: { lock }, enqueue }) => { if (lock?.call !== undefined && lock.key === null) enqueue({ type: 'tell', params: { to: lock.call, event: { type: 'paid' } } } as any) }),
+            assign({ voucher: ({ event }) => event.voucher, before: null, lock: null }),
+          ],
         },
         // Nobody brought it to the chain in time: what is left of it is what was there before.
         expired: [
           { guard: ({ context }) => context.voucher?.kind === 'escrow', actions: assign({ voucher: ({ context }) => context.before ?? null, before: null }) },
-          { guard: ({ context }) => isLocked(context), actions: assign(({ context }) => ({ voucher: context.before ?? null, before: null, cumulative: context.lock!.cumulative, ref: context.lock!.ref, lock: null })) },
+          { guard: ({ context }) => isLocked(context), actions: [unpaid, assign(({ context }) => ({ voucher: context.before ?? null, before: null, cumulative: context.lock!.cumulative, ref: context.lock!.ref, lock: null }))] },
         ],
         claimed: {
           guard: ({ context, event }) => BigInt(event.claimed) > BigInt(context.claimed),
@@ -284,7 +294,7 @@ const machine = createMachine({
   },
 })
 
-export const till = defineActor('till', '7', machine, { pays: [], holds: [], rests: { open: 'told by its calls, its verdicts, the settler, and the payer by the verb pay' } }, {
-  // The version before knew no parts and no standing agreements: it goes on without any.
-  migrate: (state, machine) => (machine.startsWith('till@6:') ? state : undefined),
+export const till = defineActor('till', '8', machine, { pays: [], holds: [], rests: { open: 'told by its calls, its verdicts, the settler, a hop, and the payer by the verb pay' } }, {
+  // The versions before knew no parts, no standing agreements and no hub: they go on without any.
+  migrate: (state, machine) => (/^till@[67]:/.test(machine) ? state : undefined),
 })
