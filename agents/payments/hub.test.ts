@@ -53,4 +53,34 @@ describe('a call that is paid through a hub', () => {
     expect(safe.user.node.host.list('hop')).toSatisfy((hops: Iterable<{ snapshot: { context: HopContext } }>) => [...hops].every(({ snapshot }) => snapshot.context.key !== null))
     await balanced(world, alice, 40_200n)
   })
+
+  it('takes the cheapest hub that has not failed it, the next where one is away, and none above the fee', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    await world.drive(world.payments('dear', { hubFee: '0.02' }))
+    const cheap = await world.drive(world.payments('cheap', { hubFee: '0.01' }))
+    await world.drive(world.payments('free', { hubFee: '0.5' }))
+    await world.drive(world.provider(shouter('p1', '0.01', 90)))
+    const alice = await world.drive(world.user('alice'))
+    const through = async (key: string, change: Partial<HireOptions> = {}): Promise<unknown> => (await world.drive(hire(alice, { ...call, key, ...change }), 200_000)).bill.steps[0]!.through?.hubName
+    expect(await through('a')).toBe('cheap')
+    expect(await through('b', { through: { hub: keysOf('dear').participant } })).toBe('dear')
+    await world.drive(expect(hire(alice, { ...call, key: 'c', through: { maxFee: '0.00005' } })).rejects.toMatchObject({ code: 'hub.none' }), 200_000)
+    // One that has failed more than it did well comes last.
+    for (const _time of [1, 2]) await alice.node.host.send('experience', { type: 'failed', provider: keysOf('cheap').participant, capability: 'payment.hub@1' })
+    expect(await through('d')).toBe('dear')
+    for (const _time of [1, 2, 3, 4, 5]) await alice.node.host.send('experience', { type: 'delivered', provider: keysOf('cheap').participant, capability: 'payment.hub@1' })
+    await cheap.kill()
+    expect(await through('e')).toBe('dear')
+    expect(lanesOf(alice).map(({ payee }) => payee).toSorted()).toEqual([keysOf('cheap'), keysOf('dear')].map(({ participant }) => participant).toSorted())
+  }, 30_000)
+
+  it('is refused by a provider that does not take that hub, and by one whose terms are not for it', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    await world.drive(world.payments('safe'))
+    await world.drive(world.provider(shouter('p1', '0.01', 90, { hubs: [keysOf('other').participant] })))
+    const alice = await world.drive(world.user('alice'))
+    await world.drive(expect(hire(alice, call)).rejects.toMatchObject({ code: 'market.refused' }), 200_000)
+    await world.drive(expect(hire(alice, { ...call, key: 'two', settle: 'postpaid' })).rejects.toMatchObject({ code: 'pipeline.invalid' }))
+    await balanced(world, alice, 0n)
+  }, 30_000)
 })
