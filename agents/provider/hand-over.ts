@@ -29,7 +29,7 @@ function plainOf({ voucher, before }: TillContext): Handed | undefined {
 
 /** Only for a delivery: an escrow for nothing is given up, whatever the vault would pay. */
 function hangingOf({ voucher, lock, escrow, owed }: TillContext): Handed | undefined {
-  if (voucher?.kind === 'locked' && lock) return { voucher, key: lock.key }
+  if (voucher?.kind === 'locked' && lock?.key) return { voucher, key: lock.key }
   if (voucher?.kind === 'escrow') return { voucher }
   return escrow && owed ? { voucher: escrow } : undefined
 }
