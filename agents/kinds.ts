@@ -22,6 +22,7 @@ import { standing } from '../runtime/market/standing.machine.ts'
 import { sender } from '../runtime/node/node.ts'
 import { purse } from '../runtime/payments/purse.machine.ts'
 import { settler } from '../runtime/payments/settler.machine.ts'
+import { subscriptions } from '../runtime/payments/subscriptions.machine.ts'
 import { till } from '../runtime/payments/till.machine.ts'
 import { verdict } from '../runtime/payments/verdict.machine.ts'
 import { epoch } from './guardian/epoch.machine.ts'
@@ -42,6 +43,6 @@ import { watcher } from './user/watcher.machine.ts'
 
 export const KINDS: readonly ActorKind[] = [
   sender, experience, keyring, negotiation, standing, purse, settler, till, verdict, dispute,
-  inquiry, run, step, cache, fan, gate, nest, saga, stream, unlock, passage, wallet, watcher, accessKey, call, keyedCall, epoch,
+  inquiry, run, step, cache, fan, gate, nest, saga, stream, unlock, passage, subscriptions, wallet, watcher, accessKey, call, keyedCall, epoch,
   guardian, probe, escrowCase, credits, purchase, hop, relay, ward, agent,
 ]

@@ -549,6 +549,13 @@ export interface CallForQuotesBody {
   expect: string | null
   settle: Settle
   /**
+   * the payer's subscriptions that may cover it
+   *
+   * @minItems 1
+   * @maxItems 8
+   */
+  subscriptions?: Hex32[]
+  /**
    * where it is settled in escrow
    */
   escrow?: EscrowTerms
@@ -705,6 +712,7 @@ export interface Offer {
    */
   models?: string[]
   pass?: PassOffer
+  subscription?: SubscriptionOffer
   /**
    * calls worked on at once
    */
@@ -767,6 +775,27 @@ export interface PassOffer {
   periodDays: number
   /**
    * calls of a day (UTC) that it covers; further ones cost the list price
+   */
+  quotaPerDay?: number
+}
+/**
+ * A plan of the network's subscription contract: who holds a subscription of it is served for nothing; several offers of one participant may be covered by one plan
+ */
+export interface SubscriptionOffer {
+  /**
+   * plan in the network's subscription contract
+   */
+  plan: Hex32
+  /**
+   * price of one period
+   */
+  price: Money
+  /**
+   * days of one period
+   */
+  periodDays: number
+  /**
+   * calls of a day (UTC) that it covers, of all it covers together; further ones cost the ordinary price
    */
   quotaPerDay?: number
 }
@@ -2105,6 +2134,10 @@ export interface Terms {
    * class of the payer's pass, by which the unit price is 0
    */
   pass?: Hex32
+  /**
+   * the payer's subscription, by which the unit price is 0
+   */
+  subscription?: Hex32
   /**
    * time from invoke within which the delivery must come
    */

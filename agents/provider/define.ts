@@ -83,6 +83,8 @@ export interface ProviderDefinition {
   readonly meter?: Meter
   /** Sold besides single calls, where the network has a contract for passes. */
   readonly pass?: PassDefinition
+  /** The same as a plan of subscriptions, which may be given away; several of one participant's capabilities may name one plan, with the same terms. */
+  readonly subscription?: PassDefinition
   /**
    * Where the price is not always the list price: asked for each call for quotes, gives the price of one unit,
    * decimal string of at most `price.list`. That price is not bargained with. Nothing is quoted where it gives none.

@@ -1,6 +1,6 @@
 /**
  * What a call costs its caller, and whether what the terms give it for nothing still stands when they
- * are accepted: passes, free units, volume. Used by quoting and accept.
+ * are accepted: passes, subscriptions, free units, volume. Used by quoting and accept.
  */
 import type { CallForQuotesBody, Hex32, Offer, Terms } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
@@ -10,6 +10,7 @@ import type { NodeParts } from '../../runtime/node/node.ts'
 import type { Tariff } from '../../runtime/payments/meter.ts'
 import type { ProviderDefinition } from './define.ts'
 import { openPassDesk, passEntries } from './pass.ts'
+import { openSubscriptionDesk, subscriptionEntries } from './subscription.ts'
 import { hasFree, offerOf, tariffEntries, tariffFor } from './tariff.ts'
 import { openUsage, type Entries } from './usage.ts'
 
@@ -21,9 +22,9 @@ export interface Desk {
   /** Registers on the chain what is sold there and new. Error `input.invalid` where a number was taken with other terms; `chain.*`. */
   register(): Promise<void>
   /** What the card says of a capability's price. */
-  offer(definition: ProviderDefinition): Pick<Offer, 'list' | 'min' | 'max' | 'tiers' | 'free' | 'meter' | 'pass'>
+  offer(definition: ProviderDefinition): Pick<Offer, 'list' | 'min' | 'max' | 'tiers' | 'free' | 'meter' | 'pass' | 'subscription'>
   /** The prices of a call; `unitPrice` is asked of everybody (atomic), undefined where only those are served who have paid already. */
-  price(call: CallForQuotesBody, unitPrice: () => Promise<bigint | undefined>): Promise<Tariff & Pick<Terms, 'pass'> | undefined>
+  price(call: CallForQuotesBody, unitPrice: () => Promise<bigint | undefined>): Promise<Tariff & Pick<Terms, 'pass' | 'subscription'> | undefined>
   /** Checks that what the terms give for nothing still stands, and counts the call. Errors `market.expired`, `chain.unreachable`. */
   admit(terms: Terms, call: ActorId, vault: Hex32): Promise<void>
   close(): void
@@ -34,10 +35,11 @@ export async function openDesk(parts: NodeParts, definitions: readonly ProviderD
   const { rail, clock } = parts
   const { decimals } = rail.terms
   const sold = new Map(definitions.map((one) => [one.capability.id as string, one]))
-  const counted = [passEntries(definitions), tariffEntries(definitions)].filter((one) => one !== undefined)
+  const counted = [passEntries(definitions), subscriptionEntries(definitions), tariffEntries(definitions)].filter((one) => one !== undefined)
   const entries: Entries | undefined = counted.length === 0 ? undefined : (call, state) => counted.flatMap((one) => one(call, state))
   const usage = await openUsage(parts, entries)
   const passes = openPassDesk(parts, definitions, usage)
+  const subscriptions = openSubscriptionDesk(parts, definitions, usage)
   /** Payers whose vault held too little, with when they were looked at. */
   const short = new Map<string, number>()
 
@@ -57,15 +59,20 @@ export async function openDesk(parts: NodeParts, definitions: readonly ProviderD
   }
 
   return {
-    register: () => passes.register(),
+    register: async () => {
+      await passes.register()
+      await subscriptions.register()
+    },
     offer: ({ price, capability, meter }) => {
       const pass = passes.offer(capability.id)
-      return { ...offerOf(price), ...(meter ? { meter } : {}), ...(pass ? { pass } : {}) }
+      const subscription = subscriptions.offer(capability.id)
+      return { ...offerOf(price), ...(meter ? { meter } : {}), ...(pass ? { pass } : {}), ...(subscription ? { subscription } : {}) }
     },
     price: async (call, unitPrice) => {
       // What is signed for before the work is the price, so that there must be one.
-      const pass = call.settle === 'postpaid' ? await passes.passOf(call.capability, call.payer) : undefined
+      const [pass, subscription] = call.settle === 'postpaid' ? await Promise.all([passes.passOf(call.capability, call.payer), subscriptions.of(call)]) : []
       if (pass !== undefined) return { unitPrice: '0', pass }
+      if (subscription !== undefined) return { unitPrice: '0', subscription }
       const asked = await unitPrice()
       if (asked === undefined) return undefined
       const { price } = sold.get(call.capability)!
@@ -77,9 +84,11 @@ export async function openDesk(parts: NodeParts, definitions: readonly ProviderD
     },
     admit: async (terms, call, vault) => {
       await passes.check(terms)
+      await subscriptions.check(terms)
       if (terms.free !== undefined) await checkDeposit(terms, vault)
       // From here on at once: many may be accepted at the same time.
       passes.checkQuota(terms)
+      subscriptions.checkQuota(terms)
       if (terms.free !== undefined) checkFree(terms)
       usage.add(call, { terms, delivery: null })
     },

@@ -53,14 +53,14 @@ export function passEntries(definitions: readonly ProviderDefinition[]): Entries
 }
 
 /** Errors: `input.invalid`, `money.invalid`. */
-export function checkPass({ number, price, periodDays, quotaPerDay }: PassDefinition): void {
+export function checkPass({ number, price, periodDays, quotaPerDay }: PassDefinition, what: 'pass' | 'subscription' = 'pass'): void {
   const whole = (value: number, most: number, path: string): void => {
-    if (!Number.isSafeInteger(value) || value < (path === 'pass.number' ? 0 : 1) || value > most) throw new AigenError('input.invalid', `${value} is no ${path}`, { path })
+    if (!Number.isSafeInteger(value) || value < (path === 'number' ? 0 : 1) || value > most) throw new AigenError('input.invalid', `${value} is no ${what}.${path}`, { path: `${what}.${path}` })
   }
-  whole(number, Number.MAX_SAFE_INTEGER, 'pass.number')
-  whole(periodDays, DAYS_MAX, 'pass.periodDays')
-  if (quotaPerDay !== undefined) whole(quotaPerDay, Number.MAX_SAFE_INTEGER, 'pass.quotaPerDay')
-  if (parseMoney(validate('Money', price)) <= 0n) throw new AigenError('input.invalid', 'a pass has a price', { path: 'pass.price' })
+  whole(number, Number.MAX_SAFE_INTEGER, 'number')
+  whole(periodDays, DAYS_MAX, 'periodDays')
+  if (quotaPerDay !== undefined) whole(quotaPerDay, Number.MAX_SAFE_INTEGER, 'quotaPerDay')
+  if (parseMoney(validate('Money', price)) <= 0n) throw new AigenError('input.invalid', `a ${what} has a price`, { path: `${what}.price` })
 }
 
 export function openPassDesk(parts: NodeParts, definitions: readonly ProviderDefinition[], usage: Pick<Usage, 'of'>): PassDesk {

@@ -27,6 +27,7 @@ import { openDesk } from './desk.ts'
 import { checkPass } from './pass.ts'
 import { openQuoting, type Quoting } from './quoting.ts'
 import { checkStanding, openStandingDesk } from './standing.ts'
+import { checkPlans } from './subscription.ts'
 import { checkPrice } from './tariff.ts'
 import { serveVerbs } from './verbs.ts'
 import { workEffects } from './work.ts'
@@ -79,8 +80,9 @@ export async function readyToSell(selling: Selling): Promise<void> {
   const definitions = listOf(selling)
   const [first] = definitions
   if (!first) throw new AigenError('input.invalid', 'nothing is sold')
-  for (const { capability, price, pass, meter, idempotent = true, cacheMs, standing } of definitions) {
+  for (const { capability, price, pass, subscription, meter, idempotent = true, cacheMs, standing } of definitions) {
     if (pass) checkPass(pass)
+    if (subscription) checkPass(subscription, 'subscription')
     validate('Capability', capability)
     checkPrice(price)
     if (meter) checkMeter(validate('Meter', meter))
@@ -88,6 +90,7 @@ export async function readyToSell(selling: Selling): Promise<void> {
     if (standing) checkStanding(standing)
     if (idempotent !== (first.idempotent ?? true)) throw new AigenError('input.invalid', 'what one participant sells is idempotent or not, all of it', { path: 'idempotent' })
   }
+  checkPlans(definitions)
   if (new Set(definitions.map(({ capability }) => capability.id)).size < definitions.length) throw new AigenError('input.invalid', 'a capability is sold twice', { path: 'capability.id' })
   await Promise.all(definitions.map(async (one) => one.start?.()))
 }

@@ -56,14 +56,14 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
   }
 
   /** No agreement stands of a price that is made for each call, or counts what was used. */
-  const standingFor = ({ standing: wanted, settle }: CallForQuotesBody, { free, pass }: Pick<Terms, 'free' | 'pass'>): Pick<Terms, 'standing'> => {
+  const standingFor = ({ standing: wanted, settle }: CallForQuotesBody, { free, pass, subscription }: Pick<Terms, 'free' | 'pass' | 'subscription'>): Pick<Terms, 'standing'> => {
     const { standing, price } = definition
-    const counted = pass !== undefined || free !== undefined || (price.tiers !== undefined && price.tiers.over !== 'call')
+    const counted = pass !== undefined || subscription !== undefined || free !== undefined || (price.tiers !== undefined && price.tiers.over !== 'call')
     if (!wanted || !standing || settle !== 'postpaid' || definition.quote || counted) return {}
     return { standing: { calls: Math.min(wanted.calls, standing.calls), until: Math.min(wanted.until, clock.now() + (standing.forMs ?? STANDING_MS)) } }
   }
 
-  const termsFor = (call: CallForQuotesBody, { pass, ...tariff }: Tariff & Pick<Terms, 'pass'>): Terms => ({
+  const termsFor = (call: CallForQuotesBody, { pass, subscription, ...tariff }: Tariff & Pick<Terms, 'pass' | 'subscription'>): Terms => ({
     quote: `q_${Buffer.from(random.bytes(12)).toString('hex')}`,
     request: call.id,
     provider: wire.participant,
@@ -80,12 +80,13 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
     units: call.units,
     cap: capOf({ ...tariff, ...(capability.per === undefined ? {} : { per: capability.per }) }, call.units),
     ...(pass === undefined ? {} : { pass }),
+    ...(subscription === undefined ? {} : { subscription }),
     deadlineMs: call.deadlineMs,
     graceMs: call.graceMs,
     settle: call.settle,
     ...(call.escrow === undefined ? {} : { escrow: call.escrow }),
     ...(call.settle === 'streamed' ? { stream: streamTerms(definition.stream) } : {}),
-    ...standingFor(call, { ...(pass === undefined ? {} : { pass }), ...(tariff.free === undefined ? {} : { free: tariff.free }) }),
+    ...standingFor(call, { ...(pass === undefined ? {} : { pass }), ...(subscription === undefined ? {} : { subscription }), ...(tariff.free === undefined ? {} : { free: tariff.free }) }),
     asset: rail.terms.asset,
     vault: rail.terms.contract,
     expiresAt: clock.now() + QUOTE_MS,

@@ -65,7 +65,7 @@ export function tariffEntries(definitions: readonly ProviderDefinition[]): Entri
     return [
       ...(terms.free === undefined ? [] : [{ ...freeBook(terms, terms.expiresAt), amount: gone ? 0 : delivery ? Math.min(terms.free, used) : terms.free }]),
       // What was given for nothing, or not paid for in the end, is no volume.
-      ...(over === 'call' || state === 'unpaid' || terms.pass !== undefined ? [] : [{ ...volumeBook(terms, over, terms.expiresAt), amount: Math.max(0, used - (terms.free ?? 0)) }]),
+      ...(over === 'call' || state === 'unpaid' || terms.pass !== undefined || terms.subscription !== undefined ? [] : [{ ...volumeBook(terms, over, terms.expiresAt), amount: Math.max(0, used - (terms.free ?? 0)) }]),
     ]
   }
 }

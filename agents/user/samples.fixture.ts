@@ -7,7 +7,7 @@ const ERROR = { code: 'step.failed', message: 'It failed.' }
 const wallet: Samples = {
   inputs: [{}],
   tells: ({ deposits, holds, spent, policy, withdrawals }) => [deposits, holds, spent === '0', policy !== undefined, withdrawals],
-  events: () => [{ type: 'deposited', id: 'd', amount: '9' }, ...['run/a', 'run/b'].flatMap((run) => [{ type: 'hold', run, amount: '5' }, { type: 'close', run, spent: '2' }]), { type: 'policy', policy: { perDay: '7' } },
+  events: () => [{ type: 'deposited', id: 'd', amount: '9' }, ...['run/a', 'run/b'].flatMap((run) => [{ type: 'hold', run, amount: '5' }, { type: 'close', run, spent: '2' }]), { type: 'policy', policy: { perDay: '7' } }, { type: 'outside', id: 'o', amount: '3', for: 'subscriptions' },
     { type: 'withdraw', id: 'w', amount: '1', to: '0x00' }, { type: 'withdraw.done', id: 'w' }, { type: 'withdraw.failed', id: 'w' }],
 }
 

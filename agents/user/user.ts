@@ -40,6 +40,8 @@ import { verdictEffects } from '../../runtime/payments/verdict.ts'
 import { serveControl } from './control.ts'
 import { shareEvidence } from './share-evidence.ts'
 import { finishWithdrawals, limitPurses, payIn, vaultOf } from './treasury.ts'
+import { renewEffects } from '../../runtime/payments/renew.ts'
+import { subscriptions } from '../../runtime/payments/subscriptions.machine.ts'
 import { wallet } from './wallet.machine.ts'
 
 export interface UserOptions extends Omit<NodeOptions, 'rooms'> {
@@ -86,6 +88,7 @@ function userRooms(options: UserOptions, listeners: Listeners): Room[] {
     (parts) => ({ actors: [negotiation, standing, experience, keyring], effects: hireEffects({
       ...parts, terms: parts.rail.terms, ...(options.prepaid ? { prepaid: options.prepaid } : {}), keep: (hashes) => keepKeys(parts.host(), hashes, parts.wire.credentials.verifier.authorisations),
     }) }),
+    (parts) => ({ actors: [subscriptions], effects: renewEffects(parts) }),
     (parts) => ({ actors: [purse, wallet], effects: payEffects({ ...parts, voucherKey: parts.keys.voucher, wallet: parts.participant }) }),
     (parts) => ({
       actors: [run, step, cache, fan, gate, nest, saga, inquiry, dispute, stream, unlock, passage],
@@ -156,6 +159,7 @@ async function fund(node: Node, { deposit, faucet = false }: UserOptions): Promi
   for (let partition = 0; partition < host.width; partition++) await host.start(standingActor(partition), {})
   await host.start('wallet', {})
   await host.start('experience', {})
+  await host.start('subscriptions', {})
   const context = (await host.load('wallet'))!.snapshot.context as { deposits: Record<string, string> }
   const given = Object.values(context.deposits).reduce((sum, one) => sum + BigInt(one), 0n)
   if (given < deposit) await payIn(node, { id: `deposit.${deposit}`, amount: deposit - given, faucet })

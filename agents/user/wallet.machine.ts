@@ -14,6 +14,8 @@ import { refusal, spend, type DaySpending, type SpendingPolicy } from './policy.
 const HOLDS_MAX = 10_000
 /** Withdrawals that are remembered, those of the past included. */
 const WITHDRAWALS_MAX = 10_000
+/** Payments beside the vault that are remembered. */
+const OUTSIDE_MAX = 1_000
 
 /** Money on its way out of the vault. */
 export interface Withdrawal {
@@ -35,12 +37,15 @@ export interface WalletContext {
   readonly day?: DaySpending
   /** By the id of what asked for it; one that the chain refused is gone again. */
   readonly withdrawals?: Readonly<Record<string, Withdrawal>>
+  /** Ids of what the policy has allowed to be paid beside the vault. */
+  readonly outside?: readonly string[]
 }
 
 export type WalletEvent = { at?: number } & (
   | { type: 'deposited'; id: string; amount: string }
   | { type: 'hold'; run: string; amount: string; capabilities?: Readonly<Record<string, string>> }
   | { type: 'close'; run: string; spent: string }
+  | { type: 'outside'; id: string; amount: string; for: string }
   | { type: 'policy'; policy: SpendingPolicy }
   | { type: 'withdraw'; id: string; amount: string; to: Address }
   | { type: 'withdraw.done'; id: string }
@@ -90,6 +95,18 @@ const machine = createMachine({
             return { holds, parts, day: spend(context, part, event.spent, event.at ?? 0), spent: (BigInt(context.spent) + BigInt(event.spent)).toString() }
           }),
         },
+        // Paid from the account itself, beside the vault: only the policy is asked, and the day counts it. Of one id only the first counts.
+        outside: {
+          actions: enqueueActions(({ context, event, enqueue }) => {
+            const say = (answer: object): void => enqueue({ type: 'tell', params: { to: event.for, event: answer } } as any)
+            const known = context.outside ?? []
+            if (known.includes(event.id)) return say({ type: 'allowed' })
+            const error = refusal(context, { amount: event.amount }, event.at ?? 0)
+            if (error) return say({ type: 'refused', error })
+            enqueue.assign({ outside: [...known.slice(-OUTSIDE_MAX + 1), event.id], day: spend(context, {}, event.amount, event.at ?? 0) })
+            say({ type: 'allowed' })
+          }),
+        },
         policy: { actions: assign({ policy: ({ event }) => event.policy }) },
         // Of one id only the first counts; who asked sees in the context whether it was set aside.
         withdraw: {
@@ -113,7 +130,7 @@ const machine = createMachine({
   },
 })
 
-export const wallet = defineActor('wallet', '2', machine, { pays: [], holds: [], rests: { open: 'asked by runs and by its owner' } }, {
-  // The first version knew neither policies nor withdrawals: it goes on without any.
-  migrate: (state, machine) => machine.startsWith('wallet@1:') ? state : undefined,
+export const wallet = defineActor('wallet', '3', machine, { pays: [], holds: [], rests: { open: 'asked by runs, by subscriptions and by its owner' } }, {
+  // The first version knew neither policies nor withdrawals, the second nothing beside the vault: they go on without any.
+  migrate: (state, machine) => machine.startsWith('wallet@1:') || machine.startsWith('wallet@2:') ? state : undefined,
 })

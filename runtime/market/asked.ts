@@ -6,7 +6,7 @@ import type { Meter, Offer, Terms } from '../../schemas/documents.gen.ts'
 import { formatMoney, parseMoney } from '../../schemas/money.ts'
 import { priceOf } from '../payments/meter.ts'
 
-type Asked = Pick<Offer, 'capability' | 'list' | 'min' | 'max' | 'tiers' | 'free' | 'meter' | 'pass'>
+type Asked = Pick<Offer, 'capability' | 'list' | 'min' | 'max' | 'tiers' | 'free' | 'meter' | 'pass' | 'subscription'>
 
 /** Most that `units` in one call cost, atomic: what depends on the day and the payer is left out. */
 export function askedFor({ capability: { per }, list, min, max, tiers }: Asked, units: number, decimals?: number): bigint {
@@ -20,7 +20,7 @@ export function askedFor({ capability: { per }, list, min, max, tiers }: Asked, 
 }
 
 /** Its price for people, like `0.01 a page, at least 0.02 a call, 0.008 from page 101 of a month on`. */
-export function askedInWords({ capability: { per, unit }, list, min, max, tiers, free, meter, pass }: Asked): string {
+export function askedInWords({ capability: { per, unit }, list, min, max, tiers, free, meter, pass, subscription }: Asked): string {
   const each = per === undefined ? unit : `${per} ${unit}`
   const among = tiers?.over === 'call' ? '' : ` of a ${tiers?.over}`
   return [
@@ -29,8 +29,13 @@ export function askedInWords({ capability: { per, unit }, list, min, max, tiers,
     ...(tiers?.steps ?? []).map(({ above, price }) => `${price} from ${unit} ${above + 1}${among} on`),
     ...(free === undefined ? [] : [`the first ${free.units} ${unit} a day are free${free.deposit === undefined ? '' : ` to who has ${free.deposit} in a vault`}`]),
     ...(meter === undefined ? [] : [`counted by you too: ${meterInWords(meter)}`]),
-    ...(pass === undefined ? [] : [`nothing with a pass (${pass.price} for ${pass.periodDays} days${pass.quotaPerDay === undefined ? '' : `, ${pass.quotaPerDay} calls a day`})`]),
+    ...(pass === undefined ? [] : [`nothing with a pass (${periodInWords(pass)})`]), ...(subscription === undefined ? [] : [`nothing by subscription (${periodInWords(subscription)})`]),
   ].join(', ')
+}
+
+/** @example '5 for 30 days, 100 calls a day' */
+function periodInWords({ price, periodDays, quotaPerDay }: NonNullable<Offer['pass' | 'subscription']>): string {
+  return `${price} for ${periodDays} days${quotaPerDay === undefined ? '' : `, ${quotaPerDay} calls a day`}`
 }
 
 /** @example 'items of output.rows' */
@@ -40,11 +45,11 @@ function meterInWords({ by, of = [], tokenizer, tolerance = 0 }: Meter): string 
 }
 
 /** The prices of one call as its terms have them, for people. */
-export function pricedInWords({ unit, unitPrice, per, min, tiers, free, pass }: Pick<Terms, 'unit' | 'unitPrice' | 'per' | 'min' | 'tiers' | 'free' | 'pass'>, decimals?: number): string {
+export function pricedInWords({ unit, unitPrice, per, min, tiers, free, pass, subscription }: Pick<Terms, 'unit' | 'unitPrice' | 'per' | 'min' | 'tiers' | 'free' | 'pass' | 'subscription'>, decimals?: number): string {
   const money = (atomic: string): string => formatMoney(BigInt(atomic), decimals)
   return [
     `${money(unitPrice)} a ${per === undefined ? unit : `${per} ${unit}`}`,
-    ...(pass === undefined ? [] : ['by your pass']), ...(free === undefined ? [] : [`${free} free`]), ...(min === undefined ? [] : [`at least ${money(min)}`]),
+    ...(pass === undefined ? [] : ['by your pass']), ...(subscription === undefined ? [] : ['by your subscription']), ...(free === undefined ? [] : [`${free} free`]), ...(min === undefined ? [] : [`at least ${money(min)}`]),
     ...(tiers ?? []).map(({ above, unitPrice: price }) => `${money(price)} from ${unit} ${above + 1} on`),
   ].join(', ')
 }

@@ -13,6 +13,7 @@ import { validate } from '../../schemas/validate.ts'
 import type { EffectKind } from '../actors/effects.ts'
 import type { Host } from '../actors/host.ts'
 import type { Wire } from '../identity/wire.ts'
+import { covering, type SubscriptionsContext } from '../payments/subscriptions.machine.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { RailTerms } from '../ports/rail.ts'
 import type { Trace } from '../telemetry/trace.ts'
@@ -31,6 +32,8 @@ const QUOTES_MS = 1_500
 /** How long a signed call for quotes stands, in ms. */
 const CALL_MS = 30_000
 const QUOTES_MAX = 64
+/** Subscriptions that a call for quotes names. */
+const SUBSCRIPTIONS_MAX = 8
 /** Who has not said in this time that it is alive, a beat and a half, may be away, in ms; looked at so often. */
 const SURE_MS = 3_000
 const SURE_LOOK_MS = 100
@@ -113,9 +116,10 @@ export function hireEffects({ wire, clock, directory, reputation, terms: rail, p
       const escrow = params.escrow ? chooseAgent(directory, params.escrow, wire.participant, rail.decimals) : undefined
       const { capability, units, inputBytes, deadlineMs, graceMs, expect, settle, standing } = params
       const now = clock.now()
+      const own = settle === 'postpaid' ? covering(await host().look<SubscriptionsContext>('subscriptions').catch(() => undefined), capability, now).slice(0, SUBSCRIPTIONS_MAX) : []
       const body: CallForQuotesBody = {
         id: `cfq_${hashOf([wire.participant, key]).slice(7, 39)}`,
-        payer: wire.participant, capability, units, inputBytes, deadlineMs, graceMs, expect, settle, ...(escrow === undefined ? {} : { escrow }), ...(standing ? { standing: { calls: standing.calls, until: now + standing.forMs } } : {}), issuedAt: now, expiresAt: now + CALL_MS,
+        payer: wire.participant, capability, units, inputBytes, deadlineMs, graceMs, expect, settle, ...(own.length === 0 ? {} : { subscriptions: own }), ...(escrow === undefined ? {} : { escrow }), ...(standing ? { standing: { calls: standing.calls, until: now + standing.forMs } } : {}), issuedAt: now, expiresAt: now + CALL_MS,
       }
       // Where nothing is known beforehand, guardians are asked while the quotes come in.
       const learned = reputation?.learn?.(live.map(({ participant }) => participant))

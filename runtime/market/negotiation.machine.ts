@@ -121,7 +121,10 @@ export interface Agreed {
 }
 
 /** Whether something of the price was given for what the payer has, or has not used up. */
-const givenFor = (chosen: Offer | null): boolean => chosen?.quote.terms.pass !== undefined || chosen?.quote.terms.free !== undefined
+const givenFor = (chosen: Offer | null): boolean => {
+  const { pass, subscription, free } = chosen?.quote.terms ?? {}
+  return pass !== undefined || subscription !== undefined || free !== undefined
+}
 
 type At = { context: NegotiationContext; event: any }
 

@@ -6,6 +6,7 @@ import { staked } from './stake.ts'
 import { dueFor } from './tab.ts'
 import { expected, lateAcceptance, type TillContext } from './till.machine.ts'
 import type { PurseContext } from './lane.ts'
+import type { SubscriptionsContext } from './subscriptions.machine.ts'
 
 const hex = (digit: string): `0x${string}` => `0x${digit.repeat(64)}`
 const ERROR = { code: 'voucher.over-reserve', message: 'Refused.' }
@@ -100,4 +101,20 @@ const verdict: Samples = {
   events: () => [{ type: 'close' }],
 }
 
-export const samples: Readonly<Record<string, Samples>> = { purse, till, settler, verdict }
+const subscription = { id: hex('1'), plan: hex('2'), provider: '0xaa', name: 'p', capabilities: ['a.b@1'], price: '5', seconds: 86_400, expiresAt: 100_000 }
+const subscriptions: Samples = {
+  inputs: [{}],
+  tells: ({ held, current }: SubscriptionsContext) => [Object.values(held).map(({ renewals, error, tries, expiresAt }) => [renewals > 0, error?.code, Math.min(tries, 2), expiresAt > 200_000]), current],
+  answers: {
+    'subscription.renew': ({ params }) => [
+      { type: 'subscription.renew.done', expiresAt: params.expiresAt + 86_400, renewed: true, gone: null }, { type: 'subscription.renew.done', expiresAt: params.expiresAt, renewed: false, gone: ERROR },
+      { type: 'subscription.renew.failed', error: ERROR },
+    ],
+  },
+  events: ({ state }) => [
+    { type: 'bought', subscription, renewals: 2 }, { type: 'bought', subscription: { ...subscription, expiresAt: 10_000_000 }, renewals: 1 }, { type: 'renewals', id: subscription.id, renewals: 0 }, { type: 'dropped', id: subscription.id },
+    ...(state === 'asking' ? [{ type: 'allowed' }, { type: 'refused', error: { code: 'policy.refused', message: 'No.' } }] : []),
+  ],
+}
+
+export const samples: Readonly<Record<string, Samples>> = { purse, till, settler, verdict, subscriptions }
