@@ -5,6 +5,7 @@
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { asError, type AigenError } from '../schemas/error.ts'
+import type * as Desk from './commands/subscription.ts'
 import { createOutput, reportError, type Output, type Streams } from './output.ts'
 
 /** Runs one command; the exit code. */
@@ -135,6 +136,15 @@ function program(streams: Streams, act: Act): Command {
   as(command(pass, 'buy', 'buy or renew a pass').argument('<provider>', 'name or address'))
     .option('--periods <n>', 'how many (default 1)', number).option('--capability <id>', 'where the provider sells passes of several')
     .action(act<[string, any]>(async (provider, options, output) => (await import('./commands/pass.ts')).buy(provider, options, output)))
+  const subscription = aigen.command('subscription').description('plans that providers sell: calls for nothing, renewed by themselves, given away')
+  const desk = (): Promise<typeof Desk> => import('./commands/subscription.ts')
+  as(command(subscription, 'ls', 'every plan that is sold, and what you hold')).action(act<[any]>(async (options, output) => (await desk()).list(options, output)))
+  as(command(subscription, 'buy', 'buy a subscription, or renew the one you hold').argument('<provider>', 'name or address'))
+    .option('--periods <n>', 'how many now (default 1)', number).option('--renewals <n>', 'periods that renew themselves later, within the wallet\'s policy', number).option('--capability <id>', 'where the provider sells several plans').action(act<[string, any]>(async (provider, options, output) => (await desk()).buy(provider, options, output)))
+  as(command(subscription, 'renewals', 'how many periods renew themselves').argument('<id>').argument('<n>', '0 for none', number)).action(act<[string, number, any]>(async (id, n, options, output) => (await desk()).renewals(id, n, options, output)))
+  as(command(subscription, 'cancel', 'end it when what is paid is over').argument('<id>')).action(act<[string, any]>(async (id, options, output) => (await desk()).cancel(id, options, output)))
+  as(command(subscription, 'give', 'give it away, with the rest of its time').argument('<id>').argument('<to>', 'address')).action(act<[string, string, any]>(async (id, to, options, output) => (await desk()).give(id, to, options, output)))
+  as(command(subscription, 'take', 'take up one that you were given').argument('<id>')).action(act<[string, any]>(async (id, options, output) => (await desk()).take(id, options, output)))
 
   as(command(aigen, 'provide', 'sell what a module defines, or a pipeline').argument('<module>', 'file whose default export is a provider, or a bundle in JSON'))
     .option('--http [port]', 'also answer access keys over HTTP', (text) => (text === undefined ? true : port(text)))

@@ -104,7 +104,7 @@ export function openSubscriptionDesk(parts: NodeParts, definitions: readonly Pro
     of: async ({ capability, payer, subscriptions: named = [] }) => {
       const one = sold.get(capability)
       if (!one) return undefined
-      const counts = await Promise.all(named.map((id) => hasQuota(capability, id, clock.now()) && countsSoon(id, one.id, payer)))
+      const counts = await Promise.all(named.map((id) => (hasQuota(capability, id, clock.now()) ? countsSoon(id, one.id, payer) : Promise.resolve(false))))
       return named.find((_id, index) => counts[index])
     },
     check: async ({ capability, subscription, payer }) => {

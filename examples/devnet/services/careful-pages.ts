@@ -22,6 +22,7 @@ export default defineProvider({
   name: 'careful-eye',
   capability: capability as Capability,
   price: { list: '0.016', floor: '0.015' },
+  meter: { by: 'items', of: [{ path: 'output.pages' }] },
   latencyMs: 60_000,
   concurrency: 1,
   stream: { every: 1 },

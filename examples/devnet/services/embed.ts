@@ -20,8 +20,11 @@ let model: EmbeddingsModel | undefined
 export default defineProvider({
   name: 'near-and-far',
   capability: capability as Capability,
-  price: { list: '0.0004', floor: '0.0003' },
+  price: { list: '0.0004', floor: '0.0003', tiers: { over: 'month', steps: [{ above: 100_000, price: '0.0002' }] } },
+  // As many vectors as texts: anybody can count them.
+  meter: { by: 'items', of: [{ path: 'output.vectors' }] },
   pass: { number: 1, price: '0.05', periodDays: 30, quotaPerDay: 1_000 },
+  subscription: { number: 1, price: '0.06', periodDays: 30, quotaPerDay: 1_000 },
   latencyMs: 10_000,
   concurrency: 1,
   async start() {
