@@ -28,6 +28,7 @@ const SAMPLE: Readonly<Record<string, readonly string[]>> = {
   quorum: ['all that delivered are paid, also who disagrees'],
   race: ['the first good answer wins, the other is cancelled and not paid'],
   retry: ['a delivery that fails expect is not paid and tried elsewhere'],
+  streamed: ['pieces are paid two by two, the last with the whole', 'others take the pieces that are paid for'],
   switch: ['a later case'],
   timeout: ['a run that takes too long fails, what is under way is cancelled'],
   wait: ["a signal's data is the output"],

@@ -17,11 +17,12 @@ const MONEY_SHARE = 0.5
 /** Of such a document, the share of steps that settle so. */
 const STEP_SHARE = 0.4
 
-/** The document, with some of the steps that hire `capability` prepaid or locked. */
-export function drawSettle<D extends { readonly steps: Readonly<Record<string, Hired>> }>(document: D, capability: string, random: Random): D {
+/** The document, with some of the steps that hire `capability` prepaid or locked, and of those that hire `streamed` paid piece by piece. */
+export function drawSettle<D extends { readonly steps: Readonly<Record<string, Hired>> }>(document: D, capability: string, streamed: string, random: Random): D {
   if (random.fraction() >= MONEY_SHARE) return document
   const steps = Object.entries(document.steps).map(([name, step]) => {
     const [struck, which] = [random.fraction() < STEP_SHARE, random.fraction() < 0.5 ? 'prepaid' : 'locked']
+    if (struck && step.uses === streamed && step.settle === undefined) return [name, { ...step, settle: 'streamed' }] as const
     return [name, struck && step.uses === capability && step.settle === undefined ? { ...step, settle: which } : step] as const
   })
   return { ...document, steps: Object.fromEntries(steps) }

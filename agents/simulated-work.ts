@@ -78,7 +78,7 @@ export function drawWork(random: Random, money: Random): Work {
   const errands = Array.from({ length: chance(0.5) ? 1 : chance(0.7) ? 2 : 3 }, (_, at): Errand => {
     const heard = chance(0.3)
     return {
-      user: users[at % users.length]!, key: `errand ${at}`, document: drawSettle(drawDocument(random, escrow), SHOUT.id, money), inputs: { words: WORDS.slice(0, 1 + Math.floor(random.fraction() * 4)) },
+      user: users[at % users.length]!, key: `errand ${at}`, document: drawSettle(drawDocument(random, escrow), SHOUT.id, TELL.id, money), inputs: { words: WORDS.slice(0, 1 + Math.floor(random.fraction() * 4)) },
       at: Math.floor(random.fraction() * (at === 0 ? 200 : 4_000)), heard, cancelAt: chance(0.2) ? Math.floor(random.fraction() * (chance(0.7) ? 600 : 4_000)) : undefined,
     }
   })
@@ -160,13 +160,13 @@ export function sold(seller: Seller, seed: number, clock: Clock, made: (output: 
     },
   }
   const tell: ProviderDefinition = {
-    name, capability: TELL, price: { list: '0.01' }, latencyMs: 1_000, concurrency: 3,
+    name, capability: TELL, price: { list: '0.01' }, latencyMs: 1_000, concurrency: 3, stream: { every: 2 },
     handler: async ({ words }: { words: string[] }, { emit, signal }: HandlerContext) => {
       const told: string[] = []
       for (const word of words) {
         await clock.sleep(150, signal).catch(() => undefined)
         if (signal.aborted) break
-        await emit({ word })
+        await emit({ word }, 1)
         told.push(word)
       }
       return { output: { words: told }, units: { word: told.length } }

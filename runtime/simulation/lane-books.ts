@@ -6,7 +6,7 @@
 import { sumOf } from '../payments/fold.ts'
 import type { PurseContext, PurseLane } from '../payments/lane.ts'
 import type { Tab } from '../payments/tab.ts'
-import { claimable, type TillContext } from '../payments/till.machine.ts'
+import { claimable, type Owed, type TillContext } from '../payments/till.machine.ts'
 import { broken, type Finding } from './invariants.ts'
 
 export class LaneBooks {
@@ -51,14 +51,15 @@ export class LaneBooks {
     const signed = this.#lanes.get(lane)
     const most = signed ? signedOn(signed) : 0n
     if (BigInt(cumulative) > most) return broken('I1', `the till of ${lane} has ${cumulative}, its payer has signed ${most}`)
-    if (till.owed && this.#paid.has(till.owed.agreement)) return broken('I1', `agreement ${till.owed.agreement} was paid, and its payee holds it is owed`)
+    if (till.owed && this.#paid.has(debtOf(till.owed))) return broken('I1', `agreement ${till.owed.agreement} was paid, and its payee holds it is owed`)
     if (grown === 0n || !before) return undefined
     if (before.tab?.owed.length) return this.#paidOn(lane, grown, before.tab, till)
     const agreement = handed ?? before.owed?.agreement ?? before.open?.agreement
     if (agreement === undefined) return broken('I1', `the till of ${lane} grew by ${grown}, and nothing was owed`)
     if (handed === undefined && before.owed && grown > BigInt(before.owed.amount)) return broken('I1', `the till of ${lane} grew by ${grown}, owed were ${before.owed.amount}`)
-    if (this.#paid.has(agreement)) return broken('I1', `agreement ${agreement} was paid twice`)
-    this.#paid.add(agreement)
+    const debt = handed === undefined && before.owed ? debtOf(before.owed) : agreement
+    if (this.#paid.has(debt)) return broken('I1', `agreement ${debt} was paid twice`)
+    this.#paid.add(debt)
     return undefined
   }
 
@@ -113,6 +114,9 @@ export class LaneBooks {
   }
 }
 
+/** An agreement is paid once; where it is paid piece by piece, each part of it is. */
+const debtOf = ({ agreement, delivery, part }: Owed): string => (part ? `${agreement}, part ${delivery}` : agreement)
+
 /** What a payer has signed on a lane at most: a stake is in its total already when its acceptance is on the way. */
 function signedOn({ cumulative, escrow, payment }: PurseLane): bigint {
   return BigInt(cumulative) + (payment ? 0n : BigInt(escrow?.amount ?? 0))
@@ -125,6 +129,8 @@ export class Words {
 
   /** A payee answers about a call: `delivery` is the hash of what it delivered, `state` its word. */
   said(call: string, state: string, delivery: string | undefined): Finding {
+    // A call that is paid piece by piece says one part after the other, and waits.
+    if (state === 'part') return this.owed(call)
     if (delivery !== undefined) {
       const before = this.#delivered.get(call)
       if (before !== undefined && before !== delivery) return broken('I1', `call ${call} was delivered twice, as ${before} and as ${delivery}`)
