@@ -1,7 +1,7 @@
 /**
  * A store that is older than the truth, put back on either side of a lane ("Payer state lost → the payee returns
  * the latest signed voucher; the payer checks its own signature", reference/payments.md). Whoever forgets
- * hears it from the other, and nobody loses a step by it; a payee that lies to who has forgotten gains one.
+ * hears it from the other when it starts, or at the latest where they disagree, and nobody loses a step by it; a payee that lies to who has forgotten gains one.
  */
 import { afterEach, describe, expect, it } from 'vitest'
 import { virtualClock } from '../runtime/memory/clock.ts'
@@ -69,6 +69,84 @@ describe('an old store is restored', () => {
     await world.drive(world.clock.sleep(130_000), 300_000)
     const total = PRICE * BigInt(steps + 3)
     expect([tills(), lanes(user), await earned(), world.rail.imbalance()]).toEqual([[`${total}`], [`${total}`], total, 0n])
+  })
+
+  const prepaid = { ...document, steps: { only: { ...document.steps.only, settle: 'prepaid' } } }
+  const prepay = async (user: Awaited<ReturnType<MemoryWorld['user']>>): Promise<void> => {
+    const id = await world.drive(startRun(user, { document: prepaid, inputs: {} }))
+    expect((await world.drive(finishRun(user, id, 100_000), 200_000)).error).toBeNull()
+  }
+  const tillsOf = (provider: Awaited<ReturnType<MemoryWorld['provider']>>): string[] => [...provider.node.host.list('till')].map(({ snapshot }) => (snapshot.context as TillContext).cumulative)
+
+  it.each([['payer', 1], ['payer', 3], ['payee', 1], ['payee', 3]] as const)('at the %s, %i prepaid calls old: the ends compare their lanes at its start, and the next one is served', async (who, calls) => {
+    const { provider, user } = await open()
+    await prepay(user)
+    const restore = world.keepStore(who === 'payer' ? 'alice' : 'p1')
+    for (let call = 0; call < calls; call += 1) await prepay(user)
+    await world.drive(who === 'payer' ? user.close() : provider.stop(0))
+    restore()
+    const [selling, buying] = who === 'payer' ? [provider, await world.drive(world.user('alice'))] : [await world.drive(world.provider(shouter('p1', '0.01', 90))), user]
+    await world.drive(world.clock.sleep(1_000))
+    const known = `${PRICE * BigInt(calls + 1)}`
+    // Before anything is bought, whoever has forgotten knows.
+    expect([lanes(buying), tillsOf(selling)]).toEqual([[known], [known]])
+    await prepay(buying)
+    await world.drive(world.clock.sleep(130_000), 300_000)
+    const total = PRICE * BigInt(calls + 2)
+    expect([lanes(buying), tillsOf(selling), await earned(), world.rail.imbalance()]).toEqual([[`${total}`], [`${total}`], total, 0n])
+  })
+
+  it.each(['payer', 'payee'] as const)('at the %s, from the middle of a prepaid call: it costs that call once more at most, and the lane goes on', async (who) => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    const kept: (() => void)[] = []
+    const selling = () => shouter('p1', '0.01', 90, { handler: async ({ text }: { text: string }) => {
+      kept.push(world.keepStore(who === 'payer' ? 'alice' : 'p1'))
+      return { output: { text: text.toUpperCase(), quality: 90 }, units: { call: 1 } }
+    } })
+    let provider = await world.drive(world.provider(selling()))
+    let user = await world.drive(world.user('alice'))
+    await prepay(user)
+    await prepay(user)
+    await prepay(user)
+    if (who === 'payer') {
+      await world.drive(user.close())
+      kept[1]!()
+      user = await world.drive(world.user('alice'))
+    } else {
+      await world.drive(provider.stop(0))
+      kept[1]!()
+      provider = await world.drive(world.provider(selling()))
+    }
+    await world.drive(world.clock.sleep(30_000), 60_000)
+    await prepay(user)
+    await world.drive(world.clock.sleep(130_000), 300_000)
+    const [paid] = lanes(user)
+    expect([tillsOf(provider), await earned(), world.rail.imbalance()]).toEqual([[paid], BigInt(paid!), 0n])
+    expect(BigInt(paid!) - 4n * PRICE).toBeLessThanOrEqual(PRICE)
+    expect(BigInt(paid!)).toBeGreaterThanOrEqual(4n * PRICE)
+    expect([...provider.node.host.list('till')].map(({ snapshot }) => (snapshot.context as TillContext).owed)).toEqual([null])
+  })
+
+  it('at both ends, behind what the chain has paid: the lane is left alone, another is opened, and nobody loses by it', async () => {
+    const { provider, user } = await open()
+    await run(user)
+    const [mine, theirs] = [world.keepStore('alice'), world.keepStore('p1')]
+    await run(user)
+    await run(user)
+    await world.drive(world.clock.sleep(130_000), 300_000)
+    expect(await earned()).toBe(3n * PRICE)
+    await world.drive(user.close())
+    await world.drive(provider.stop(0))
+    mine()
+    theirs()
+    await world.drive(world.provider(shouter('p1', '0.01', 90)))
+    const again = await world.drive(world.user('alice'))
+    await world.drive(world.clock.sleep(1_000))
+    await run(again)
+    await run(again)
+    await world.drive(world.clock.sleep(130_000), 300_000)
+    expect(lanes(again)).toEqual([`${PRICE}`, `${2n * PRICE}`])
+    expect([await earned(), world.rail.imbalance()]).toEqual([5n * PRICE, 0n])
   })
 
   it('nobody has forgotten, and the payee says it has: it is signed for once, whatever it shows and says it is owed', async () => {

@@ -2784,6 +2784,24 @@ export interface QuoteRequest {
 export type QuoteAnswer = Quote
 
 /**
+ * What the payee holds of the lane
+ */
+export interface RecallRequest {
+  lane: Hex32
+  /**
+   * null where it knows of none
+   */
+  voucher: PlainVoucher | null
+}
+
+/**
+ * What the payer has signed last, after it has heard the payee's; null where nothing, or where it is not known here
+ */
+export interface RecallAnswer {
+  voucher: PlainVoucher | null
+}
+
+/**
  * Takes unused credit of whoever asks out again; the same key again is the same refund
  */
 export interface RefundRequest {
@@ -3436,6 +3454,8 @@ export interface Documents {
   Quote: Quote
   QuoteAnswer: QuoteAnswer
   QuoteRequest: QuoteRequest
+  RecallAnswer: RecallAnswer
+  RecallRequest: RecallRequest
   Receipt: Receipt
   RefundAnswer: RefundAnswer
   RefundRequest: RefundRequest

@@ -35,6 +35,7 @@ import schemaVerbsLatest from './verbs/latest.schema.json' with { type: 'json' }
 import schemaVerbsOutcome from './verbs/outcome.schema.json' with { type: 'json' }
 import schemaVerbsPay from './verbs/pay.schema.json' with { type: 'json' }
 import schemaVerbsQuote from './verbs/quote.schema.json' with { type: 'json' }
+import schemaVerbsRecall from './verbs/recall.schema.json' with { type: 'json' }
 import schemaVerbsRefund from './verbs/refund.schema.json' with { type: 'json' }
 import schemaVerbsRelay from './verbs/relay.schema.json' with { type: 'json' }
 import schemaVerbsRoute from './verbs/route.schema.json' with { type: 'json' }
@@ -51,8 +52,8 @@ export const SCHEMAS: readonly object[] = [schemaAccessKey, schemaAgentPolicy, s
   schemaNodeAuthorisation, schemaParts, schemaPipeline, schemaQuote, schemaReceipt, schemaReputation, schemaSignature, schemaTerms,
   schemaVerbsAccept, schemaVerbsAcknowledge, schemaVerbsBalance, schemaVerbsBuy, schemaVerbsCancel, schemaVerbsCase,
   schemaVerbsComplain, schemaVerbsControl, schemaVerbsEvidence, schemaVerbsGuard, schemaVerbsInvoice, schemaVerbsInvoke,
-  schemaVerbsLatest, schemaVerbsOutcome, schemaVerbsPay, schemaVerbsQuote, schemaVerbsRefund, schemaVerbsRelay, schemaVerbsRoute,
-  schemaVerbsSettle, schemaVerbsStatus, schemaVerbsSteer, schemaVerbsUpstream, schemaVoucher, schemaWatcher]
+  schemaVerbsLatest, schemaVerbsOutcome, schemaVerbsPay, schemaVerbsQuote, schemaVerbsRecall, schemaVerbsRefund, schemaVerbsRelay,
+  schemaVerbsRoute, schemaVerbsSettle, schemaVerbsStatus, schemaVerbsSteer, schemaVerbsUpstream, schemaVoucher, schemaWatcher]
 
 /** Name of a type → where its schema stands. */
 export const REFS = {
@@ -180,6 +181,8 @@ export const REFS = {
   Quote: 'https://aigen.dev/schemas/quote/v1.json',
   QuoteAnswer: 'https://aigen.dev/schemas/verbs/quote/v1.json#/$defs/answer',
   QuoteRequest: 'https://aigen.dev/schemas/verbs/quote/v1.json#/$defs/request',
+  RecallAnswer: 'https://aigen.dev/schemas/verbs/recall/v1.json#/$defs/answer',
+  RecallRequest: 'https://aigen.dev/schemas/verbs/recall/v1.json#/$defs/request',
   Receipt: 'https://aigen.dev/schemas/receipt/v1.json',
   RefundAnswer: 'https://aigen.dev/schemas/verbs/refund/v1.json#/$defs/answer',
   RefundRequest: 'https://aigen.dev/schemas/verbs/refund/v1.json#/$defs/request',

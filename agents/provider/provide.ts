@@ -16,6 +16,7 @@ import { till } from '../../runtime/payments/till.machine.ts'
 import { verdict } from '../../runtime/payments/verdict.machine.ts'
 import { verdictEffects } from '../../runtime/payments/verdict.ts'
 import { announcePresence, type Description } from '../presence.ts'
+import { recallLanes } from './catch-up.ts'
 import { CONCURRENCY, openAdmission, type Admission } from './admission.ts'
 import { call } from './call.machine.ts'
 import type { ProviderDefinition } from './define.ts'
@@ -135,6 +136,7 @@ export async function prepareShop(node: Node, selling: Selling, doors: () => Non
       ...(doors().length === 0 ? {} : { doors: doors() }),
       ...more,
     }))
+    const stopRecalling = recallLanes(node)
     const endHandOver = watchtowers.length > 0 ? handOver(node, watchtowers) : undefined
     const unwatch = watchHealth(clock, definitions, (capability, well, any) => {
       admission.setWell(capability, well)
@@ -147,6 +149,7 @@ export async function prepareShop(node: Node, selling: Selling, doors: () => Non
       stats: () => admission.stats(),
       stop: async (drainMs = 5_000) => {
         unwatch()
+        stopRecalling()
         admission.drain()
         presence.leave()
         for (const quoting of quotings.values()) await quoting.stop()

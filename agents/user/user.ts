@@ -3,7 +3,7 @@
  * first deposit when there is none (on the devnet from the faucet). Used by `aigen run` and by
  * programs.
  */
-import type { Capability } from '../../schemas/documents.gen.ts'
+import type { Address, Capability } from '../../schemas/documents.gen.ts'
 import { cache } from '../../pipelines/cache.machine.ts'
 import { complainEffects } from '../../pipelines/complain.ts'
 import { dispute } from '../../pipelines/dispute.machine.ts'
@@ -34,6 +34,7 @@ import { keepKeys, keyring } from '../../runtime/market/keyring.machine.ts'
 import { negotiation } from '../../runtime/market/negotiation.machine.ts'
 import { standing, standingActor } from '../../runtime/market/standing.machine.ts'
 import { openNode, type Node, type NodeOptions, type NodeParts, type Room } from '../../runtime/node/node.ts'
+import { serveRecall } from '../../runtime/payments/catch-up.ts'
 import { payEffects } from '../../runtime/payments/pay.ts'
 import { purse, purseActor } from '../../runtime/payments/purse.machine.ts'
 import { verdictEffects } from '../../runtime/payments/verdict.ts'
@@ -127,6 +128,7 @@ export async function openUser(options: UserOptions): Promise<User> {
   }
   try {
     serveControl(node)
+    serveRecall({ ...node, voucherKey: vaultOf(node).voucherKey as Address })
     await options.prepare?.(node, user)
     await node.start()
     await fund(node, options)
@@ -165,4 +167,5 @@ async function fund(node: Node, { deposit, faucet = false }: UserOptions): Promi
   if (given < deposit) await payIn(node, { id: `deposit.${deposit}`, amount: deposit - given, faucet })
   await limitPurses(node)
   await finishWithdrawals(node)
+  for (let partition = 0; partition < host.width; partition++) await host.send(purseActor(partition), { type: 'reconcile' })
 }

@@ -5,7 +5,7 @@
  */
 import type { Address, EscrowVoucher, Folded, Hash, Hex32, LockedVoucher, PlainVoucher } from '../../schemas/documents.gen.ts'
 import type { ErrorBody } from '../../schemas/error.ts'
-import { foldRef, NO_REF } from './fold.ts'
+import { NO_REF } from './fold.ts'
 import type { Stake } from './stake.ts'
 
 /**
@@ -76,6 +76,8 @@ export interface PurseLane {
   readonly reserving: boolean
   /** The vault could not give what was asked ahead: from here on no more than each step needs. */
   readonly exact: boolean
+  /** The chain has paid more of it than anybody remembers: it is used no more. */
+  readonly lost?: boolean
   /** The highest voucher signed on it. */
   readonly voucher: PlainVoucher | null
 }
@@ -127,18 +129,6 @@ export interface PurseContext {
   readonly day?: PaidDay
 }
 
-/** The lane as our own signature says it stands, where that is further than we know of and nothing is under way on it. */
-export function caughtUp(lane: PurseLane, voucher: PlainVoucher): PurseLane {
-  return lane.payment || BigInt(voucher.cumulative) <= BigInt(lane.cumulative) ? lane : { ...lane, voucher, cumulative: voucher.cumulative, ref: voucher.ref }
-}
-
-/** The lane with its payment under way on top of `voucher`, which we have signed and did not know of. */
-export function owedOn(lane: PurseLane, voucher: PlainVoucher): PurseLane {
-  const { delivery, amount } = lane.payment!
-  const { cumulative, ref } = voucher
-  return { ...lane, voucher, cumulative: (BigInt(cumulative) + BigInt(amount)).toString(), ref: foldRef(ref, delivery, amount), payment: { ...lane.payment!, previousRef: ref } }
-}
-
 /** A lane whose escrow gave its payee `amount`; where that is nothing, the voucher never counted. */
 export function decide(lane: PurseLane, amount: string): PurseLane {
   const free = { ...lane, escrow: null, use: null }
@@ -151,6 +141,13 @@ export function prepaid(lane: PurseLane, tell: string | null): PurseLane {
   const { cumulative, ref } = voucher as PlainVoucher
   const counted = { ...lane, cumulative, ref, voucher: voucher as PlainVoucher, escrow: null }
   return tell === null ? { ...counted, use: null } : { ...counted, payment: { tell, delivery: agreement, amount, previousRef: lane.ref } }
+}
+
+/** The lanes with what was reserved for some of them. */
+export function widened({ lanes }: Pick<PurseContext, 'lanes'>, reserved: readonly { readonly lane: string; readonly id: Hex32; readonly reserved: string }[]): Record<string, PurseLane> {
+  const now = { ...lanes }
+  for (const { lane: key, id, reserved: total } of reserved) if (now[key]) now[key] = { ...now[key], id, reserved: total, reserving: false }
+  return now
 }
 
 /** Lane of a payee by its number, before its on-chain id is needed as a key. */
@@ -166,7 +163,7 @@ function isDoubted(context: PurseContext, payee: Address): boolean {
 function grantable(context: PurseContext, request: LaneRequest): PurseLane | undefined {
   return Object.values(context.lanes).find(
     (lane) =>
-      lane.payee === request.payee && lane.use === null && lane.payment === null && lane.id !== NO_REF && BigInt(lane.reserved) - BigInt(lane.cumulative) >= BigInt(request.amount),
+      lane.payee === request.payee && lane.use === null && lane.payment === null && !lane.lost && lane.id !== NO_REF && BigInt(lane.reserved) - BigInt(lane.cumulative) >= BigInt(request.amount),
   )
 }
 
@@ -209,7 +206,7 @@ export function notReserved(context: PurseContext, key: string, error: ErrorBody
 /** The lane to widen, or a new number, for a request that nothing idle can serve. */
 function placeFor(context: PurseContext, request: LaneRequest, taken: ReadonlySet<string>): { number: number; base: bigint } | undefined {
   const own = Object.values(context.lanes).filter((lane) => lane.payee === request.payee)
-  const idle = own.find((lane) => lane.use === null && lane.payment === null && !lane.reserving && !taken.has(laneKey(lane.payee, lane.number)))
+  const idle = own.find((lane) => lane.use === null && lane.payment === null && !lane.reserving && !lane.lost && !taken.has(laneKey(lane.payee, lane.number)))
   if (idle) return { number: idle.number, base: BigInt(idle.cumulative) }
   for (let count = 0; count < LANES_PER_PAYEE_MAX; count++) {
     const number = context.partition + count * context.partitions

@@ -31,6 +31,9 @@ export interface PayOptions {
   readonly host: () => Host
 }
 
+/** Lanes looked up at once. */
+const LOOKS_MAX = 8
+
 /** Refusals by a payee that holds another state of the lane than ours. */
 const DISAGREE: ReadonlySet<string> = new Set(['voucher.ref', 'voucher.too-low'])
 
@@ -58,11 +61,14 @@ export function payEffects({ wire, rail, random, voucherKey, wallet, host }: Pay
   const look: EffectKind = {
     mode: 'idempotent',
     attempts: 3,
+    // At a start many are looked up: a few at a time, so that no peer and no chain is stormed.
+    concurrency: LOOKS_MAX,
     run: async ({ lane, id, to, voucher }: { lane: string; id: Hex32; to: Address; voucher: PlainVoucher | null }, { signal }) => {
-      const state = await rail.lane(id)
+      // The peer first: what it claims meanwhile is not mistaken for what it hides.
       // What the payee holds of us may be more than we know of; where it does not say, the chain's word has to do.
       const shown = await exchange(ours, to, id, voucher, signal).catch(() => undefined)
-      return { type: 'lanes.look.done', lane, reserved: (state?.reserved ?? 0n).toString(), ...(shown?.voucher ? { voucher: shown.voucher } : {}) }
+      const state = await rail.lane(id)
+      return { type: 'lanes.look.done', lane, reserved: (state?.reserved ?? 0n).toString(), claimed: (state?.claimed ?? 0n).toString(), ...(shown?.voucher ? { voucher: shown.voucher } : {}) }
     },
   }
   const sign: EffectKind = {

@@ -10,7 +10,8 @@ import { assign, createMachine, enqueueActions } from 'xstate'
 import type { Address, EscrowVoucher, Folded, Hash, Hex32, PlainVoucher, Voucher } from '../../schemas/documents.gen.ts'
 import { ERRORS, type ErrorBody } from '../../schemas/error.ts'
 import { defineActor } from '../actors/actor.ts'
-import { caughtUp, decide, notReserved, owedOn, prepaid, serveWaiting, type LaneLimits, type LaneRequest, type PurseContext, type PurseLane } from './lane.ts'
+import { caughtUp, lookAt, lookedUp, owedOn, unsettledLanes } from './doubt.ts'
+import { decide, notReserved, prepaid, serveWaiting, widened, type LaneLimits, type LaneRequest, type PurseContext, type PurseLane } from './lane.ts'
 import { againGroup, heardGroup, isGroup, outdoneGroup, payGroup, signedGroup, takesMore, widenedNews, type Doing } from './group.ts'
 import { beyondLimits, paidDay } from './limits.ts'
 import { freed, handedOver, isUnsigned, paying, unsigned } from './payment.ts'
@@ -27,7 +28,9 @@ export type PurseEvent = { at?: number } & (
   | { type: 'acquire'; request: LaneRequest }
   | { type: 'release'; for: string }
   | { type: 'doubt'; lane: string; for: string }
-  | { type: 'lanes.look.done'; lane: string; reserved: string; voucher?: PlainVoucher }
+  | { type: 'reconcile' }
+  | { type: 'recalled'; lane: string; voucher: PlainVoucher }
+  | { type: 'lanes.look.done'; lane: string; reserved: string; claimed?: string; voucher?: PlainVoucher }
   | { type: 'lanes.look.failed'; params: { lane: string } }
   | { type: 'pay'; lane: string; for: string; tell: string; delivery: Hash; amount: string; keep?: true; group?: readonly Folded[] }
   | { type: 'widen'; lane: string; for: string; amount: string; tell: string }
@@ -104,13 +107,18 @@ const machine = createMachine({
           guard: ({ context, event }) => context.lanes[event.lane]?.use?.for === event.for && !context.doubted.includes(event.lane),
           actions: [
             assign({ lanes: ({ context, event }) => freed(context, event.for), doubted: ({ context, event }) => [...context.doubted, event.lane] }),
-            { type: 'lanes.look', params: ({ context, event }: any) => ({ lane: event.lane, id: context.lanes[event.lane].id, to: context.lanes[event.lane].provider, voucher: context.lanes[event.lane].voucher }) } as any,
+            { type: 'lanes.look', params: ({ context, event }: any) => lookAt(context, event.lane) } as any,
           ],
         },
+        // At a start of ours, and of the payee: what either end has forgotten is known before the lane is used again.
+        reconcile: {
+          actions: [enqueueActions(({ context, enqueue }) => { for (const key of unsettledLanes(context)) enqueue({ type: 'lanes.look', params: lookAt(context, key) } as any) }), assign({ doubted: ({ context }) => [...context.doubted, ...unsettledLanes(context)] })],
+        },
+        recalled: { actions: assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => caughtUp(lane, event.voucher)) }) },
         'lanes.look.done': {
           actions: [
             assign({
-              lanes: ({ context, event }) => change(context, event.lane, (lane) => ({ ...(event.voucher ? caughtUp(lane, event.voucher) : lane), reserved: event.reserved })),
+              lanes: ({ context, event }) => change(context, event.lane, (lane) => lookedUp(event.voucher ? caughtUp(lane, event.voucher) : lane, event)),
               doubted: ({ context, event }) => context.doubted.filter((one) => one !== event.lane),
             }),
             serve(),
@@ -235,7 +243,7 @@ const machine = createMachine({
           ],
         }, {
           guard: ({ context, event }) => !!context.lanes[event.lane]?.payment,
-          actions: [assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => ({ ...caughtUp({ ...lane, payment: null }, event.voucher), use: null, escrow: null })) }), serve()],
+          actions: [assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => ({ ...caughtUp({ ...lane, payment: null, escrow: null }, event.voucher), use: null, escrow: null })) }), serve()],
         }],
         // A payee that cannot be reached is tried for ever, slowly; one that refuses keeps the lane out of use.
         'voucher.pay.failed': [{
@@ -252,14 +260,7 @@ const machine = createMachine({
         'lanes.reserve.done': {
           actions: [
             assign({
-              lanes: ({ context, event }) => {
-                const lanes = { ...context.lanes }
-                for (const { lane: key, id, reserved } of event.lanes) {
-                  const lane = lanes[key]
-                  if (lane) lanes[key] = { ...lane, id, reserved, reserving: false }
-                }
-                return lanes
-              },
+              lanes: ({ context, event }) => widened(context, event.lanes),
               reserving: ({ context, event }) => context.reserving.filter((one) => one.key !== event.key),
             }),
             enqueueActions(({ context, event, enqueue }) => { for (const action of widenedNews(context.lanes, event.lanes.map(({ lane }) => lane))) enqueue(action as any) }),

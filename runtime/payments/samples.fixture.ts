@@ -21,14 +21,14 @@ const purse: Samples = {
   bounds: { 'open → acquire [1]': 'a thousand hires that wait for a lane' },
   tells: (context: PurseContext) => [
     context.waiting.map((one) => [one.for, one.spare]), context.low.length, context.doubted, context.waiting.length >= 1_000, context.limits,
-    Object.values(context.lanes).map(({ use, payment, escrow, reserving, exact, id, reserved }) => [use?.for, payment?.tell, payment?.keep, payment?.group && [payment.group.items.length, payment.group.signed, payment.group.handing], use?.tell, escrow && [escrow.kind, escrow.tell, escrow.voucher !== null], reserving, exact, id === NO_REF, reserved !== '0']),
+    Object.values(context.lanes).map(({ use, payment, escrow, reserving, exact, id, reserved, lost }) => [lost, use?.for, payment?.tell, payment?.keep, payment?.group && [payment.group.items.length, payment.group.signed, payment.group.handing], use?.tell, escrow && [escrow.kind, escrow.tell, escrow.voucher !== null], reserving, exact, id === NO_REF, reserved !== '0']),
   ],
   answers: {
     'lanes.reserve': ({ params }) => [
       { type: 'lanes.reserve.done', key: params.key, lanes: params.reserves.map((one: any) => ({ lane: `${one.payee}.${one.number}`, id: hex('c'), reserved: one.total })) },
       { type: 'lanes.reserve.failed', params, error: { code: 'chain.reverted', message: 'No.' } },
     ],
-    'lanes.look': ({ params }) => [{ type: 'lanes.look.done', lane: params.lane, reserved: '5' }, { type: 'lanes.look.done', lane: params.lane, reserved: '9', voucher: { kind: 'plain', ref: hex('8'), cumulative: '8' } }],
+    'lanes.look': ({ params }) => [{ type: 'lanes.look.done', lane: params.lane, reserved: '9', claimed: '9' }, { type: 'lanes.look.done', lane: params.lane, reserved: '5' }, { type: 'lanes.look.done', lane: params.lane, reserved: '9', voucher: { kind: 'plain', ref: hex('8'), cumulative: '8' } }],
     'voucher.sign': ({ params }) => [{ type: 'voucher.sign.done', lane: params.lane, voucher: { kind: params.stake?.kind === 'locked' ? 'locked' : params.stake && params.stake.kind === undefined ? 'escrow' : 'plain', ref: params.ref, cumulative: params.cumulative } }],
     'voucher.pay': ({ params }) => [{ type: 'voucher.pay.done', lane: params.lane }, ...[true, false].map((owed) => ({ type: 'voucher.pay.outdone', lane: params.lane, owed, owes: owed ? [hash('d')] : [], voucher: { kind: 'plain', ref: hex('9'), cumulative: '7' } })), { type: 'voucher.pay.failed', params, error: { code: 'network.timeout', message: 'Later.' } }, { type: 'voucher.pay.failed', params, error: ERROR }],
   },
@@ -37,9 +37,9 @@ const purse: Samples = {
     if (context.waiting.length > 1 || lanesOf(context).length > 1 || context.writes > 3) return []
     return [
       ...(lanesOf(context).length === 0 && context.waiting.length === 0 && !context.limits ? [{ type: 'limits', limits: { key: '3' } }] : []),
-      { type: 'acquire', request: { ...request(ONE), amount: '0', free: hex('5') } }, { type: 'acquire', request: request(ONE) }, { type: 'acquire', request: request(TWO, true) }, { type: 'release', for: ONE },
+      { type: 'acquire', request: { ...request(ONE), amount: '0', free: hex('5') } }, { type: 'acquire', request: request(ONE) }, { type: 'acquire', request: request(TWO, true) }, { type: 'release', for: ONE }, { type: 'reconcile' },
       ...lanesOf(context).flatMap((lane) => [
-        { type: 'doubt', lane, for: ONE }, { type: 'unstake', lane, for: ONE }, { type: 'decided', lane, for: ONE, payeeAmount: '4' }, { type: 'decided', lane, for: ONE, payeeAmount: '0' },
+        { type: 'recalled', lane, voucher: { kind: 'plain', ref: hex('7'), cumulative: '6' } }, { type: 'doubt', lane, for: ONE }, { type: 'unstake', lane, for: ONE }, { type: 'decided', lane, for: ONE, payeeAmount: '4' }, { type: 'decided', lane, for: ONE, payeeAmount: '0' },
         // Whoever stakes waits for the signature before there is anything to pay.
         ...(context.lanes[lane]!.escrow?.voucher === null ? [] : ['step/r/s', 'inquiry/r/s/0', 'dispute/r/s/0', 'unlock/r/s/0', 'hop/0xdd.0f']).map((tell) => ({ type: 'pay', lane, for: ONE, tell, delivery: hash('d'), amount: '4' })),
         ...(context.lanes[lane]!.escrow ? [] : [{ type: 'pay', lane, for: ONE, tell: 'stream/r/s/0', delivery: hash('b'), amount: '2', keep: true }]),
