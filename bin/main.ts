@@ -6,6 +6,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { asError, type AigenError } from '../schemas/error.ts'
 import type * as Desk from './commands/subscription.ts'
+import { paymentCommands } from './payment-commands.ts'
 import { createOutput, reportError, type Output, type Streams } from './output.ts'
 
 /** Runs one command; the exit code. */
@@ -69,6 +70,7 @@ function program(streams: Streams, act: Act): Command {
     .option('--input <k=v>', 'an input; k=@file for a file (repeatable)', collect, [])
     .option('--budget <amount>', 'most it may cost, like 0.50')
     .option('--out <dir>', 'folder for the answer\'s files')
+    .option('--through <hub>', 'have a hub pay the providers of steps that say nothing of how they are paid: an address, or any')
     .option('--light', 'on a light node: journal in a local file, no chain, deposits through relays')
     .action(act<[string, any]>(async (pipeline, options, output) => (await import('./commands/run.ts')).run(pipeline, options, output)))
   data(command(aigen, 'check', 'check a pipeline; starts nothing').argument('<pipeline>', 'file, or name from the library'))
@@ -156,11 +158,7 @@ function program(streams: Streams, act: Act): Command {
       : (await import('./commands/provide.ts')).provide(module, options, output)))
   accessKeys(aigen, command, data, act)
   gateways(aigen, command, as, act)
-  as(command(aigen, 'payments', 'decide about escrowed calls, for a fee'))
-    .option('--fee <amount>', 'price of one case (default 0.001)')
-    .option('--challenge <duration>', 'how long complaints are heard, like 60s', undefined)
-    .option('--watchtower <address>', 'hand the vouchers to this watchtower too', (one: string, all: string[]) => [...all, one], [] as string[])
-    .action(act<[any]>(async (options, output) => (await import('./commands/payments.ts')).payments(options, output)))
+  paymentCommands(aigen, command, as, act)
   as(command(aigen, 'guardian', 'measure providers and agree on their reputation'))
     .option('--port <n>', 'port of its HTTP door (default: a free one)', port)
     .action(act<[any]>(async (options, output) => (await import('./commands/guardian.ts')).guardian(options, output)))

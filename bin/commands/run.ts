@@ -1,9 +1,12 @@
 /** `aigen run PIPELINE`: one run as a participant of a running network; exit 1 when it gives no answer. */
+import { throughHub } from '../../agents/user/through.ts'
+import { readPipeline } from '../../pipelines/document.ts'
+import { participantId } from '../../schemas/id.ts'
 import { parseMoney } from '../../schemas/money.ts'
 import { onInterrupt } from '../interrupt.ts'
 import { runningNetwork } from '../join.ts'
 import type { Output } from '../output.ts'
-import { readPipelineFile } from '../pipeline-file.ts'
+import { readPipelineFile, type PipelineFile } from '../pipeline-file.ts'
 import { dataFolder } from '../places.ts'
 import { finishOpenRuns, runPipeline } from '../run-pipeline.ts'
 import { openSession } from '../user-session.ts'
@@ -15,6 +18,8 @@ export interface RunCommandOptions {
   readonly data?: string
   readonly as?: string
   readonly light?: boolean
+  /** A hub's address, or `any`. */
+  readonly through?: string
 }
 
 /** Who one is on a light node without --as: a wallet of its own, since a wallet has one journal. */
@@ -22,7 +27,7 @@ const LIGHT_NAME = 'you-light'
 
 export async function run(given: string, options: RunCommandOptions, output: Output): Promise<boolean> {
   const budget = options.budget === undefined ? undefined : parseMoney(options.budget)
-  const pipeline = readPipelineFile(given, process.cwd())
+  const pipeline = paidThrough(readPipelineFile(given, process.cwd()), options.through)
   const data = dataFolder(options.data)
   await runningNetwork(data)
   const interrupt = onInterrupt()
@@ -37,4 +42,10 @@ export async function run(given: string, options: RunCommandOptions, output: Out
   } finally {
     interrupt.release()
   }
+}
+
+/** The document with a hub paying its providers, where that was asked for. Errors as `readPipeline`; `input.invalid` for no address. */
+function paidThrough(pipeline: PipelineFile, hub: string | undefined): PipelineFile {
+  if (hub === undefined) return pipeline
+  return { ...pipeline, text: JSON.stringify(throughHub(readPipeline(pipeline.text), hub === 'any' ? null : participantId(hub))) }
 }
