@@ -221,5 +221,48 @@ describe('a call that is paid piece by piece', () => {
       }
       expect(nth).toBeGreaterThan(10)
     }, 120_000)
+
+    it.each<['payer' | 'provider', 'before' | 'after']>([['payer', 'before'], ['payer', 'after'], ['provider', 'before'], ['provider', 'after']])('given up after four pieces, the %s, %s: no more than those is paid, and both count alike', async (who, when) => {
+      let nth = 1
+      for (; ; nth += LONG ? 1 : 15) {
+        world = new MemoryWorld({ clock: virtualClock() })
+        const fault = dieAt(nth, when)
+        const sell = (hooks = {}) => world.drive(world.provider(teller({ pauseMs: 100 }), hooks))
+        let provider = await sell(who === 'provider' ? fault.hooks : {})
+        let user = await world.drive(world.user('alice', {}, who === 'payer' ? fault.hooks : {}))
+        const gone = new AbortController()
+        let heard = 0
+        const hired = hire(user, { ...call, signal: gone.signal, onChunk: () => {
+          if (++heard !== 4) return
+          fault.arm()
+          gone.abort()
+        } })
+        hired.catch(() => undefined)
+        const over = await world.drive(Promise.race([fault.died.then(() => 'died' as const), hired.then(() => 'done' as const, () => 'done' as const)]))
+        if (over === 'done') fault.disarm()
+        const where = `${who} killed ${when} append ${nth}`
+        if (over === 'died' && who === 'payer') {
+          await user.kill()
+          user = await world.drive(world.user('alice'))
+          await world.drive(hire(user, call).catch(() => undefined), 400_000)
+        } else if (over === 'died') {
+          await provider.kill()
+          provider = await sell()
+          await world.drive(hired.catch(() => undefined), 400_000)
+        }
+        await world.drive(world.clock.sleep(130_000), 200_000)
+        const wallet = user.node.host.context<WalletContext>('wallet')!
+        const spent = 10_000_000n - available(wallet)
+        // Its death may have undone that it gave up: then all of it came, and was paid for.
+        expect([30_000n, 40_000n, ...(who === 'payer' ? [80_000n] : [])], where).toContain(spent)
+        await balanced(user, spent, where)
+        expect(tillOf(provider.node), where).toMatchObject({ cumulative: laneOf(user).cumulative, claimed: String(spent) })
+        expect(laneOf(user), where).toMatchObject({ cumulative: String(spent), payment: null })
+        await world.close()
+        if (over === 'done') break
+        expect(nth, 'it has an end').toBeLessThan(60)
+      }
+      expect(nth).toBeGreaterThan(3)
+    }, 120_000)
   })
 })
