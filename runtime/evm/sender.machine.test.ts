@@ -370,6 +370,10 @@ describe('sender', () => {
         expect(host.told).toMatchObject([{ event: { type: 'chain.write.failed', key: 'a', hash: null, error: { code } } }])
         expect(host.kinds).toEqual(['chain.sign'])
         expect(await rail.nonce(account)).toBe(0)
+        // Asked again under the same key, it is asked for again: nothing had left.
+        host.send('a', mint(5n))
+        await host.settle()
+        expect(host.kinds).toEqual(['chain.sign', 'chain.sign'])
       }
     })
 

@@ -68,8 +68,8 @@ const choose = (pick: (at: { context: SenderContext, event: SenderEvent, enqueue
 const take = choose(({ context, event, enqueue }) => {
   const { key, to, write } = event as At<'send'>['event']
   const known = context.results.find((result) => result.key === key)
-  // Nothing of it has ever left, and the chain may be back: it is a new try. Anything else is answered.
-  const retry = known?.type === 'chain.write.failed' && known.hash === null && ERRORS[known.error.code]?.retry
+  // Nothing of it has ever left, and the chain may be back or a person agree now: it is a new try. Anything else is answered.
+  const retry = known?.type === 'chain.write.failed' && known.hash === null && (ERRORS[known.error.code]?.retry || known.error.code.startsWith('signer.'))
   if (known !== undefined && !retry) return enqueue(tell(to, known))
   if (context.current?.key === key || context.queue.some((queued) => queued.key === key)) return
   if (context.queue.length >= QUEUE_MAX) {
