@@ -10,6 +10,7 @@ import { Payer } from './liar.fixture.ts'
 import { keysOf, MemoryWorld, SHOUT, shouter } from './memory-network.fixture.ts'
 import type { ProviderDefinition } from './provider/define.ts'
 import { hire, type Hired } from './user/hire.ts'
+import { readRuns } from './user/read.ts'
 import { cancelSubscription, giveSubscription, heldSubscriptions, listPlans, setRenewals, subscribe, takeUp } from './user/subscription.ts'
 import { setPolicy } from './user/treasury.ts'
 import type { User } from './user/user.ts'
@@ -44,6 +45,8 @@ describe('a subscription that can be given away', () => {
     expect(await call(user)).toBe('0.01')
     const bought = await buy(user, { periods: 2 })
     expect(bought.paid).toBe('1')
+    // Whoever reads the journal beside the node sees it too: a quote is asked for with it.
+    expect((await readRuns(user.node)).context('subscriptions')).toMatchObject({ held: { [bought.id]: { expiresAt: bought.expiresAt } } })
     const { charged, bill } = await world.drive(ask(user))
     expect([charged, bill.spent]).toEqual(['0', '0'])
     const [paid] = await paidCalls(user.node.host, user.node.host.context<RunContext>(`run/${bill.run}`)!, user.node.wire.credentials.verifier)
