@@ -13,7 +13,7 @@ import { MemoryWorld, SHOUT } from './memory-network.fixture.ts'
 import type { HandlerContext, ProviderDefinition } from './provider/define.ts'
 import { controlRun } from './user/control.ts'
 import { finishRun, startRun } from './user/run.ts'
-import type { User } from './user/user.ts'
+import type { User, UserOptions } from './user/user.ts'
 import type { WalletContext } from './user/wallet.machine.ts'
 
 /** How a provider answers one call: the text in capitals, unless it says otherwise. */
@@ -107,7 +107,7 @@ export function definitions(clock: Clock, name: string, { price = '0.01', latenc
     const known = new Map<string, number>()
     const { unit } = CAPABILITIES.get(id)!
     return {
-      name, capability: { ...CAPABILITIES.get(id)!, id: called(id) }, ...(unit === 'letter' ? { stream: { every: 2 } } : {}), price: { list: price }, latencyMs, concurrency: 8, ...(cacheMs === undefined ? {} : { cacheMs }),
+      name, capability: { ...CAPABILITIES.get(id)!, id: called(id) }, ...(unit === 'letter' ? { stream: { every: 2 } } : {}), price: { list: price }, latencyMs, concurrency: 8, standing: { calls: 3, first: 2 }, ...(cacheMs === undefined ? {} : { cacheMs }),
       ...(quotesAfterMs === undefined ? {} : { quote: () => Promise.resolve(clock.now() < from ? undefined : price) }),
       handler: async ({ text }: { text: string }, { callId, signal, emit }: HandlerContext) => {
         const nth = known.get(callId) ?? calls++
@@ -152,13 +152,13 @@ export interface Stage {
   crash(): Promise<void>
 }
 
-/** Does the case on a network of its own, on memory ports. Throws for what must hold of every run. */
-export async function playCase(one: Case): Promise<Expected> {
+/** Does the case on a network of its own, on memory ports; its user asks for `standing` agreements or for none. Throws for what must hold of every run. */
+export async function playCase(one: Case, standing?: NonNullable<UserOptions['standing']>): Promise<Expected> {
   const world = new MemoryWorld({ clock: virtualClock() })
   try {
     const addresses = new Map<string, string>()
     for (const [name, provider] of Object.entries(one.providers ?? ALL)) addresses.set(`@${name}`, (await world.drive(world.provider(definitions(world.clock, name, provider) as never))).node.participant)
-    const open = (): Promise<User & { kill(): Promise<void> }> => world.drive(world.user('alice', { standard: CAPABILITIES }))
+    const open = (): Promise<User & { kill(): Promise<void> }> => world.drive(world.user('alice', { standard: CAPABILITIES, ...(standing ? { standing } : {}) }))
     let user = await open()
     const seen = await play(one, {
       clock: world.clock, addresses, user,

@@ -18,7 +18,7 @@ import { median, rounded } from './samples.ts'
 
 /** Turns of each kind of step; the middle one counts. */
 const TURNS = 3
-const STEPS_PER_RUN = 50
+const STEPS_PER_RUN = 10
 const SIGNED = 400
 
 export interface UnpaidOptions {
@@ -70,9 +70,12 @@ export async function measureUnpaid(ground: Ground, { seconds, concurrency, say,
         }
         turns.push(each)
       }
-      for (const kind of Object.keys(KINDS) as Kind[]) lines.push(lineOf(kind, turns, delivery, vouchers))
+      for (const kind of Object.keys(KINDS) as Kind[]) {
+        const line = lineOf(kind, turns, delivery, vouchers)
+        lines.push(line)
+        say({ bench: 'payments', ...line })
+      }
     }
-    for (const line of lines) say({ bench: 'payments', ...line })
     const table = new Table({ head: ['steps', 'at once', 'a second', 'CPU ms a step', 'of it payment', 'throughput lost', 'steps a voucher'], colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right'], style: { head: [], border: [] } })
     for (const line of lines) table.push([line.kind, line.concurrency, line.stepsPerSecond, line.cpuMsPerStep, line.paymentCpuMsPerStep ?? '', line.throughputLost === undefined ? '' : `${rounded(line.throughputLost * 100, 1)} %`, line.stepsPerVoucher ?? ''])
     tell(`${table.toString()}\na signed delivery, made and checked: ${rounded(delivery, 3)} ms, counted to the payment`)
