@@ -5,6 +5,7 @@
  * signed delivery costs is measured by itself and counted to the payment. Used by `bench payments`.
  */
 import Table from 'cli-table3'
+import type { StepContext } from '../pipelines/step.ts'
 import { hashOf } from '../schemas/canonical.ts'
 import type { DeliveryBody } from '../schemas/documents.gen.ts'
 import { createVerifier } from '../runtime/identity/signed.ts'
@@ -18,7 +19,7 @@ import { median, rounded } from './samples.ts'
 
 /** Turns of each kind of step; the middle one counts. */
 const TURNS = 3
-const STEPS_PER_RUN = 10
+const STEPS_PER_RUN = 50
 const SIGNED = 400
 
 export interface UnpaidOptions {
@@ -100,15 +101,16 @@ function lineOf(kind: Kind, turns: readonly Record<Kind, Measured>[], delivery: 
   }
 }
 
-/** Counts the vouchers that the user signs, until it is asked. */
+/** Counts the vouchers that steps were paid by, until it is asked. */
 function countVouchers({ user }: Market): () => number {
-  let count = 0
-  const stop = user.node.host.watch(({ kind }, { event }) => {
-    if (kind.name === 'purse' && event.type === 'voucher.sign.done') count++
+  const refs = new Set<string>()
+  const stop = user.node.host.watch(({ kind, snapshot }) => {
+    const { voucher } = (kind.name === 'step' ? snapshot.context : {}) as Partial<StepContext>
+    if (voucher) refs.add(voucher.ref)
   })
   return () => {
     stop()
-    return count
+    return refs.size
   }
 }
 
