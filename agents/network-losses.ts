@@ -23,6 +23,8 @@ interface Given {
   readonly escrow: boolean
   /** Its number; there are others than 0 only under a standing agreement. */
   readonly call: number
+  /** Of one that is paid piece by piece: what the newest part takes. */
+  readonly part?: bigint
 }
 
 export class Losses {
@@ -44,22 +46,27 @@ export class Losses {
       const { agreement, ...given } = this.#sealed.get(body.deliveries[0])!
       this.#given.set(`${agreement} 0`, given)
     }
-    const { state, delivery } = answer as Partial<CallOutcome> & { readonly delivery?: Delivery }
+    const { state, delivery } = answer as { readonly state?: CallOutcome['state']; readonly delivery?: Delivery }
     if (!delivery) return
     const { agreement, call, amount } = delivery.body
+    const id = `${agreement} ${call}`
     const given = { seller, payer, lane: body.lane as string, amount: BigInt(amount), escrow: settle === 'escrow', call }
-    if (state === 'delivered') this.#given.set(`${agreement} ${call}`, given)
+    const before = this.#given.get(id)
+    // The same part may be answered again: the largest one counts.
+    const part = given.amount - (before?.amount ?? 0n)
+    if (state === 'delivered' || state === 'part') this.#given.set(id, settle === 'streamed' ? { ...given, part: before?.part && before.part > part ? before.part : part } : given)
     if (state === 'sealed') this.#sealed.set(deliveryHash(delivery), { ...given, agreement })
   }
 
-  /** What sellers gave to each payer on each lane, beside what the chain has paid on it: to one that lies at most one call, or a window of them, to an honest one nothing. */
+  /** What sellers gave to each payer on each lane, beside what the chain has paid on it: to one that lies at most one call, a part of it or a window of them, to an honest one nothing. */
   sellers(claimed: (lane: string) => bigint, lies: (participant: string) => boolean, arbiter: Lie | undefined): Finding {
     const lanes = new Map<string, { readonly given: Given; total: bigint; most: bigint; ruled: bigint; window: bigint }>()
     for (const given of this.#given.values()) {
       const lane = lanes.get(given.lane) ?? { given, total: 0n, most: 0n, ruled: 0n, window: 1n }
       lanes.set(given.lane, lane)
       lane.total += given.amount
-      if (given.amount > lane.most) lane.most = given.amount
+      const once = given.part ?? given.amount
+      if (once > lane.most) lane.most = once
       if (given.call > 0) lane.window = WINDOW_MAX
       if (arbiter === 'rules for the payer' && given.escrow) lane.ruled += given.amount
     }

@@ -48,7 +48,7 @@ export const seller = (name: string, says?: string): ProviderDefinition => defin
 
 /** Hires one call of `from`, and waits for what follows; the output, or the code of why there is none. */
 export function ask(stage: Stage, user: User, from: `0x${string}`, options: Partial<HireOptions>): Promise<string> {
-  const call: HireOptions = { capability: UPPER.id, input: { text: 'hi' }, expect: 'output.text == "HI"', maxPrice: PRICE, deadlineMs: 15_000, attempts: 1, only: [from], timeoutMs: 3_600_000, ...options }
+  const call: HireOptions = { capability: UPPER.id, input: { text: 'hi' }, expect: 'output.text == "HI"', maxPrice: PRICE, deadlineMs: 15_000, attempts: 1, only: [from], timeoutMs: 1_200_000, ...options }
   return stage.until(hire(user, call).then(({ output }) => (output as { text: string }).text, (error: { code?: string }) => error.code ?? String(error)))
 }
 
