@@ -27,7 +27,7 @@ const LIGHT_NAME = 'you-light'
 
 export async function run(given: string, options: RunCommandOptions, output: Output): Promise<boolean> {
   const budget = options.budget === undefined ? undefined : parseMoney(options.budget)
-  const pipeline = paidThrough(readPipelineFile(given, process.cwd()), options.through)
+  const pipeline = paidThrough(readPipelineFile(given, process.cwd()), options)
   const data = dataFolder(options.data)
   await runningNetwork(data)
   const interrupt = onInterrupt()
@@ -45,7 +45,7 @@ export async function run(given: string, options: RunCommandOptions, output: Out
 }
 
 /** The document with a hub paying its providers, where that was asked for. Errors as `readPipeline`; `input.invalid` for no address. */
-function paidThrough(pipeline: PipelineFile, hub: string | undefined): PipelineFile {
+function paidThrough(pipeline: PipelineFile, { through: hub, budget }: RunCommandOptions): PipelineFile {
   if (hub === undefined) return pipeline
-  return { ...pipeline, text: JSON.stringify(throughHub(readPipeline(pipeline.text), hub === 'any' ? null : participantId(hub))) }
+  return { ...pipeline, text: JSON.stringify(throughHub(readPipeline(pipeline.text), hub === 'any' ? null : participantId(hub), budget)) }
 }

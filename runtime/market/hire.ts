@@ -19,7 +19,7 @@ import type { RailTerms } from '../ports/rail.ts'
 import type { Trace } from '../telemetry/trace.ts'
 import { agreementId, signAgreement, verifyQuote, verifySide } from './agreement.ts'
 import type { Directory } from './directory.ts'
-import { chooseAgent, type EscrowWish } from './escrow-agent.ts'
+import { chooseAgent, ESCROW_CAPABILITY, type EscrowWish } from './escrow-agent.ts'
 import { historyOf, type ExperienceContext } from './experience.machine.ts'
 import { keptKeys } from './keyring.machine.ts'
 import type { Lane, StandingWish } from './negotiation.machine.ts'
@@ -113,7 +113,8 @@ export function hireEffects({ wire, clock, directory, reputation, terms: rail, p
       const may = (participant: Address): boolean => (params.only?.includes(participant) ?? true) && !params.exclude.includes(participant) && participant !== wire.participant
       const live = directory.offers(params.capability).filter(({ participant }) => may(participant))
       if (live.length === 0) return { type: 'market.ask.done', offers: [], silent: directory.awaited(params.capability).some(may) ? 'away' : null }
-      const escrow = params.escrow ? chooseAgent(directory, params.escrow, wire.participant, rail.decimals) : undefined
+      const context = await host().look<ExperienceContext>('experience').catch(() => undefined)
+      const escrow = params.escrow ? chooseAgent(directory, params.escrow, wire.participant, rail.decimals, (agent) => historyOf(context, agent, ESCROW_CAPABILITY)) : undefined
       const { capability, units, inputBytes, deadlineMs, graceMs, expect, settle, standing } = params
       const now = clock.now()
       const own = settle === 'postpaid' ? covering(await host().look<SubscriptionsContext>('subscriptions').catch(() => undefined), capability, now).slice(0, SUBSCRIPTIONS_MAX) : []
@@ -124,7 +125,6 @@ export function hireEffects({ wire, clock, directory, reputation, terms: rail, p
       // Where nothing is known beforehand, guardians are asked while the quotes come in.
       const learned = reputation?.learn?.(live.map(({ participant }) => participant))
       const offers = new Map<string, Offer>()
-      const context = await host().look<ExperienceContext>('experience').catch(() => undefined)
       const answers = wire.gatherSigned(marketSubject(capability), wire.sign('call-for-quotes', body), {
         answerKind: 'quote',
         validate: (value) => validate('Terms', value),
