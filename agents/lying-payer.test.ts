@@ -344,6 +344,27 @@ describe('a payer that lies gets no work that it does not pay for', () => {
       expect(worked).toBe(1)
     })
 
+    it('takes outputs on one lane after the other and pays none: no more than its credit, and not the work of agreements it keeps in reserve', async () => {
+      const { mallory } = await open({ credit: { amount: '0.035' } })
+      const made: (Made & { lane: Hex32 })[] = []
+      const next = async (): Promise<Made & { lane: Hex32 }> => {
+        const lane = await mallory.reserve(provider, 100_000n, { number: made.length })
+        return world.drive(mallory.quote(provider).then((quote) => mallory.accept(provider, quote, lane, { number: made.length })))
+      }
+      for (let lanes = 0; lanes < 3; lanes++) made.push(await next())
+      await expect(next()).rejects.toMatchObject({ code: 'node.busy' })
+      for (const { id } of made) await world.drive(mallory.invoke(provider, id))
+      await expect(next()).rejects.toMatchObject({ code: 'node.busy' })
+      expect(worked).toBe(3)
+      // What it pays widens what it may owe.
+      const { lane, id } = made[0]!
+      const { delivery } = await world.drive(mallory.invoke(provider, id))
+      await world.drive(mallory.pay(provider, lane, mallory.voucher(lane, delivery), delivery))
+      made.push(await next())
+      made.push(await next())
+      await expect(next()).rejects.toMatchObject({ code: 'node.busy' })
+    })
+
     it('accepts two agreements on one lane and invokes both: the lane serves one', async () => {
       const { mallory } = await open()
       const { id, lane } = await agreed(mallory)

@@ -148,7 +148,7 @@ export function sold(seller: Seller, seed: number, clock: Clock, made: (output: 
   const { name, list, manner, tells } = seller
   const luck = (callId: string): Random => seededRandom(`${seed} ${name} ${callId}`)
   const shout: ProviderDefinition = {
-    name, capability: SHOUT, price: { list }, latencyMs: 100, concurrency: 3, standing: { calls: 6, first: 2, most: 4 },
+    name, capability: SHOUT, price: { list }, latencyMs: 100, concurrency: 3, standing: { calls: 6, first: 2 }, credit: { calls: 4 },
     handler: async ({ text }: { text: string }, { callId, signal }: HandlerContext) => {
       const random = luck(callId)
       const bad = manner !== 'honest' && random.fraction() < 0.4

@@ -154,9 +154,9 @@ describe('a payer that does not pay under a standing agreement', () => {
   const PRICE = 10_000n
 
   /** An agreement for ten calls, with the window at its start. */
-  const open = async (change: Partial<ProviderDefinition['standing']> = {}) => {
+  const open = async ({ credit, ...change }: Partial<NonNullable<ProviderDefinition['standing']>> & Pick<ProviderDefinition, 'credit'> = {}) => {
     world = new MemoryWorld({ clock: virtualClock() })
-    const shop = await world.drive(world.provider(seller({ standing: { calls: 10, ...change } })))
+    const shop = await world.drive(world.provider(seller({ standing: { calls: 10, ...change }, ...(credit ? { credit } : {}) })))
     const mallory = new Payer(world, 'mallory')
     const lane = await mallory.reserve(provider, 1_000_000n)
     const made = await world.drive(mallory.quote(provider, { standing: { calls: 10, until: world.clock.now() + 60_000 } }).then((quote) => mallory.accept(provider, quote, lane)))
@@ -172,7 +172,7 @@ describe('a payer that does not pay under a standing agreement', () => {
   const refused = (promise: Promise<unknown>, code: string): Promise<void> => expect(promise).rejects.toMatchObject({ code })
 
   it('gets one call at first, one more for each that it paid, never more than the window: that is all it can take', async () => {
-    const { call, pay, voucherOn, lane, tab } = await open({ most: 3 })
+    const { call, pay, voucherOn, lane, tab } = await open({ credit: { calls: 3 } })
     const taken: Delivery[] = []
     let last: PlainVoucher | undefined
     for (const [paidBefore, window] of [[0, 1], [1, 2], [3, 3], [6, 3]] as const) {
@@ -201,7 +201,7 @@ describe('a payer that does not pay under a standing agreement', () => {
   })
 
   it('gets no more over several lanes and agreements than its credit', async () => {
-    const { mallory, call } = await open({ first: 4, most: 4 })
+    const { mallory, call } = await open({ first: 4, credit: { calls: 4 } })
     const other = await mallory.reserve(provider, 1_000_000n, { number: 1 })
     const second = await world.drive(mallory.quote(provider, { standing: { calls: 10, until: world.clock.now() + 60_000 } }).then((quote) => mallory.accept(provider, quote, other, { number: 1 })))
     for (const number of [0, 1, 2]) expect(await call(number)).toMatchObject({ state: 'delivered' })
@@ -211,7 +211,7 @@ describe('a payer that does not pay under a standing agreement', () => {
   })
 
   it('gets no more than its credit is worth, but always one call', async () => {
-    const { call } = await open({ first: 4, amount: '0.025' })
+    const { call } = await open({ first: 4, credit: { amount: '0.025' } })
     for (const number of [0, 1]) await call(number)
     await refused(call(2), 'node.busy')
   })

@@ -15,7 +15,7 @@ export const echo: ProviderDefinition = {
   },
   price: { list: PRICE },
   latencyMs: 10,
-  standing: { calls: 100_000, first: 64, most: 64 },
+  standing: { calls: 100_000, first: 64 },
   concurrency: 64,
   queue: 256,
   handler: async ({ text }: { text: string }) => ({ output: { text }, units: { call: 1 } }),

@@ -92,11 +92,16 @@ export interface ProviderDefinition {
   quote?(call: Pick<CallForQuotesBody, 'inputBytes' | 'settle'>): Promise<string | undefined>
   /**
    * Agreements for many calls, at the list price or what a payer bargains for, where no `quote` is asked.
-   * `calls` of one agreement at most, `forMs` long (default an hour). Of a payer's calls `first` (default 1) may be
-   * unpaid at first, one more by each that was paid in time, at most `most` (default 64) and `amount` (decimal
-   * string of the dollar, default "1"), over all its lanes: what is unpaid is what can be lost.
+   * `calls` of one agreement at most, `forMs` long (default an hour). Of its calls `first` (default 1) may be
+   * unpaid at first, one more by each that was paid in time, within `credit`.
    */
-  readonly standing?: { readonly calls: number; readonly forMs?: number; readonly first?: number; readonly most?: number; readonly amount?: string }
+  readonly standing?: { readonly calls: number; readonly forMs?: number; readonly first?: number }
+  /**
+   * What one payer may owe at once, over all its lanes: `calls` (default 64) that cost `amount` together (decimal
+   * string of the dollar, default "1"), and as much more as it has paid here, up to sixteen times. One call it may
+   * always owe. It is what can be lost to it; calls that are paid or secured beforehand do not count.
+   */
+  readonly credit?: { readonly calls?: number; readonly amount?: string }
   /** Promised time from invoke to delivery, in milliseconds; a later delivery need not be paid. */
   readonly latencyMs: number
   /**

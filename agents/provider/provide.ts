@@ -27,6 +27,7 @@ import { watchHealth } from './health.ts'
 import { openDesk } from './desk.ts'
 import { checkPass } from './pass.ts'
 import { openQuoting, type Quoting } from './quoting.ts'
+import { checkCredit, openCredit } from './credit.ts'
 import { checkStanding, openStandingDesk } from './standing.ts'
 import { checkPlans } from './subscription.ts'
 import { checkPrice } from './tariff.ts'
@@ -81,7 +82,7 @@ export async function readyToSell(selling: Selling): Promise<void> {
   const definitions = listOf(selling)
   const [first] = definitions
   if (!first) throw new AigenError('input.invalid', 'nothing is sold')
-  for (const { capability, price, pass, subscription, meter, idempotent = true, cacheMs, standing } of definitions) {
+  for (const { capability, price, pass, subscription, meter, idempotent = true, cacheMs, standing, credit } of definitions) {
     if (pass) checkPass(pass)
     if (subscription) checkPass(subscription, 'subscription')
     validate('Capability', capability)
@@ -89,6 +90,7 @@ export async function readyToSell(selling: Selling): Promise<void> {
     if (meter) checkMeter(validate('Meter', meter))
     if (cacheMs !== undefined) checkCaching(capability, cacheMs)
     if (standing) checkStanding(standing)
+    if (credit) checkCredit(credit)
     if (idempotent !== (first.idempotent ?? true)) throw new AigenError('input.invalid', 'what one participant sells is idempotent or not, all of it', { path: 'idempotent' })
   }
   checkPlans(definitions)
@@ -122,8 +124,9 @@ export async function prepareShop(node: Node, selling: Selling, doors: () => Non
   const desk = await openDesk(parts, definitions)
   const quotings = new Map<string, Quoting>()
   for (const one of definitions) quotings.set(one.capability.id, await openQuoting(parts, one, (caller) => admission.busy(one.capability.id, caller), desk))
-  const standing = openStandingDesk(parts, definitions)
-  serveVerbs(parts, definitions, quotings, admission, desk, standing)
+  const credit = openCredit(parts, definitions)
+  const standing = openStandingDesk(parts, definitions, credit)
+  serveVerbs(parts, definitions, quotings, admission, desk, standing, credit)
 
   const open = async (more: Partial<Description> = {}): Promise<Provider> => {
     await desk.register()
@@ -157,7 +160,7 @@ export async function prepareShop(node: Node, selling: Selling, doors: () => Non
         await endHandOver?.()
         admission.close()
         desk.close()
-        standing.close()
+        credit.close()
         await node.close()
         for (const one of definitions) await one.stop?.()
       },

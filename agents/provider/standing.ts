@@ -1,32 +1,27 @@
 /**
  * A provider's side of standing agreements: the lane that one takes, its calls as they are invoked, and
- * how much of a payer's work may be unpaid over all its lanes at once, which is what the provider can lose
- * to it. Used by the verbs accept, invoke, cancel and pay.
+ * the voucher of several. Used by the verbs accept, invoke, cancel and pay.
  */
 import type { Hash, Hex32, PayAnswer, PlainVoucher, Terms, Voucher } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
-import { parseMoney } from '../../schemas/money.ts'
 import { isFree } from '../../runtime/market/free.ts'
 import type { NodeParts } from '../../runtime/node/node.ts'
-import { dueFor, exposureOf, owedFor, refusal, type CreditLine } from '../../runtime/payments/tab.ts'
+import { dueFor, owedFor, refusal, type CreditLine } from '../../runtime/payments/tab.ts'
 import { isOpen, type TillContext } from '../../runtime/payments/till.machine.ts'
 import { verifyVoucher } from '../../runtime/payments/voucher.ts'
 import { callActor, type CallContext } from './call.machine.ts'
+import type { Credit } from './credit.ts'
 import type { ProviderDefinition } from './define.ts'
 
 const FIRST = 1
-const MOST = 64
-const AMOUNT = '1'
 /** Agreements for free calls that are kept at once; further ones are made call by call. */
 const FREE_MAX = 1_000
 
-/** Errors `input.invalid`, `money.invalid`. */
-export function checkStanding({ calls, first = FIRST, most = MOST, forMs = 1, amount = AMOUNT }: NonNullable<ProviderDefinition['standing']>): void {
-  for (const [path, value] of Object.entries({ calls, first, most, forMs })) {
+/** Error `input.invalid`. */
+export function checkStanding({ calls, first = FIRST, forMs = 1 }: NonNullable<ProviderDefinition['standing']>): void {
+  for (const [path, value] of Object.entries({ calls, first, forMs })) {
     if (!Number.isSafeInteger(value) || value < 1) throw new AigenError('input.invalid', `${value} is no standing.${path}`, { path: `standing.${path}` })
   }
-  if (first > most) throw new AigenError('input.invalid', 'more are unpaid at first than ever', { path: 'standing.first' })
-  parseMoney(amount)
 }
 
 export interface StandingDesk {
@@ -41,58 +36,15 @@ export interface StandingDesk {
   admit(call: CallContext): () => void
   /** Takes a voucher of several; undefined where no standing agreement has the lane. Errors `voucher.*`. */
   pay(till: TillContext, voucher: Voucher, deliveries: readonly Hash[]): Promise<PayAnswer | undefined>
-  close(): void
 }
 
-interface Exposed {
-  readonly payer: string
-  readonly calls: number
-  readonly amount: bigint
-}
-
-/** What is unpaid on a lane, whichever way it is settled; what is secured or paid beforehand cannot be lost. */
-function exposedOn({ payer, open, owed, escrow, tab }: TillContext): Exposed {
-  const single = open?.invoked && !open.prepaid && !escrow ? BigInt(owed?.amount ?? open.cap) : 0n
-  const many = tab ? exposureOf(tab) : { calls: 0, amount: 0n }
-  return { payer, calls: many.calls + (single > 0n ? 1 : 0), amount: many.amount + single }
-}
-
-export function openStandingDesk({ host, clock, rail }: Pick<NodeParts, 'host' | 'clock' | 'rail'>, definitions: readonly ProviderDefinition[]): StandingDesk {
-  /** By lane, and summed by payer. */
-  const lanes = new Map<string, Exposed>()
-  const payers = new Map<string, Omit<Exposed, 'payer'>>()
-  const add = ({ payer, calls, amount }: Exposed, sign: 1 | -1): void => {
-    const known = payers.get(payer) ?? { calls: 0, amount: 0n }
-    const now = { calls: known.calls + sign * calls, amount: known.amount + BigInt(sign) * amount }
-    if (now.calls === 0) payers.delete(payer)
-    else payers.set(payer, now)
-  }
-  const note = (till: TillContext): void => {
-    const [before, now] = [lanes.get(till.lane), exposedOn(till)]
-    if (before) add(before, -1)
-    if (now.calls === 0) return void lanes.delete(till.lane)
-    lanes.set(till.lane, now)
-    add(now, 1)
-  }
-  const count = (): void => {
-    lanes.clear()
-    payers.clear()
-    for (const { snapshot } of host().list('till')) note(snapshot.context as TillContext)
-  }
-  count()
-  const unshare = host().onShare(count)
-  const unwatch = host().watch(({ kind, snapshot }) => {
-    if (kind.name === 'till') note(snapshot.context as TillContext)
-  })
-
-  const creditOf = (terms: Terms): CreditLine => {
-    const { first = FIRST, most = MOST, amount = AMOUNT } = definitions.find(({ capability }) => capability.id === terms.capability)?.standing ?? {}
-    return { first, most, amount: parseMoney(amount, rail.terms.decimals).toString() }
+export function openStandingDesk({ host, clock, rail }: Pick<NodeParts, 'host' | 'clock' | 'rail'>, definitions: readonly ProviderDefinition[], credit: Credit): StandingDesk {
+  const creditOf = (terms: Terms, payer: string): CreditLine => {
+    const line = credit.lineOf(terms, payer)
+    const { first = FIRST } = definitions.find(({ capability }) => capability.id === terms.capability)?.standing ?? {}
+    return { first: Math.min(first, line.most), ...line }
   }
   const tillOf = (lane: Hex32): TillContext | undefined => host().context<TillContext>(`till/${lane}`)
-  /** Calls that were admitted and whose actors are not journaled yet, by lane and payer. */
-  const promised = new Map<string, { readonly payer: string; readonly lane: Hex32; readonly amount: bigint }>()
-
   return {
     accept: async (agreement, terms, lane, voucherKey, caller) => {
       const known = tillOf(lane)
@@ -107,7 +59,7 @@ export function openStandingDesk({ host, clock, rail }: Pick<NodeParts, 'host' |
         if (free >= FREE_MAX) throw new AigenError('node.busy', 'too many agreements that cost nothing')
       }
       if (!known) await host().start(`till/${lane}`, { lane, payer: caller, payee: terms.payee, voucherKey })
-      await host().send(`till/${lane}`, { type: 'stand', agreement, terms, credit: creditOf(terms) })
+      await host().send(`till/${lane}`, { type: 'stand', agreement, terms, credit: creditOf(terms, caller) })
       if (tillOf(lane)?.tab?.agreement !== agreement) throw new AigenError('lane.unpaid', 'another agreement took the lane')
     },
 
@@ -122,21 +74,14 @@ export function openStandingDesk({ host, clock, rail }: Pick<NodeParts, 'host' |
 
     admit: ({ lane, agreement, call, terms, caller }) => {
       const { tab } = tillOf(lane)!
-      const pending = [...promised.values()]
-      const here = pending.filter((one) => one.lane === lane).length
       // Those that are on their way count like those at work.
-      const counted = { ...tab!, atWork: [...tab!.atWork, ...Array.from({ length: here }, () => -1)] }
+      const counted = { ...tab!, atWork: [...tab!.atWork, ...Array.from({ length: credit.beginning(lane) }, () => -1)] }
       const why = isFree(terms) ? (call >= terms.standing!.calls ? 'quota' : undefined) : refusal(counted, call, clock.now())
       if (why === 'quota' || why === 'over') throw new AigenError('market.expired', `the agreement stood for ${terms.standing!.calls} calls until ${new Date(terms.standing!.until).toISOString()}`, { path: 'call' })
       if (isFree(terms)) return () => undefined
-      const own = pending.filter(({ payer }) => payer === caller)
-      const sum = payers.get(caller) ?? { calls: 0, amount: 0n }
-      const [calls, amount] = [sum.calls + own.length, sum.amount + own.reduce((total, one) => total + one.amount, 0n)]
-      const beyond = calls > 0 && (calls >= tab!.credit.most || amount + BigInt(terms.cap) > BigInt(tab!.credit.amount))
-      if (why === 'window' || beyond) throw new AigenError('node.busy', 'too much is unpaid')
-      const id = callActor(lane, agreement, call)
-      promised.set(id, { payer: caller, lane, amount: BigInt(terms.cap) })
-      return () => void promised.delete(id)
+      if (why === 'window') throw new AigenError('node.busy', 'too much is unpaid')
+      credit.check(terms, caller)
+      return credit.begin(callActor(lane, agreement, call), lane, terms, caller)
     },
 
     pay: async (till, voucher, deliveries) => {
@@ -150,10 +95,6 @@ export function openStandingDesk({ host, clock, rail }: Pick<NodeParts, 'host' |
       const after = actor.snapshot.context as TillContext
       if (BigInt(after.cumulative) < BigInt(voucher.cumulative)) throw new AigenError('voucher.ref')
       return { cumulative: after.cumulative, window: after.tab!.window }
-    },
-    close: () => {
-      unshare()
-      unwatch()
     },
   }
 }

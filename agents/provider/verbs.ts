@@ -21,6 +21,7 @@ import { verifyVoucher } from '../../runtime/payments/voucher.ts'
 import type { Admission } from './admission.ts'
 import { callActor, type CallContext } from './call.machine.ts'
 import { serveLatest } from './catch-up.ts'
+import { isOnCredit, type Credit } from './credit.ts'
 import type { ProviderDefinition } from './define.ts'
 import type { Desk } from './desk.ts'
 import { acceptLate, admitEscrow, checkEscrowLane, decidedTill, serveEvidence } from './escrow.ts'
@@ -38,7 +39,7 @@ const SETTLE_MS = 18_000
 const LATE_MS = 300_000
 
 /** Registers the verbs of a provider on its wire. */
-export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefinition[], quotings: ReadonlyMap<string, Quoting>, admission: Pick<Admission, 'busy' | 'admit'>, desk: Pick<Desk, 'admit'>, standing: StandingDesk): void {
+export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefinition[], quotings: ReadonlyMap<string, Quoting>, admission: Pick<Admission, 'busy' | 'admit'>, desk: Pick<Desk, 'admit'>, standing: StandingDesk, credit: Credit): void {
   const { wire, rail, clock } = parts
   const { verifier, sign } = wire.credentials
   const readLane = laneReader(parts)
@@ -120,7 +121,9 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
       if (before.owed || before.open?.invoked) throw new AigenError('lane.unpaid', `agreement ${(before.owed ?? before.open)!.agreement}`)
       if (!isIdle(before.tab)) throw new AigenError('lane.unpaid', `agreement ${before.tab!.agreement}`)
       if (isLocked(before)) throw new AigenError('lane.unpaid', 'a lock on it is not folded yet')
+      if (isOnCredit(terms)) credit.check(terms, owner)
       await desk.admit(terms, id, body.proof.vault)
+      if (isOnCredit(terms)) credit.promise(lane, agreement, terms, owner)
       admission.admit(terms.capability, caller, id)
       await host.start(id, { agreement, call: 0, terms, lane, caller, ...(owner === caller ? {} : { payer: owner }) })
       if (till(lane, owner).open?.agreement !== agreement) throw new AigenError('lane.unpaid', 'another agreement took the lane')
