@@ -35,6 +35,8 @@ import { negotiation } from '../../runtime/market/negotiation.machine.ts'
 import { standing, standingActor } from '../../runtime/market/standing.machine.ts'
 import { openNode, type Node, type NodeOptions, type NodeParts, type Room } from '../../runtime/node/node.ts'
 import { serveRecall } from '../../runtime/payments/catch-up.ts'
+import { unsettledLanes } from '../../runtime/payments/doubt.ts'
+import type { PurseContext } from '../../runtime/payments/lane.ts'
 import { payEffects } from '../../runtime/payments/pay.ts'
 import { purse, purseActor } from '../../runtime/payments/purse.machine.ts'
 import { verdictEffects } from '../../runtime/payments/verdict.ts'
@@ -167,5 +169,7 @@ async function fund(node: Node, { deposit, faucet = false }: UserOptions): Promi
   if (given < deposit) await payIn(node, { id: `deposit.${deposit}`, amount: deposit - given, faucet })
   await limitPurses(node)
   await finishWithdrawals(node)
-  for (let partition = 0; partition < host.width; partition++) await host.send(purseActor(partition), { type: 'reconcile' })
+  for (const { id, snapshot } of host.list('purse')) {
+    if (unsettledLanes(snapshot.context as PurseContext).length > 0) await host.send(id, { type: 'reconcile' })
+  }
 }
