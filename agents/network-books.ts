@@ -5,10 +5,8 @@
  */
 import type { Delivery } from '../schemas/documents.gen.ts'
 import { asError, type ErrorBody } from '../schemas/error.ts'
-import { lostPrepayments, paidCalls } from '../pipelines/bill.ts'
-import { disputeParts, disputesOf } from '../pipelines/bill-escrow.ts'
+import { lostPayments, paidCalls } from '../pipelines/bill.ts'
 import type { RunContext } from '../pipelines/run.machine.ts'
-import { stepsOf } from '../pipelines/steps-of.ts'
 import type { ActorEvent } from '../runtime/actors/actor.ts'
 import type { LiveActor } from '../runtime/actors/fold.ts'
 import type { Host } from '../runtime/actors/host.ts'
@@ -248,9 +246,9 @@ export class NetworkBooks {
       this.ended[run.error ? 'failed' : 'done']++
       this.ended.paid += paid.length
       this.found(this.losses.payer(name, paid, this.#options.liars.get(ARBITER)))
-      const lost = await lostPrepayments(host, run)
-      const sum = [...paid, ...lost].reduce((total, { amount }) => total + amount, await lostStakes(host, run))
-      if (sum !== BigInt(run.spent)) this.found(broken('I3', `run ${run.run} has spent ${run.spent}, its receipts come to ${sum}`))
+      const lost = await lostPayments(host, run, verifier)
+      const sum = [...paid, ...lost].reduce((total, { amount }) => total + amount, 0n)
+      if (sum !== BigInt(run.spent)) this.found(broken('I3', `run ${run.run} has spent ${run.spent}, its receipts and what it lost come to ${sum}`))
       if (run.doubts !== 0) this.found(broken('I5', `run ${run.run} has ended with ${run.doubts} calls in doubt`))
       for (const { delivery: { body }, receipt } of paid) {
         const call = `${body.agreement} ${body.call}`
@@ -282,15 +280,6 @@ export class NetworkBooks {
       .map(({ id, snapshot }) => `${id} of ${name} is ${JSON.stringify(snapshot.value)}`))
     return open.slice(0, 8).join(', ')
   }
-}
-
-/** What a run's stakes came to by default, or by a ruling, where nothing was delivered: spent, without a receipt. */
-async function lostStakes(host: Pick<Host, 'look' | 'lookEach'>, run: RunContext): Promise<bigint> {
-  let lost = 0n
-  for await (const { context } of stepsOf(host, run)) {
-    for await (const { dispute } of context ? disputesOf(host, context) : []) if (!disputeParts(dispute).delivery) lost += BigInt(dispute.paid)
-  }
-  return lost
 }
 
 /** What went wrong, where an event says so. */

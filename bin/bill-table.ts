@@ -24,7 +24,7 @@ export function billText(bill: Bill, ink: Colours): string {
   return [
     `${ink.bold('Bill')} ${bill.pipeline} ${ink.dim(bill.run)}`,
     table.toString(),
-    ...bill.steps.flatMap(({ step, escrow }) => escrow ? [ink.dim(`${step}: escrow ${escrow.state}${escrow.paid === undefined ? '' : `, ${escrow.paid} to the provider`}; ${escrow.agentName ?? escrow.agent} decides for ${escrow.fee}${escrow.reason === undefined ? '' : `: ${escrow.reason}`}`)] : []),
+    ...bill.steps.flatMap(({ step, escrow }) => escrow ? [ink.dim(`${step}: escrow ${escrow.state}${escrow.paid === undefined ? '' : `, ${escrow.paid} to the provider`}${escrow.lost === undefined ? '' : `, ${escrow.lost} of it for no delivery, so without a receipt`}; ${escrow.agentName ?? escrow.agent} decides for ${escrow.fee}${escrow.reason === undefined ? '' : `: ${escrow.reason}`}`)] : []),
     `${ink.bold(`spent ${bill.spent}`)} of ${bill.budget}, settled on the chain ${bill.settled} ${ink.dim(bill.asset)}`,
     ...bill.transactions.map((hash) => `transaction ${hash}`),
   ].join('\n')

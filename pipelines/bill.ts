@@ -9,7 +9,7 @@ import type { Actors } from '../runtime/actors/read-actors.ts'
 import type { Verifier } from '../runtime/identity/signed.ts'
 import { keptKeys } from '../runtime/market/keyring.machine.ts'
 import { makeReceipt } from '../runtime/payments/receipt.ts'
-import { billEscrow, decidedFor, disputeParts, disputesOf, feeStepsOf } from './bill-escrow.ts'
+import { billEscrow, decidedFor, disputeParts, disputesOf, feeStepsOf, lostTo, type Find } from './bill-escrow.ts'
 import type { DisputeContext } from './dispute.machine.ts'
 import { chargedFor, inquiryId, type InquiryContext } from './inquiry.machine.ts'
 import { feeStepId } from './escrow.ts'
@@ -58,8 +58,7 @@ async function* inquiriesOf(host: Reading, step: StepContext): AsyncGenerator<{ 
   }
 }
 
-/** Authorisations by hash: those met in this process, else those the journal keeps. */
-type Find = (hash: string) => NodeAuthorisation | undefined
+/** Authorisations: those met in this process, else those the journal keeps. */
 const finder = async (host: Reading, verifier: Verifier): Promise<Find> => {
   const kept = await keptKeys(host)
   return (hash) => verifier.authorisations.get(hash) ?? kept[hash]
@@ -92,7 +91,7 @@ export async function paidCalls(host: Reading, run: RunContext, verifier: Verifi
   const addAll = async (context: StepContext): Promise<void> => {
     add(context)
     for await (const { inquiry } of inquiriesOf(host, context)) add(inquiry)
-    for await (const { dispute } of disputesOf(host, context)) add(disputeParts(dispute), decidedFor(dispute))
+    for await (const { dispute } of disputesOf(host, context)) add(disputeParts(dispute, find), decidedFor(dispute))
     for await (const { fee } of feeStepsOf(host, context)) await addAll(fee)
   }
   for await (const { context } of stepsOf(host, run)) {
@@ -101,12 +100,17 @@ export async function paidCalls(host: Reading, run: RunContext, verifier: Verifi
   return paid
 }
 
-/** Prepayments of a run for which nothing came that counts: paid, without a receipt. */
-export async function lostPrepayments(host: Reading, run: RunContext): Promise<Pick<PaidCall, 'voucher' | 'provider' | 'upTo' | 'amount'>[]> {
+/** What a run paid for nothing that counts, ahead or by what became of an escrow: paid, without a receipt. */
+export async function lostPayments(host: Reading, run: RunContext, verifier: Verifier): Promise<Pick<PaidCall, 'voucher' | 'provider' | 'upTo' | 'amount'>[]> {
   const lost: Pick<PaidCall, 'voucher' | 'provider' | 'upTo' | 'amount'>[] = []
+  const find = await finder(host, verifier)
   for await (const { context } of stepsOf(host, run)) {
     for await (const { inquiry: { prepaid, outcome, agreement } } of context ? inquiriesOf(host, context) : []) {
       if (prepaid && outcome === 'nothing') lost.push({ voucher: prepaid.voucher, provider: agreement!.terms.provider, upTo: BigInt(prepaid.voucher.cumulative), amount: BigInt(agreement!.terms.cap) })
+    }
+    for await (const { dispute } of context ? disputesOf(host, context) : []) {
+      const decided = lostTo(dispute, find)
+      if (decided) lost.push({ ...decided, provider: dispute.agreement.terms.provider })
     }
   }
   return lost
@@ -157,7 +161,7 @@ export async function billOf(id: string, { host, verifier, asset, decimals }: Bi
       + [...disputed.values()].reduce((sum, dispute) => sum + BigInt(dispute.paid), 0n)
     const charged = BigInt(voucher && delivery ? delivery.body.amount : '0') + extra
     const streamed = voucher && delivery ? context : [...late.values()].find((one) => one.voucher)
-    const escrowOf = (attempt: number): Promise<BillStep['escrow']> => billEscrow(host, context, attempt, decimals, (fee) => receiptOf(fee, find))
+    const escrowOf = (attempt: number): Promise<BillStep['escrow']> => billEscrow(host, context, attempt, decimals, find, (fee) => receiptOf(fee, find))
     const throughOf = async ({ plan, state, lane, delivery }: StepContext): Promise<Pick<BillStep, 'through'>> => {
       if (!plan.through || state !== 'done' || !lane?.grant) return {}
       const fee = await host.look<StepContext>(feeStepId(context.self, attempts.length - 1, 'hub'))
@@ -203,7 +207,7 @@ async function feesOf(host: Reading, fee: StepContext): Promise<bigint> {
 }
 
 function billAttempt(attempt: Attempt, late: Late | undefined, dispute: DisputeContext | undefined, find: Find, decimals: number, escrow: BillAttempt['escrow']): BillAttempt {
-  const found = late ? receiptOf(late, find) : dispute && receiptOf(disputeParts(dispute), find)
+  const found = late ? receiptOf(late, find) : dispute && receiptOf(disputeParts(dispute, find), find)
   const charged = dispute ? dispute.paid : late ? late.charged : attempt.charged
   return {
     provider: attempt.provider,

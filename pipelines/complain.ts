@@ -10,7 +10,8 @@ import { validate } from '../schemas/validate.ts'
 import type { EffectKind } from '../runtime/actors/effects.ts'
 import type { Host } from '../runtime/actors/host.ts'
 import type { Wire } from '../runtime/identity/wire.ts'
-import { keptKey } from '../runtime/market/keyring.machine.ts'
+import { keepKeys, keptKey } from '../runtime/market/keyring.machine.ts'
+import { verifyStatement } from '../runtime/payments/delivery.ts'
 import type { Clock } from '../runtime/ports/clock.ts'
 import type { DisputeContext } from './dispute.machine.ts'
 
@@ -62,8 +63,19 @@ export function complainEffects({ wire, clock, host, capability }: ComplainOptio
     mode: 'idempotent',
     attempts: 12,
     maxPauseMs: 30_000,
-    run: async ({ agreement, agent }: { agreement: Hash; agent: Address }, { signal }) => {
+    run: async ({ agreement, agent }: { agreement: Hash; agent: Address }, { actor, signal }) => {
       const said: CaseState = await wire.call(participantId(agent), 'case', { agreement }, { callId: `c-${agreement.slice(7, 39)}`, timeoutMs: ATTEMPT_MS, signal, validate: (value) => validate('CaseAnswer', value) })
+      const { outcome, ...rest } = said
+      if (!outcome) return { type: 'case.ask.done', said }
+      // What the agent shows is believed as little as what the provider does: it takes the place of a delivery only as one of this call.
+      const { agreement: { terms, payer, provider }, inputHash } = host().context<DisputeContext>(actor)!
+      const { verifier } = wire.credentials
+      try {
+        verifyStatement(outcome.delivery, { terms, agreement, call: 0, inputHash }, verifier, outcome.delivery.body.at)
+      } catch {
+        return { type: 'case.ask.done', said: rest }
+      }
+      await keepKeys(host(), [payer.auth, provider.auth, outcome.delivery.signature.auth], verifier.authorisations)
       return { type: 'case.ask.done', said }
     },
   }

@@ -90,6 +90,12 @@ export function createJudge({ wire, clock, random, host, evaluate, capability, b
     const { terms } = agreement
     try {
       const facts = { terms, agreement: params.agreement, call: params.call, inputHash: params.inputHash }
+      const keep = (): Promise<void> => surely(() => keepKeys(host(), [agreement.payer.auth, agreement.provider.auth, answer.delivery.signature.auth], wire.credentials.verifier.authorisations))
+      // What is in escrow may be paid by default, whatever is wrong with the output: the receipt needs the keys.
+      if (terms.settle === 'escrow') {
+        verifyStatement(answer.delivery, facts, wire.credentials.verifier, clock.now())
+        await keep()
+      }
       if (answer.state === 'delivered') verifyDelivery(answer.delivery, { ...facts, output: answer.output }, wire.credentials.verifier, clock.now())
       else {
         if (terms.settle !== 'locked') throw new AigenError('step.output', 'sealed, which was not agreed')
@@ -107,7 +113,7 @@ export function createJudge({ wire, clock, random, host, evaluate, capability, b
         const fault = await judge(answer.output, contract.output, terms.expect, evaluate)
         if (fault) return { ok: false, error: fault.toJSON() }
       }
-      await surely(() => keepKeys(host(), [agreement.payer.auth, agreement.provider.auth, answer.delivery.signature.auth], wire.credentials.verifier.authorisations))
+      await keep()
       return { ok: true }
     } catch (thrown) {
       const error = asError(thrown)

@@ -13,7 +13,7 @@ import type { Rail } from '../runtime/ports/rail.ts'
 import { deliveryHash } from '../runtime/payments/delivery.ts'
 import { purseActor } from '../runtime/payments/purse.machine.ts'
 import type { PurseContext } from '../runtime/payments/lane.ts'
-import { lostPrepayments, paidCalls } from './bill.ts'
+import { lostPayments, paidCalls } from './bill.ts'
 import type { RunContext } from './run.machine.ts'
 
 const ASK_MS = 20_000
@@ -37,7 +37,7 @@ export function settleEffects({ wire, rail, host }: SettleOptions): Record<strin
       const deliveries = new Set(calls.map(({ delivery }) => deliveryHash(delivery)))
       // A step ends when its voucher is journaled; a payee that is asked before it has it would claim too little.
       await host().until(purseActor(host().partitionOf(`run/${id}`)), ({ context }) => !onTheirWay(context as PurseContext, id, deliveries), HAND_OVER_MS, signal).catch(() => undefined)
-      const paid = [...calls, ...await lostPrepayments(host(), run)]
+      const paid = [...calls, ...await lostPayments(host(), run, wire.credentials.verifier)]
       const lanesOf = new Map<Address, Set<Hex32>>()
       for (const { provider, voucher } of paid) lanesOf.set(provider, (lanesOf.get(provider) ?? new Set()).add(voucher.lane))
       const transactions = new Set<Hex32>()

@@ -411,6 +411,10 @@ export interface BillEscrow {
    */
   paid?: Money
   /**
+   * what of that no delivery of this call proves: it has no receipt
+   */
+  lost?: Money
+  /**
    * why it was ruled so, for people
    */
   reason?: string

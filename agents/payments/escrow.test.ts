@@ -5,7 +5,9 @@ import type { TillContext } from '../../runtime/payments/till.machine.ts'
 import type { PurseContext } from '../../runtime/payments/purse.machine.ts'
 import { toRail } from '../../runtime/payments/voucher.ts'
 import { verifyReceipt } from '../../runtime/payments/receipt.ts'
-import { paidCalls } from '../../pipelines/bill.ts'
+import { createAuthorisations } from '../../runtime/identity/authorisation.ts'
+import { createVerifier } from '../../runtime/identity/signed.ts'
+import { lostPayments, paidCalls } from '../../pipelines/bill.ts'
 import type { DisputeContext } from '../../pipelines/dispute.machine.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
 import { openLiar, silence, type Tricks } from '../liar.fixture.ts'
@@ -30,15 +32,23 @@ describe('a call settled in escrow', () => {
     const alice = await world.drive(world.user('alice'))
     return { safe, provider, alice }
   }
-  /** Every payment has a receipt that verifies, every cent is accounted for (I2, I3). */
-  const balanced = async (user: User, spent: bigint): Promise<void> => {
+  /** Every payment has a receipt that verifies by what the journal keeps, or is `lost`; every cent is accounted for (I2, I3). */
+  const balanced = async (user: User, spent: bigint, lost = 0n): Promise<void> => {
+    const verifier = createVerifier(createAuthorisations())
+    const come = { paid: 0n, lost: 0n }
     expect(world.rail.imbalance()).toBe(0n)
     const wallet = user.node.host.context<WalletContext>('wallet')!
     expect(wallet.holds).toEqual({})
     expect(available(wallet)).toBe(10_000_000n - spent)
     for (const run of user.node.host.list('run')) {
-      for (const { receipt } of await paidCalls(user.node.host, run.snapshot.context as RunContext, user.node.wire.credentials.verifier)) verifyReceipt(receipt)
+      const context = run.snapshot.context as RunContext
+      for (const { receipt, amount } of await paidCalls(user.node.host, context, verifier)) {
+        verifyReceipt(receipt)
+        come.paid += amount
+      }
+      for (const { amount } of await lostPayments(user.node.host, context, verifier)) come.lost += amount
     }
+    expect(come).toEqual({ paid: spent - lost, lost })
   }
 
   it('accepted: the provider is paid at once and once, the agent its fee, and both have receipts', async () => {
@@ -138,13 +148,34 @@ describe('a call settled in escrow', () => {
     expect(await claim(liar.escrows[0]!)).toBe('nothing-new')
   })
 
-  it('a silent agent delays nobody for good: the provider is paid by default, and the payer loses that call', async () => {
+  /** A call of which the agent says nothing any more once it has begun. */
+  const defaulted = async (tricks: Tricks): Promise<{ readonly alice: User; readonly step: BillStep }> => {
     const deaths: (() => Promise<unknown>)[] = []
-    const { alice, liar, safe } = await cheated({ output: { text: 7 }, invoke: async (honest) => (await deaths[0]!(), honest()) })
+    const { alice, liar, safe } = await cheated({ ...tricks, invoke: async (honest) => (await deaths[0]!(), tricks.invoke?.(honest) ?? honest()) })
     deaths.push(async () => (await safe.kill(), expect(await claim(liar.escrows[0]!)).toBe('too-early')))
-    expect(await failed(alice)).toMatchObject({ charged: '0.011', escrow: { state: 'default', paid: '0.01' } })
+    const step = await failed(alice)
     expect(await claim(liar.escrows[0]!)).toBe('paid')
+    expect(await world.rail.balance(seller)).toBe(10_000n)
+    return { alice, step }
+  }
+
+  it('a silent agent delays nobody for good: the provider is paid by default, and the payer loses that call', async () => {
+    const { alice, step } = await defaulted({ output: { text: 7 } })
+    expect(step).toMatchObject({ charged: '0.011', escrow: { state: 'default', paid: '0.01' }, attempts: [{ receipt: expect.any(String) }] })
+    expect(step.escrow).not.toHaveProperty('lost')
     await balanced(alice, 11_000n)
+  })
+
+  it.each<[string, Tricks]>([
+    ['a delivery at another price', { delivery: (body) => ({ ...body, amount: (BigInt(body.amount) * 2n).toString() }) }],
+    ['a delivery for another input', { delivery: (body) => ({ ...body, inputHash: `sha256-${'1'.repeat(64)}` }) }],
+    ['a delivery of another time', { delivery: (body) => ({ ...body, at: 1 }) }],
+    ['no delivery', { invoke: () => ({ state: 'failed', error: { code: 'step.failed', message: 'no' } }) }],
+  ])('%s that is paid by default: the money is lost, and has no receipt', async (_what, tricks) => {
+    const { alice, step } = await defaulted(tricks)
+    expect(step).toMatchObject({ charged: '0.011', escrow: { state: 'default', paid: '0.01', lost: '0.01' }, attempts: [{ charged: '0.01' }] })
+    expect(step.attempts![0]).not.toHaveProperty('receipt')
+    await balanced(alice, 11_000n, 10_000n)
   })
 
   it('without an agent nothing is hired and nothing spent', async () => {
