@@ -15,7 +15,7 @@ const UPPER: Capability = {
 
 export interface Scene {
   readonly mode: string
-  readonly cheat: 'nobody' | 'provider' | 'payer' | 'arbiter' | 'provider and arbiter' | 'payer and arbiter'
+  readonly cheat: 'nobody' | 'provider' | 'payer' | 'arbiter' | 'hub' | 'provider and arbiter' | 'payer and arbiter'
   readonly does: string
   /** The most that each side may lose, decimal strings of the dollar. */
   readonly most: { readonly payer: string; readonly provider: string }

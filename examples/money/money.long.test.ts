@@ -5,9 +5,10 @@ import { openStage, type Stage } from './stage.ts'
 
 /** Of each scene: who cheats, what was paid, what the payer and the provider lost. */
 const CAME: Readonly<Record<string, readonly string[]>> = {
-  postpaid: ['nobody 0.01 0 0', 'provider 0 0 0', 'payer 0 0 0.01'],
+  postpaid: ['nobody 0.01 0 0', 'provider 0 0 0', 'payer 0 0 0.01', 'payer 0 0 0.02'],
   prepaid: ['nobody 0.01 0 0', 'provider 0.01 0.01 0', 'payer 0.01 0 0'],
   locked: ['nobody 0.01 0 0', 'provider 0.01 0.01 0', 'provider 0 0 0', 'payer 0 0 0.01', 'payer 0.01 0 0'],
+  hub: ['nobody 0.01005 0.00005 0', 'provider 0.01005 0.01005 0', 'provider 0 0 0', 'payer 0 0 0.01', 'hub 0 0 0.01', 'hub 0.01005 0.01005 0'],
   streamed: ['nobody 0.04 0 0', 'provider 0.02 0 0', 'payer 0 0 0.01', 'payer 0.02 0 0.01'],
   escrow: ['nobody 0.011 0.001 0', 'provider 0.001 0.001 0', 'payer 0.011 0.001 0', 'payer 0.011 0.001 0', 'provider and arbiter 0.011 0.011 0', 'payer and arbiter 0.001 0 0.01'],
 }

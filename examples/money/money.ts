@@ -6,13 +6,14 @@
  */
 import { table, type Row } from './books.ts'
 import { escrow } from './escrow.ts'
+import { hub } from './hub.ts'
 import { locked } from './locked.ts'
 import { postpaid } from './postpaid.ts'
 import { prepaid } from './prepaid.ts'
 import { openStage, type Stage } from './stage.ts'
 import { streamed } from './streamed.ts'
 
-export const MODES: Readonly<Record<string, (stage: Stage) => Promise<Row[]>>> = { postpaid, prepaid, locked, streamed, escrow }
+export const MODES: Readonly<Record<string, (stage: Stage) => Promise<Row[]>>> = { postpaid, prepaid, locked, hub, streamed, escrow }
 
 async function main(names: readonly string[]): Promise<number> {
   const unknown = names.filter((name) => !(name in MODES))
