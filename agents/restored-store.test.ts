@@ -54,6 +54,24 @@ describe('an old store is restored', () => {
     expect([...provider.node.host.list('till')].map(({ snapshot }) => (snapshot.context as TillContext).owed)).toEqual([null])
   })
 
+  it('at the payer, as it was after any record of its first deposit: it comes up all the same, and pays', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    await world.drive(world.provider(shouter('p1', '0.01', 90)))
+    const restores: (() => void)[] = []
+    const first = await world.drive(world.user('alice', {}, { afterAppend: () => void restores.push(world.keepStore('alice')) }))
+    const deposit = [...restores]
+    await run(first)
+    await world.drive(first.close())
+    for (const restore of deposit) {
+      restore()
+      const again = await world.drive(world.user('alice'))
+      await run(again)
+      await world.drive(again.close())
+    }
+    expect(deposit.length).toBeGreaterThan(10)
+    expect(world.rail.imbalance()).toBe(0n)
+  })
+
   it.each([1, 2, 5])('at the payee, %i steps old: the payer shows it the voucher that it forgot, and neither loses anything', async (steps) => {
     const { provider, user } = await open()
     await run(user)

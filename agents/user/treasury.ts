@@ -35,12 +35,19 @@ export function vaultOf({ participant, keys }: Pick<Node, 'participant' | 'keys'
  * and there is no faucet; `chain.*`.
  */
 export async function payIn({ host, rail, participant, keys }: Treasurer, { id, amount, faucet }: { readonly id: string; readonly amount: bigint; readonly faucet: boolean }): Promise<void> {
-  const write = (key: string, what: Parameters<typeof encodeWrite>[0]): Promise<unknown> => writeThrough(host, participant, `${id}.${key}`, 'wallet', encodeWrite(what))
-  if (faucet) await write('mint', { kind: 'mint', to: participant, amount })
-  else if ((await rail.balance(participant)) < amount) throw new AigenError('wallet.empty', `${participant} needs ${formatMoney(amount, rail.terms.decimals)} ${rail.terms.symbol} for its vault`)
-  // A relayed deposit is an authorisation of its own.
-  if (rail.relayed !== true) await write('approve', { kind: 'approve', amount })
-  await write('open', { kind: 'open', vault: vaultOf({ participant, keys }), amount })
+  const bring = async (as: string): Promise<void> => {
+    const write = (key: string, what: Parameters<typeof encodeWrite>[0]): Promise<unknown> => writeThrough(host, participant, `${as}.${key}`, 'wallet', encodeWrite(what))
+    if (faucet) await write('mint', { kind: 'mint', to: participant, amount })
+    else if ((await rail.balance(participant)) < amount) throw new AigenError('wallet.empty', `${participant} needs ${formatMoney(amount, rail.terms.decimals)} ${rail.terms.symbol} for its vault`)
+    // A relayed deposit is an authorisation of its own.
+    if (rail.relayed !== true) await write('approve', { kind: 'approve', amount })
+    await write('open', { kind: 'open', vault: vaultOf({ participant, keys }), amount })
+  }
+  await bring(id).catch((thrown: unknown) => {
+    // A disk that has forgotten a deposit may still know its mint, whose dollars are in the vault: as when it has forgotten both, there are more from the faucet.
+    if (!faucet || asError(thrown).code !== 'chain.reverted') throw thrown
+    return bring(`${id}.again`)
+  })
   await host.send('wallet', { type: 'deposited', id, amount: amount.toString() })
 }
 
