@@ -66,5 +66,7 @@ async function check({ wire, rail, clock }: Pick<NodeParts, 'wire' | 'rail' | 'c
   if (voucher.arbiter !== arbiter || voucher.amount !== terms.cap) throw new AigenError('voucher.escrow', 'another arbiter or amount', { path: 'voucher' })
   if (voucher.ref !== foldRef(previousRef, id, terms.cap)) throw new AigenError('voucher.ref', 'the voucher stakes another agreement', { path: 'voucher.ref' })
   const state = await rail.lane(lane)
-  if (!state || state.payee !== terms.payee || rail.recover(toRail(voucher), voucher.signature) !== state.voucherKey) throw new AigenError('voucher.key', undefined, { path: 'voucher.signature' })
+  // The chain may have lost it for a while: who complains asks again, until the challenge is over.
+  if (!state) throw new AigenError('lane.unconfirmed', undefined, { path: 'voucher.lane' })
+  if (state.payee !== terms.payee || rail.recover(toRail(voucher), voucher.signature) !== state.voucherKey) throw new AigenError('voucher.key', undefined, { path: 'voucher.signature' })
 }

@@ -31,10 +31,11 @@ export function lookAt({ lanes }: Pick<PurseContext, 'lanes'>, key: string): { r
 
 /**
  * The lane as the chain has it. Where more was claimed than either end knows to have signed, a voucher on top of what
- * is known would pay nothing: the lane is left as it is, its rest comes back by an exit.
+ * is known would pay nothing: the lane is left as it is, its rest comes back by an exit. `atStart` nobody doubted what is
+ * reserved, which never falls: a chain that shows less is behind.
  */
-export function lookedUp(lane: PurseLane, { reserved, claimed = '0' }: { readonly reserved: string; readonly claimed?: string }): PurseLane {
-  return { ...lane, reserved, ...(BigInt(claimed) > BigInt(lane.cumulative) && !lane.payment && !lane.escrow ? { lost: true } : {}) }
+export function lookedUp(lane: PurseLane, { reserved, claimed = '0', atStart = false }: { readonly reserved: string; readonly claimed?: string; readonly atStart?: boolean }): PurseLane {
+  return { ...lane, reserved: atStart && BigInt(reserved) < BigInt(lane.reserved) ? lane.reserved : reserved, ...(BigInt(claimed) > BigInt(lane.cumulative) && !lane.payment && !lane.escrow ? { lost: true } : {}) }
 }
 
 /** The lane with its payment under way on top of `voucher`, which we have signed and did not know of. */

@@ -63,12 +63,12 @@ export function payEffects({ wire, rail, random, voucherKey, wallet, host }: Pay
     attempts: 3,
     // At a start many are looked up: a few at a time, so that no peer and no chain is stormed.
     concurrency: LOOKS_MAX,
-    run: async ({ lane, id, to, voucher }: { lane: string; id: Hex32; to: Address; voucher: PlainVoucher | null }, { signal }) => {
+    run: async ({ lane, id, to, voucher, atStart }: { lane: string; id: Hex32; to: Address; voucher: PlainVoucher | null; atStart?: boolean }, { signal }) => {
       // The peer first: what it claims meanwhile is not mistaken for what it hides.
       // What the payee holds of us may be more than we know of; where it does not say, the chain's word has to do.
       const shown = await exchange(ours, to, id, voucher, signal).catch(() => undefined)
       const state = await rail.lane(id)
-      return { type: 'lanes.look.done', lane, reserved: (state?.reserved ?? 0n).toString(), claimed: (state?.claimed ?? 0n).toString(), ...(shown?.voucher ? { voucher: shown.voucher } : {}) }
+      return { type: 'lanes.look.done', lane, reserved: (state?.reserved ?? 0n).toString(), claimed: (state?.claimed ?? 0n).toString(), ...(shown?.voucher ? { voucher: shown.voucher } : {}), ...(atStart ? { atStart } : {}) }
     },
   }
   const sign: EffectKind = {

@@ -112,7 +112,7 @@ const machine = createMachine({
         },
         // At a start of ours, and of the payee: what either end has forgotten is known before the lane is used again.
         reconcile: {
-          actions: [enqueueActions(({ context, enqueue }) => { for (const key of unsettledLanes(context)) enqueue({ type: 'lanes.look', params: lookAt(context, key) } as any) }), assign({ doubted: ({ context }) => [...context.doubted, ...unsettledLanes(context)] })],
+          actions: [enqueueActions(({ context, enqueue }) => { for (const key of unsettledLanes(context)) enqueue({ type: 'lanes.look', params: { ...lookAt(context, key), atStart: true } } as any) }), assign({ doubted: ({ context }) => [...context.doubted, ...unsettledLanes(context)] })],
         },
         recalled: { actions: assign({ lanes: ({ context, event }) => change(context, event.lane, (lane) => caughtUp(lane, event.voucher)) }) },
         'lanes.look.done': {
