@@ -365,6 +365,19 @@ describe('a payer that lies gets no work that it does not pay for', () => {
       await expect(next()).rejects.toMatchObject({ code: 'node.busy' })
     })
 
+    it('accepts on many lanes in the same moment: no more than its credit', async () => {
+      const { mallory } = await open({ credit: { calls: 2 } })
+      const asked: (() => Promise<Made>)[] = []
+      for (let number = 0; number < 5; number++) {
+        const lane = await mallory.reserve(provider, 100_000n, { number })
+        const quote = await world.drive(mallory.quote(provider))
+        asked.push(() => mallory.accept(provider, quote, lane, { number }))
+      }
+      const accepted = await world.drive(Promise.allSettled(asked.map((accept) => accept())))
+      expect(accepted.filter(({ status }) => status === 'fulfilled')).toHaveLength(2)
+      expect(accepted.flatMap((one) => (one.status === 'rejected' ? [one.reason.code] : []))).toEqual(['node.busy', 'node.busy', 'node.busy'])
+    })
+
     it('accepts two agreements on one lane and invokes both: the lane serves one', async () => {
       const { mallory } = await open()
       const { id, lane } = await agreed(mallory)

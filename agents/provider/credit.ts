@@ -20,10 +20,10 @@ const EARNED_MAX = 16n
 export interface Credit {
   /** How far the payer is trusted for calls by these terms. */
   lineOf(terms: Terms, payer: string): Pick<CreditLine, 'most' | 'amount'>
-  /** Error `node.busy` where one call more would be beyond it. */
-  check(terms: Terms, payer: string): void
-  /** Counts an agreement whose invoke may come at any time, until its lane has another or it is invoked. */
-  promise(lane: Hex32, agreement: Hash, terms: Terms, payer: string): void
+  /** Error `node.busy` where one call more would be beyond it; an agreement that `lane` had is replaced. */
+  check(terms: Terms, payer: string, lane?: Hex32): void
+  /** Checks, and counts an agreement whose invoke may come at any time, until its lane has another or it is invoked; gives what takes that back. Error `node.busy`. */
+  promise(lane: Hex32, agreement: Hash, terms: Terms, payer: string): () => void
   /** Counts a call whose actor is not journaled yet; gives what takes that back. */
   begin(id: string, lane: Hex32, terms: Terms, payer: string): () => void
   /** Calls on the lane that are begun and not journaled yet. */
@@ -91,15 +91,24 @@ export function openCredit({ host, rail }: Pick<NodeParts, 'host' | 'rail'>, def
     return { most: calls, amount: (first + (paid < earned ? paid : earned)).toString() }
   }
 
+  const check: Credit['check'] = (terms, payer, lane) => {
+    const { most, amount } = lineOf(terms, payer)
+    const own = [...coming].filter(([id, one]) => one.payer === payer && id !== lane).map(([, one]) => one)
+    const owes = plus(payers.get(payer) ?? NOTHING, { calls: own.length, amount: own.reduce((total, one) => total + one.amount, 0n), paid: 0n })
+    if (owes.calls > 0 && (owes.calls >= most || owes.amount + BigInt(terms.cap) > BigInt(amount))) throw new AigenError('node.busy', 'too much is unpaid')
+  }
+
   return {
     lineOf,
-    check: (terms, payer) => {
-      const { most, amount } = lineOf(terms, payer)
-      const own = [...coming.values()].filter((one) => one.payer === payer)
-      const owes = plus(payers.get(payer) ?? NOTHING, { calls: own.length, amount: own.reduce((total, one) => total + one.amount, 0n), paid: 0n })
-      if (owes.calls > 0 && (owes.calls >= most || owes.amount + BigInt(terms.cap) > BigInt(amount))) throw new AigenError('node.busy', 'too much is unpaid')
+    check,
+    promise: (lane, agreement, terms, payer) => {
+      check(terms, payer, lane)
+      const one = { payer, lane, agreement, amount: BigInt(terms.cap) }
+      coming.set(lane, one)
+      return () => {
+        if (coming.get(lane) === one) coming.delete(lane)
+      }
     },
-    promise: (lane, agreement, { cap }, payer) => void coming.set(lane, { payer, lane, agreement, amount: BigInt(cap) }),
     begin: (id, lane, { cap }, payer) => {
       coming.set(id, { payer, lane, amount: BigInt(cap) })
       return () => void coming.delete(id)

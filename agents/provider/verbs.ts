@@ -121,9 +121,12 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
       if (before.owed || before.open?.invoked) throw new AigenError('lane.unpaid', `agreement ${(before.owed ?? before.open)!.agreement}`)
       if (!isIdle(before.tab)) throw new AigenError('lane.unpaid', `agreement ${before.tab!.agreement}`)
       if (isLocked(before)) throw new AigenError('lane.unpaid', 'a lock on it is not folded yet')
-      if (isOnCredit(terms)) credit.check(terms, owner)
-      await desk.admit(terms, id, body.proof.vault)
-      if (isOnCredit(terms)) credit.promise(lane, agreement, terms, owner)
+      // Counted at once: many may be accepted at the same time.
+      const forget = isOnCredit(terms) ? credit.promise(lane, agreement, terms, owner) : () => undefined
+      await desk.admit(terms, id, body.proof.vault).catch((refused: unknown) => {
+        forget()
+        throw refused
+      })
       admission.admit(terms.capability, caller, id)
       await host.start(id, { agreement, call: 0, terms, lane, caller, ...(owner === caller ? {} : { payer: owner }) })
       if (till(lane, owner).open?.agreement !== agreement) throw new AigenError('lane.unpaid', 'another agreement took the lane')
