@@ -2,8 +2,8 @@
  * Carries what partitions tell each other (D2): in order, a group at a time, until it is durably
  * heard on the other side, and again after a restart. Used by `host` only.
  */
-import { Packr } from 'msgpackr'
 import type { Clock } from '../ports/clock.ts'
+import { encode } from './codec.ts'
 import type { Partition } from './partition.ts'
 import type { Send } from './record.ts'
 
@@ -12,8 +12,6 @@ const GROUP_MAX = 512
 const GROUP_BYTES = 500_000
 /** Pause after a group that did not arrive, in ms. */
 const PAUSE_MS = 200
-
-const packr = new Packr({ useRecords: false, structuredClone: false })
 
 /** Brings messages to a partition, here or on another node; resolves when they are durably heard. */
 export type Hear = (to: number, from: number, sends: readonly Send[]) => Promise<void>
@@ -80,6 +78,6 @@ export class Courier {
 function groupOf(sends: readonly Send[]): readonly Send[] {
   let bytes = 0
   let count = 0
-  while (count < sends.length && count < GROUP_MAX && (count === 0 || bytes < GROUP_BYTES)) bytes += packr.pack(sends[count++]!.event).length
+  while (count < sends.length && count < GROUP_MAX && (count === 0 || bytes < GROUP_BYTES)) bytes += encode(sends[count++]!.event).length
   return sends.slice(0, count)
 }

@@ -6,9 +6,9 @@
  * moment costs nothing but an epoch: the journal's fence decides (I6). Used by `host` only.
  */
 import { createHash } from 'node:crypto'
-import { Packr } from 'msgpackr'
 import type { Bus, Subscription } from '../ports/bus.ts'
 import type { Clock, Timer } from '../ports/clock.ts'
+import { decode, encode } from './codec.ts'
 
 /** How often a node says what it holds, in ms. */
 const BEAT_MS = 500
@@ -45,8 +45,6 @@ interface Beat {
   readonly holds: readonly number[]
   readonly leaving: boolean
 }
-
-const packr = new Packr({ useRecords: false, structuredClone: false })
 
 export class Fleet {
   readonly #options: FleetOptions
@@ -100,7 +98,7 @@ export class Fleet {
   }
 
   #hear(data: Uint8Array): void {
-    const beat = packr.unpack(data) as Beat
+    const beat = decode(data) as Beat
     if (beat.node === this.node || (!this.#others.has(beat.node) && this.#others.size >= NODES_MAX)) return
     this.#others.set(beat.node, { ...beat, heardAt: this.#options.clock.monotonic() })
     if (!this.#leaving) this.#settle()
@@ -129,7 +127,7 @@ export class Fleet {
   #beat(): void {
     const { bus, node, holds } = this.#options
     try {
-      bus.publish(this.#subject, packr.pack({ node, holds: holds(), leaving: this.#leaving } satisfies Beat))
+      bus.publish(this.#subject, encode({ node, holds: holds(), leaving: this.#leaving } satisfies Beat))
     } catch {
       // Not heard is what the others make of it; whether anything is still owned, the journal says.
     }

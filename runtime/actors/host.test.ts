@@ -336,7 +336,7 @@ describe('replay (I7)', () => {
       expect(stateOf(again)).toEqual(lived)
       expect(JSON.stringify(stateOf(again))).toBe(JSON.stringify(lived))
       expect(again.stats()).toMatchObject({ openEffects, timers })
-    }))
+    }), { examples: [[[['counter/a', { type: 'keep', value: JSON.parse('{"__proto__": false}') }, 0]]]] })
   }, 60_000)
 })
 

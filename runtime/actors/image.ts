@@ -3,9 +3,9 @@
  * made it. A snapshot is a cache: restored, it must be what the replay of its events is. Used by
  * `partition` and `snapshot-log`.
  */
-import { Packr } from 'msgpackr'
 import { AigenError, asError } from '../../schemas/error.ts'
 import { kindOf, type ActorId } from './actor.ts'
+import { decode, encode } from './codec.ts'
 import type { Fold, LiveActor, OpenEffect, PendingTimer } from './fold.ts'
 import type { Kinds } from './kinds.ts'
 import type { Large, Path } from './large.ts'
@@ -26,8 +26,6 @@ export interface Image {
   readonly large?: readonly Large[]
 }
 
-const packr = new Packr({ useRecords: false, structuredClone: false })
-
 /** The actor as it is in `fold`. */
 export function imageOf(fold: Fold, { id, kind, number, born, snapshot, parked }: LiveActor): Image {
   return {
@@ -36,7 +34,7 @@ export function imageOf(fold: Fold, { id, kind, number, born, snapshot, parked }
 }
 
 export function encodeImage(image: Image): Uint8Array {
-  return packr.pack(image)
+  return encode(image)
 }
 
 /** Where large values may stand. */
@@ -47,7 +45,7 @@ export function imageRoots({ open, timers }: Image): Path[] {
 /** Error `journal.corrupt`. */
 export function readImage(data: Uint8Array): Image {
   try {
-    return packr.unpack(data) as Image
+    return decode(data) as Image
   } catch (cause) {
     throw new AigenError('journal.corrupt', 'not a snapshot', { cause })
   }

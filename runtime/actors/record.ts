@@ -5,9 +5,9 @@
  * number, event and effects. A reader skips records of a lower epoch than a fence it has seen (I6).
  */
 import { createHash } from 'node:crypto'
-import { Packr } from 'msgpackr'
 import { AigenError } from '../../schemas/error.ts'
 import type { ActorEvent, ActorId } from './actor.ts'
+import { decode, encode } from './codec.ts'
 import type { Large, Path } from './large.ts'
 
 /** One event of one actor, with what it made the actor ask for. */
@@ -98,17 +98,15 @@ export interface JournalRecord {
   readonly large?: readonly Large[]
 }
 
-const packr = new Packr({ useRecords: false, structuredClone: false })
-
 export function encodeRecord(record: JournalRecord): Uint8Array {
-  return packr.pack(record)
+  return encode(record)
 }
 
 /** The record in `data`; error `journal.corrupt`. */
 export function decodeRecord(data: Uint8Array): JournalRecord {
   let record: JournalRecord
   try {
-    record = packr.unpack(data) as JournalRecord
+    record = decode(data) as JournalRecord
   } catch (cause) {
     throw new AigenError('journal.corrupt', 'not msgpack', { cause })
   }
@@ -137,7 +135,7 @@ export function effectKey(actor: ActorId, number: number, index: number): string
 }
 
 export function effectRecord(kind: string, params: Record<string, unknown>): EffectRecord {
-  return { kind, params, hash: createHash('sha256').update(packr.pack(params)).digest().subarray(0, 16) }
+  return { kind, params, hash: createHash('sha256').update(encode(params)).digest().subarray(0, 16) }
 }
 
 /** Whether two lists of effects are the same, by kind and hash of their parameters. */

@@ -3,11 +3,11 @@
  * partitions tell each other (D2). On the participant's own account, where no stranger is; a node
  * that does not hold the partition any more says so. Used by `host` only.
  */
-import { Packr } from 'msgpackr'
 import { AigenError, asError, fromBody, type ErrorBody } from '../../schemas/error.ts'
 import type { Bus, Subscription } from '../ports/bus.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { ActorEvent, ActorId } from './actor.ts'
+import { decode, encode } from './codec.ts'
 import { encodeImage, imageOf, readImage, revive } from './image.ts'
 import type { LiveActor } from './fold.ts'
 import type { Kinds } from './kinds.ts'
@@ -39,8 +39,6 @@ export interface SiblingsOptions {
   readonly holderOf: (partition: number) => string | undefined
 }
 
-const packr = new Packr({ useRecords: false, structuredClone: false })
-
 export class Siblings {
   readonly #options: SiblingsOptions
   #serving: Subscription | undefined
@@ -51,7 +49,7 @@ export class Siblings {
 
   async start(): Promise<void> {
     const { bus, node } = this.#options
-    this.#serving = await bus.subscribe(this.#subject(node), async ({ data }) => ({ data: packr.pack(await this.#answer(packr.unpack(data) as Ask)) }))
+    this.#serving = await bus.subscribe(this.#subject(node), async ({ data }) => ({ data: encode(await this.#answer(decode(data) as Ask)) }))
   }
 
   async stop(): Promise<void> {
@@ -86,8 +84,8 @@ export class Siblings {
       const holder = holderOf(ask.partition)
       if (holder !== undefined) {
         try {
-          const { data } = await bus.request(this.#subject(holder), packr.pack(ask), { timeoutMs: CALL_MS })
-          const answer = packr.unpack(data) as Answer
+          const { data } = await bus.request(this.#subject(holder), encode(ask), { timeoutMs: CALL_MS })
+          const answer = decode(data) as Answer
           if ('error' in answer) throw fromBody(answer.error)
           if (!('moved' in answer)) return answer.image === undefined ? undefined : revive(kinds, readImage(answer.image))
         } catch (thrown) {

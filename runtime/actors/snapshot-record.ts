@@ -2,10 +2,10 @@
  * The records of a snapshot log: images in batches, the index of where the newest ones are, and
  * checkpoints (D2). Written and read by `snapshot-log` only.
  */
-import { Packr } from 'msgpackr'
 import { AigenError, asError } from '../../schemas/error.ts'
 import type { ActorId } from './actor.ts'
 import type { ChannelState } from './channel.ts'
+import { decode, encode } from './codec.ts'
 import type { KeptEvent } from './fold.ts'
 import type { Large } from './large.ts'
 
@@ -59,16 +59,14 @@ export type Mark = Common & { readonly type: 'checkpoint'; readonly checkpoint: 
 export type Piece = Common & { readonly type: 'piece'; readonly data: Uint8Array }
 export type SnapshotRecord = Batch | Index | Mark | Piece | (Common & { readonly type: 'fence' })
 
-const packr = new Packr({ useRecords: false, structuredClone: false })
-
 export function encodeSnapshots(record: SnapshotRecord): Uint8Array {
-  return packr.pack(record)
+  return encode(record)
 }
 
 /** The record in `data`; error `journal.corrupt`. */
 export function decodeSnapshots(data: Uint8Array): SnapshotRecord {
   try {
-    const record = packr.unpack(data) as SnapshotRecord
+    const record = decode(data) as SnapshotRecord
     if (record.version === 1) return record
   } catch (thrown) {
     throw new AigenError('journal.corrupt', 'not a record of snapshots', { cause: asError(thrown) })

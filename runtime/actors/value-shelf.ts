@@ -9,11 +9,11 @@
  * and does not know it yet (I6) can give up nothing that the next one has stored.
  */
 import { createHash } from 'node:crypto'
-import { Packr } from 'msgpackr'
 import { AigenError, asError } from '../../schemas/error.ts'
 import type { OwnBlobs } from '../ports/blobs.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/journal.ts'
+import { decode, encode } from './codec.ts'
 import { largeParts, pathOf, putBack, without, type Large, type Path } from './large.ts'
 import { decodeRecord } from './record.ts'
 
@@ -39,7 +39,6 @@ interface Known {
   named: number
 }
 
-const packr = new Packr({ useRecords: false, structuredClone: false })
 const hashOf = (data: Uint8Array): string => createHash('sha256').update(data).digest('base64url')
 /** Bytes of a hash in base64url. */
 const HASH = 43
@@ -90,7 +89,7 @@ export class ValueShelf {
     let bytes = 0
     const packed = parts.map(({ at, value: part }) => {
       const stored = this.#stored(part)
-      const data = stored ? undefined : packr.pack(part)
+      const data = stored ? undefined : encode(part)
       const one = stored ?? { hash: hashOf(data!), size: data!.length }
       bytes += one.size
       if (bytes > most) throw new AigenError('input.too-large', `${bytes} bytes and more, at most ${most}`, { path: pathOf(at, at[0] === 'lines' ? 2 : 0) })
@@ -102,7 +101,7 @@ export class ValueShelf {
       for (let start = 0; start < packed.length; start += PARALLEL) {
         const puts = packed.slice(start, start + PARALLEL).map(({ at, data, part, hash, size }) => {
           // Meanwhile it may have been given up: then it is stored anew.
-          const { key, stored } = this.#put(hash, size, () => data ?? packr.pack(part))
+          const { key, stored } = this.#put(hash, size, () => data ?? encode(part))
           keys.push(key)
           large.push({ at, key, size })
           if (typeof part === 'object' && part !== null) this.#placed.set(part, { hash, size })
@@ -258,6 +257,6 @@ export class ValueShelf {
     const data = await this.#blobs.get(name)
     if (!data) throw new AigenError('journal.value', `${name} (${size} bytes) is not on the participant's shelf`)
     if (data.length !== size || hashOf(data) !== key.slice(-HASH)) throw new AigenError('journal.value', `${name} (${size} bytes) is not what was stored`)
-    return packr.unpack(data)
+    return decode(data)
   }
 }
