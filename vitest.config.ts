@@ -27,8 +27,9 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        // One set of modules a worker: loading them anew for each file took longer than the tests.
-        test: { ...everywhere, name: 'unit', isolate: false, include: ['**/*.test.ts'], exclude: [...everywhere.exclude, '**/*.integration.test.ts', '**/*.long.test.ts'], testTimeout: long ? 120_000 : 10_000 },
+        // One set of modules a worker: loading them anew for each file took longer than the tests. A worker for each
+        // core: vitest would leave one idle.
+        test: { ...everywhere, name: 'unit', isolate: false, maxWorkers: availableParallelism(), include: ['**/*.test.ts'], exclude: [...everywhere.exclude, '**/*.integration.test.ts', '**/*.long.test.ts'], testTimeout: long ? 120_000 : 10_000 },
       },
       ...['integration', 'long'].map((name, index) => ({
         extends: true as const,
