@@ -5,7 +5,7 @@
  */
 import type { Delivery } from '../schemas/documents.gen.ts'
 import { asError, type ErrorBody } from '../schemas/error.ts'
-import { lostPayments, paidCalls } from '../pipelines/bill.ts'
+import { paymentsOf } from '../pipelines/bill.ts'
 import type { RunContext } from '../pipelines/run.machine.ts'
 import type { ActorEvent } from '../runtime/actors/actor.ts'
 import type { LiveActor } from '../runtime/actors/fold.ts'
@@ -242,11 +242,10 @@ export class NetworkBooks {
       // A sub-pipeline's is a part of another.
       if (run.parent !== undefined) continue
       spent += BigInt(run.spent)
-      const paid = await paidCalls(host, run, verifier)
+      const { paid, lost } = await paymentsOf(host, run, verifier)
       this.ended[run.error ? 'failed' : 'done']++
       this.ended.paid += paid.length
       this.found(this.losses.payer(name, paid, this.#options.liars.get(ARBITER)))
-      const lost = await lostPayments(host, run, verifier)
       const sum = [...paid, ...lost].reduce((total, { amount }) => total + amount, 0n)
       if (sum !== BigInt(run.spent)) this.found(broken('I3', `run ${run.run} has spent ${run.spent}, its receipts and what it lost come to ${sum}`))
       if (run.doubts !== 0) this.found(broken('I5', `run ${run.run} has ended with ${run.doubts} calls in doubt`))

@@ -77,43 +77,45 @@ function onwardOf(step: StepContext, find: Find): Receipt | undefined {
   return step.hop ? receiptOf({ ...step, ...step.hop }, find) : undefined
 }
 
-/** Every payment of a run: its steps', and those for deliveries that an inquiry found. */
-export async function paidCalls(host: Reading, run: RunContext, verifier: Verifier): Promise<PaidCall[]> {
+/** What a run paid for nothing that counts, ahead or by what became of an escrow: paid, without a receipt. */
+export type LostPayment = Pick<PaidCall, 'voucher' | 'provider' | 'upTo' | 'amount'>
+
+/** Everything that a run paid: for its steps' deliveries and those that an inquiry found, and for nothing. Reads each of its actors once. */
+export async function paymentsOf(host: Reading, run: RunContext, verifier: Verifier): Promise<{ readonly paid: readonly PaidCall[]; readonly lost: readonly LostPayment[] }> {
   const paid: PaidCall[] = []
+  const lost: LostPayment[] = []
   const find = await finder(host, verifier)
   const add = (source: Parameters<typeof receiptOf>[0], decided?: { readonly upTo: bigint; readonly amount: bigint }): void => {
-    const receipt = receiptOf(source, find)
-    if (!receipt) return
-    const voucher = source.voucher!
-    const { upTo, amount } = decided ?? { upTo: BigInt(voucher.cumulative), amount: BigInt(source.delivery!.body.amount) }
-    paid.push({ voucher, previousRef: source.previousRef!, delivery: source.delivery!, provider: source.agreement!.terms.provider, receipt, upTo, amount })
+    const { agreement, delivery, voucher, previousRef, lane } = source
+    if (!agreement || !delivery || !voucher || !previousRef || !lane) return
+    const { upTo, amount } = decided ?? { upTo: BigInt(voucher.cumulative), amount: BigInt(delivery.body.amount) }
+    let receipt: Receipt | undefined
+    // Made when it is asked for: to settle a run, what was paid is enough.
+    paid.push({ voucher, previousRef, delivery, provider: agreement.terms.provider, upTo, amount, get receipt() { return (receipt ??= receiptOf(source, find)!) } })
   }
   const addAll = async (context: StepContext): Promise<void> => {
     add(context)
-    for await (const { inquiry } of inquiriesOf(host, context)) add(inquiry)
-    for await (const { dispute } of disputesOf(host, context)) add(disputeParts(dispute, find), decidedFor(dispute))
+    for await (const { inquiry } of inquiriesOf(host, context)) {
+      add(inquiry)
+      const { prepaid, outcome, agreement } = inquiry
+      if (prepaid && outcome === 'nothing') lost.push({ voucher: prepaid.voucher, provider: agreement!.terms.provider, upTo: BigInt(prepaid.voucher.cumulative), amount: BigInt(agreement!.terms.cap) })
+    }
+    for await (const { dispute } of disputesOf(host, context)) {
+      add(disputeParts(dispute, find), decidedFor(dispute))
+      const decided = lostTo(dispute, find)
+      if (decided) lost.push({ ...decided, provider: dispute.agreement.terms.provider })
+    }
     for await (const { fee } of feeStepsOf(host, context)) await addAll(fee)
   }
   for await (const { context } of stepsOf(host, run)) {
     if (context) await addAll(context)
   }
-  return paid
+  return { paid, lost }
 }
 
-/** What a run paid for nothing that counts, ahead or by what became of an escrow: paid, without a receipt. */
-export async function lostPayments(host: Reading, run: RunContext, verifier: Verifier): Promise<Pick<PaidCall, 'voucher' | 'provider' | 'upTo' | 'amount'>[]> {
-  const lost: Pick<PaidCall, 'voucher' | 'provider' | 'upTo' | 'amount'>[] = []
-  const find = await finder(host, verifier)
-  for await (const { context } of stepsOf(host, run)) {
-    for await (const { inquiry: { prepaid, outcome, agreement } } of context ? inquiriesOf(host, context) : []) {
-      if (prepaid && outcome === 'nothing') lost.push({ voucher: prepaid.voucher, provider: agreement!.terms.provider, upTo: BigInt(prepaid.voucher.cumulative), amount: BigInt(agreement!.terms.cap) })
-    }
-    for await (const { dispute } of context ? disputesOf(host, context) : []) {
-      const decided = lostTo(dispute, find)
-      if (decided) lost.push({ ...decided, provider: dispute.agreement.terms.provider })
-    }
-  }
-  return lost
+/** Every payment of a run that has a receipt. */
+export async function paidCalls(host: Reading, run: RunContext, verifier: Verifier): Promise<readonly PaidCall[]> {
+  return (await paymentsOf(host, run, verifier)).paid
 }
 
 /** The receipts behind a run's answer: of what it paid, then of what it took over from runs before. */

@@ -13,7 +13,7 @@ import type { Rail } from '../runtime/ports/rail.ts'
 import { deliveryHash } from '../runtime/payments/delivery.ts'
 import { purseActor } from '../runtime/payments/purse.machine.ts'
 import type { PurseContext } from '../runtime/payments/lane.ts'
-import { lostPayments, paidCalls } from './bill.ts'
+import { paymentsOf } from './bill.ts'
 import type { RunContext } from './run.machine.ts'
 
 const ASK_MS = 20_000
@@ -33,11 +33,11 @@ export function settleEffects({ wire, rail, host }: SettleOptions): Record<strin
     attempts: 3,
     run: async ({ run: id }: { run: string }, { signal }) => {
       const run = host().context<RunContext>(`run/${id}`)!
-      const calls = await paidCalls(host(), run, wire.credentials.verifier)
+      const { paid: calls, lost } = await paymentsOf(host(), run, wire.credentials.verifier)
       const deliveries = new Set(calls.map(({ delivery }) => deliveryHash(delivery)))
       // A step ends when its voucher is journaled; a payee that is asked before it has it would claim too little.
       await host().until(purseActor(host().partitionOf(`run/${id}`)), ({ context }) => !onTheirWay(context as PurseContext, id, deliveries), HAND_OVER_MS, signal).catch(() => undefined)
-      const paid = [...calls, ...await lostPayments(host(), run, wire.credentials.verifier)]
+      const paid = [...calls, ...lost]
       const lanesOf = new Map<Address, Set<Hex32>>()
       for (const { provider, voucher } of paid) lanesOf.set(provider, (lanesOf.get(provider) ?? new Set()).add(voucher.lane))
       const transactions = new Set<Hex32>()

@@ -7,7 +7,7 @@ import { toRail } from '../../runtime/payments/voucher.ts'
 import { verifyReceipt } from '../../runtime/payments/receipt.ts'
 import { createAuthorisations } from '../../runtime/identity/authorisation.ts'
 import { createVerifier } from '../../runtime/identity/signed.ts'
-import { lostPayments, paidCalls } from '../../pipelines/bill.ts'
+import { paidCalls, paymentsOf } from '../../pipelines/bill.ts'
 import type { DisputeContext } from '../../pipelines/dispute.machine.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
 import { openLiar, silence, type Tricks } from '../liar.fixture.ts'
@@ -46,7 +46,7 @@ describe('a call settled in escrow', () => {
         verifyReceipt(receipt)
         come.paid += amount
       }
-      for (const { amount } of await lostPayments(user.node.host, context, verifier)) come.lost += amount
+      for (const { amount } of (await paymentsOf(user.node.host, context, verifier)).lost) come.lost += amount
     }
     expect(come).toEqual({ paid: spent - lost, lost })
   }
