@@ -83,4 +83,16 @@ describe('a call that is paid through a hub', () => {
     await world.drive(expect(hire(alice, { ...call, key: 'two', settle: 'postpaid' })).rejects.toMatchObject({ code: 'pipeline.invalid' }))
     await balanced(world, alice, 0n)
   }, 30_000)
+
+  it('has 32 lanes for one payer at a time, however many it asks for at once', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    const safe = await world.drive(world.payments('safe'))
+    await world.drive(world.provider(shouter('p1', '0.01', 90)))
+    const alice = await world.drive(world.user('alice'))
+    const route = (nth: number): Promise<unknown> => alice.node.wire.call(hub, 'route', { key: `${100 + nth}`.padStart(32, '0'), payee: seller, amount: '10000', forMs: 60_000 }, { callId: `r${nth}`, timeoutMs: 10_000, validate: (value) => value })
+    const answers = await world.drive(Promise.allSettled(Array.from({ length: 40 }, (_, nth) => route(nth))))
+    expect(answers.flatMap((one) => (one.status === 'rejected' ? [(one.reason as { code: string }).code] : []))).toEqual(Array.from({ length: 8 }, () => 'node.busy'))
+    expect([...safe.user.node.host.list('hop')]).toHaveLength(32)
+    expect((await world.drive(Promise.allSettled([route(0)])))[0]!.status).toBe('fulfilled')
+  })
 })

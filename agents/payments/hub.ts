@@ -97,16 +97,22 @@ export function hopEffects({ wire, clock, rail, host }: Pick<NodeParts, 'wire' |
 
 /** Registers `route`. Errors `node.busy`, `market.refused`, `run.conflict`, those of the lane. */
 export function serveRoutes({ wire, host, clock, directory }: Pick<Node, 'wire' | 'host' | 'clock' | 'directory'>): void {
+  /** Hops that are begun and not journaled yet, with their payers: many may be asked for at the same time. */
+  const beginning = new Map<string, Address>()
   wire.serve('route', (body) => validate('RouteRequest', body), async ({ key, payee, amount, forMs }, { caller }) => {
     const self = hopActor(caller, key)
     let known = await host.look<HopContext>(self)
     if (!known) {
       if (payee === caller || payee === wire.participant || directory.entry(payee)?.alive !== true) throw new AigenError('market.refused', 'no such provider', { path: 'payee' })
       if (BigInt(amount) > AMOUNT_MAX || forMs > FOR_MS_MAX) throw new AigenError('market.refused', `at most ${AMOUNT_MAX} and ${FOR_MS_MAX} ms`, { path: BigInt(amount) > AMOUNT_MAX ? 'amount' : 'forMs' })
-      checkRoom(host, caller)
-      const now = clock.now()
-      const grantedUntil = now + forMs
-      await host.start(self, { self, payer: caller, payee, amount, grantedUntil, until: grantedUntil + forMs + ROOM_MS })
+      if (!beginning.has(self)) checkRoom(host, beginning, caller)
+      beginning.set(self, caller)
+      const grantedUntil = clock.now() + forMs
+      try {
+        await host.start(self, { self, payer: caller, payee, amount, grantedUntil, until: grantedUntil + forMs + ROOM_MS })
+      } finally {
+        beginning.delete(self)
+      }
       known = (await host.look<HopContext>(self))!
     }
     if (known.payee !== payee || known.amount !== amount) throw new AigenError('run.conflict', 'another route')
@@ -124,12 +130,9 @@ function grantOf({ payer, payee, amount, grantedUntil }: HopContext, { id, numbe
 }
 
 /** Error `node.busy`: too many lanes are granted. */
-function checkRoom(host: Host, payer: Address): void {
-  let [all, own] = [0, 0]
-  for (const { snapshot } of host.list('hop')) {
-    if (snapshot.value === 'closed') continue
-    all++
-    if ((snapshot.context as HopContext).payer === payer) own++
-  }
-  if (all >= ROUTES_MAX || own >= ROUTES_PER_PAYER_MAX) throw new AigenError('node.busy', 'too many lanes are granted')
+function checkRoom(host: Host, beginning: ReadonlyMap<string, Address>, payer: Address): void {
+  const payers = new Map(beginning)
+  for (const { id, snapshot } of host.list('hop')) if (snapshot.value !== 'closed') payers.set(id, (snapshot.context as HopContext).payer)
+  const own = [...payers.values()].filter((one) => one === payer).length
+  if (payers.size >= ROUTES_MAX || own >= ROUTES_PER_PAYER_MAX) throw new AigenError('node.busy', 'too many lanes are granted')
 }
