@@ -116,10 +116,11 @@ export async function warm(market: Market, stepsPerRun: number, how?: How): Prom
   }))
 }
 
-/** `concurrency` runs at once, each followed by another, for `seconds`. */
-export async function measurePaidSteps(ground: Ground, market: Market, concurrency: number, stepsPerRun: number, seconds: number, how?: How): Promise<Measured> {
+/** `concurrency` runs at once, each followed by another, for `seconds`; `begun` is called when lanes are reserved and the first of them starts. */
+export async function measurePaidSteps(ground: Ground, market: Market, concurrency: number, stepsPerRun: number, seconds: number, how?: How, begun: () => void = () => {}): Promise<Measured> {
   // each lane of this many runs at once is reserved
   await Promise.all(Array.from({ length: concurrency }, () => market.run(stepsPerRun, how)))
+  begun()
   const latencies: number[] = []
   const settleMs: number[] = []
   let workflows = 0

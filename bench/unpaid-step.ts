@@ -65,8 +65,8 @@ export async function measureUnpaid(ground: Ground, { seconds, concurrency, say,
       for (let turn = 0; turn < TURNS; turn++) {
         const each = {} as Record<Kind, Measured>
         for (const kind of Object.keys(KINDS) as Kind[]) {
-          const count = countVouchers(market)
-          each[kind] = await measurePaidSteps(ground, market, atOnce, STEPS_PER_RUN, seconds / TURNS, KINDS[kind])
+          let count = (): number => 0
+          each[kind] = await measurePaidSteps(ground, market, atOnce, STEPS_PER_RUN, seconds / TURNS, KINDS[kind], () => (count = countVouchers(market)))
           vouchers.set(each[kind], count())
         }
         turns.push(each)
