@@ -30,7 +30,7 @@ export type PurseEvent = { at?: number } & (
   | { type: 'doubt'; lane: string; for: string }
   | { type: 'reconcile' }
   | { type: 'recalled'; lane: string; voucher: PlainVoucher }
-  | { type: 'lanes.look.done'; lane: string; reserved: string; claimed?: string; voucher?: PlainVoucher }
+  | { type: 'lanes.look.done'; lane: string; reserved: string; claimed?: string; voucher?: PlainVoucher; atStart?: boolean }
   | { type: 'lanes.look.failed'; params: { lane: string } }
   | { type: 'pay'; lane: string; for: string; tell: string; delivery: Hash; amount: string; keep?: true; group?: readonly Folded[] }
   | { type: 'widen'; lane: string; for: string; amount: string; tell: string }
