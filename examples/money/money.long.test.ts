@@ -24,5 +24,5 @@ describe('money on a devnet', () => {
     expect(rows.filter(({ held }) => !held)).toEqual([])
     // What was paid to a provider stands on the chain.
     expect(rows.map(({ transaction }) => transaction !== undefined)).toEqual(rows.map(({ paid, mode }) => Number(paid) > (mode === 'escrow' ? 0.001 : 0)))
-  }, 120_000)
+  }, 240_000)
 })

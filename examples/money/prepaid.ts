@@ -4,7 +4,7 @@
  */
 import { ask, good, play, PRICE, seller, type Row } from './books.ts'
 import { keepsBack, silentOn } from './crooked.ts'
-import { vaultOf, type Stage } from './stage.ts'
+import { pause, vaultOf, type Stage } from './stage.ts'
 
 export async function prepaid(stage: Stage): Promise<Row[]> {
   const mode = 'prepaid'
@@ -25,7 +25,10 @@ export async function prepaid(stage: Stage): Promise<Row[]> {
       const { delay } = vaultOf(mallory)
       const lane = rail.laneId(rail.vaultId(vaultOf(mallory)), payee, 0)
       const write = async (kind: 'exit' | 'finalize'): Promise<void> => {
-        await rail.broadcast((await rail.prepare({ kind, lane }, keys.wallet, await rail.nonce(participant))).bytes)
+        const { bytes, hash } = await rail.prepare({ kind, lane }, keys.wallet, await rail.nonce(participant))
+        await rail.broadcast(bytes)
+        // A node answers before it is mined: the day must not begin to pass before the exit counts.
+        while ((await rail.outcome(hash)).state !== 'done') await pause(5)
       }
       await write('exit')
       await stage.skip((delay + 60) * 1_000, 60)

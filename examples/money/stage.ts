@@ -45,7 +45,7 @@ export function vaultOf({ node: { participant, keys } }: User): Parameters<User[
 }
 
 const same: Cheat = (ports) => ports
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 /** Starts it. Errors: `nats.*`, `anvil.*`, `chain.*`. */
 export async function openStage(): Promise<Stage> {
