@@ -5,7 +5,7 @@
  * or change silently (undefined, functions, NaN, class instances, lone surrogates) is refused, so
  * that two sides can never hash different documents that look alike. `-0` is written as `0`.
  */
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import { createRequire } from 'node:module'
 import type { Hash } from './documents.gen.ts'
 import { AigenError } from './error.ts'
@@ -41,7 +41,7 @@ export function sha256(bytes: Uint8Array | string): Uint8Array {
 
 /** `sha256-<64 hex>` of plain bytes, as a blob is named. */
 export function hashOfBytes(bytes: Uint8Array | string): Hash {
-  return `sha256-${createHash('sha256').update(bytes).digest('hex')}`
+  return `sha256-${hash('sha256', bytes)}`
 }
 
 /** `sha256-<64 hex>` of the canonical bytes of a JSON value; the same errors as `canonicalText`. */

@@ -9,9 +9,16 @@ import type { Sign, Verifier } from '../identity/signed.ts'
 import { verifySigned } from './delivery-group.ts'
 import { charge } from './meter.ts'
 
+/** By body, while that is in memory: a delivery is owed, paid, billed and received by its hash. Nobody changes one. */
+const hashes = new WeakMap<DeliveryBody, Hash>()
+
 /** The delivery's hash, which vouchers fold: of its body, so that a signature made again changes nothing. */
-export function deliveryHash(delivery: Delivery): Hash {
-  return hashOf(delivery.body)
+export function deliveryHash({ body }: Delivery): Hash {
+  const known = hashes.get(body)
+  if (known !== undefined) return known
+  const hash = hashOf(body)
+  hashes.set(body, hash)
+  return hash
 }
 
 export function signDelivery(body: DeliveryBody, sign: Sign): Delivery {
