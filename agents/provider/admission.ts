@@ -52,7 +52,7 @@ export function openAdmission({ host, clock }: { host: Host; clock: Pick<Clock, 
   const note = (id: string, state: unknown, { terms }: CallContext): void => {
     const those = under.get(terms.capability)
     if (state !== 'agreed') agreed.get(terms.capability)?.delete(id)
-    if (state === 'working' || state === 'stopping' || state === 'claiming') those?.add(id)
+    if (state === 'working' || state === 'stopping') those?.add(id)
     else those?.delete(id)
   }
   const count = (): void => {

@@ -1,7 +1,8 @@
 /**
- * One call as its provider lives it (D3, D6): agreed → working → delivered → paid. The actor is the
- * stored answer that a repeated invoke gets, so the handler's work is done once and owed once (I1).
- * Its lane's till hears what is taken, owed and freed. Started by `accept`.
+ * One call as its provider lives it (D3, D6): agreed → working → delivered → paid; under a standing
+ * agreement it ends as owed, since the till keeps what several of its calls cost. The actor is the stored
+ * answer that a repeated invoke gets, so the handler's work is done once and owed once (I1). Its lane's
+ * till hears what is taken, owed and freed. Started by `accept`.
  */
 import { assign, createMachine, enqueueActions } from 'xstate'
 import type { Address, Delivery, EscrowVoucher, Hash, Hex32, PlainVoucher, Terms } from '../../schemas/documents.gen.ts'
@@ -48,7 +49,7 @@ export type CallEvent = { at: number } & (
   | { type: 'service.work.done'; output: unknown; parcels: unknown; delivery: Delivery; key?: Hex32; keeper?: string }
   | { type: 'service.work.failed'; error: ErrorBody }
   | { type: 'service.work.unknown' }
-  | { type: 'lane.held' | 'lane.lost' }
+  | { type: 'lane.lost' }
   | { type: 'part'; delivery: Delivery }
   | { type: 'cancel'; pieces?: number }
   | { type: 'paid' }
@@ -74,6 +75,8 @@ const takeInput = assign<CallContext, any, undefined, any, never>(({ context, ev
   input: event.input, inputHash: event.inputHash, parcels: event.parcels, trace: event.trace ?? null, escrow: event.escrow ?? null, prepaid: event.prepaid ?? null, flow: event.flow ?? null, until: event.at + context.terms.deadlineMs + context.terms.graceMs,
 }))
 const takeResult = assign<CallContext, any, undefined, any, never>({ output: ({ event }: any) => event.output, outputParcels: ({ event }: any) => event.parcels, delivery: ({ event }: any) => event.delivery, key: ({ event }: any) => event.key ?? null, keeper: ({ event }: any) => event.keeper })
+/** Heard in the record of the invoke: where the lane is another's by then, the till says so before any work begins. */
+const invoked = tellTill((context) => ({ type: 'invoked', agreement: context.agreement, call: callActor(context.lane, context.agreement, context.call), ...numberOf(context), ...(context.escrow ? { escrow: context.escrow } : {}), ...(context.prepaid ? { prepaid: context.prepaid } : {}) }))
 const owe = tellTill((context) => ({ type: 'owe', owed: owedOf(context), ...numberOf(context) }))
 const stopAt = assign<CallContext, any, undefined, any, never>({ stopAt: ({ event }: any) => event.pieces ?? 0 })
 /** The end without a result; not before a part that is owed is paid. */
@@ -88,6 +91,15 @@ const STOP_MS = 1_000
 /** Whose payer does not come for the key in this time, in ms, does not come: a hub's lane is needed by others. */
 const WAIVE_MS = 120_000
 
+interface Kept {
+  readonly value: unknown
+  readonly context: CallContext
+}
+
+function endedOwed(state: Kept): object {
+  return state.value === 'delivered' && state.context.terms.standing ? { ...state, value: 'owed', status: 'done' } : state
+}
+
 const machine = createMachine({
   id: 'call',
   types: {} as { context: CallContext; events: CallEvent; input: CallInput & { at: number } },
@@ -99,27 +111,18 @@ const machine = createMachine({
         if (!isFree(terms) && !terms.standing) enqueue({ type: 'tell', params: { to: `till/${lane}`, event: { type: 'take', agreement, cap: terms.cap } } } as any)
       }),
       on: {
-        invoke: [{ guard: ({ context }) => isFree(context.terms), target: 'working', actions: takeInput }, { target: 'claiming', actions: takeInput }],
+        invoke: { target: 'working', actions: [takeInput, invoked] },
         cancel: { target: 'cancelled' },
       },
       after: { stale: 'cancelled' },
     },
-    claiming: {
-      entry: {
-        type: 'tell',
-        params: ({ context }: any) => ({ to: tillOf(context), event: { type: 'invoked', agreement: context.agreement, call: callActor(context.lane, context.agreement, context.call), ...numberOf(context), escrow: context.escrow, prepaid: context.prepaid ?? null } }),
-      } as any,
-      on: {
-        'lane.held': 'working',
-        'lane.lost': {
-          target: 'failed',
-          actions: [assign({ error: { code: 'lane.unpaid', message: 'An earlier step of this lane is not paid. (the lane was given to another agreement)' } satisfies ErrorBody }), forgetInput],
-        },
-      },
-    },
     working: {
       entry: effect<CallContext, any>('service.work', ({ context }) => ({ until: context.until })),
       on: {
+        'lane.lost': {
+          target: 'failed',
+          actions: [{ type: 'abort', params: { kind: 'service.work' } } as any, assign({ error: { code: 'lane.unpaid', message: 'An earlier step of this lane is not paid. (the lane was given to another agreement)' } satisfies ErrorBody }), forgetInput],
+        },
         // Signed by the effect that worked: journaled here before it leaves, and the step has one record less to wait for.
         'service.work.done': {
           target: 'delivered',
@@ -155,7 +158,7 @@ const machine = createMachine({
     },
     delivered: {
       entry: owe,
-      always: [{ guard: ({ context }) => isFree(context.terms), target: 'paid' }, { guard: ({ context }) => context.payer !== undefined, target: 'lent' }],
+      always: [{ guard: ({ context }) => isFree(context.terms), target: 'paid' }, { guard: ({ context }) => context.terms.standing !== undefined, target: 'owed' }, { guard: ({ context }) => context.payer !== undefined, target: 'lent' }],
       on: { paid: 'paid', ruled: 'unpaid' },
     },
     /** Delivered on a hub's lane. */
@@ -164,6 +167,8 @@ const machine = createMachine({
       after: { [WAIVE_MS]: { target: 'unpaid', actions: tellTill(({ agreement }) => ({ type: 'waive', agreement })) } },
     },
     paid: { type: 'final' },
+    /** Under a standing agreement: the till has what it costs. */
+    owed: { type: 'final' },
     /** The agreed arbiter gave it nothing, or nobody came for its key. */
     unpaid: { type: 'final' },
     failed: { type: 'final', entry: freeLane },
@@ -176,13 +181,13 @@ const machine = createMachine({
   },
 })
 
-export const call = defineActor('call', '10', machine, {
+export const call = defineActor('call', '11', machine, {
   pays: [],
   holds: [{ what: 'lane', taken: ['tell till take'], returned: ['tell till free', 'tell till owe'] }],
-  waits: { claiming: [{ event: 'lane.held', from: 'till' }, { event: 'lane.lost', from: 'till' }], delivered: [{ event: 'paid', from: 'till' }, { event: 'ruled', from: 'till' }], owing: [{ event: 'paid', from: 'till' }] },
+  waits: { delivered: [{ event: 'paid', from: 'till' }, { event: 'ruled', from: 'till' }], owing: [{ event: 'paid', from: 'till' }] },
   quiet: ['service.stop'],
 }, {
   passivates: 'ended',
-  // The versions before knew neither parts nor hubs: they go on without any.
-  migrate: (state, machine) => (/^call@[89]:/.test(machine) ? state : undefined),
+  // The versions before knew neither parts nor hubs: they go on without any; and a call under a standing agreement waited for its till.
+  migrate: (state, machine) => (/^call@(?:[89]|10):/.test(machine) ? endedOwed(state as Kept) : undefined),
 })

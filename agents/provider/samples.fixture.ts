@@ -18,7 +18,7 @@ const call: Samples = {
   },
   events: ({ context }: { context: CallContext }) => [
     ...(context.terms.settle === 'streamed' ? [...((context.stream?.parts ?? 0) < 2 ? [{ type: 'part', delivery: part('2', 2) }] : []), { type: 'cancel', pieces: 2 }] : []),
-    { type: 'invoke', input: {}, inputHash: 'sha256-bb', parcels: [] }, { type: 'lane.held' }, { type: 'lane.lost' }, { type: 'cancel' }, { type: 'paid', agreement: 'sha256-aa' }, { type: 'ruled' }],
+    { type: 'invoke', input: {}, inputHash: 'sha256-bb', parcels: [] }, { type: 'lane.lost' }, { type: 'cancel' }, { type: 'paid', agreement: 'sha256-aa' }, { type: 'ruled' }],
 }
 
 const keyedCall: Samples = {

@@ -37,7 +37,7 @@ interface Book {
   readonly open: Map<string, number>
 }
 
-const over = (state: string): boolean => state === 'paid' || state === 'unpaid' || state === 'failed' || state === 'cancelled'
+const over = (state: string): boolean => state === 'paid' || state === 'owed' || state === 'unpaid' || state === 'failed' || state === 'cancelled'
 
 /** The day (UTC) of `at`, and when it ends. */
 export function dayOf(at: number): { readonly name: string; readonly until: number } {

@@ -43,7 +43,7 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
   const { wire, rail, clock } = parts
   const { verifier, sign } = wire.credentials
   const readLane = laneReader(parts)
-  const settled = (state: string): boolean => state === 'delivered' || state === 'lent' || state === 'paid' || state === 'unpaid' || state === 'failed' || state === 'cancelled' || state === 'owing'
+  const settled = (state: string): boolean => state === 'delivered' || state === 'lent' || state === 'paid' || state === 'owed' || state === 'unpaid' || state === 'failed' || state === 'cancelled' || state === 'owing'
 
   const till = (lane: Hex32, caller: string): TillContext => {
     parts.host().mustHold(`till/${lane}`)

@@ -134,12 +134,10 @@ export function isOpen(context: TillContext): boolean {
   return context.owed === null && !context.escrow && !isLocked(context) && !context.open?.invoked && isIdle(context.tab)
 }
 
-/** To a call of the standing agreement: its actor is beside the till, as `callActor` of the provider says. */
-const tellPaid = ({ lane, tab }: TillContext, call: number): any => ({ type: 'tell', params: { to: `call/${lane}/${tab!.agreement}/${call}`, event: { type: 'paid', agreement: tab!.agreement } } })
 /** A lock that expired before anybody had its key has paid for nothing. */
 const unpaid: any = enqueueActions(({ context: { lock }, enqueue }: any) => { if (lock?.key === null && lock.call !== undefined) enqueue({ type: 'tell', params: { to: lock.call, event: { type: 'ruled' } } }) })
 
-const answer = (type: 'lane.held' | 'lane.lost'): any => ({ type: 'tell', params: ({ event }: any) => ({ to: event.call, event: { type } }) })
+const refuse: any = { type: 'tell', params: ({ event }: any) => ({ to: event.call, event: { type: 'lane.lost' } }) }
 
 const machine = createMachine({
   id: 'till',
@@ -157,24 +155,23 @@ const machine = createMachine({
           guard: ({ context, event }) => isOpen(context) && context.tab?.agreement !== event.agreement,
           actions: assign({ open: null, tab: ({ context, event }) => openTab(event.agreement, event.terms, event.credit, context.tab) }),
         },
-        // The call works only once the lane is its own: two agreements raced onto one lane get one result.
+        // Two agreements raced onto one lane get one result: a call that has lost hears it in the record of its invoke, before it works.
         invoked: [
           {
             guard: ({ context: { tab }, event }) => event.number !== undefined && tab?.agreement === event.agreement && refusal(tab, event.number, event.at ?? 0) === undefined,
-            actions: [assign({ tab: ({ context, event }) => begun(context.tab!, event.number!) }), answer('lane.held')],
+            actions: assign({ tab: ({ context, event }) => begun(context.tab!, event.number!) }),
           },
           {
             guard: ({ context, event }) => context.open?.agreement === event.agreement && (!event.prepaid || !context.open.invoked && pays(context, event.prepaid, { agreement: event.agreement, amount: context.open.cap })),
             actions: [
               assign(({ context, event }) => ({ open: { ...context.open!, invoked: true, call: event.call, ...(event.prepaid ? { prepaid: true as const } : {}) }, ...(event.prepaid ? taken(event.prepaid) : {}) })),
               assign({ escrow: ({ event }) => event.escrow ?? null }),
-              answer('lane.held'),
               enqueueActions(({ context: { lane }, event: { agreement, escrow }, enqueue }) => {
                 if (escrow) enqueue({ type: 'tell', params: { to: verdictActor(lane, agreement), event: { type: 'start', input: { till: `till/${lane}`, agreement, voucher: escrow } } } } as any)
               }),
             ],
           },
-          { actions: answer('lane.lost') },
+          { actions: refuse },
         ],
         free: [{
           guard: ({ context, event }) => event.number !== undefined && context.tab?.agreement === event.agreement,
@@ -222,12 +219,7 @@ const machine = createMachine({
             const due = dues && dueFor(context, dues)
             return due !== undefined && event.voucher.cumulative === due.cumulative && event.voucher.ref === due.ref
           },
-          actions: [
-            enqueueActions(({ context, event, enqueue }) => {
-              for (const { call } of owedFor(context.tab!, event.deliveries)!) enqueue(tellPaid(context, call))
-            }),
-            assign(({ context, event }) => ({ ...taken(event.voucher), tab: settled(context.tab!, owedFor(context.tab!, event.deliveries)!, event.at ?? 0) })),
-          ],
+          actions: assign(({ context, event }) => ({ ...taken(event.voucher), tab: settled(context.tab!, owedFor(context.tab!, event.deliveries)!, event.at ?? 0) })),
         },
         // The payer has signed more than is known here, of deliveries that are forgotten: an old store was restored.
         restored: {
@@ -235,7 +227,6 @@ const machine = createMachine({
           actions: [
             enqueueActions(({ context, enqueue }) => {
               if (context.owed && context.open?.call !== undefined) enqueue({ type: 'tell', params: { to: context.open.call, event: { type: 'paid', agreement: context.owed.agreement } } } as any)
-              for (const { call } of context.tab?.owed ?? []) enqueue(tellPaid(context, call))
             }),
             assign(({ context, event }) => ({ ...taken(event.voucher), ...(context.owed ? { owed: null, open: goesOn(context) } : {}), ...(context.tab ? { tab: { ...context.tab, owed: [] } } : {}) })),
           ],
@@ -294,7 +285,7 @@ const machine = createMachine({
   },
 })
 
-export const till = defineActor('till', '8', machine, { pays: [], holds: [], rests: { open: 'told by its calls, its verdicts, the settler, a hop, and the payer by the verb pay' } }, {
+export const till = defineActor('till', '9', machine, { pays: [], holds: [], rests: { open: 'told by its calls, its verdicts, the settler, a hop, and the payer by the verb pay' } }, {
   // The versions before knew no parts, no standing agreements and no hub: they go on without any.
-  migrate: (state, machine) => (/^till@[67]:/.test(machine) ? state : undefined),
+  migrate: (state, machine) => (/^till@[678]:/.test(machine) ? state : undefined),
 })
