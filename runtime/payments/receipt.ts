@@ -2,8 +2,8 @@
  * Receipts: a delivery together with the voucher that pays it, enough to verify without us (I3).
  * Made by the payer at the end of a step; verified by anyone, offline.
  */
-import { hashOf } from '../../schemas/canonical.ts'
-import type { Agreement, Delivery, Folded, Hex32, NodeAuthorisation, Receipt, Voucher } from '../../schemas/documents.gen.ts'
+import { canonicalObject, canonicalText, hashOf, hashOfBytes } from '../../schemas/canonical.ts'
+import type { Agreement, Delivery, Folded, Hash, Hex32, NodeAuthorisation, Receipt, Voucher } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
 import { parseAsset } from '../../schemas/money.ts'
 import { railSigning } from '../evm/rail-signing.ts'
@@ -30,11 +30,32 @@ export interface ReceiptParts {
   readonly authorisations: NodeAuthorisation[]
 }
 
+/** Of what many receipts have in common, while that is in memory: an agreement, a voucher, what it folds. Nobody changes one. */
+const texts = new WeakMap<object, string>()
+function textOf(part: object): string {
+  const known = texts.get(part)
+  if (known !== undefined) return known
+  const text = canonicalText(part)
+  texts.set(part, text)
+  return text
+}
+
+/** What a receipt says, of which its id is the hash. */
+function bodyOf({ agreement, delivery, voucher, previousRef, after = [], parts = [], voucherKey }: Omit<ReceiptParts, 'authorisations'>): Omit<Receipt, 'id' | 'authorisations'> {
+  return { agreement, delivery, voucher, previousRef, ...(parts.length > 0 ? { parts: [...parts] } : {}), ...(after.length > 0 ? { after: [...after] } : {}), voucherKey }
+}
+
+const idOf = (hash: Hash): string => `rcpt_${hash.slice('sha256-'.length, 'sha256-'.length + 32)}`
+
 /** The receipt; its id is made from the hash of what it says, so equal receipts have equal ids. */
-export function makeReceipt(parts: ReceiptParts): Receipt {
-  const { agreement, delivery, voucher, previousRef, after = [], parts: earlier = [], voucherKey, authorisations } = parts
-  const body = { agreement, delivery, voucher, previousRef, ...(earlier.length > 0 ? { parts: [...earlier] } : {}), ...(after.length > 0 ? { after: [...after] } : {}), voucherKey }
-  return { id: `rcpt_${hashOf(body).slice('sha256-'.length, 'sha256-'.length + 32)}`, ...body, authorisations }
+export function makeReceipt(made: ReceiptParts): Receipt {
+  const body = bodyOf(made)
+  const list = (folded: readonly Folded[]): string => `[${folded.map(textOf).join(',')}]`
+  const said = canonicalObject({
+    agreement: textOf(body.agreement), delivery: textOf(body.delivery), voucher: textOf(body.voucher), previousRef: canonicalText(body.previousRef),
+    ...(body.parts ? { parts: list(body.parts) } : {}), ...(body.after ? { after: list(body.after) } : {}), voucherKey: canonicalText(body.voucherKey),
+  })
+  return { id: idOf(hashOfBytes(said)), ...body, authorisations: made.authorisations }
 }
 
 /**
@@ -72,7 +93,7 @@ export function verifyReceipt(receipt: Receipt, rail: Pick<Rail, 'recover'> = ra
   const cumulative = BigInt(voucher.cumulative)
   if (cumulative < least || (receipt.previousRef === NO_REF && cumulative !== least)) throw new AigenError('voucher.too-low', `cumulative ${cumulative}, the delivery costs ${least}`)
   if (rail.recover(toRail(voucher), voucher.signature) !== receipt.voucherKey) throw new AigenError('voucher.key')
-  if (makeReceipt(receipt).id !== receipt.id) throw new AigenError('auth.forged', 'the id is not of this receipt')
+  if (idOf(hashOf(bodyOf(receipt))) !== receipt.id) throw new AigenError('auth.forged', 'the id is not of this receipt')
 }
 
 /** The rail that the receipt names: signatures need its chain and contract only, no connection. */
