@@ -38,6 +38,12 @@ export interface EffectKind {
   readonly maxPauseMs?: number
   /** Runs at once in this node (default 64); further ones wait their turn. */
   readonly concurrency?: number
+  /**
+   * What `run` would give, where that needs nothing but the parameters and leaves nothing outside: then it
+   * is computed within the record that asks for it, so that nobody waits for another. Where it throws, and
+   * after a crash, `run` is asked.
+   */
+  instant?(params: any): ActorEvent
   /** The event for the actor; nothing when there is none to tell. */
   run(params: any, context: EffectContext): Promise<ActorEvent | void>
 }

@@ -18,6 +18,7 @@ import { actorsOf, decodeRecord, type Entry, type JournalRecord } from './record
 import { replay } from './replay.ts'
 import { SnapshotLog, snapshotsOf } from './snapshot-log.ts'
 import type { Checkpoint } from './snapshot-record.ts'
+import type { Instants } from './stage.ts'
 import { ValueShelf } from './value-shelf.ts'
 
 export interface PartitionEvents {
@@ -47,6 +48,8 @@ export interface PartitionOptions {
   /** Whether other nodes of the participant run beside this one: what they took is asked of them, so that it is worth asking again. */
   readonly shared?: boolean
   readonly events: PartitionEvents
+  /** Effects that are computed in the record that asks for them; none for whoever only reads. */
+  readonly instants?: Instants
 }
 
 export class PartitionReader {

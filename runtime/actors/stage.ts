@@ -1,19 +1,22 @@
 /**
  * Computes what a group of events makes of a fold, as the lines of one record, and changes nothing:
  * only when the record is durable is it committed and anybody answered (D1, D2). What an actor tells
- * another of its partition is computed in the same record. Used by `partition` only.
+ * another of its partition is computed in the same record, and so is an effect that needs nothing but its
+ * parameters (`instant`), once all that came is computed. Used by `partition` only.
  */
 import { AigenError, asError } from '../../schemas/error.ts'
-import { kindOf, type ActorId, type ActorKind } from './actor.ts'
-import type { Fold, LiveActor } from './fold.ts'
+import { kindOf, type ActorEvent, type ActorId, type ActorKind } from './actor.ts'
+import { ABORT, type Fold, type LiveActor } from './fold.ts'
 import { refuses, type Item } from './item.ts'
 import type { Kinds } from './kinds.ts'
 import type { Placement } from './placement.ts'
-import { effectRecord, type Entry, type Line, type Send } from './record.ts'
+import { effectKey, effectRecord, type Entry, type Line, type Send } from './record.ts'
 import { advance, type Outcome } from './transition.ts'
 
 /** Events that one event may lead to inside the partition: actors that tell each other for ever are stopped. */
 const TOLD_MAX = 10_000
+/** Times that instant effects of one record may lead to further ones; those beyond run like any. */
+const ROUNDS_MAX = 64
 /** Events that wait for parked actors, of one partition; of what comes beyond, the actors hear nothing. */
 const KEPT_MAX = 10_000
 
@@ -45,13 +48,24 @@ export interface StageOptions {
   readonly placement: Placement
   /** Index of this partition. */
   readonly here: number
+  /** What computes the result of an effect from its parameters, by its kind: those that are computed here. */
+  readonly instants: Instants
+}
+
+export type Instants = ReadonlyMap<string, (params: Record<string, unknown>) => ActorEvent>
+
+/** An effect that a line of the record asks for, and whose result is to be one of its lines. */
+interface Asked {
+  readonly actor: ActorId
+  readonly kind: string
+  readonly params: Record<string, unknown>
 }
 
 /**
  * The lines for `items` and for the effects that ended without an event. A message from another
  * partition that comes out of its turn is passed over: its sender sends it again.
  */
-export function stage({ fold, kinds, cold, at, placement, here }: StageOptions, items: readonly Item[], ended: readonly string[]): Stage {
+export function stage({ fold, kinds, cold, at, placement, here, instants }: StageOptions, items: readonly Item[], ended: readonly string[]): Stage {
   const staged: Staged[] = []
   const answers: (() => void)[] = []
   /** Actors as they are after the lines so far. */
@@ -61,6 +75,8 @@ export function stage({ fold, kinds, cold, at, placement, here }: StageOptions, 
   let number = fold.keptLast
   const missing = new Set<ActorId>()
   let births = 0
+  /** By key. */
+  const asked = new Map<string, Asked>()
   /** Number of the last message to, and from, other partitions. */
   const last = new Map<number, number>()
   const heard = new Map<number, number>()
@@ -110,6 +126,10 @@ export function stage({ fold, kinds, cold, at, placement, here }: StageOptions, 
       staged.push({ line, kind, outcome })
       answers.push(() => item.resolve?.(after))
       for (const tell of told) inside.push({ actor: tell.to, event: tell.event })
+      for (const [index, { kind: name, params }] of outcome.effects.entries()) {
+        if (name === ABORT) for (const [key, one] of asked) if (one.actor === item.actor && one.kind === params['kind']) asked.delete(key)
+        if (instants.has(name)) asked.set(effectKey(item.actor, number, index), { actor: item.actor, kind: name, params })
+      }
     } catch (thrown) {
       const error = asError(thrown)
       if (live) {
@@ -147,6 +167,21 @@ export function stage({ fold, kinds, cold, at, placement, here }: StageOptions, 
     answers.push(() => item.resolve?.(mended))
   }
 
+  /** Computes an event and all that it leads to by what actors tell one another. */
+  const spread = (first: Item): void => {
+    const inside: Item[] = [first]
+    for (let place = 0; place < inside.length; place++) {
+      take(inside[place]!, inside)
+      if (place < TOLD_MAX) continue
+      const { actor } = inside[place]!
+      const live = overlay.get(actor)
+      const reason = `it is told and tells without an end, since ${first.actor} got ${first.event.type}`
+      if (live) overlay.set(actor, { ...live, parked: reason })
+      staged.push({ line: { parked: actor, reason } })
+      break
+    }
+  }
+
   for (const key of ended) {
     if (!fold.stands(key) || taken.has(key)) continue
     taken.add(key)
@@ -173,19 +208,26 @@ export function stage({ fold, kinds, cold, at, placement, here }: StageOptions, 
       answers.push(() => item.heard?.())
     }
     const lines = staged.length
-    const inside: Item[] = [item]
-    for (let place = 0; place < inside.length; place++) {
-      take(inside[place]!, inside)
-      if (place < TOLD_MAX) continue
-      const { actor } = inside[place]!
-      const live = overlay.get(actor)
-      const reason = `it is told and tells without an end, since ${item.actor} got ${item.event.type}`
-      if (live) overlay.set(actor, { ...live, parked: reason })
-      staged.push({ line: { parked: actor, reason } })
-      break
-    }
+    spread(item)
     // Whatever became of it, it is not to be heard again.
     if (item.from && !staged.slice(lines).some(({ line }) => 'from' in line && line.from === item.from)) staged.push({ line: { heard: item.from } })
   }
+  for (let round = 0; asked.size > 0 && round < ROUNDS_MAX; round++) {
+    for (const [key, { actor, kind, params }] of [...asked]) {
+      // One before it may have aborted it.
+      if (!asked.delete(key)) continue
+      const event = attempt(() => instants.get(kind)!(params))
+      if (event) spread({ actor, event, cause: key })
+    }
+  }
   return { staged, answers, missing: [...missing] }
+}
+
+/** What `make` gives; nothing where it throws: then the effect runs like any, which says why. */
+function attempt(make: () => ActorEvent): ActorEvent | undefined {
+  try {
+    return make()
+  } catch {
+    return undefined
+  }
 }

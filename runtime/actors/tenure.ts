@@ -14,7 +14,7 @@ import type { PartitionOptions } from './partition-reader.ts'
 import type { Entry } from './record.ts'
 import { Timers } from './timers.ts'
 
-export interface TenureOptions extends Omit<PartitionOptions, 'events'> {
+export interface TenureOptions extends Omit<PartitionOptions, 'events' | 'instants'> {
   readonly clock: Clock
   readonly random: Random
   readonly effects: ReadonlyMap<string, EffectKind>
@@ -34,6 +34,7 @@ export class Tenure {
     const { clock, random, effects, lost } = options
     this.partition = new Partition({
       ...options,
+      instants: new Map([...effects].flatMap(([name, { instant }]) => (instant ? [[name, instant] as const] : []))),
       events: {
         committed: (changes, touched) => this.#committed(changes, touched),
         lost: (error) => {

@@ -7,6 +7,7 @@ import type { Address, Hash, Hex32, PlainVoucher } from '../../schemas/documents
 import { asError } from '../../schemas/error.ts'
 import { participantId } from '../../schemas/id.ts'
 import { validate } from '../../schemas/validate.ts'
+import type { ActorEvent } from '../actors/actor.ts'
 import type { EffectKind } from '../actors/effects.ts'
 import type { Host } from '../actors/host.ts'
 import type { Wire } from '../identity/wire.ts'
@@ -71,13 +72,12 @@ export function payEffects({ wire, rail, random, voucherKey, wallet, host }: Pay
       return { type: 'lanes.look.done', lane, reserved: (state?.reserved ?? 0n).toString(), claimed: (state?.claimed ?? 0n).toString(), ...(shown?.voucher ? { voucher: shown.voucher } : {}), ...(atStart ? { atStart } : {}) }
     },
   }
-  const sign: EffectKind = {
-    mode: 'idempotent',
-    run: async ({ lane, id, cumulative, ref, stake }: { lane: string; id: Hex32; cumulative: string; ref: Hex32; stake?: Stake }) => ({
-      type: 'voucher.sign.done', lane,
-      voucher: stake?.kind === 'locked' ? signLockedVoucher(rail, voucherKey, id, { cumulative, ref }, stake) : stake && stake.kind === undefined ? signEscrowVoucher(rail, voucherKey, id, { cumulative, ref }, stake) : signPlainVoucher(rail, voucherKey, id, cumulative, ref),
-    }),
-  }
+  const signed = ({ lane, id, cumulative, ref, stake }: { lane: string; id: Hex32; cumulative: string; ref: Hex32; stake?: Stake }): ActorEvent => ({
+    type: 'voucher.sign.done', lane,
+    voucher: stake?.kind === 'locked' ? signLockedVoucher(rail, voucherKey, id, { cumulative, ref }, stake) : stake && stake.kind === undefined ? signEscrowVoucher(rail, voucherKey, id, { cumulative, ref }, stake) : signPlainVoucher(rail, voucherKey, id, cumulative, ref),
+  })
+  // In the record that owes it: it is durable with what it pays for, and leaves by `voucher.pay` only.
+  const sign: EffectKind = { mode: 'idempotent', instant: signed, run: async (params) => signed(params) }
   const pay: EffectKind = {
     mode: 'idempotent',
     attempts: 12,
