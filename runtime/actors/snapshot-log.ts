@@ -17,7 +17,7 @@ import { readImage } from './image.ts'
 import { decodeSnapshots, encodeSnapshots, type Batch, type Checkpoint, type Common, type Fresh, type Place, type SnapshotRecord } from './snapshot-record.ts'
 
 /** Bytes of one record of images, about: bringing one actor back reads all of its record. */
-const BATCH_BYTES = 16_000
+const BATCH_BYTES = 64_000
 /** An image longer than this is stored in pieces of this length. */
 const PIECE_BYTES = 500_000
 /** Entries of one record of the index. */
