@@ -105,7 +105,8 @@ describe('bad luck costs nothing but what was delivered', () => {
       const doomed = await world.drive(world.provider(shouter('p1', '0.01', 90)))
       const user = await world.drive(world.user('alice'))
       const stop = user.node.host.watch((actor) => {
-        if (actor.kind.name === 'step' && actor.snapshot.value === 'paying') { stop(); void doomed.kill() }
+        // Signed for, and on its way.
+        if (actor.kind.name === 'purse' && Object.values((actor.snapshot.context as PurseContext).lanes).some(({ payment }) => payment !== null)) { stop(); void doomed.kill() }
       })
       const id = await start(user, pipeline({ only: step('${input.text}') }, '${steps.only.text}'))
       const finished = await finish(user, id)
@@ -334,7 +335,7 @@ describe('bad luck costs nothing but what was delivered', () => {
     }
     it.each([
       ['step', 'preparing', '0'], ['negotiation', 'asking', '0'], ['negotiation', 'bargaining', '0'], ['negotiation', 'securing', '0'], ['negotiation', 'signing', '0'],
-      ['negotiation', 'accepting', '0'], ['step', 'invoking', '0'], ['step', 'paying', '0.01'], ['run', 'settling', '0.02'],
+      ['negotiation', 'accepting', '0'], ['step', 'invoking', '0'], ['run', 'settling', '0.02'],
     ])('while a %s is %s', async (kind, state, spent) => {
       const user = await open([shouter('p1', '0.01', 90, slow)])
       cancelAt(user, kind, state)

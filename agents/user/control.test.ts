@@ -152,7 +152,7 @@ describe('what is parked', () => {
 })
 
 describe('cancel', () => {
-  it.each(['preparing', 'asking', 'reserving', 'agreeing', 'working', 'paying'])('while the first step is %s, gives back what was held', async (moment) => {
+  it.each(['preparing', 'asking', 'reserving', 'agreeing', 'working'])('while the first step is %s, gives back what was held', async (moment) => {
     await sell()
     const user = await world.drive(world.user('alice'))
     let run = ''

@@ -12,7 +12,7 @@ import type { Item } from './item.ts'
 import { pack } from './pack.ts'
 import { PartitionReader } from './partition-reader.ts'
 import { encodeRecord, type Entry, type JournalRecord, type Send } from './record.ts'
-import { stage, type Instants, type Stage, type Staged } from './stage.ts'
+import { stage, type Stage, type Staged } from './stage.ts'
 
 /** Events that may wait for the journal; beyond it `send` is refused with `node.busy`. */
 const QUEUE_MAX = 20_000
@@ -24,7 +24,6 @@ const PROVEN_MS = 1_000
 const RECOVERIES = 10
 
 const NOBODY: ReadonlySet<ActorId> = new Set()
-const NONE: Instants = new Map()
 
 export class Partition extends PartitionReader {
   #queue: Item[] = []
@@ -258,7 +257,7 @@ export class Partition extends PartitionReader {
 
   /** The lines of a group; whom they are for is brought into memory first. */
   async #stage(items: readonly Item[], ended: readonly string[]): Promise<Stage> {
-    const { kinds, clock, placement, index, instants = NONE } = this.options
+    const { kinds, clock, placement, index, instants } = this.options
     const held = new Set(items.map(({ actor }) => actor))
     this.#held = held
     const cold = (id: ActorId): boolean => this.keeper.cold(id)

@@ -49,7 +49,7 @@ export interface StageOptions {
   /** Index of this partition. */
   readonly here: number
   /** What computes the result of an effect from its parameters, by its kind: those that are computed here. */
-  readonly instants: Instants
+  readonly instants: Instants | undefined
 }
 
 export type Instants = ReadonlyMap<string, (params: Record<string, unknown>) => ActorEvent>
@@ -65,7 +65,7 @@ interface Asked {
  * The lines for `items` and for the effects that ended without an event. A message from another
  * partition that comes out of its turn is passed over: its sender sends it again.
  */
-export function stage({ fold, kinds, cold, at, placement, here, instants }: StageOptions, items: readonly Item[], ended: readonly string[]): Stage {
+export function stage({ fold, kinds, cold, at, placement, here, instants = new Map() }: StageOptions, items: readonly Item[], ended: readonly string[]): Stage {
   const staged: Staged[] = []
   const answers: (() => void)[] = []
   /** Actors as they are after the lines so far. */
