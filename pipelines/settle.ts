@@ -9,7 +9,9 @@ import { validate } from '../schemas/validate.ts'
 import type { EffectKind } from '../runtime/actors/effects.ts'
 import type { Host } from '../runtime/actors/host.ts'
 import type { Wire } from '../runtime/identity/wire.ts'
+import type { Clock } from '../runtime/ports/clock.ts'
 import type { Rail } from '../runtime/ports/rail.ts'
+import { openClaimed } from '../runtime/payments/claimed.ts'
 import { deliveryHash } from '../runtime/payments/delivery.ts'
 import { purseActor } from '../runtime/payments/purse.machine.ts'
 import type { PurseContext } from '../runtime/payments/lane.ts'
@@ -23,11 +25,13 @@ const HAND_OVER_MS = 6_000
 export interface SettleOptions {
   readonly wire: Wire
   readonly rail: Rail
+  readonly clock: Clock
   readonly host: () => Host
 }
 
 /** The effect `run.settle`. */
-export function settleEffects({ wire, rail, host }: SettleOptions): Record<string, EffectKind> {
+export function settleEffects({ wire, rail, clock, host }: SettleOptions): Record<string, EffectKind> {
+  const chain = openClaimed({ rail, clock })
   const settle: EffectKind = {
     mode: 'idempotent',
     attempts: 3,
@@ -47,12 +51,12 @@ export function settleEffects({ wire, rail, host }: SettleOptions): Record<strin
           validate: (value) => validate('SettleAnswer', value),
         })
         for (const { lane, hash } of answer.transactions) {
-          const outcome = lanes.has(lane) ? await rail.outcome(hash) : undefined
-          if (outcome?.state === 'done' && outcome.paid.some((row) => row.lane === lane)) transactions.add(hash)
+          if (lanes.has(lane) && (await chain.rows(hash)).some((row) => row.lane === lane)) transactions.add(hash)
         }
       }))
-      const lanes = [...new Set(paid.map((one) => one.voucher.lane))]
-      const claimed = new Map(await Promise.all(lanes.map(async (lane) => [lane, (await rail.lane(lane))?.claimed ?? 0n] as const)))
+      const due = new Map<Hex32, bigint>()
+      for (const { voucher: { lane }, upTo } of paid) due.set(lane, upTo > (due.get(lane) ?? 0n) ? upTo : due.get(lane)!)
+      const claimed = new Map(await Promise.all([...due].map(async ([lane, upTo]) => [lane, await chain.of(lane, upTo)] as const)))
       const settled = paid.reduce((sum, { voucher, upTo, amount }) => (claimed.get(voucher.lane)! >= upTo ? sum + amount : sum), 0n)
       return { type: 'run.settle.done', settled: settled.toString(), transactions: [...transactions] }
     },

@@ -10,10 +10,9 @@ import { validate } from '../../schemas/validate.ts'
 import { compileFixed } from '../../schemas/fixed.ts'
 import { agreementId, signAgreement, verifyQuote, verifySide } from '../../runtime/market/agreement.ts'
 import { freeLane, isFree } from '../../runtime/market/free.ts'
-import type { LaneState } from '../../runtime/ports/rail.ts'
 import type { Host } from '../../runtime/actors/host.ts'
 import type { NodeParts } from '../../runtime/node/node.ts'
-import { confirmedLane } from '../../runtime/payments/confirmed.ts'
+import { laneReader, type ReadLane } from '../../runtime/payments/lane-reader.ts'
 import { settlerActor, type SettlerContext } from '../../runtime/payments/settler.machine.ts'
 import { exposureOf, isIdle } from '../../runtime/payments/tab.ts'
 import { expected, isLocked, type TillContext } from '../../runtime/payments/till.machine.ts'
@@ -244,30 +243,11 @@ function ofPayer(till: TillContext | undefined, caller: string): TillContext {
 /** The settler beside a lane's till. */
 const settlerOf = (host: Host, lane: Hex32): string => settlerActor(host.partitionOf(`till/${lane}`))
 
-/** A lane's state is read again after this long, well within any vault's challenge delay; in ms. */
-const LANE_MS = 60_000
-const LANES_MAX = 10_000
-
 /** Shortest challenge delay of a vault that is worked for, in seconds: many times longer than vouchers wait for their claim. */
 const DELAY_S_MIN = 3_600
 
-/** Lanes as the chain last showed them: `reserved` never falls while a lane is open, so most steps need no call. */
-function laneReader({ rail, clock, confirmations }: NodeParts): (lane: Hex32, enough: (state: LaneState) => boolean) => Promise<LaneState | undefined> {
-  const seen = new Map<Hex32, { readonly state: LaneState; readonly at: number }>()
-  return async (lane, enough) => {
-    const known = seen.get(lane)
-    if (known && clock.monotonic() - known.at < LANE_MS && enough(known.state)) return known.state
-    const state = await confirmedLane(rail, lane, confirmations)
-    if (state) {
-      if (seen.size >= LANES_MAX) seen.delete(seen.keys().next().value!)
-      seen.set(lane, { state, at: clock.monotonic() })
-    }
-    return state
-  }
-}
-
 /** Checks on the chain that the lane is the payer's, open, and wide enough for one more call. */
-async function checkLane({ rail, host, confirmations }: NodeParts, read: ReturnType<typeof laneReader>, { terms, lane, proof }: AcceptRequest, caller: string): Promise<void> {
+async function checkLane({ rail, host, confirmations }: NodeParts, read: ReadLane, { terms, lane, proof }: AcceptRequest, caller: string): Promise<void> {
   if (rail.laneId(proof.vault, terms.payee, proof.number) !== lane) throw new AigenError('voucher.lane', 'the proof is of another lane', { path: 'proof' })
   const known = host().context<TillContext>(`till/${lane}`)
   const state = await read(lane, ({ reserved, exitAt, closed }) => !closed && exitAt === 0 && reserved - BigInt(known?.cumulative ?? 0) >= BigInt(terms.cap))

@@ -1,14 +1,16 @@
 /**
  * The payee's side of the chain as effects: claim lanes in one batch, find what is unclaimed.
  * Asked for by the settler. A claim made twice pays nothing twice: the vault takes only what is
- * above what it has paid (I1). Each lane is looked up first, so that nobody pays gas for a row that
- * the vault would skip.
+ * above what it has paid (I1). Each lane is looked up first, within the last minute, so that nobody
+ * pays gas for a row that the vault would skip.
  */
 import type { Address, Hex32, LaneClaim } from '../../schemas/documents.gen.ts'
 import type { EffectKind } from '../actors/effects.ts'
 import type { Host } from '../actors/host.ts'
+import type { Clock } from '../ports/clock.ts'
 import type { LaneState, Rail, Refusal } from '../ports/rail.ts'
 import { encodeWrite } from '../ports/rail-json.ts'
+import { laneReader } from './lane-reader.ts'
 import { claimable, type TillContext } from './till.machine.ts'
 import { toRail } from './voucher.ts'
 import { writeThrough } from './write.ts'
@@ -18,6 +20,7 @@ export interface ClaimOptions {
   readonly wallet: Address
   readonly host: () => Host
   readonly rail: Pick<Rail, 'lane' | 'head'>
+  readonly clock: Pick<Clock, 'monotonic'>
 }
 
 /** Why the vault would skip the till's claim in a block at `time` (seconds), as in `rail.ts`; undefined when it would pay. */
@@ -34,7 +37,8 @@ function refusal(state: LaneState | undefined, till: TillContext, time: number):
 }
 
 /** The effects `lanes.claim` and `lanes.unclaimed`. */
-export function claimEffects({ wallet, host, rail }: ClaimOptions): Record<string, EffectKind> {
+export function claimEffects({ wallet, host, rail, clock }: ClaimOptions): Record<string, EffectKind> {
+  const readLane = laneReader({ rail, clock })
   const claim: EffectKind = {
     mode: 'idempotent',
     attempts: 4,
@@ -43,7 +47,8 @@ export function claimEffects({ wallet, host, rail }: ClaimOptions): Record<strin
       const wanted = tills.filter((till) => claimable(till) > BigInt(till.claimed))
       const time = wanted.some((till) => till.voucher?.kind !== 'plain') ? (await rail.head()).time : 0
       const looked = await Promise.all(wanted.map(async (till) => {
-        const state = await rail.lane(till.lane)
+        // What is known decides nothing against the payee: a chain may have lost blocks since.
+        const state = await readLane(till.lane, (known) => known.exitAt === 0 && refusal(known, till, time) === undefined)
         return { till, state, reason: refusal(state, till, time) }
       }))
       const seen = looked.flatMap(({ till, state, reason }) => state && reason === 'nothing-new' ? [{ lane: till.lane, claimed: state.claimed.toString() }] : [])
@@ -55,7 +60,9 @@ export function claimEffects({ wallet, host, rail }: ClaimOptions): Record<strin
       const unique = `${actor}.${key}.${open.map(claimable).join('.')}`.slice(0, 200)
       const result = await writeThrough(host(), wallet, unique, actor, encodeWrite({ kind: 'claim', claims }), signal)
       const done: LaneClaim[] = result.paid.map((row) => ({ lane: row.lane, hash: result.hash, claimed: row.claimed }))
-      return { type: 'lanes.claim.done', key, claims: done, seen, refused: [...skipped, ...result.refused] }
+      // Another has claimed since the lane was last read.
+      const others = await Promise.all(result.refused.filter(({ reason }) => reason === 'nothing-new').map(async ({ lane }) => ({ lane, claimed: ((await rail.lane(lane))?.claimed ?? 0n).toString() })))
+      return { type: 'lanes.claim.done', key, claims: done, seen: [...seen, ...others], refused: [...skipped, ...result.refused.filter(({ reason }) => reason !== 'nothing-new')] }
     },
   }
   const unclaimed: EffectKind = {

@@ -1,0 +1,65 @@
+/**
+ * What the chain has paid of lanes, as a payer learns it when it settles: runs that end together are often
+ * paid by one claim, and what a lane has paid only grows. So a claim is looked up once, and a lane only where
+ * no claim seen within the last minute says that it has paid enough. Used where runs are settled.
+ */
+import type { Clock } from '../ports/clock.ts'
+import type { PaidRow, Rail } from '../ports/rail.ts'
+import type { Hex } from '../ports/signer.ts'
+
+/** A chain may lose blocks: what was seen counts for so long, in ms. */
+const SEEN_MS = 60_000
+const SEEN_MAX = 10_000
+
+export interface Claimed {
+  /** The rows that a transaction has paid; none where it is not mined, and then it is looked up again. Errors `chain.*`. */
+  rows(hash: Hex): Promise<readonly PaidRow[]>
+  /** What was paid of the lane in all, atomic: `enough` at least, or as the chain has it now. Errors `chain.*`. */
+  of(lane: Hex, enough: bigint): Promise<bigint>
+}
+
+export function openClaimed({ rail, clock }: { readonly rail: Pick<Rail, 'lane' | 'outcome'>; readonly clock: Pick<Clock, 'monotonic'> }): Claimed {
+  const lanes = new Map<Hex, { readonly claimed: bigint; readonly at: number }>()
+  const claims = new Map<Hex, { readonly rows: Promise<readonly PaidRow[]>; readonly at: number }>()
+  const room = (kept: Map<Hex, unknown>): void => {
+    if (kept.size >= SEEN_MAX) kept.delete(kept.keys().next().value!)
+  }
+  const note = (lane: Hex, claimed: bigint, at: number): void => {
+    lanes.delete(lane)
+    room(lanes)
+    lanes.set(lane, { claimed, at })
+  }
+  const fresh = <T extends { readonly at: number }>(kept: T | undefined): T | undefined => (kept && clock.monotonic() - kept.at < SEEN_MS ? kept : undefined)
+
+  const look = async (hash: Hex, at: number): Promise<readonly PaidRow[]> => {
+    const outcome = await rail.outcome(hash).catch((thrown: unknown) => {
+      claims.delete(hash)
+      throw thrown
+    })
+    if (outcome.state !== 'done') {
+      claims.delete(hash)
+      return []
+    }
+    for (const { lane, claimed } of outcome.paid) if (claimed > (fresh(lanes.get(lane))?.claimed ?? 0n)) note(lane, claimed, at)
+    return outcome.paid
+  }
+  return {
+    rows: (hash) => {
+      const known = fresh(claims.get(hash))
+      if (known) return known.rows
+      const at = clock.monotonic()
+      const rows = look(hash, at)
+      room(claims)
+      claims.set(hash, { rows, at })
+      return rows
+    },
+    of: async (lane, enough) => {
+      const known = fresh(lanes.get(lane))
+      if (known && known.claimed >= enough) return known.claimed
+      const at = clock.monotonic()
+      const claimed = (await rail.lane(lane))?.claimed ?? 0n
+      note(lane, claimed, at)
+      return claimed
+    },
+  }
+}
