@@ -47,6 +47,8 @@ type Late = Parameters<typeof receiptOf>[0] & Pick<InquiryContext, 'prepaid'> & 
 
 /** What came of the attempts of a step that were in doubt. */
 async function* inquiriesOf(host: Reading, step: StepContext): AsyncGenerator<{ readonly attempt: number; readonly inquiry: Late }> {
+  // Its first hiring did it, and was paid afterwards: none of it was ever in doubt.
+  if (step.state === 'done' && step.attempts.length === 1 && !step.refusals && step.agreement?.terms.settle === 'postpaid') return
   for (const { attempt, negotiation } of hiringsOf(step)) {
     const inquiry = await host.look<InquiryContext>(inquiryId(negotiation))
     if (inquiry) yield { attempt, inquiry: { ...inquiry, charged: chargedFor(inquiry) } }

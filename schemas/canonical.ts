@@ -29,16 +29,6 @@ export function canonicalText(value: unknown): string {
   return canonicalize(value)
 }
 
-/**
- * The RFC 8785 text of the object whose members have these canonical texts: what many documents have in
- * common is then serialised once.
- *
- * @example canonicalObject({ b: '1', a: '[true]' }) // '{"a":[true],"b":1}'
- */
-export function canonicalObject(members: Readonly<Record<string, string>>): string {
-  return `{${Object.keys(members).sort().map((key) => `${JSON.stringify(key)}:${members[key]}`).join(',')}}`
-}
-
 /** UTF-8 of `canonicalText(value)`. */
 export function canonicalBytes(value: unknown): Uint8Array {
   return encoder.encode(canonicalText(value))

@@ -2,7 +2,7 @@
  * Receipts: a delivery together with the voucher that pays it, enough to verify without us (I3).
  * Made by the payer at the end of a step; verified by anyone, offline.
  */
-import { canonicalObject, canonicalText, hashOf, hashOfBytes } from '../../schemas/canonical.ts'
+import { hashOf } from '../../schemas/canonical.ts'
 import type { Agreement, Delivery, Folded, Hash, Hex32, NodeAuthorisation, Receipt, Voucher } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
 import { parseAsset } from '../../schemas/money.ts'
@@ -30,32 +30,28 @@ export interface ReceiptParts {
   readonly authorisations: NodeAuthorisation[]
 }
 
-/** Of what many receipts have in common, while that is in memory: an agreement, a voucher, what it folds. Nobody changes one. */
-const texts = new WeakMap<object, string>()
-function textOf(part: object): string {
-  const known = texts.get(part)
+/** By agreement, while that is in memory: many deliveries may be under one. Nobody changes it. */
+const agreements = new WeakMap<Agreement, Hash>()
+function knownId(agreement: Agreement): Hash {
+  const known = agreements.get(agreement)
   if (known !== undefined) return known
-  const text = canonicalText(part)
-  texts.set(part, text)
-  return text
+  const id = agreementId(agreement)
+  agreements.set(agreement, id)
+  return id
 }
 
-/** What a receipt says, of which its id is the hash. */
-function bodyOf({ agreement, delivery, voucher, previousRef, after = [], parts = [], voucherKey }: Omit<ReceiptParts, 'authorisations'>): Omit<Receipt, 'id' | 'authorisations'> {
-  return { agreement, delivery, voucher, previousRef, ...(parts.length > 0 ? { parts: [...parts] } : {}), ...(after.length > 0 ? { after: [...after] } : {}), voucherKey }
-}
+type Said = Pick<ReceiptParts, 'delivery' | 'voucher' | 'previousRef' | 'voucherKey'>
 
-const idOf = (hash: Hash): string => `rcpt_${hash.slice('sha256-'.length, 'sha256-'.length + 32)}`
+/** Of what was stated, by both sides: a signature made again changes nothing, and what is folded is in the refs. */
+function idOf(agreement: Hash, delivery: Hash, { voucher: { kind, lane, cumulative, ref }, previousRef, voucherKey }: Said): string {
+  return `rcpt_${hashOf([agreement, delivery, kind, lane, cumulative, ref, previousRef, voucherKey]).slice('sha256-'.length, 'sha256-'.length + 32)}`
+}
 
 /** The receipt; its id is made from the hash of what it says, so equal receipts have equal ids. */
 export function makeReceipt(made: ReceiptParts): Receipt {
-  const body = bodyOf(made)
-  const list = (folded: readonly Folded[]): string => `[${folded.map(textOf).join(',')}]`
-  const said = canonicalObject({
-    agreement: textOf(body.agreement), delivery: textOf(body.delivery), voucher: textOf(body.voucher), previousRef: canonicalText(body.previousRef),
-    ...(body.parts ? { parts: list(body.parts) } : {}), ...(body.after ? { after: list(body.after) } : {}), voucherKey: canonicalText(body.voucherKey),
-  })
-  return { id: idOf(hashOfBytes(said)), ...body, authorisations: made.authorisations }
+  const { agreement, delivery, voucher, previousRef, after = [], parts = [], voucherKey, authorisations } = made
+  const lists = { ...(parts.length > 0 ? { parts: [...parts] } : {}), ...(after.length > 0 ? { after: [...after] } : {}) }
+  return { id: idOf(knownId(agreement), deliveryHash(delivery), made), agreement, delivery, voucher, previousRef, ...lists, voucherKey, authorisations }
 }
 
 /**
@@ -82,7 +78,7 @@ export function verifyReceipt(receipt: Receipt, rail: Pick<Rail, 'recover'> = ra
   if (BigInt(delivery.body.amount) !== charge(agreement.terms, delivery.body.units)) throw new AigenError('step.output', 'the price is not the agreed one')
   if (voucher.lane !== agreement.lane) throw new AigenError('voucher.lane')
   // What was signed before there was a delivery folds the agreement, which the delivery names.
-  const folded = voucher.kind === 'escrow' || agreement.terms.settle === 'prepaid' ? agreementId(agreement) : deliveryHash(delivery)
+  const folded = voucher.kind === 'escrow' || agreement.terms.settle === 'prepaid' ? agreementId(agreement) : hashOf(delivery.body)
   const { after = [], parts = [] } = receipt
   if (parts.length > 0 && agreement.terms.settle !== 'streamed') throw new AigenError('voucher.ref', 'parts of a call that is not paid piece by piece', { path: 'parts' })
   // The delivery's amount is of the whole call: what was paid before it was paid with the parts.
@@ -93,7 +89,7 @@ export function verifyReceipt(receipt: Receipt, rail: Pick<Rail, 'recover'> = ra
   const cumulative = BigInt(voucher.cumulative)
   if (cumulative < least || (receipt.previousRef === NO_REF && cumulative !== least)) throw new AigenError('voucher.too-low', `cumulative ${cumulative}, the delivery costs ${least}`)
   if (rail.recover(toRail(voucher), voucher.signature) !== receipt.voucherKey) throw new AigenError('voucher.key')
-  if (idOf(hashOf(bodyOf(receipt))) !== receipt.id) throw new AigenError('auth.forged', 'the id is not of this receipt')
+  if (idOf(agreementId(agreement), hashOf(delivery.body), receipt) !== receipt.id) throw new AigenError('auth.forged', 'the id is not of this receipt')
 }
 
 /** The rail that the receipt names: signatures need its chain and contract only, no connection. */
