@@ -59,6 +59,8 @@ export async function measureUnpaid(ground: Ground, { seconds, concurrency, say,
   try {
     for (const how of Object.values(KINDS)) await warm(market, STEPS_PER_RUN, how)
     const delivery = deliveryCpuMs(market)
+    const voucher = voucherCpuMs(market)
+    say({ bench: 'payments', measure: 'signatures', deliveryCpuMs: rounded(delivery, 3), voucherCpuMs: rounded(voucher, 3) })
     for (const atOnce of concurrency) {
       const turns: Record<Kind, Measured>[] = []
       const vouchers = new Map<Measured, number>()
@@ -79,7 +81,7 @@ export async function measureUnpaid(ground: Ground, { seconds, concurrency, say,
     }
     const table = new Table({ head: ['steps', 'at once', 'a second', 'CPU ms a step', 'of it payment', 'throughput lost', 'steps a voucher'], colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right'], style: { head: [], border: [] } })
     for (const line of lines) table.push([line.kind, line.concurrency, line.stepsPerSecond, line.cpuMsPerStep, line.paymentCpuMsPerStep ?? '', line.throughputLost === undefined ? '' : `${rounded(line.throughputLost * 100, 1)} %`, line.stepsPerVoucher ?? ''])
-    tell(`${table.toString()}\na signed delivery, made and checked: ${rounded(delivery, 3)} ms, counted to the payment`)
+    tell(`${table.toString()}\na signed delivery, made and checked: ${rounded(delivery, 3)} ms, counted to the payment; a voucher, signed and checked: ${rounded(voucher, 3)} ms`)
   } finally {
     await market.close()
   }
@@ -112,6 +114,18 @@ function countVouchers({ user }: Market): () => number {
     stop()
     return refs.size
   }
+}
+
+/** Milliseconds of this process for one voucher signed and one checked: the least that a step paid by one of its own can cost. */
+function voucherCpuMs({ user: { node: { rail, keys } } }: Market): number {
+  const once = (turn: number): void => {
+    const voucher = { kind: 'plain', lane: `0x${'aa'.repeat(32)}`, cumulative: BigInt(turn), ref: `0x${'bb'.repeat(32)}` } as const
+    if (rail.recover(voucher, rail.signVoucher(voucher, keys.voucher)) !== keys.voucher.address.toLowerCase()) throw new Error('a voucher does not verify')
+  }
+  for (let turn = 0; turn < SIGNED; turn++) once(turn)
+  const before = ownCpuMs()
+  for (let turn = 0; turn < SIGNED; turn++) once(SIGNED + turn)
+  return (ownCpuMs() - before) / SIGNED
 }
 
 /** Milliseconds of this process for one delivery signed and one checked. */
