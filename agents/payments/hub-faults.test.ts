@@ -74,6 +74,42 @@ describe('a hub that dies between the hops', () => {
   }, 600_000)
 })
 
+describe('a payer that dies while it pays through a hub', () => {
+  it.each(['before', 'after'] as const)('%s each append: when it is back it has the output and has paid once, or nobody has paid for nothing', async (when) => {
+    for (let nth = 1; ; nth += LONG ? 3 : 9) {
+      world = new MemoryWorld({ clock: virtualClock() })
+      const death = dieAt(nth, when)
+      const safe = await world.drive(world.payments('safe'))
+      await world.drive(world.provider(shouter('p1', '0.01', 90)))
+      const alice = await world.drive(world.user('alice', {}, death.hooks))
+      death.arm()
+      const hired = hire(alice, call)
+      const over = await world.drive(Promise.race([death.died.then(() => 'died' as const), hired.then(() => 'done' as const, () => 'done' as const)]), LONG_MS)
+      death.disarm()
+      if (over === 'done') {
+        await world.close()
+        break
+      }
+      await alice.kill()
+      const again = await world.drive(world.user('alice'))
+      const output = await world.drive(hire(again, call).then((hiring) => hiring.output, (error: { code?: string }) => error.code), LONG_MS)
+      await until(() => isQuiet(again), LONG_MS)
+      const where = `killed ${when} append ${nth}, ${JSON.stringify(output)}`
+      if (typeof output === 'object') {
+        expect(output, where).toMatchObject({ text: 'HI' })
+        await until(async () => (await world.rail.balance(hub)) >= 10_050n && (await world.rail.balance(seller)) >= 10_000n)
+      }
+      // Its worst loss is that call: a key that came while it was away was paid for.
+      expect([0n, 10_050n], where).toContain(spent(again))
+      if (typeof output === 'object') expect(spent(again), where).toBe(10_050n)
+      expect(await gain(safe.user), where).toBeGreaterThanOrEqual(0n)
+      expect(world.rail.imbalance(), where).toBe(0n)
+      await world.close()
+      expect(nth).toBeLessThan(150)
+    }
+  }, 600_000)
+})
+
 describe('a payment through a hub', () => {
   const open = async () => {
     world = new MemoryWorld({ clock: virtualClock() })
