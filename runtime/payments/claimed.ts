@@ -1,7 +1,9 @@
 /**
  * What the chain has paid of lanes, as a payer learns it when it settles: runs that end together are often
  * paid by one claim, and what a lane has paid only grows. So a claim is looked up once, and a lane only where
- * no claim seen within the last minute says that it has paid enough. Used where runs are settled.
+ * it was not seen within the last minute to have paid enough. What counts is the lane itself, never what a
+ * transaction is said to have done: a light node has proofs of the one and not of the other. Used where runs
+ * are settled.
  */
 import type { Clock } from '../ports/clock.ts'
 import type { PaidRow, Rail } from '../ports/rail.ts'
@@ -24,14 +26,9 @@ export function openClaimed({ rail, clock }: { readonly rail: Pick<Rail, 'lane' 
   const room = (kept: Map<Hex, unknown>): void => {
     if (kept.size >= SEEN_MAX) kept.delete(kept.keys().next().value!)
   }
-  const note = (lane: Hex, claimed: bigint, at: number): void => {
-    lanes.delete(lane)
-    room(lanes)
-    lanes.set(lane, { claimed, at })
-  }
   const fresh = <T extends { readonly at: number }>(kept: T | undefined): T | undefined => (kept && clock.monotonic() - kept.at < SEEN_MS ? kept : undefined)
 
-  const look = async (hash: Hex, at: number): Promise<readonly PaidRow[]> => {
+  const look = async (hash: Hex): Promise<readonly PaidRow[]> => {
     const outcome = await rail.outcome(hash).catch((thrown: unknown) => {
       claims.delete(hash)
       throw thrown
@@ -40,17 +37,15 @@ export function openClaimed({ rail, clock }: { readonly rail: Pick<Rail, 'lane' 
       claims.delete(hash)
       return []
     }
-    for (const { lane, claimed } of outcome.paid) if (claimed > (fresh(lanes.get(lane))?.claimed ?? 0n)) note(lane, claimed, at)
     return outcome.paid
   }
   return {
     rows: (hash) => {
       const known = fresh(claims.get(hash))
       if (known) return known.rows
-      const at = clock.monotonic()
-      const rows = look(hash, at)
+      const rows = look(hash)
       room(claims)
-      claims.set(hash, { rows, at })
+      claims.set(hash, { rows, at: clock.monotonic() })
       return rows
     },
     of: async (lane, enough) => {
@@ -58,7 +53,9 @@ export function openClaimed({ rail, clock }: { readonly rail: Pick<Rail, 'lane' 
       if (known && known.claimed >= enough) return known.claimed
       const at = clock.monotonic()
       const claimed = (await rail.lane(lane))?.claimed ?? 0n
-      note(lane, claimed, at)
+      lanes.delete(lane)
+      room(lanes)
+      lanes.set(lane, { claimed, at })
       return claimed
     },
   }
