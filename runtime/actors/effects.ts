@@ -44,6 +44,8 @@ export interface EffectKind {
    * after a crash, `run` is asked.
    */
   instant?(params: any): ActorEvent
+  /** Whether nobody waits for this result: it may be written a little later, with what comes next. */
+  later?(event: ActorEvent): boolean
   /** The event for the actor; nothing when there is none to tell. */
   run(params: any, context: EffectContext): Promise<ActorEvent | void>
 }
@@ -79,13 +81,13 @@ export class Effects {
   readonly #kinds: ReadonlyMap<string, EffectKind>
   readonly #clock: Clock
   readonly #random: Random
-  readonly #done: (effect: OpenEffect, event: ActorEvent | undefined) => void
+  readonly #done: (effect: OpenEffect, event: ActorEvent | undefined, later: boolean) => void
   readonly #running = new Map<string, Running>()
   readonly #busy = new Map<string, number>()
   readonly #waiting = new Map<string, (() => void)[]>()
   #stopped = false
 
-  constructor(kinds: ReadonlyMap<string, EffectKind>, clock: Clock, random: Random, done: (effect: OpenEffect, event: ActorEvent | undefined) => void) {
+  constructor(kinds: ReadonlyMap<string, EffectKind>, clock: Clock, random: Random, done: (effect: OpenEffect, event: ActorEvent | undefined, later: boolean) => void) {
     this.#kinds = kinds
     this.#clock = clock
     this.#random = random
@@ -99,7 +101,7 @@ export class Effects {
     this.#running.set(effect.key, running)
     void this.#run(effect, again, running).then((event) => {
       this.#running.delete(effect.key)
-      if (!this.#stopped && !running.aborted) this.#done(effect, event ?? undefined)
+      if (!this.#stopped && !running.aborted) this.#done(effect, event ?? undefined, !!event && this.#kinds.get(effect.record.kind)?.later?.(event) === true)
     })
   }
 

@@ -10,6 +10,7 @@ import type { Journal, Log } from '../ports/journal.ts'
 import type { ActorEvent, ActorId } from './actor.ts'
 import { Fold, type Changes } from './fold.ts'
 import type { Image } from './image.ts'
+import type { Item } from './item.ts'
 import { Keeper, type Limits } from './keeper.ts'
 import type { Kinds } from './kinds.ts'
 import { partitionName, type Placement } from './placement.ts'
@@ -49,6 +50,8 @@ export interface PartitionOptions {
   readonly shared?: boolean
   readonly events: PartitionEvents
   /** Effects that are computed in the record that asks for them; none for whoever only reads. */
+  /** What may be written with the next record, whatever that is. */
+  readonly later?: () => readonly Item[]
   readonly instants?: Instants
 }
 

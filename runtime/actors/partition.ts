@@ -185,7 +185,7 @@ export class Partition extends PartitionReader {
   async #work(): Promise<void> {
     let most = GROUP_MAX
     while (this.#due && !this.#closed) {
-      const items = this.#queue.splice(0, most)
+      const items = [...this.#queue.splice(0, most), ...(this.options.later?.() ?? [])]
       const ended = this.#ended.splice(0, GROUP_MAX)
       this.#taken = items
       const { staged: lines, answers } = await this.#stage(items, ended)

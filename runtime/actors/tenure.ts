@@ -9,12 +9,13 @@ import type { Random } from '../ports/random.ts'
 import type { ActorId } from './actor.ts'
 import { Effects, type EffectKind } from './effects.ts'
 import { timerKey, type Changes, type LiveActor } from './fold.ts'
+import { Later } from './later.ts'
 import { Partition } from './partition.ts'
 import type { PartitionOptions } from './partition-reader.ts'
 import type { Entry } from './record.ts'
 import { Timers } from './timers.ts'
 
-export interface TenureOptions extends Omit<PartitionOptions, 'events' | 'instants'> {
+export interface TenureOptions extends Omit<PartitionOptions, 'events' | 'instants' | 'later'> {
   readonly clock: Clock
   readonly random: Random
   readonly effects: ReadonlyMap<string, EffectKind>
@@ -26,6 +27,7 @@ export interface TenureOptions extends Omit<PartitionOptions, 'events' | 'instan
 export class Tenure {
   readonly partition: Partition
   readonly #effects: Effects
+  readonly #later: Later
   readonly #timers: Timers
   readonly #options: TenureOptions
 
@@ -34,6 +36,7 @@ export class Tenure {
     const { clock, random, effects, lost } = options
     this.partition = new Partition({
       ...options,
+      later: () => this.#later.take(),
       instants: new Map([...effects].flatMap(([name, { instant }]) => (instant ? [[name, instant] as const] : []))),
       events: {
         committed: (changes, touched) => this.#committed(changes, touched),
@@ -43,10 +46,12 @@ export class Tenure {
         },
       },
     })
-    this.#effects = new Effects(effects, clock, random, (effect, event) => {
-      if (event) this.partition.result(effect.actor, event, effect.key)
+    this.#effects = new Effects(effects, clock, random, (effect, event, later) => {
+      if (event && later) this.#later.add({ actor: effect.actor, event, cause: effect.key })
+      else if (event) this.partition.result(effect.actor, event, effect.key)
       else this.partition.ended(effect.key)
     })
+    this.#later = new Later(clock, ({ actor, event, cause }) => this.partition.result(actor, event, cause!))
     this.#timers = new Timers(clock, (timer) => this.partition.result(timer.actor, timer.event, `timer:${timerKey(timer.actor, timer.id)}`))
   }
 
@@ -78,6 +83,7 @@ export class Tenure {
 
   #halt(): void {
     this.#timers.stop()
+    this.#later.take()
     this.#effects.stop()
   }
 

@@ -83,6 +83,8 @@ export function payEffects({ wire, rail, random, voucherKey, wallet, host }: Pay
     attempts: 12,
     maxPauseMs: 30_000,
     concurrency: 256,
+    // Of a standing agreement: the lane takes calls meanwhile.
+    later: ({ window }) => window !== undefined,
     run: async ({ lane, to, voucher, deliveries, before = voucher.cumulative }: { lane: string; to: Address; voucher: PlainVoucher; deliveries: Hash[]; before?: string }, { signal }) => {
       try {
         const { window } = await wire.call(participantId(to), 'pay', { lane: voucher.lane, voucher, deliveries }, {
