@@ -8,6 +8,7 @@ import { formatMoney } from '../schemas/money.ts'
 import type { Actors } from '../runtime/actors/read-actors.ts'
 import type { Verifier } from '../runtime/identity/signed.ts'
 import { keptKeys } from '../runtime/market/keyring.machine.ts'
+import { foldedItems } from '../runtime/payments/fold.ts'
 import { makeReceipt } from '../runtime/payments/receipt.ts'
 import { billEscrow, decidedFor, disputeParts, disputesOf, feeStepsOf, lostTo, type Find } from './bill-escrow.ts'
 import type { DisputeContext } from './dispute.machine.ts'
@@ -66,12 +67,12 @@ const finder = async (host: Reading, verifier: Verifier): Promise<Find> => {
   return (hash) => verifier.authorisations.get(hash) ?? kept[hash]
 }
 
-function receiptOf(step: { agreement: StepContext['agreement']; delivery: Delivery | null; voucher: Voucher | null; previousRef: Hex32 | null; parts?: readonly Folded[]; after?: readonly Folded[]; lane: StepContext['lane'] }, find: Find): Receipt | undefined {
-  const { agreement, delivery, voucher, previousRef, parts = [], after = [], lane } = step
+function receiptOf(step: { agreement: StepContext['agreement']; delivery: Delivery | null; voucher: Voucher | null; previousRef: Hex32 | null; parts?: readonly Folded[]; after?: string; lane: StepContext['lane'] }, find: Find): Receipt | undefined {
+  const { agreement, delivery, voucher, previousRef, parts = [], after = '', lane } = step
   if (!agreement || !delivery || !voucher || !previousRef || !lane) return undefined
   const hashes = new Set([agreement.payer.auth, agreement.provider.auth, delivery.signature.auth])
   const authorisations = [...hashes].map(find).filter((one): one is NodeAuthorisation => one !== undefined)
-  return makeReceipt({ agreement, delivery, voucher, previousRef, parts, after, voucherKey: lane.voucherKey, authorisations })
+  return makeReceipt({ agreement, delivery, voucher, previousRef, parts, after: foldedItems(after), voucherKey: lane.voucherKey, authorisations })
 }
 
 /** What a hub paid the provider of a step: not the payer's own payment, and its proof all the same. */

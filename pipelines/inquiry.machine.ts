@@ -6,7 +6,7 @@
  * Started by a step; tells its run `doubt.closed` with what it cost.
  */
 import { assign, createMachine, enqueueActions } from 'xstate'
-import type { Address, Agreement, Delivery, Folded, Hash, Hex32, PlainVoucher } from '../schemas/documents.gen.ts'
+import type { Address, Agreement, Delivery, Hash, Hex32, PlainVoucher } from '../schemas/documents.gen.ts'
 import type { ErrorBody } from '../schemas/error.ts'
 import { defineActor, effect } from '../runtime/actors/actor.ts'
 import type { Lane } from '../runtime/market/negotiation.machine.ts'
@@ -43,7 +43,7 @@ export interface InquiryContext extends InquiryInput {
   readonly output: unknown
   readonly voucher: PlainVoucher | null
   readonly previousRef: Hex32 | null
-  readonly after?: readonly Folded[]
+  readonly after?: string
   readonly outcome: 'asking' | 'delivered' | 'nothing'
 }
 
@@ -55,7 +55,7 @@ export function chargedFor({ prepaid, agreement, voucher, delivery }: InquiryCon
 export type InquiryEvent =
   | { type: 'call.cancel.done'; delivery?: Delivery; output?: unknown; verdict?: Verdict }
   | { type: 'call.cancel.failed'; error: ErrorBody }
-  | { type: 'paid'; voucher: PlainVoucher; previousRef: Hex32; after?: readonly Folded[] }
+  | { type: 'paid'; voucher: PlainVoucher; previousRef: Hex32; after?: string }
 
 /** What was prepaid counts; a provider that may not have its voucher is handed it, so that both see the lane alike. */
 const count = (heard: boolean): any => ({
@@ -115,11 +115,15 @@ function giveUp(how: 'failed' | 'contested'): any {
   })
 }
 
-export const inquiry = defineActor('inquiry', '5', machine, {
+export const inquiry = defineActor('inquiry', '6', machine, {
   pays: [{ by: ['tell purse pay', 'tell standing pay'], after: ['on call.cancel.done'] }],
   holds: [{
     what: 'lane', taken: ['on start'], returned: ['tell purse release', 'tell passage release', 'tell standing return', 'tell purse prepaid', 'on paid'],
     kept: { because: 'a signed clause failed: its payee still counts on that lane', when: ({ delivery, verdict }) => delivery !== undefined && verdict?.ok !== true },
   }],
   waits: { paying: [{ event: 'paid', from: 'purse' }, { event: 'paid', from: 'standing' }] },
-}, { passivates: 'ended' })
+}, {
+  passivates: 'ended',
+  // The version before kept what was paid together as a list.
+  migrate: (state, machine) => (/^inquiry@5:/.test(machine) ? state : undefined),
+})

@@ -51,7 +51,7 @@ const step: Samples = {
   },
   events: ({ context, state }: { context: StepContext; state: unknown }) => [
     { type: 'cancel' }, ...(state === 'hiring' ? [{ ...agreedAs(context.plan.settle), ...(context.plan.through && !context.fallback ? { lane: granted } : {}) }, ...(context.plan.standing ? [{ ...agreedAs('postpaid'), call: 2 }] : []), ...(context.plan.settle === 'postpaid' ? [agreedAs('postpaid', '0')] : []), { type: 'refused', error: { code: 'market.no-provider', message: 'None.' } }] : []), ...(state === 'queueing' ? [{ type: 'turn', avoid: ['0xcc'] }] : []),
-    ...(state === 'staking' ? [{ type: 'staked', voucher: context.plan.settle === 'prepaid' ? prepayment : voucher, previousRef: '0x4' }] : []), ...(state === 'paying' ? [{ type: 'paid', voucher: { kind: 'plain' }, previousRef: '0x4', ...(context.call === undefined ? {} : { after: [] }) }] : []),
+    ...(state === 'staking' ? [{ type: 'staked', voucher: context.plan.settle === 'prepaid' ? prepayment : voucher, previousRef: '0x4' }] : []), ...(state === 'paying' ? [{ type: 'paid', voucher: { kind: 'plain' }, previousRef: '0x4', ...(context.call === undefined ? {} : { after: '' }) }] : []),
     ...(state === 'unlocking' ? [{ type: 'opened', output: {}, voucher: { kind: 'plain' }, previousRef: '0x4' }, { type: 'unopened', error: { code: 'step.failed', message: 'No key.' } }] : []),
     ...(state === 'streaming' ? [
       { type: 'streamed', delivery, output: {}, voucher: { kind: 'plain' }, previousRef: '0x4', parts: [], latencyMs: 5 }, { type: 'unstreamed', error: { code: 'step.failed', message: 'No.' } }, { type: 'unstreamed', error: { code: 'step.output', message: 'No.' }, streamed: true },

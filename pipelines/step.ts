@@ -72,8 +72,8 @@ export interface StepContext extends StepInput {
   readonly previousRef: Hex32 | null
   /** Of a call that was paid piece by piece: what was paid before its delivery. */
   readonly parts?: readonly Folded[]
-  /** What the voucher folds after the delivery, where it pays several. */
-  readonly after?: readonly Folded[]
+  /** What the voucher folds after the delivery, where it pays several: `foldedText`. */
+  readonly after?: string
   /** Number of the call under a standing agreement; absent where the agreement is for one. */
   readonly call?: number | undefined
   /** What secures the provider of the attempt under way in escrow, or pays it beforehand. */
@@ -114,7 +114,7 @@ export type StepEvent = { at: number } & (
   | { type: 'piece'; number: number; chunk: unknown }
   | { type: 'listen'; to: string }
   | { type: 'staked'; voucher: EscrowVoucher | PlainVoucher; previousRef: Hex32 }
-  | { type: 'paid'; voucher: PlainVoucher; previousRef: Hex32; after?: readonly Folded[] }
+  | { type: 'paid'; voucher: PlainVoucher; previousRef: Hex32; after?: string }
   | { type: 'opened'; output: unknown; voucher: PlainVoucher; previousRef: Hex32 }
   | { type: 'unopened'; error: ErrorBody }
   | { type: 'streamed'; delivery: Delivery; output: unknown; voucher: PlainVoucher; previousRef: Hex32; parts: readonly Folded[]; latencyMs: number; lost?: true }

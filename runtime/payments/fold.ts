@@ -32,3 +32,17 @@ export function foldAll(previous: Hex32, items: readonly Folded[]): Hex32 {
 export function sumOf(items: readonly Pick<Folded, 'amount'>[]): bigint {
   return items.reduce((sum, { amount }) => sum + BigInt(amount), 0n)
 }
+
+/** Folded deliveries as one text, as journals keep them beside each that was paid together: cheaper to write than a list. */
+export function foldedText(items: readonly Folded[]): string {
+  return items.map(({ delivery, amount }) => `${delivery}:${amount}`).join(' ')
+}
+
+/** What `foldedText` wrote; a list, as earlier versions kept it, is one already. */
+export function foldedItems(text: string | readonly Folded[]): readonly Folded[] {
+  if (typeof text !== 'string') return text
+  return text === '' ? [] : text.split(' ').map((one) => {
+    const colon = one.indexOf(':')
+    return { delivery: one.slice(0, colon) as Hash, amount: one.slice(colon + 1) }
+  })
+}
