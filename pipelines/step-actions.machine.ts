@@ -8,9 +8,10 @@ import { attemptOf, endsOf, faultOf, mayRetry, mayStandIn, stateWord } from './a
 import { toKeep } from './cache.ts'
 import { doubtsOf } from './doubt.ts'
 import { grown, itemAt } from './growing.ts'
+import { hiringOf } from './hiring.ts'
 import { LATE } from './overdue.ts'
 import { giveBack, payingOf } from './payer.ts'
-import { workOf, type StepContext } from './step.ts'
+import { negotiationId, workOf, type StepContext } from './step.ts'
 
 /** Gives the lane back; under a standing agreement only the number, and where the provider is to blame none more is asked for. */
 export const release = { type: 'tell', params: ({ context, event }: any) => giveBack(payingOf(context), event.type === 'call.invoke.done' || ERRORS[faultOf(event).code].fault === 'caller' ? 'spare' : 'failed')[0] } as any
@@ -51,6 +52,11 @@ export const addFee = assign<StepContext, any, undefined, any, never>({ fees: ({
 export const stop = assign<StepContext, any, undefined, any, never>({
   state: ({ event }) => (event.type === 'over' ? 'failed' : 'cancelled'),
   error: ({ context, event }) => (event.type === 'over' ? LATE : context.error),
+})
+/** Nobody is to be hired for it any more. */
+export const unhire: any = enqueueActions(({ context, enqueue }: any) => {
+  if (hiringOf(context).to === 'standing') enqueue({ type: 'tell', params: { to: 'standing', event: { type: 'unwant', step: context.self } } })
+  enqueue({ type: 'tell', params: { to: negotiationId(context), event: { type: 'cancel' } } })
 })
 /** What was under way then, as the bill lists it: no fault of who did it. */
 export const noteStop = assign<StepContext, any, undefined, any, never>({

@@ -22,7 +22,7 @@ import { stepPromises } from './step-promises.ts'
 import { streamId, streamOf } from './stream.ts'
 import { goesThrough, hubStep, passageOf } from './through.ts'
 import { negotiationId, stepId, type StepContext, type StepEvent, type StepInput } from './step.ts'
-import { release, remember, tellHired, doubt, tellDoubt, letGo, contest, takeSealed, addFee, stop, noteStop, standIn, stopped, agrees, begin, next, passOn, take, finish, tellEnd } from './step-actions.machine.ts'
+import { release, remember, tellHired, unhire, doubt, tellDoubt, letGo, contest, takeSealed, addFee, stop, noteStop, standIn, stopped, agrees, begin, next, passOn, take, finish, tellEnd } from './step-actions.machine.ts'
 
 const machine = createMachine({
   id: 'step',
@@ -106,7 +106,7 @@ const machine = createMachine({
           { guard: ({ context }) => mayStandIn(context), target: 'preparing', actions: standIn },
           { target: 'ended', actions: assign({ state: 'failed', error: ({ context, event }) => (event.error.code === 'market.no-provider' && context.error ? context.error : event.error) }) },
         ],
-        ...stops({ target: 'ended', actions: [stop, { type: 'tell', params: ({ context }: any) => ({ to: negotiationId(context), event: { type: 'cancel' } }) } as any] }),
+        ...stops({ target: 'ended', actions: [stop, unhire] }),
       },
     },
     /** In escrow the agent takes the case first: nothing is at stake with one that is not there. */
@@ -228,8 +228,8 @@ const machine = createMachine({
   },
 }, { delays: { pause: ({ context }) => context.plan.backoffMs * 2 ** (context.attempts.length + (context.refusals ?? 0) - 1) } })
 
-export const step = defineActor('step', '9', machine, stepPromises, {
+export const step = defineActor('step', '10', machine, stepPromises, {
   passivates: 'ended',
   // The versions before paid for no pieces, and through no hub: they go on as they were.
-  migrate: (state, machine) => (/^step@[78]:/.test(machine) ? state : undefined),
+  migrate: (state, machine) => (/^step@[789]:/.test(machine) ? state : undefined),
 })

@@ -32,6 +32,7 @@ import type { Credit } from '../../runtime/market/credit.ts'
 import { hireEffects } from '../../runtime/market/hire.ts'
 import { keepKeys, keyring } from '../../runtime/market/keyring.machine.ts'
 import { negotiation } from '../../runtime/market/negotiation.machine.ts'
+import { closeGroup } from '../../runtime/market/standing.ts'
 import { standing, standingActor } from '../../runtime/market/standing.machine.ts'
 import { openNode, type Node, type NodeOptions, type NodeParts, type Room } from '../../runtime/node/node.ts'
 import { serveRecall } from '../../runtime/payments/catch-up.ts'
@@ -88,9 +89,9 @@ function userRooms(options: UserOptions, listeners: Listeners): Room[] {
     parts.directory.entry(provider)?.card.body.offers.find((offer) => offer.capability.id === id)?.capability ?? standard.get(id)
   const contract = (parts: NodeParts) => (id: string): Capability | undefined => parts.directory.capability(id) ?? standard.get(id)
   return [
-    (parts) => ({ actors: [negotiation, standing, experience, keyring], effects: hireEffects({
+    (parts) => ({ actors: [negotiation, standing, experience, keyring], effects: { 'group.close': closeGroup, ...hireEffects({
       ...parts, terms: parts.rail.terms, ...(options.prepaid ? { prepaid: options.prepaid } : {}), keep: (hashes) => keepKeys(parts.host(), hashes, parts.wire.credentials.verifier.authorisations),
-    }) }),
+    }) } }),
     (parts) => ({ actors: [subscriptions], effects: renewEffects(parts) }),
     (parts) => ({ actors: [purse, wallet], effects: payEffects({ ...parts, voucherKey: parts.keys.voucher, wallet: parts.participant }) }),
     (parts) => ({

@@ -35,14 +35,16 @@ const terms = { provider: '0xaa', payee: '0xaa', payer: '0xdd', unitPrice: '4', 
 /** Two steps that want the same; the first negotiates for both. */
 const standing: Samples = {
   inputs: [{}],
-  depth: 9,
+  depth: 10,
   bounds: {},
-  tells: ({ agreements, seeking }: StandingContext) => [Object.keys(seeking), Object.values(agreements).map(({ next, open, due, paying, sent, window, closed, contested, widening }) => [next, open, due.length, paying.map(({ tell }) => tell), sent, window, closed, contested, widening])],
+  answers: { 'group.close': ({ params }) => [{ type: 'group.close.done', agreement: params.agreement, at: 1_000_000 }] },
+  tells: ({ agreements, seeking, waiting = [], watching }: StandingContext) => [Object.keys(seeking), waiting.map(({ input }) => input.parent), watching, Object.values(agreements).map(({ next, open, due, paying, sent, window, closed, contested, widening, closing }) => [next, open, due.map(({ tell }) => tell), paying.map(({ tell }) => tell), sent, window, closed, contested, widening, closing])],
   events: ({ context }: { context: StandingContext }) => {
     const [one] = Object.values(context.agreements)
     const hears = { at: 1_000_000 }
     return [
-      ...(one && one.next > 2 ? [] : STEPS.map((parent) => ({ type: 'want', input: { ...negotiationInput, parent, self: `negotiation/r/${parent.at(-1)}/0`, standing: { calls: 3, forMs: 60_000 } } }))),
+      ...((one && one.next > 2) || (context.waiting?.length ?? 0) > 0 ? [] : STEPS.map((parent) => ({ type: 'want', input: { ...negotiationInput, parent, self: `negotiation/r/${parent.at(-1)}/0`, standing: { calls: 3, forMs: 60_000 } } }))),
+      ...(context.waiting ?? []).map(({ input }) => ({ type: 'unwant', step: input.parent })),
       ...Object.keys(context.seeking).flatMap((negotiation) => [
         ...[{ calls: 3, until: 1_060_000 }, undefined].map((stands) => ({
           type: 'agreed', negotiation, id: 'sha256-aa', agreement: { terms: { ...terms, ...(stands ? { standing: stands } : {}) } }, offer: offer('0xaa', '4'), asked: 1, lane: { key: '0xaa.0', id: '0x1', number: 0, vault: '0x2', voucherKey: '0x3', left: '40' },

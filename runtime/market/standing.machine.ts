@@ -1,27 +1,33 @@
 /**
  * The standing agreements of a partition (D6): one negotiation for a quota of calls, each of which then
- * takes the next number without a round trip; what is delivered while a voucher is on its way is paid
- * together by the next. Asked by steps, told by negotiations, steps, inquiries and the purse. Whatever
- * does not fit, and whoever no agreement has room for, negotiates for itself. Keeps I1 (a number is given
- * out once) and I4 (no more is under way than the provider's window and the lane hold).
+ * takes the next number without a round trip; what is delivered in the same moment, or while a voucher is
+ * on its way, is paid together. Asked by steps, told by negotiations, steps, inquiries and the purse.
+ * Whoever no agreement has room for waits a moment; who waited in vain, and what does not fit, negotiates
+ * for itself. Keeps I1 (a number is given out once) and I4 (no more is under way than the provider's
+ * window and the lane hold).
  */
 import { assign, createMachine, enqueueActions } from 'xstate'
 import type { Agreement, Folded, Hash, Hex32, PlainVoucher } from '../../schemas/documents.gen.ts'
 import type { ErrorBody } from '../../schemas/error.ts'
 import { defineActor } from '../actors/actor.ts'
-import { foldRef } from '../payments/fold.ts'
+import { foldedText, foldRef } from '../payments/fold.ts'
 import type { Lane, NegotiationInput } from './negotiation.machine.ts'
-import { admits, AGREEMENTS_MAX, GROUP_MAX, isOver, keyOf, toWiden, type Standing, type Waiting } from './standing.ts'
+import { AGREEMENTS_MAX, fits, GROUP_MAX, hasRoom, isOver, keyOf, PATIENCE_MS, toWiden, WAITING_MAX, type Standing, type Waiting, type Wanting } from './standing.ts'
 import type { Offer } from './strategy.ts'
 
 export interface StandingContext {
   readonly agreements: Readonly<Record<Hash, Standing>>
   /** Negotiations under way for an agreement: what for, and the step that began it. */
   readonly seeking: Readonly<Record<string, { readonly key: string; readonly step: string }>>
+  readonly waiting?: readonly Wanting[]
+  /** Their patience is being watched. */
+  readonly watching?: true
 }
 
 export type StandingEvent = { at: number } & (
   | { type: 'want'; input: NegotiationInput }
+  | { type: 'unwant'; step: string }
+  | { type: 'tired' }
   | { type: 'agreed'; agreement: Agreement; id: Hash; offer: Offer; lane: Lane; asked: number; negotiation: string }
   | { type: 'refused'; error: ErrorBody; negotiation: string }
   | { type: 'pay'; agreement: Hash; call: number; tell: string; delivery: Hash; amount: string }
@@ -29,7 +35,7 @@ export type StandingEvent = { at: number } & (
   | { type: 'paid'; lane: string; group: readonly Folded[]; previousRef: Hex32; voucher: PlainVoucher; left: string }
   | { type: 'handed'; lane: string; count: number; window?: number; refused?: true }
   | { type: 'widened'; lane: string; left: string }
-  | { type: 'doubt' | 'lapse'; agreement: Hash }
+  | { type: 'doubt' | 'lapse' | 'group.close.done'; agreement: Hash }
 )
 
 type Enqueue = { (action: object): void; assign(change: object): void; raise(event: object, options: object): void }
@@ -40,10 +46,9 @@ const without = <T>(record: Readonly<Record<string, T>>, key: string): Record<st
 /** Keeps the agreement as it is now, pays what waits, widens the lane, or lets it go where it is over. */
 function go(context: StandingContext, one: Standing, at: number, enqueue: Enqueue): StandingContext {
   let next = one
-  if (next.due.length > 0 && next.paying.length === 0) {
-    next = { ...next, paying: next.due.slice(0, GROUP_MAX), due: next.due.slice(GROUP_MAX) }
-    const group = next.paying.map(({ delivery, amount }) => ({ delivery, amount }))
-    enqueue(tell('purse', { type: 'pay', lane: next.lane.key, for: next.holder, tell: 'standing', delivery: group[0]!.delivery, amount: group[0]!.amount, group }))
+  if (next.due.length > 0 && next.paying.length === 0 && !next.closing) {
+    next = { ...next, closing: true }
+    enqueue({ type: 'group.close', params: { agreement: next.id } })
   }
   const amount = toWiden(next)
   if (amount !== undefined) {
@@ -67,20 +72,60 @@ function negotiate(input: object, enqueue: Enqueue): void {
   enqueue(tell((input as NegotiationInput).self, { type: 'start', input }))
 }
 
-const want: any = enqueueActions(({ context, event, enqueue }: any) => {
-  const { agreements, seeking } = context as StandingContext
-  const input = event.input as NegotiationInput
-  const one = Object.values(agreements).find((each) => admits(each, input, event.at))
-  if (one) return enqueue.assign(go(context, give(one, input.parent, 0, enqueue), event.at, enqueue))
-  const key = keyOf(input)
-  const known = Object.values(agreements).some((each) => !each.closed && each.key === key && each.next < each.agreement.terms.standing!.calls && event.at < each.agreement.terms.standing!.until)
-  const sought = known || Object.values(seeking).some((each) => each.key === key)
-  if (sought || Object.keys(agreements).length + Object.keys(seeking).length >= AGREEMENTS_MAX) {
-    const { standing: _standing, ...single } = input
-    return negotiate(single, enqueue)
-  }
+/** Gives a call to whoever wants one, or begins to negotiate for it; undefined where it should wait for room. */
+function serve(context: StandingContext, { input, key }: Pick<Wanting, 'input' | 'key'>, at: number, enqueue: Enqueue): StandingContext | undefined {
+  const { agreements, seeking } = context
+  const alike = Object.values(agreements).filter((each) => fits(each, input, key, at))
+  const one = alike.find(hasRoom)
+  if (one) return go(context, give(one, input.parent, 0, enqueue), at, enqueue)
+  if (alike.length > 0 || Object.values(seeking).some((each) => each.key === key)) return undefined
+  // One of the kind is there and does not fit: another of it would only be looked for again and again.
+  const known = Object.values(agreements).some((each) => !each.closed && each.key === key && each.next < each.agreement.terms.standing!.calls && at < each.agreement.terms.standing!.until)
+  if (known || Object.keys(agreements).length + Object.keys(seeking).length >= AGREEMENTS_MAX) return alone(context, input, enqueue)
   negotiate({ ...input, parent: 'standing' }, enqueue)
-  enqueue.assign({ seeking: { ...seeking, [input.self]: { key, step: input.parent } } })
+  return { ...context, seeking: { ...seeking, [input.self]: { key, step: input.parent } } }
+}
+
+function alone(context: StandingContext, { standing: _standing, ...single }: NegotiationInput, enqueue: Enqueue): StandingContext {
+  negotiate(single, enqueue)
+  return context
+}
+
+/** Keeps `context`, once those that waited are served where there is room now, in their order. */
+function keep(context: StandingContext, at: number, enqueue: Enqueue): void {
+  const { waiting = [] } = context
+  if (waiting.length === 0) return enqueue.assign(context)
+  let now = context
+  const left: Wanting[] = []
+  const full = new Set<string>()
+  for (const one of waiting) {
+    const served = full.has(one.key) ? undefined : serve(now, one, at, enqueue)
+    if (served) now = served
+    else {
+      full.add(one.key)
+      left.push(one)
+    }
+  }
+  enqueue.assign({ ...now, waiting: left })
+}
+
+const want: any = enqueueActions(({ context, event, enqueue }: any) => {
+  const { waiting = [], watching } = context as StandingContext
+  const one: Wanting = { input: event.input, key: keyOf(event.input), since: event.at }
+  const served = waiting.some(({ key }) => key === one.key) ? undefined : serve(context, one, event.at, enqueue)
+  if (served) return enqueue.assign(served)
+  if (waiting.length >= WAITING_MAX) return void alone(context, one.input, enqueue)
+  if (!watching) enqueue.raise({ type: 'tired', at: 0 }, { delay: PATIENCE_MS, id: 'tired' })
+  enqueue.assign({ waiting: [...waiting, one], watching: true })
+})
+
+/** Whoever waited long enough negotiates for itself. */
+const tired: any = enqueueActions(({ context, event, enqueue }: any) => {
+  const { waiting = [] } = context as StandingContext
+  const left = waiting.filter(({ since }) => event.at < since + PATIENCE_MS)
+  for (const { input, since } of waiting) if (event.at >= since + PATIENCE_MS) alone(context, input, enqueue)
+  if (left.length > 0) enqueue.raise({ type: 'tired', at: 0 }, { delay: left[0]!.since + PATIENCE_MS - event.at, id: 'tired' })
+  enqueue.assign({ waiting: left, watching: left.length > 0 ? true : undefined })
 })
 
 const agreed: any = enqueueActions(({ context, event, enqueue }: any) => {
@@ -91,17 +136,27 @@ const agreed: any = enqueueActions(({ context, event, enqueue }: any) => {
   // Whoever offers no quota is hired for the one call.
   if (!event.agreement.terms.standing) {
     enqueue(tell(step, { type: 'agreed', ...answer }))
-    return enqueue.assign({ seeking: left })
+    return keep({ ...context, seeking: left }, at, enqueue)
   }
   const { id, agreement, offer, lane, negotiation: holder, asked } = event
   const one: Standing = { id, key, agreement, offer, lane, holder, next: 0, open: [], due: [], paying: [], sent: 0, window: 1, left: lane.left ?? agreement.terms.cap, widening: false, closed: false, contested: false }
   enqueue.raise({ type: 'lapse', agreement: id, at: 0 }, { delay: Math.max(1, agreement.terms.standing.until - at), id: `lapse.${id}` })
-  enqueue.assign(go({ ...context, seeking: left }, give(one, step, asked, enqueue), at, enqueue))
+  keep(go({ ...context, seeking: left }, give(one, step, asked, enqueue), at, enqueue), at, enqueue)
 })
+
+/** Asks for one voucher for all that is due. */
+function pay(one: Standing, enqueue: Enqueue): Standing {
+  const { closing: _closing, ...rest } = one
+  if (one.due.length === 0) return rest
+  const paying = one.due.slice(0, GROUP_MAX)
+  const group = paying.map(({ delivery, amount }) => ({ delivery, amount }))
+  enqueue(tell('purse', { type: 'pay', lane: one.lane.key, for: one.holder, tell: 'standing', delivery: group[0]!.delivery, amount: group[0]!.amount, group }))
+  return { ...rest, paying, due: one.due.slice(GROUP_MAX) }
+}
 
 const change = (how: (one: Standing, event: any, enqueue: Enqueue) => Standing): any => enqueueActions(({ context, event, enqueue }: any) => {
   const one = (context as StandingContext).agreements[event.agreement]
-  if (one) enqueue.assign(go(context, how(one, event, enqueue), event.at, enqueue))
+  if (one) keep(go(context, how(one, event, enqueue), event.at, enqueue), event.at, enqueue)
 })
 
 /** The agreement that has a lane of the purse. */
@@ -113,15 +168,17 @@ const paid: any = enqueueActions(({ context, event, enqueue }: any) => {
   if (!one) return
   const group = event.group as readonly Folded[]
   let previousRef = event.previousRef as Hex32
-  for (const [place, { delivery, amount }] of group.entries()) {
+  let after = foldedText(group)
+  for (const { delivery, amount } of group) {
     const waiting = one.paying.find((each) => each.delivery === delivery)
-    const after = group.slice(place + 1)
-    if (waiting) enqueue(tell(waiting.tell, { type: 'paid', voucher: event.voucher, previousRef, ...(after.length > 0 ? { after } : {}) }))
+    const space = after.indexOf(' ')
+    after = space < 0 ? '' : after.slice(space + 1)
+    if (waiting) enqueue(tell(waiting.tell, { type: 'paid', voucher: event.voucher, previousRef, ...(after === '' ? {} : { after }) }))
     previousRef = foldRef(previousRef, delivery, amount)
   }
   const signed = (each: Waiting): boolean => group.some(({ delivery }) => delivery === each.delivery)
   const paying = one.paying.filter((each) => !signed(each))
-  enqueue.assign(go(context, { ...one, paying, sent: one.sent + one.paying.length - paying.length, left: event.left }, event.at, enqueue))
+  keep(go(context, { ...one, paying, sent: one.sent + one.paying.length - paying.length, left: event.left }, event.at, enqueue), event.at, enqueue)
 })
 
 const handed: any = enqueueActions(({ context, event, enqueue }: any) => {
@@ -129,12 +186,12 @@ const handed: any = enqueueActions(({ context, event, enqueue }: any) => {
   if (!one) return
   // A payee that refuses what it is owed counts on that lane otherwise than we do.
   const refused = event.refused === true
-  enqueue.assign(go(context, { ...one, sent: Math.max(0, one.sent - event.count), window: event.window ?? one.window, closed: one.closed || refused, contested: one.contested || refused }, event.at, enqueue))
+  keep(go(context, { ...one, sent: Math.max(0, one.sent - event.count), window: event.window ?? one.window, closed: one.closed || refused, contested: one.contested || refused }, event.at, enqueue), event.at, enqueue)
 })
 
 const widened: any = enqueueActions(({ context, event, enqueue }: any) => {
   const one = onLane(context, event.lane)
-  if (one) enqueue.assign({ agreements: { ...context.agreements, [one.id]: { ...one, left: event.left, widening: false } } })
+  if (one) keep({ ...context, agreements: { ...context.agreements, [one.id]: { ...one, left: event.left, widening: false } } }, event.at, enqueue)
 })
 
 const machine = createMachine({
@@ -146,13 +203,15 @@ const machine = createMachine({
     open: {
       on: {
         want: { actions: want },
+        unwant: { actions: assign({ waiting: ({ context, event }) => (context.waiting ?? []).filter(({ input }) => input.parent !== event.step) }) },
+        tired: { actions: tired },
         agreed: { guard: ({ context, event }) => context.seeking[event.negotiation] !== undefined, actions: agreed },
         refused: {
           guard: ({ context, event }) => context.seeking[event.negotiation] !== undefined,
-          actions: [
-            { type: 'tell', params: ({ context, event }: any) => ({ to: context.seeking[event.negotiation].step, event: { type: 'refused', error: event.error } }) } as any,
-            assign({ seeking: ({ context, event }) => without(context.seeking, event.negotiation) }),
-          ],
+          actions: enqueueActions(({ context, event, enqueue }: any) => {
+            enqueue(tell(context.seeking[event.negotiation].step, { type: 'refused', error: event.error }))
+            keep({ ...context, seeking: without(context.seeking, event.negotiation) }, event.at, enqueue)
+          }),
         },
         pay: {
           actions: change((one, { call, tell: to, delivery, amount }) => (one.open.includes(call) ? { ...one, open: one.open.filter((each) => each !== call), due: [...one.due, { call, tell: to, delivery, amount } satisfies Waiting] } : one)),
@@ -161,6 +220,7 @@ const machine = createMachine({
         return: {
           actions: change((one, { call, how }) => ({ ...one, open: one.open.filter((each) => each !== call), closed: one.closed || how !== 'spare', contested: one.contested || how === 'contested' })),
         },
+        'group.close.done': { actions: change((one, _event, enqueue) => (one.closing ? pay(one, enqueue) : one)) },
         paid: { actions: paid },
         handed: { actions: handed },
         widened: { actions: widened },
@@ -177,9 +237,14 @@ export function standingActor(partition: number): string {
   return `standing/${partition}`
 }
 
-export const standing = defineActor('standing', '1', machine, {
+export const standing = defineActor('standing', '2', machine, {
   // A call is given out, and a delivery paid, only under an agreement that both have signed.
   pays: [{ by: ['tell step agreed', 'tell purse pay'], after: ['on agreed'] }],
   holds: [],
   rests: { open: 'asked by steps, inquiries, negotiations and the purse' },
-}, { perPartition: true })
+  quiet: ['group.close'],
+}, {
+  perPartition: true,
+  // The version before paid the first that was due by itself.
+  migrate: (state, machine) => (/^standing@1:/.test(machine) ? state : undefined),
+})

@@ -1,9 +1,12 @@
 /**
  * Standing agreements as their payer keeps them: which of them a call may be made under, what is under
- * way on each, what waits to be paid. Pure; used by the `standing` actor.
+ * way on each, what waits to be paid. Pure; used by the `standing` actor,
+ * with the effect that closes a group.
  */
 import type { Address, Agreement, Folded, Hash } from '../../schemas/documents.gen.ts'
 import type { Lane, NegotiationInput } from './negotiation.machine.ts'
+import type { ActorEvent } from '../actors/actor.ts'
+import type { EffectKind } from '../actors/effects.ts'
 import { isFree } from './free.ts'
 import type { Offer } from './strategy.ts'
 
@@ -11,6 +14,18 @@ import type { Offer } from './strategy.ts'
 export const AGREEMENTS_MAX = 64
 /** Deliveries of one voucher. */
 export const GROUP_MAX = 64
+
+/** Calls that wait for room; further ones are agreed one by one. */
+export const WAITING_MAX = 1_000
+/** How long one waits for room before it is agreed by itself, in ms. */
+export const PATIENCE_MS = 50
+
+/** A call that waits for room under an agreement, or for the agreement. */
+export interface Wanting {
+  readonly input: NegotiationInput
+  readonly key: string
+  readonly since: number
+}
 
 /** A delivery that waits for its voucher, and who waits for it. */
 export interface Waiting extends Folded {
@@ -32,6 +47,8 @@ export interface Standing {
   /** Calls whose end is not known, by number. */
   readonly open: readonly number[]
   readonly due: readonly Waiting[]
+  /** What is due is about to be paid, once all of the moment is there. */
+  readonly closing?: true
   /** What is being signed for. */
   readonly paying: readonly Waiting[]
   /** How many are signed for and their voucher not heard to be taken: the provider counts them still. */
@@ -47,6 +64,11 @@ export interface Standing {
   readonly contested: boolean
 }
 
+const closed = ({ agreement }: { agreement: Hash }): ActorEvent => ({ type: 'group.close.done', agreement })
+
+/** The effect `group.close`: computed when all that came in the same moment is, so that one voucher pays it together. */
+export const closeGroup: EffectKind = { mode: 'idempotent', instant: closed, run: async (params) => closed(params) }
+
 /** What calls of one agreement have in common. */
 export function keyOf({ capability, deadlineMs, graceMs, expect, choose }: Pick<NegotiationInput, 'capability' | 'deadlineMs' | 'graceMs' | 'expect' | 'choose'>): string {
   return JSON.stringify([capability, deadlineMs, graceMs, expect, choose ?? null])
@@ -55,13 +77,18 @@ export function keyOf({ capability, deadlineMs, graceMs, expect, choose }: Pick<
 /** What is unpaid, in calls. */
 const unpaid = ({ open, due, paying, sent }: Standing): number => open.length + due.length + paying.length + sent
 
-/** Whether a call may be made under the agreement at `at`. */
-export function admits(one: Standing, wanted: NegotiationInput, at: number): boolean {
+/** Whether the agreement is for such a call, asked for by `key` at `at`, be there room for it or not. */
+export function fits(one: Standing, wanted: NegotiationInput, key: string, at: number): boolean {
   const { terms } = one.agreement
   const { calls, until } = terms.standing!
   const may = (provider: Address): boolean => (wanted.only?.includes(provider) ?? true) && !wanted.exclude.includes(provider)
-  return !one.closed && one.next < calls && at < until && one.key === keyOf(wanted) && wanted.units <= terms.units && BigInt(terms.cap) <= BigInt(wanted.cap) && may(terms.provider) &&
-    (isFree(terms) || (unpaid(one) < one.window && BigInt(terms.cap) * BigInt(unpaid(one) + 1) <= BigInt(one.left)))
+  return !one.closed && one.next < calls && at < until && one.key === key && wanted.units <= terms.units && BigInt(terms.cap) <= BigInt(wanted.cap) && may(terms.provider)
+}
+
+/** Whether one more may be unpaid on it. */
+export function hasRoom(one: Standing): boolean {
+  const { terms } = one.agreement
+  return isFree(terms) || (unpaid(one) < one.window && BigInt(terms.cap) * BigInt(unpaid(one) + 1) <= BigInt(one.left))
 }
 
 /** What should be reserved beyond what is signed away, where less than half of it is left; undefined where there is enough. */
@@ -74,8 +101,8 @@ export function toWiden(one: Standing): string | undefined {
 }
 
 /** Whether nothing is under way on any of them. */
-export function isQuiet({ agreements, seeking }: { readonly agreements: Readonly<Record<string, Standing>>; readonly seeking: object }): boolean {
-  return Object.keys(seeking).length === 0 && Object.values(agreements).every((one) => unpaid(one) === 0)
+export function isQuiet({ agreements, seeking, waiting = [] }: { readonly agreements: Readonly<Record<string, Standing>>; readonly seeking: object; readonly waiting?: readonly Wanting[] }): boolean {
+  return waiting.length === 0 && Object.keys(seeking).length === 0 && Object.values(agreements).every((one) => unpaid(one) === 0)
 }
 
 /** Whether it is over, and nothing of it is under way. */

@@ -57,10 +57,13 @@ export function refusal(tab: Tab, call: number, at: number): 'quota' | 'over' | 
   const { calls: quota, until } = tab.terms.standing!
   if (call >= quota) return 'quota'
   if (at > until + SKEW_MS) return 'over'
-  const { calls, amount } = exposureOf(tab)
+  const calls = tab.atWork.length + tab.owed.length
   const overdue = tab.owed.some(({ since }) => at - since > OVERDUE_MS)
   if (calls >= (overdue ? 1 : tab.window)) return 'window'
-  return calls > 0 && amount + BigInt(tab.terms.cap) > BigInt(tab.credit.amount) ? 'window' : undefined
+  const [cap, most] = [BigInt(tab.terms.cap), BigInt(tab.credit.amount)]
+  // None is owed more than the cap: only where that would be too much, what they are owed is added up.
+  if (calls === 0 || cap * BigInt(calls + 1) <= most) return undefined
+  return exposureOf(tab).amount + cap > most ? 'window' : undefined
 }
 
 export function begun(tab: Tab, call: number): Tab {
