@@ -7,18 +7,12 @@ import type { Delivery, DeliveryBody, Hash, Terms } from '../../schemas/document
 import { AigenError } from '../../schemas/error.ts'
 import type { Sign, Verifier } from '../identity/signed.ts'
 import { verifySigned } from './delivery-group.ts'
+import { bodyHash } from './delivery-text.ts'
 import { charge } from './meter.ts'
-
-/** By body, while that is in memory: a delivery is owed, paid, billed and received by its hash. Nobody changes one. */
-const hashes = new WeakMap<DeliveryBody, Hash>()
 
 /** The delivery's hash, which vouchers fold: of its body, so that a signature made again changes nothing. */
 export function deliveryHash({ body }: Delivery): Hash {
-  const known = hashes.get(body)
-  if (known !== undefined) return known
-  const hash = hashOf(body)
-  hashes.set(body, hash)
-  return hash
+  return bodyHash(body)
 }
 
 export function signDelivery(body: DeliveryBody, sign: Sign): Delivery {

@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest'
+import { advance, type Outcome } from '../actors/transition.ts'
+import { foldedItems, foldedText } from '../payments/fold.ts'
+import { negotiationInput } from './samples.fixture.ts'
+import { PATIENCE_MS, WAITING_MAX } from './standing.ts'
+import { standing, type StandingContext } from './standing.machine.ts'
+
+const terms = { provider: '0xaa', payee: '0xaa', payer: '0xdd', unitPrice: '4', cap: '4', units: 1, settle: 'postpaid', standing: { calls: 100, until: 60_000 } }
+const want = (name: string, change: object = {}) => ({ type: 'want', input: { ...negotiationInput, parent: `step/r/${name}`, self: `negotiation/r/${name}/0`, standing: { calls: 100, forMs: 60_000 }, ...change } })
+const hash = (n: number): string => `sha256-${String(n).padStart(64, '0')}`
+
+/** One `standing` actor from its start; `send` gives what came of an event. */
+function open(): { send(event: { type: string } & Record<string, unknown>, at?: number): Outcome; context(): StandingContext; told(kind: string): string[] } {
+  let last = advance(standing, undefined, { type: 'start', at: 1, input: {} })
+  return {
+    send: (event, at = 1) => (last = advance(standing, last.snapshot, { ...event, at })),
+    context: () => last.snapshot.context as StandingContext,
+    told: (kind) => last.tells.filter(({ event }) => event.type === kind).map(({ to }) => to),
+  }
+}
+
+/** One agreement whose lane holds `left`, and whose provider takes `window` unpaid calls; its first call is given out. */
+function agreed(window: number, left = '400'): ReturnType<typeof open> {
+  const one = open()
+  one.send(want('a'))
+  one.send({ type: 'agreed', negotiation: 'negotiation/r/a/0', id: hash(0), agreement: { terms }, offer: {}, asked: 1, lane: { key: '0xaa.0', id: '0x1', number: 0, vault: '0x2', voucherKey: '0x3', left } })
+  const agreement = one.context().agreements[hash(0) as never]!
+  expect(one.told('agreed')).toEqual(['step/r/a'])
+  if (window > 1) {
+    one.send({ type: 'pay', agreement: agreement.id, call: 0, tell: 'step/r/a', delivery: hash(1), amount: '4' })
+    one.send({ type: 'group.close.done', agreement: agreement.id })
+    one.send({ type: 'paid', lane: '0xaa.0', group: [{ delivery: hash(1), amount: '4' }], previousRef: `0x${'0'.repeat(64)}`, voucher: {}, left })
+    one.send({ type: 'handed', lane: '0xaa.0', count: 1, window })
+  }
+  return one
+}
+
+describe('standing agreements at their payer', () => {
+  it('ask for one voucher for all that is due in the same moment, folded in its order', () => {
+    const one = agreed(8)
+    const calls = ['b', 'c', 'd']
+    for (const name of calls) one.send(want(name))
+    const asked = calls.map((name, place) => one.send({ type: 'pay', agreement: hash(0), call: place + 1, tell: `step/r/${name}`, delivery: hash(place + 2), amount: '4' }).effects.map(({ kind }) => kind))
+    expect(asked).toEqual([['group.close'], [], []])
+    const { tells } = one.send({ type: 'group.close.done', agreement: hash(0) })
+    const group = [2, 3, 4].map((n) => ({ delivery: hash(n), amount: '4' }))
+    expect(tells).toMatchObject([{ to: 'purse', event: { type: 'pay', group } }])
+    const paid = one.send({ type: 'paid', lane: '0xaa.0', group, previousRef: `0x${'0'.repeat(64)}`, voucher: {}, left: '300' }).tells
+    expect(paid.map(({ to, event }) => [to, foldedItems((event['after'] as string | undefined) ?? '')])).toEqual([['step/r/b', group.slice(1)], ['step/r/c', group.slice(2)], ['step/r/d', []]])
+    expect(foldedItems(foldedText(group as never))).toEqual(group)
+  })
+
+  it('give a call that came too soon to the first who waited, once there is room', () => {
+    const one = agreed(1)
+    for (const name of ['b', 'c']) {
+      one.send(want(name))
+      expect(one.told('start')).toEqual([])
+    }
+    one.send({ type: 'return', agreement: hash(0), call: 0, how: 'spare' })
+    expect(one.told('agreed')).toEqual(['step/r/b'])
+    one.send({ type: 'return', agreement: hash(0), call: 1, how: 'spare' })
+    expect(one.told('agreed')).toEqual(['step/r/c'])
+    expect(one.context().waiting).toEqual([])
+  })
+
+  it('let who waited in vain negotiate for itself, each after its own time', () => {
+    const one = agreed(1)
+    const { timers } = one.send(want('b'), 10)
+    expect(timers).toMatchObject([{ id: 'tired', dueAt: 10 + PATIENCE_MS }])
+    one.send(want('c'), 30)
+    const { timers: next } = one.send({ type: 'tired' }, 10 + PATIENCE_MS)
+    expect([one.told('start'), next]).toMatchObject([['negotiation/r/b/0'], [{ id: 'tired', dueAt: 30 + PATIENCE_MS }]])
+    one.send({ type: 'tired' }, 30 + PATIENCE_MS)
+    expect([one.told('start'), one.context().waiting, one.context().watching]).toEqual([['negotiation/r/c/0'], [], undefined])
+  })
+
+  it('hand nothing to a step that has stopped waiting: its number would be open for ever', () => {
+    const one = agreed(1)
+    one.send(want('b'))
+    one.send(want('c'))
+    one.send({ type: 'unwant', step: 'step/r/b' })
+    one.send({ type: 'return', agreement: hash(0), call: 0, how: 'spare' })
+    expect([one.told('agreed'), one.context().agreements[hash(0) as never]!.open]).toEqual([['step/r/c'], [1]])
+  })
+
+  it('wait for no agreement that would not do, and for none that is refused or has ended', () => {
+    const one = agreed(1)
+    one.send(want('b', { cap: '3' }))
+    expect(one.told('start'), 'it may pay less than the agreement costs').toEqual(['negotiation/r/b/0'])
+    one.send(want('c'))
+    one.send({ type: 'return', agreement: hash(0), call: 0, how: 'failed' })
+    expect([one.told('start'), Object.keys(one.context().seeking)], 'the provider disappointed: another agreement is looked for').toEqual([['negotiation/r/c/0'], ['negotiation/r/c/0']])
+    one.send(want('d'))
+    one.send({ type: 'refused', negotiation: 'negotiation/r/c/0', error: { code: 'market.no-provider', message: '' } })
+    expect([one.told('refused'), one.told('start')]).toEqual([['step/r/c'], ['negotiation/r/d/0']])
+  })
+
+  it('keep a bounded number waiting', () => {
+    const one = agreed(1)
+    for (let n = 0; n < WAITING_MAX; n++) one.send(want(`w${n}`))
+    one.send(want('late'))
+    expect([one.told('start'), one.context().waiting!.length]).toEqual([['negotiation/r/late/0'], WAITING_MAX])
+  })
+})
