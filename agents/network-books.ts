@@ -76,6 +76,8 @@ export class NetworkBooks {
   readonly losses = new Losses()
   readonly #chain = new ChainBooks()
   readonly #owners = new Owners()
+  /** Of a process that shares its partitions: whether it is the last to have written what it believes to hold. */
+  readonly #owning = new Map<string, () => boolean>()
   readonly #envelopes = new Envelopes()
   readonly #writes = new Writes()
   readonly #words = new Words()
@@ -162,6 +164,7 @@ export class NetworkBooks {
   #watchShare(process: string, host: Host, life: Life, folds: Folds): void {
     const name = homeOf(process)
     const owns = (partition: number): boolean => this.#owners.owned(`${name} p${partition}`, `life ${life.number} of ${process} `)
+    this.#owning.set(process, () => host.stats().owned.every(owns))
     const look = (): void => {
       const held = new Set(host.stats().owned.filter(owns))
       this.found(folds.opened(host, false, (id) => held.has(host.partitionOf(id))))
@@ -204,6 +207,11 @@ export class NetworkBooks {
     this.#lanes.forget(this.#options.participantOf(process))
     this.#words.forget()
     this.#writes.forget(this.#options.participantOf(process))
+  }
+
+  /** Whether no process holds what another has gone on with: one hears of that within a moment, and knows old things until then. */
+  get agreed(): boolean {
+    return [...this.#owning].every(([process, owns]) => this.#options.processes.get(process)?.running === undefined || owns())
   }
 
   /** Everything, when every run has ended and all is at `rest`, as far as it came to be. */

@@ -195,7 +195,7 @@ class Network {
     for (const [name, lie] of this.#liars) if (lie === 'leaves') world.clock.timer(this.#begun + LEAVES_MS, () => void this.#leave(name))
     await world.run(over(() => world.clock.now() - this.#begun > FAULTS_MS && this.#done()), FAULTS_MS * 2)
     world.heal()
-    const rested = await world.run(over(() => this.#up() && this.#done() && this.#books.settled && this.#heard()), REST_MS + ([...this.#liars.values()].includes('keeps the key') ? LOCK_MS : 0))
+    const rested = await world.run(over(() => this.#up() && this.#done() && this.#books.settled && this.#books.agreed && this.#heard()), REST_MS + ([...this.#liars.values()].includes('keeps the key') ? LOCK_MS : 0))
     if (this.#books.violation === undefined) {
       if (this.#done()) await this.#books.final(rested)
       else this.#books.found(broken('I5', `not every run has ended: ${this.#books.standing()}`))

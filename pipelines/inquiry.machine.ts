@@ -125,5 +125,5 @@ export const inquiry = defineActor('inquiry', '6', machine, {
 }, {
   passivates: 'ended',
   // The version before kept what was paid together as a list.
-  migrate: (state, machine) => (/^inquiry@5:/.test(machine) ? state : undefined),
+  migrate: (state, machine) => (machine.startsWith('inquiry@5:') ? state : undefined),
 })

@@ -246,5 +246,5 @@ export const standing = defineActor('standing', '2', machine, {
 }, {
   perPartition: true,
   // The version before paid the first that was due by itself.
-  migrate: (state, machine) => (/^standing@1:/.test(machine) ? state : undefined),
+  migrate: (state, machine) => (machine.startsWith('standing@1:') ? state : undefined),
 })
