@@ -2,8 +2,8 @@
  * The standing agreements of a partition (D6): one negotiation for a quota of calls, each of which then
  * takes the next number without a round trip; what is delivered in the same moment, or while a voucher is
  * on its way, is paid together. Asked by steps, told by negotiations, steps, inquiries and the purse.
- * Whoever no agreement has room for waits a moment; who waited in vain, and what does not fit, negotiates
- * for itself. Keeps I1 (a number is given out once) and I4 (no more is under way than the provider's
+ * Whoever finds room taken by what is being paid waits a moment for it; who waited in vain, and whatever
+ * else no agreement has room for, negotiates for itself. Keeps I1 (a number is given out once) and I4 (no more is under way than the provider's
  * window and the lane hold).
  */
 import { assign, createMachine, enqueueActions } from 'xstate'
@@ -12,7 +12,7 @@ import type { ErrorBody } from '../../schemas/error.ts'
 import { defineActor } from '../actors/actor.ts'
 import { foldedText, foldRef } from '../payments/fold.ts'
 import type { Lane, NegotiationInput } from './negotiation.machine.ts'
-import { AGREEMENTS_MAX, fits, GROUP_MAX, hasRoom, isOver, keyOf, PATIENCE_MS, toWiden, WAITING_MAX, type Standing, type Waiting, type Wanting } from './standing.ts'
+import { AGREEMENTS_MAX, fits, GROUP_MAX, hasRoom, isOver, keyOf, PATIENCE_MS, toWiden, WAITING_MAX, willHaveRoom, type Standing, type Waiting, type Wanting } from './standing.ts'
 import type { Offer } from './strategy.ts'
 
 export interface StandingContext {
@@ -72,15 +72,15 @@ function negotiate(input: object, enqueue: Enqueue): void {
   enqueue(tell((input as NegotiationInput).self, { type: 'start', input }))
 }
 
-/** Gives a call to whoever wants one, or begins to negotiate for it; undefined where it should wait for room. */
+/** Gives a call to whoever wants one, or begins to negotiate for it; undefined where it should wait for a voucher that is on its way. */
 function serve(context: StandingContext, { input, key }: Pick<Wanting, 'input' | 'key'>, at: number, enqueue: Enqueue): StandingContext | undefined {
   const { agreements, seeking } = context
   const alike = Object.values(agreements).filter((each) => fits(each, input, key, at))
   const one = alike.find(hasRoom)
   if (one) return go(context, give(one, input.parent, 0, enqueue), at, enqueue)
-  if (alike.length > 0 || Object.values(seeking).some((each) => each.key === key)) return undefined
-  // One of the kind is there and does not fit: another of it would only be looked for again and again.
-  const known = Object.values(agreements).some((each) => !each.closed && each.key === key && each.next < each.agreement.terms.standing!.calls && at < each.agreement.terms.standing!.until)
+  if (alike.some(willHaveRoom)) return undefined
+  // One of the kind is there, or looked for: another of it would only be looked for again and again.
+  const known = Object.values(seeking).some((each) => each.key === key) || Object.values(agreements).some((each) => !each.closed && each.key === key && each.next < each.agreement.terms.standing!.calls && at < each.agreement.terms.standing!.until)
   if (known || Object.keys(agreements).length + Object.keys(seeking).length >= AGREEMENTS_MAX) return alone(context, input, enqueue)
   negotiate({ ...input, parent: 'standing' }, enqueue)
   return { ...context, seeking: { ...seeking, [input.self]: { key, step: input.parent } } }

@@ -19,6 +19,15 @@ function open(): { send(event: { type: string } & Record<string, unknown>, at?: 
   }
 }
 
+/** The same with a window of one and a voucher for its first call on the way. */
+function handing(): ReturnType<typeof open> {
+  const one = agreed(1)
+  one.send({ type: 'pay', agreement: hash(0), call: 0, tell: 'step/r/a', delivery: hash(1), amount: '4' })
+  one.send({ type: 'group.close.done', agreement: hash(0) })
+  one.send({ type: 'paid', lane: '0xaa.0', group: [{ delivery: hash(1), amount: '4' }], previousRef: `0x${'0'.repeat(64)}`, voucher: {}, left: '396' })
+  return one
+}
+
 /** One agreement whose lane holds `left`, and whose provider takes `window` unpaid calls; its first call is given out. */
 function agreed(window: number, left = '400'): ReturnType<typeof open> {
   const one = open()
@@ -50,21 +59,20 @@ describe('standing agreements at their payer', () => {
     expect(foldedItems(foldedText(group as never))).toEqual(group)
   })
 
-  it('give a call that came too soon to the first who waited, once there is room', () => {
-    const one = agreed(1)
-    for (const name of ['b', 'c']) {
+  it('give a call that came before a voucher had arrived to the first who waited, once it has', () => {
+    const one = handing()
+    for (const name of ['b', 'c', 'd']) {
       one.send(want(name))
       expect(one.told('start')).toEqual([])
     }
-    one.send({ type: 'return', agreement: hash(0), call: 0, how: 'spare' })
-    expect(one.told('agreed')).toEqual(['step/r/b'])
-    one.send({ type: 'return', agreement: hash(0), call: 1, how: 'spare' })
-    expect(one.told('agreed')).toEqual(['step/r/c'])
+    one.send({ type: 'handed', lane: '0xaa.0', count: 1, window: 2 })
+    expect(one.told('agreed')).toEqual(['step/r/b', 'step/r/c'])
+    expect(one.told('start'), 'the window is full of calls at work: it waits for none of those').toEqual(['negotiation/r/d/0'])
     expect(one.context().waiting).toEqual([])
   })
 
   it('let who waited in vain negotiate for itself, each after its own time', () => {
-    const one = agreed(1)
+    const one = handing()
     const { timers } = one.send(want('b'), 10)
     expect(timers).toMatchObject([{ id: 'tired', dueAt: 10 + PATIENCE_MS }])
     one.send(want('c'), 30)
@@ -75,28 +83,30 @@ describe('standing agreements at their payer', () => {
   })
 
   it('hand nothing to a step that has stopped waiting: its number would be open for ever', () => {
-    const one = agreed(1)
+    const one = handing()
     one.send(want('b'))
     one.send(want('c'))
     one.send({ type: 'unwant', step: 'step/r/b' })
-    one.send({ type: 'return', agreement: hash(0), call: 0, how: 'spare' })
+    one.send({ type: 'handed', lane: '0xaa.0', count: 1, window: 1 })
     expect([one.told('agreed'), one.context().agreements[hash(0) as never]!.open]).toEqual([['step/r/c'], [1]])
   })
 
-  it('wait for no agreement that would not do, and for none that is refused or has ended', () => {
-    const one = agreed(1)
+  it('let nobody wait for a call at work, for an agreement that would not do, or for one that is looked for', () => {
+    const working = agreed(1)
+    working.send(want('b'))
+    expect(working.told('start')).toEqual(['negotiation/r/b/0'])
+    const one = handing()
     one.send(want('b', { cap: '3' }))
     expect(one.told('start'), 'it may pay less than the agreement costs').toEqual(['negotiation/r/b/0'])
     one.send(want('c'))
-    one.send({ type: 'return', agreement: hash(0), call: 0, how: 'failed' })
+    one.send({ type: 'doubt', agreement: hash(0) })
     expect([one.told('start'), Object.keys(one.context().seeking)], 'the provider disappointed: another agreement is looked for').toEqual([['negotiation/r/c/0'], ['negotiation/r/c/0']])
     one.send(want('d'))
-    one.send({ type: 'refused', negotiation: 'negotiation/r/c/0', error: { code: 'market.no-provider', message: '' } })
-    expect([one.told('refused'), one.told('start')]).toEqual([['step/r/c'], ['negotiation/r/d/0']])
+    expect([one.told('start'), one.context().waiting]).toEqual([['negotiation/r/d/0'], []])
   })
 
   it('keep a bounded number waiting', () => {
-    const one = agreed(1)
+    const one = handing()
     for (let n = 0; n < WAITING_MAX; n++) one.send(want(`w${n}`))
     one.send(want('late'))
     expect([one.told('start'), one.context().waiting!.length]).toEqual([['negotiation/r/late/0'], WAITING_MAX])

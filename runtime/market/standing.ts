@@ -15,12 +15,12 @@ export const AGREEMENTS_MAX = 64
 /** Deliveries of one voucher. */
 export const GROUP_MAX = 64
 
-/** Calls that wait for room; further ones are agreed one by one. */
+/** Calls that wait; further ones are agreed one by one. */
 export const WAITING_MAX = 1_000
-/** How long one waits for room before it is agreed by itself, in ms. */
+/** How long one waits before it is agreed by itself, in ms. */
 export const PATIENCE_MS = 50
 
-/** A call that waits for room under an agreement, or for the agreement. */
+/** A call that waits until what was delivered before it is paid. */
 export interface Wanting {
   readonly input: NegotiationInput
   readonly key: string
@@ -89,6 +89,12 @@ export function fits(one: Standing, wanted: NegotiationInput, key: string, at: n
 export function hasRoom(one: Standing): boolean {
   const { terms } = one.agreement
   return isFree(terms) || (unpaid(one) < one.window && BigInt(terms.cap) * BigInt(unpaid(one) + 1) <= BigInt(one.left))
+}
+
+/** Whether there is room once what has been delivered is paid, which takes a moment; what is at work may take long. */
+export function willHaveRoom(one: Standing): boolean {
+  const { open, due, paying, window, left, agreement: { terms } } = one
+  return open.length < window && BigInt(terms.cap) * BigInt(open.length + due.length + paying.length + 1) <= BigInt(left)
 }
 
 /** What should be reserved beyond what is signed away, where less than half of it is left; undefined where there is enough. */
