@@ -230,6 +230,6 @@ const machine = createMachine({
 
 export const step = defineActor('step', '10', machine, stepPromises, {
   passivates: 'ended',
-  // The versions before paid for no pieces, and through no hub: they go on as they were.
+  // The versions before paid for no pieces, through no hub, and kept what was paid together as a list: they go on as they were.
   migrate: (state, machine) => (/^step@[789]:/.test(machine) ? state : undefined),
 })

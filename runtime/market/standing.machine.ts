@@ -3,8 +3,8 @@
  * takes the next number without a round trip; what is delivered in the same moment, or while a voucher is
  * on its way, is paid together. Asked by steps, told by negotiations, steps, inquiries and the purse.
  * Whoever finds room taken by what is being paid waits a moment for it; who waited in vain, and whatever
- * else no agreement has room for, negotiates for itself. Keeps I1 (a number is given out once) and I4 (no more is under way than the provider's
- * window and the lane hold).
+ * else no agreement has room for, negotiates for itself. Keeps I1 (a number is given out once) and I4
+ * (no more is under way than the provider's window and the lane hold).
  */
 import { assign, createMachine, enqueueActions } from 'xstate'
 import type { Agreement, Folded, Hash, Hex32, PlainVoucher } from '../../schemas/documents.gen.ts'

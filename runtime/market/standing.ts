@@ -1,13 +1,12 @@
 /**
  * Standing agreements as their payer keeps them: which of them a call may be made under, what is under
- * way on each, what waits to be paid. Pure; used by the `standing` actor,
- * with the effect that closes a group.
+ * way on each, what waits to be paid, and the effect that closes a group. Pure; used by the `standing` actor.
  */
 import type { Address, Agreement, Folded, Hash } from '../../schemas/documents.gen.ts'
-import type { Lane, NegotiationInput } from './negotiation.machine.ts'
 import type { ActorEvent } from '../actors/actor.ts'
 import type { EffectKind } from '../actors/effects.ts'
 import { isFree } from './free.ts'
+import type { Lane, NegotiationInput } from './negotiation.machine.ts'
 import type { Offer } from './strategy.ts'
 
 /** Agreements of one partition; further calls are agreed one by one. */
