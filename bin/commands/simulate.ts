@@ -17,7 +17,7 @@ export interface SimulateOptions {
 const TELL_EVERY = 50
 
 export async function simulate(options: SimulateOptions, output: Output): Promise<boolean> {
-  const room = await import('../../agents/simulate.ts').catch((cause: unknown) => {
+  const room = await import('../../agents/simulation/simulate.ts').catch((cause: unknown) => {
     throw new AigenError('usage.invalid', 'The simulator is not part of this installation; it comes with a clone of the repository.', { cause })
   })
   const seeds = options.seeds ?? (options.seed === undefined ? 200 : 1)

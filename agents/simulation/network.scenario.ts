@@ -5,30 +5,31 @@
  * and by the tests of the simulator.
  */
 import { createHash } from 'node:crypto'
-import { asError } from '../schemas/error.ts'
-import { nodeId } from '../schemas/id.ts'
-import type { LiveActor } from '../runtime/actors/fold.ts'
-import type { Host } from '../runtime/actors/host.ts'
-import { nodeSigner } from '../runtime/identity/ed25519.ts'
-import type { Keys } from '../runtime/identity/keys.ts'
-import { toText } from '../runtime/identity/text-bytes.ts'
-import { seededRandom } from '../runtime/memory/random.ts'
-import type { Random } from '../runtime/ports/random.ts'
-import type { Evaluate } from '../pipelines/prepare.ts'
-import { openNode, type Node, type NodeOptions, type Room } from '../runtime/node/node.ts'
-import { drawFaults, forgetful, type Fault, type FaultKind } from '../runtime/simulation/faults.ts'
-import { broken, type Violation } from '../runtime/simulation/invariants.ts'
-import type { LifePorts, Process } from '../runtime/simulation/process.ts'
-import { World } from '../runtime/simulation/world.ts'
-import { evaluateHere, keysOf } from './memory-network.fixture.ts'
-import { ARBITER, homeOf, NetworkBooks } from './network-books.ts'
-import { openPayments } from './payments/open.ts'
-import { prepareShop, providerRooms, readyToSell } from './provider/provide.ts'
-import { drawLiars, lyingJudge, lyingNode, lyingPorts, lyingRoom, type Liars } from './simulated-lies.ts'
-import { drawWork, SHOUT, sold, TELL, type Errand, type Seller, type Work } from './simulated-work.ts'
-import { keyedRun, startRun } from './user/run.ts'
-import { openUser, type User } from './user/user.ts'
-import type { WalletContext } from './user/wallet.machine.ts'
+import { asError } from '../../schemas/error.ts'
+import { nodeId } from '../../schemas/id.ts'
+import type { LiveActor } from '../../runtime/actors/fold.ts'
+import type { Host } from '../../runtime/actors/host.ts'
+import { nodeSigner } from '../../runtime/identity/ed25519.ts'
+import type { Keys } from '../../runtime/identity/keys.ts'
+import { toText } from '../../runtime/identity/text-bytes.ts'
+import { seededRandom } from '../../runtime/memory/random.ts'
+import type { Random } from '../../runtime/ports/random.ts'
+import type { Evaluate } from '../../pipelines/prepare.ts'
+import { openNode, type Node, type NodeOptions, type Room } from '../../runtime/node/node.ts'
+import { forgetful, type Fault } from '../../runtime/simulation/faults.ts'
+import { broken, type Violation } from '../../runtime/simulation/invariants.ts'
+import type { LifePorts, Process } from '../../runtime/simulation/process.ts'
+import { World } from '../../runtime/simulation/world.ts'
+import { evaluateHere, keysOf } from '../memory-network.fixture.ts'
+import { ARBITER, homeOf, NetworkBooks } from './books.ts'
+import { openPayments } from '../payments/open.ts'
+import { prepareShop, providerRooms, readyToSell } from '../provider/provide.ts'
+import { FAULTS_MS, faultsOf, twin } from './faults.ts'
+import { drawLiars, lyingJudge, lyingNode, lyingPorts, lyingRoom, type Liars } from './lies.ts'
+import { drawWork, SHOUT, sold, TELL, type Errand, type Seller, type Work } from './work.ts'
+import { keyedRun, startRun } from '../user/run.ts'
+import { openUser, type User } from '../user/user.ts'
+import type { WalletContext } from '../user/wallet.machine.ts'
 
 /** A defect put into the simulated network on purpose: the simulator must find it. */
 export interface Mutation {
@@ -80,38 +81,16 @@ export interface Outcome {
 
 /** When one that leaves closes its lanes, in ms after the faults began. */
 const LEAVES_MS = 2_000
-/** Faults begin within this time, in ms; then all is healed and must come to rest within the other. */
-const FAULTS_MS = 12_000
+/** After the faults all is healed and must come to rest within this time, in ms. */
 const REST_MS = 900_000
 /** A lock to one that keeps its key is over after 15 minutes. */
 const LOCK_MS = 960_000
 /** Pause before an errand is asked for again that was refused for now, in ms. */
 const ASK_AGAIN_MS = 1_000
 const UP_MS = 60_000
-const KINDS_OF_FAULTS: readonly FaultKind[] = ['drop', 'duplicate', 'garble', 'delay', 'replay', 'cut', 'crash', 'pause', 'unacknowledged', 'unheard', 'chain-away', 'skew']
-/** One seed of so many has disks that lie, and nothing is expected of who has one but what the chain knows. */
-const FORGETFUL_EVERY = 8
-
-/** One seed of so many has a chain that loses blocks or lags behind. */
-const CHAIN_EVERY = 5
-
 /** Seeds with several nodes of a participant, and how many partitions those share. */
 const FLEET_EVERY = 10
 const FLEET_PARTITIONS = [1, 3]
-/** The second node of a participant. */
-const twin = (name: string): string => `${name} b`
-
-/** The faults of a seed. */
-export function faultsOf(seed: number, { sellers, users, escrow }: Work, fleets: ReadonlySet<string> = new Set()): Fault[] {
-  // Half of what goes wrong goes wrong at those who pay.
-  const processes = [...users, ...users, ...sellers.map(({ name }) => name), ...(escrow ? ['safe'] : []), ...[...fleets].map(twin)]
-  // Two nodes that remember different things are not one disk that lies.
-  const kinds = fleets.size === 0 && seed % FORGETFUL_EVERY === FORGETFUL_EVERY - 1 ? [...KINDS_OF_FAULTS, 'forget' as const] : KINDS_OF_FAULTS
-  const range = { processes, spanMs: FAULTS_MS, hops: 300, times: 60, awayMs: 6_000, skewMs: 4_000 }
-  // Drawn apart, and in few seeds: each needs the chain's past.
-  const chain = seed % CHAIN_EVERY === CHAIN_EVERY - 1 ? drawFaults(seededRandom(`${seed} chain`), { ...range, kinds: ['reorg', 'chain-lags'] }) : []
-  return [...drawFaults(seededRandom(`${seed} faults`), { ...range, kinds }), ...chain]
-}
 
 const allKeys = new Map<string, Keys>()
 /** Keys of a process; a node that took over has its own. */

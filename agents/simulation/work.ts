@@ -2,13 +2,13 @@
  * What the participants of the simulated network do (D10): who sells what and how well, which
  * pipelines a user runs, all drawn from the seed. Used by `network.scenario`.
  */
-import type { Capability } from '../schemas/documents.gen.ts'
-import { seededRandom } from '../runtime/memory/random.ts'
-import type { Limits } from '../runtime/actors/keeper.ts'
-import type { Clock } from '../runtime/ports/clock.ts'
-import type { Random } from '../runtime/ports/random.ts'
-import type { HandlerContext, ProviderDefinition } from './provider/define.ts'
-import { drawSettle } from './simulated-money.ts'
+import type { Capability } from '../../schemas/documents.gen.ts'
+import { seededRandom } from '../../runtime/memory/random.ts'
+import type { Limits } from '../../runtime/actors/keeper.ts'
+import type { Clock } from '../../runtime/ports/clock.ts'
+import type { Random } from '../../runtime/ports/random.ts'
+import type { HandlerContext, ProviderDefinition } from '../provider/define.ts'
+import { drawSettle } from './money.ts'
 
 export const SHOUT: Capability = {
   id: 'text.shout@1', title: 'Shout', description: 'Gives the text in capitals.', unit: 'call',

@@ -5,9 +5,9 @@
  */
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { describeFault, type Fault } from '../runtime/simulation/faults.ts'
-import { shrink } from '../runtime/simulation/shrink.ts'
-import type { Violation } from '../runtime/simulation/invariants.ts'
+import { describeFault, type Fault } from '../../runtime/simulation/faults.ts'
+import { shrink } from '../../runtime/simulation/shrink.ts'
+import type { Violation } from '../../runtime/simulation/invariants.ts'
 import { simulateNetwork, type Outcome } from './network.scenario.ts'
 
 export interface SimulateOptions {

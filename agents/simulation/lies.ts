@@ -1,17 +1,17 @@
 /**
  * Participants of the simulated network that cheat, one seed in a few: their owners have put something
  * between the production node and its ports, its wire or its judgement. A seller, a payer or an arbiter;
- * the others are honest, and what those lose is counted (`network-losses`). Used by `network.scenario`.
+ * the others are honest, and what those lose is counted (`losses`). Used by `network.scenario`.
  */
-import { signDelivery } from '../runtime/payments/delivery.ts'
-import type { PayRequest, Voucher } from '../schemas/documents.gen.ts'
-import { AigenError } from '../schemas/error.ts'
-import type { Evaluate } from '../pipelines/prepare.ts'
-import type { Node, Room } from '../runtime/node/node.ts'
-import type { Random } from '../runtime/ports/random.ts'
-import type { WalletSigner } from '../runtime/ports/signer.ts'
-import type { LifePorts } from '../runtime/simulation/process.ts'
-import type { Work } from './simulated-work.ts'
+import { signDelivery } from '../../runtime/payments/delivery.ts'
+import type { PayRequest, Voucher } from '../../schemas/documents.gen.ts'
+import { AigenError } from '../../schemas/error.ts'
+import type { Evaluate } from '../../pipelines/prepare.ts'
+import type { Node, Room } from '../../runtime/node/node.ts'
+import type { Random } from '../../runtime/ports/random.ts'
+import type { WalletSigner } from '../../runtime/ports/signer.ts'
+import type { LifePorts } from '../../runtime/simulation/process.ts'
+import type { Work } from './work.ts'
 
 const SELLERS = ['signs for rubbish', 'takes and is silent', 'keeps the key', 'asks for more', 'denies'] as const
 const PAYERS = ['never pays', 'never folds', 'shows old vouchers', 'finds fault', 'leaves'] as const

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { simulateNetwork } from './network.scenario.ts'
 import { describeFailure } from './simulate.ts'
-import { FAULT_KINDS } from '../runtime/simulation/faults.ts'
+import { FAULT_KINDS } from '../../runtime/simulation/faults.ts'
 
 const SEEDS = process.env['AIGEN_LONG'] ? 500 : 50
 const PART = 10

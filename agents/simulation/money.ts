@@ -1,8 +1,8 @@
 /**
  * How the steps of the simulated network settle, drawn from the seed beside what they do, so that the
- * work of a seed stays what it was. Used by `simulated-work`.
+ * work of a seed stays what it was. Used by `work`.
  */
-import type { Random } from '../runtime/ports/random.ts'
+import type { Random } from '../../runtime/ports/random.ts'
 
 /** A step of a document, as far as its settlement goes. */
 interface Hired {

@@ -2,14 +2,14 @@
  * What each honest participant of the simulated network lost, beside what the tables of
  * `runtime/payments/README.md` and `agents/payments/README.md` allow for the liars it met. What a seller
  * gave away is overheard on its wire, what it got is asked of the chain; what a payer paid stands in its
- * bills, what it got for that is known to who made it. Used by `network-books`.
+ * bills, what it got for that is known to who made it. Used by `books`.
  */
-import { hashOf } from '../schemas/canonical.ts'
-import type { CallOutcome, Delivery, Hash } from '../schemas/documents.gen.ts'
-import { deliveryHash } from '../runtime/payments/delivery.ts'
-import type { PaidCall } from '../pipelines/bill.ts'
-import { broken, type Finding } from '../runtime/simulation/invariants.ts'
-import type { Lie } from './simulated-lies.ts'
+import { hashOf } from '../../schemas/canonical.ts'
+import type { CallOutcome, Delivery, Hash } from '../../schemas/documents.gen.ts'
+import { deliveryHash } from '../../runtime/payments/delivery.ts'
+import type { PaidCall } from '../../pipelines/bill.ts'
+import { broken, type Finding } from '../../runtime/simulation/invariants.ts'
+import type { Lie } from './lies.ts'
 
 /** Calls that the simulated sellers leave unpaid at most. */
 const WINDOW_MAX = 4n
