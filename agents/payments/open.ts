@@ -45,6 +45,8 @@ export interface PaymentsOptions extends Omit<UserOptions, 'rooms' | 'prepare'> 
   readonly operators?: readonly Address[]
   /** Are handed the vouchers, to claim them while this payment provider is away. */
   readonly watchtowers?: readonly ParticipantId[]
+  /** What else its node does (default nothing). */
+  readonly rooms?: readonly Room[]
 }
 
 export interface Payments {
@@ -61,7 +63,7 @@ const CASE_MS_MAX = 32 * 86_400_000
 
 /** Opens it. Errors: those of `openUser`; `input.invalid` for terms that no provider would work under. */
 export async function openPayments(options: PaymentsOptions): Promise<Payments> {
-  const { name, keys, evaluate, fee = '0.001', challengeMs = 60_000, expiryMs = 86_400_000, hubFee = HUB_FEE, creditFee = FEE_PERCENT, accepted = [], operators = [] } = options
+  const { name, keys, evaluate, fee = '0.001', challengeMs = 60_000, expiryMs = 86_400_000, hubFee = HUB_FEE, creditFee = FEE_PERCENT, accepted = [], operators = [], rooms = [] } = options
   const arbiter = keys.voucher.address.toLowerCase() as Address
   const terms = { arbiter, challengeMs, expiryMs }
   const fault = escrowFault({ ...terms, agent: keys.participant })
@@ -83,7 +85,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
   const hub: Room = (parts) => ({ actors: [hop], effects: hopEffects(parts) })
   const user = await openUser({
     ...options,
-    rooms: [...providerRooms(selling, evaluate), cases, account, hub],
+    rooms: [...providerRooms(selling, evaluate), cases, account, hub, ...rooms],
     prepare: async (node, self) => {
       opened.host = node.host
       opened.user = self

@@ -30,18 +30,18 @@ import type { Observer, Process } from '../../runtime/simulation/process.ts'
 import type { World } from '../../runtime/simulation/world.ts'
 import { KINDS as ALL } from '../kinds.ts'
 import { Losses } from './losses.ts'
+import type { HopContext } from '../payments/hop.machine.ts'
 import { callActor, type CallContext } from '../provider/call.machine.ts'
 import type { Liars } from './lies.ts'
+import { ARBITER } from './work.ts'
 import type { WalletContext } from '../user/wallet.machine.ts'
 
 /** Kinds of actors that take part. */
-const KINDS = ['run', 'step', 'fan', 'gate', 'nest', 'saga', 'negotiation', 'standing', 'inquiry', 'dispute', 'stream', 'unlock', 'purse', 'wallet', 'experience', 'keyring', 'call', 'till', 'settler', 'verdict', 'sender', 'case', 'credits', 'purchase']
+const KINDS = ['run', 'step', 'fan', 'gate', 'nest', 'saga', 'negotiation', 'standing', 'inquiry', 'dispute', 'stream', 'unlock', 'purse', 'wallet', 'experience', 'keyring', 'call', 'till', 'settler', 'verdict', 'sender', 'case', 'credits', 'purchase', 'hop', 'passage']
 
 /** A partition's journal, and not what is kept beside it. */
 const JOURNAL = /^p\d+$/
 
-/** The one payment provider of the network. */
-export const ARBITER = 'safe'
 /** Name of the first process of its participant. */
 export const homeOf = (process: string): string => process.split(' ')[0]!
 
@@ -68,8 +68,8 @@ export interface NetworkBooksOptions {
 export class NetworkBooks {
   /** The first thing that did not hold. */
   violation: Violation | undefined
-  /** How runs ended and how many calls they paid, once all is looked at. */
-  readonly ended = { done: 0, failed: 0, paid: 0 }
+  /** How runs ended, how many calls they paid and how many of these a hub paid on, once all is looked at. */
+  readonly ended = { done: 0, failed: 0, paid: 0, paidOn: 0 }
   readonly #options: NetworkBooksOptions
   readonly #lanes: LaneBooks
   /** What honest ones gave and paid for. */
@@ -125,7 +125,7 @@ export class NetworkBooks {
     const serve: Node['wire']['serve'] = (verb, validate, handler, options) => node.wire.serve(verb, validate, async (body, call) => {
       const answer = await handler(body, call) as { readonly state?: string; readonly delivery?: Delivery }
       const known = answer.delivery ? node.host.peek(callActor((body as any).lane, (body as any).agreement, (body as any).call)) : undefined
-      this.losses.answered(node.participant, call.caller, verb, body, answer, (known?.snapshot.context as CallContext | undefined)?.terms.settle)
+      this.losses.answered(node.participant, verb, body, answer, (known?.snapshot.context as CallContext | undefined)?.terms.settle)
       if (verb === 'invoke' || verb === 'cancel' || verb === 'status') {
         const { agreement, call: number } = body as { readonly agreement: string; readonly call: number }
         this.found(this.#words.said(`${agreement} ${number}`, answer.state ?? '', answer.state === 'part' ? undefined : answer.delivery && deliveryHash(answer.delivery)))
@@ -229,6 +229,7 @@ export class NetworkBooks {
     }
     if (honest) this.found(this.#lanes.atRest(this.#claimed, liars.has(ARBITER)))
     if (honest) this.found(this.#lost())
+    for await (const { snapshot } of processes.get(ARBITER)?.running?.node.host.all('hop') ?? []) if ((snapshot.context as HopContext).key) this.ended.paidOn++
     for (const name of payers) {
       if (liars.has(name)) continue
       const { running, disk } = processes.get(name)!
@@ -277,7 +278,8 @@ export class NetworkBooks {
     // Deliveries that are dated too far off are not owed: whose clock was wrong is not told apart.
     const skewed = world().plan.skews.length > 0
     const lying = new Set([...liars.keys()].map(participantOf))
-    return this.losses.sellers(this.#claimed, (participant) => skewed || lying.has(participant as `0x${string}`), liars.get(ARBITER))
+    if (!liars.has(ARBITER)) this.found(this.losses.hub(participantOf(ARBITER), [...world().rail.mark().ledger.lanes.values()]))
+    return this.losses.sellers(this.#claimed, (lane) => skewed || lying.has(this.#lanes.payerOf(lane)!), liars.get(ARBITER))
   }
 
   /** What is not over yet, for people; nothing when all is. Of one that lies nothing need be. */

@@ -11,14 +11,14 @@ import type { Node, Room } from '../../runtime/node/node.ts'
 import type { Random } from '../../runtime/ports/random.ts'
 import type { WalletSigner } from '../../runtime/ports/signer.ts'
 import type { LifePorts } from '../../runtime/simulation/process.ts'
-import type { Work } from './work.ts'
+import { ARBITER, type Work } from './work.ts'
 
 const SELLERS = ['signs for rubbish', 'takes and is silent', 'keeps the key', 'asks for more', 'denies'] as const
 const PAYERS = ['never pays', 'never folds', 'shows old vouchers', 'finds fault', 'leaves'] as const
 const ARBITERS = ['is silent', 'rules for the payer', 'rules for the provider'] as const
+const HUBS = ['grants nothing', 'takes a lock and pays nothing on', 'keeps the key'] as const
 
-export type Lie = (typeof SELLERS)[number] | (typeof PAYERS)[number] | (typeof ARBITERS)[number]
-export const LIES: readonly Lie[] = [...SELLERS, ...PAYERS, ...ARBITERS]
+export type Lie = (typeof SELLERS)[number] | (typeof PAYERS)[number] | (typeof ARBITERS)[number] | (typeof HUBS)[number]
 
 /** Who lies and how, by name. */
 export type Liars = ReadonlyMap<string, Lie>
@@ -30,15 +30,15 @@ const SECOND = 0.3
 const SHARE = 0.6
 
 /** Liars of a seed; none where it has none. */
-export function drawLiars(seed: number, { sellers, users, escrow }: Work, random: Random): Liars {
+export function drawLiars(seed: number, { sellers, users, escrow, hub }: Work, random: Random): Liars {
   const liars = new Map<string, Lie>()
   if (seed % LIARS_EVERY !== 1) return liars
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random.fraction() * from.length)]!
-  const roles = (['seller', 'payer', ...(escrow ? ['arbiter', 'arbiter'] as const : [])] as const).toSorted(() => random.fraction() - 0.5)
+  const roles = (['seller', 'payer', ...(escrow ? ['arbiter', 'arbiter'] as const : []), ...(hub ? ['hub', 'hub'] as const : [])] as const).toSorted(() => random.fraction() - 0.5)
   for (const role of roles.slice(0, random.fraction() < SECOND ? 2 : 1)) {
     if (role === 'seller') liars.set(pick(sellers).name, pick(SELLERS))
     else if (role === 'payer') liars.set(users.at(-1)!, pick(PAYERS))
-    else liars.set('safe', pick(ARBITERS))
+    else liars.set(ARBITER, pick(role === 'hub' ? HUBS : ARBITERS))
   }
   return liars
 }
@@ -82,9 +82,13 @@ const digestOf = (rail: LifePorts['rail'], voucher: Parameters<typeof rail.vouch
 
 /** What a lying seller serves. */
 export function lyingNode(lie: Lie | undefined, node: Node, random: Random): Node {
-  const { sign } = node.wire.credentials
+  return lie === undefined ? node : { ...node, wire: { ...node.wire, serve: lyingServe(lie, node.wire, random) } }
+}
+
+function lyingServe(lie: Lie, { serve, credentials: { sign } }: Node['wire'], random: Random): Node['wire']['serve'] {
   const asked = ['invoke', 'status', 'cancel']
   const bent = (verb: string, answer: any): unknown => {
+    if (lie === 'grants nothing' && verb === 'route') return never
     if (lie === 'takes and is silent' && asked.includes(verb)) return lies(random) ? never : answer
     if (lie === 'keeps the key' && verb === 'pay') return { cumulative: answer.cumulative }
     if (lie === 'denies' && asked.includes(verb) && answer.delivery) return lies(random) ? { state: verb === 'status' ? 'unknown' : 'cancelled' } : answer
@@ -94,8 +98,21 @@ export function lyingNode(lie: Lie | undefined, node: Node, random: Random): Nod
     }
     return answer
   }
-  const serve: Node['wire']['serve'] = (verb, validate, handler, options) => node.wire.serve(verb, validate, async (body, call) => bent(verb, await handler(body, call)) as never, options)
-  return lie === undefined ? node : { ...node, wire: { ...node.wire, serve } }
+  return (verb, validate, handler, options) => serve(verb, validate, async (body, call) => bent(verb, await handler(body, call)) as never, options)
+}
+
+/** A hub that lies. */
+export function lyingHub(lie: Lie | undefined, random: Random): Room[] {
+  if (lie === undefined || !HUBS.some((one) => one === lie)) return []
+  return [({ wire }) => {
+    const { call } = wire
+    wire.serve = lyingServe(lie, { ...wire }, random)
+    wire.call = async (to, verb, body, options) => {
+      if (lie === 'takes a lock and pays nothing on' && verb === 'pay' && (body as PayRequest).voucher.kind === 'locked') throw new AigenError('network.timeout')
+      return call(to, verb, body, options)
+    }
+    return { actors: [], effects: {} }
+  }]
 }
 
 /** What a lying payer says on its wire. */

@@ -16,7 +16,6 @@ const WINDOW_MAX = 4n
 
 interface Given {
   readonly seller: string
-  readonly payer: string
   readonly lane: string
   readonly amount: bigint
   /** Whether it settles in escrow. */
@@ -40,8 +39,8 @@ export class Losses {
     this.#quality.set(hashOf(output), output.quality)
   }
 
-  /** An honest seller has answered `payer`. */
-  answered(seller: string, payer: string, verb: string, body: any, answer: any, settle: string | undefined): void {
+  /** An honest seller has answered. */
+  answered(seller: string, verb: string, body: any, answer: any, settle: string | undefined): void {
     if (verb === 'pay' && answer.key) {
       const { agreement, ...given } = this.#sealed.get(body.deliveries[0])!
       this.#given.set(`${agreement} 0`, given)
@@ -50,7 +49,7 @@ export class Losses {
     if (!delivery) return
     const { agreement, call, amount } = delivery.body
     const id = `${agreement} ${call}`
-    const given = { seller, payer, lane: body.lane as string, amount: BigInt(amount), escrow: settle === 'escrow', call }
+    const given = { seller, lane: body.lane as string, amount: BigInt(amount), escrow: settle === 'escrow', call }
     const before = this.#given.get(id)
     // The same part may be answered again: the largest one counts.
     const part = given.amount - (before?.amount ?? 0n)
@@ -58,8 +57,8 @@ export class Losses {
     if (state === 'sealed') this.#sealed.set(deliveryHash(delivery), { ...given, agreement })
   }
 
-  /** What sellers gave to each payer on each lane, beside what the chain has paid on it: to one that lies at most one call, a part of it or a window of them, to an honest one nothing. */
-  sellers(claimed: (lane: string) => bigint, lies: (participant: string) => boolean, arbiter: Lie | undefined): Finding {
+  /** What sellers gave on each lane, beside what the chain has paid on it: where its payer lies at most one call, a part of it or a window of them, where it is honest nothing. */
+  sellers(claimed: (lane: string) => bigint, lies: (lane: string) => boolean, arbiter: Lie | undefined): Finding {
     const lanes = new Map<string, { readonly given: Given; total: bigint; most: bigint; ruled: bigint; window: bigint }>()
     for (const given of this.#given.values()) {
       const lane = lanes.get(given.lane) ?? { given, total: 0n, most: 0n, ruled: 0n, window: 1n }
@@ -72,10 +71,17 @@ export class Losses {
     }
     for (const [lane, { given, total, most, ruled, window }] of lanes) {
       const lost = total - claimed(lane)
-      const allowed = ruled + (lies(given.payer) ? most * window : 0n)
+      const allowed = ruled + (lies(lane) ? most * window : 0n)
       if (lost > allowed) return broken('loss', `${given.seller} gave ${total} on lane ${lane} and was paid ${claimed(lane)}; ${allowed} may be lost to its payer`)
     }
     return undefined
+  }
+
+  /** What a hub has been paid on all of its lanes, beside what it has paid on: the keys that it pays for open its own locks. */
+  hub(name: string, lanes: readonly { readonly owner: string; readonly payee: string; readonly claimed: bigint }[]): Finding {
+    const sum = (of: typeof lanes): bigint => of.reduce((total, { claimed }) => total + claimed, 0n)
+    const [got, gave] = [sum(lanes.filter(({ payee }) => payee === name)), sum(lanes.filter(({ owner }) => owner === name))]
+    return gave > got ? broken('loss', `the hub was paid ${got} and has paid ${gave} on`) : undefined
   }
 
   /** What an honest payer paid for: an output that fails what was agreed only where the mode lets it. */

@@ -231,4 +231,8 @@ export const MUTATIONS: readonly (Mutation & { readonly foundBy: readonly Invari
     name: 'a payee that is not told that its claim was lost', foundBy: ['I2', 'I5'],
     room: replaces('p', () => ({ actors: [mutant(settler, { event: (event) => event.type === 'chain.write.lost' ? undefined : event })] })),
   },
+  {
+    name: 'a hub that does not keep the key that it has paid for', foundBy: ['loss', 'I1', 'I5'],
+    room: replaces('safe', () => ({ actors: [mutant(till, { event: (event) => event.type === 'keyed' ? undefined : event })] })),
+  },
 ]

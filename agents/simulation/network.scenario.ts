@@ -21,12 +21,12 @@ import { broken, type Violation } from '../../runtime/simulation/invariants.ts'
 import type { LifePorts, Process } from '../../runtime/simulation/process.ts'
 import { World } from '../../runtime/simulation/world.ts'
 import { evaluateHere, keysOf } from '../memory-network.fixture.ts'
-import { ARBITER, homeOf, NetworkBooks } from './books.ts'
+import { homeOf, NetworkBooks } from './books.ts'
 import { openPayments } from '../payments/open.ts'
 import { prepareShop, providerRooms, readyToSell } from '../provider/provide.ts'
 import { FAULTS_MS, faultsOf, twin } from './faults.ts'
-import { drawLiars, lyingJudge, lyingNode, lyingPorts, lyingRoom, type Liars } from './lies.ts'
-import { drawWork, SHOUT, sold, TELL, type Errand, type Seller, type Work } from './work.ts'
+import { drawLiars, lyingHub, lyingJudge, lyingNode, lyingPorts, lyingRoom, type Liars } from './lies.ts'
+import { ARBITER, drawWork, SHOUT, sold, TELL, type Errand, type Seller, type Work } from './work.ts'
 import { keyedRun, startRun } from '../user/run.ts'
 import { openUser, type User } from '../user/user.ts'
 import type { WalletContext } from '../user/wallet.machine.ts'
@@ -75,16 +75,17 @@ export interface Outcome {
   /** The first one; the run ends there. */
   readonly violation: Violation | undefined
   readonly lines: readonly string[]
-  /** How its runs ended, and how many calls they paid. */
-  readonly runs: { readonly done: number; readonly failed: number; readonly paid: number }
+  /** How its runs ended, how many calls they paid, and how many of these a hub paid on. */
+  readonly runs: { readonly done: number; readonly failed: number; readonly paid: number; readonly paidOn: number }
 }
 
 /** When one that leaves closes its lanes, in ms after the faults began. */
 const LEAVES_MS = 2_000
 /** After the faults all is healed and must come to rest within this time, in ms. */
 const REST_MS = 900_000
-/** A lock to one that keeps its key is over after 15 minutes. */
+/** A lock for a key that does not come is over after 15 minutes, that of a payer for its hub after 25. */
 const LOCK_MS = 960_000
+const HUB_LOCK_MS = 1_560_000
 /** Pause before an errand is asked for again that was refused for now, in ms. */
 const ASK_AGAIN_MS = 1_000
 const UP_MS = 60_000
@@ -134,7 +135,7 @@ class Network {
 
   constructor(options: ScenarioOptions) {
     this.#options = options
-    this.#work = drawWork(seededRandom(`${options.seed} work`), seededRandom(`${options.seed} money`))
+    this.#work = drawWork(seededRandom(`${options.seed} work`), seededRandom(`${options.seed} money`), seededRandom(`${options.seed} ways`))
     this.#fleets = new Set(options.mutation?.fleet ?? options.fleet ?? options.seed % FLEET_EVERY === 2 ? [this.#work.sellers[0]!.name, this.#work.users[0]!] : [])
     this.#liars = options.liars ?? options.mutation?.liars ?? drawLiars(options.seed, this.#work, seededRandom(`${options.seed} liars`))
     this.#faults = options.faults ?? faultsOf(options.seed, this.#work, this.#fleets)
@@ -146,9 +147,9 @@ class Network {
       this.#sell(seller, seller.name)
       if (this.#fleets.has(seller.name)) this.#sell(seller, twin(seller.name))
     }
-    if (this.#work.escrow) {
-      this.#add(ARBITER, async (node) => {
-        const { user } = await openPayments({ ...node, name: ARBITER, fee: '0.001', challengeMs: 20_000, evaluate: evaluateHere, deposit: 1_000_000n, faucet: true, standard: STANDARD })
+    if (this.#work.escrow || this.#work.hub) {
+      this.#add(ARBITER, async (node, rooms) => {
+        const { user } = await openPayments({ ...node, rooms: [...rooms, ...lyingHub(this.#liars.get(ARBITER), this.#luck(ARBITER))], name: ARBITER, fee: '0.001', challengeMs: 20_000, evaluate: evaluateHere, deposit: 1_000_000n, faucet: true, standard: STANDARD })
         return user
       })
     }
@@ -174,7 +175,7 @@ class Network {
     for (const [name, lie] of this.#liars) if (lie === 'leaves') world.clock.timer(this.#begun + LEAVES_MS, () => void this.#leave(name))
     await world.run(over(() => world.clock.now() - this.#begun > FAULTS_MS && this.#done()), FAULTS_MS * 2)
     world.heal()
-    const rested = await world.run(over(() => this.#up() && this.#done() && this.#books.settled && this.#books.agreed && this.#heard()), REST_MS + ([...this.#liars.values()].includes('keeps the key') ? LOCK_MS : 0))
+    const rested = await world.run(over(() => this.#up() && this.#done() && this.#books.settled && this.#books.agreed && this.#heard()), REST_MS + (this.#work.hub ? HUB_LOCK_MS : [...this.#liars.values()].includes('keeps the key') ? LOCK_MS : 0))
     if (this.#books.violation === undefined) {
       if (this.#done()) await this.#books.final(rested)
       else this.#books.found(broken('I5', `not every run has ended: ${this.#books.standing()}`))

@@ -41,6 +41,7 @@ export interface SimulateReport {
   readonly done: number
   readonly failed: number
   readonly paid: number
+  readonly paidOn: number
   /** Of the lowest seed that failed. */
   readonly failure: Failure | undefined
 }
@@ -50,7 +51,7 @@ const LINES_MAX = 400
 
 /** Runs the seeds; a violation ends it. */
 export async function simulate({ seeds, from = 0, jobs = 1, partitions = 1, onSeed }: SimulateOptions): Promise<SimulateReport> {
-  const sum = { seeds: 0, events: 0, violations: 0, done: 0, failed: 0, paid: 0 }
+  const sum = { seeds: 0, events: 0, violations: 0, done: 0, failed: 0, paid: 0, paidOn: 0 }
   let broken: SeedResult | undefined
   const take = (result: SeedResult): void => {
     sum.seeds++
@@ -58,6 +59,7 @@ export async function simulate({ seeds, from = 0, jobs = 1, partitions = 1, onSe
     sum.done += result.runs.done
     sum.failed += result.runs.failed
     sum.paid += result.runs.paid
+    sum.paidOn += result.runs.paidOn
     if (result.violation) {
       sum.violations++
       if (!broken || result.seed < broken.seed) broken = result

@@ -23,17 +23,19 @@ describe('the whole network from one seed', () => {
   }, 60_000)
 
   it('does the work when nothing goes wrong: runs end well, calls are paid', async () => {
-    const sum = { done: 0, failed: 0, paid: 0 }
+    const sum = { done: 0, failed: 0, paid: 0, paidOn: 0 }
     for (let seed = 0; seed < 10; seed++) {
-      const { runs, violation } = await simulateNetwork({ seed, faults: [] })
+      const { runs, violation } = await simulateNetwork({ seed, faults: [], liars: new Map() })
       expect(violation).toBeUndefined()
       sum.done += runs.done
       sum.failed += runs.failed
       sum.paid += runs.paid
+      sum.paidOn += runs.paidOn
     }
     // Some budgets are too small on purpose, some users give up.
     expect(sum.done).toBeGreaterThan(sum.failed)
     expect(sum.paid).toBeGreaterThan(sum.done * 2)
+    expect(sum.paidOn).toBeGreaterThan(0)
   }, 30_000)
 
   it.each([3, 15, 23])('seed %i gives the same trace, byte by byte, whatever was simulated before it', async (seed) => {

@@ -23,6 +23,9 @@ export const TELL: Capability = {
   chunk: { type: 'object', additionalProperties: false, required: ['word'], properties: { word: { type: 'string' } } },
 }
 
+/** The one payment provider of the network: an arbiter, and a hub. */
+export const ARBITER = 'safe'
+
 /** How a seller works: `faulty` throws at times, `slow` misses deadlines at times, `poor` fails the acceptance at times. */
 export type Manner = 'honest' | 'faulty' | 'slow' | 'poor'
 
@@ -54,6 +57,8 @@ export interface Work {
   readonly users: readonly string[]
   /** Whether a payment provider decides about a step in escrow. */
   readonly escrow: boolean
+  /** Whether it is a hub, through which some of what settles locked is paid. */
+  readonly hub: boolean
   /** Atomic units in each user's vault. */
   readonly deposit: bigint
   readonly errands: readonly Errand[]
@@ -64,26 +69,29 @@ export interface Work {
 }
 
 const MANNERS: readonly Manner[] = ['honest', 'honest', 'faulty', 'slow', 'poor']
+/** The share of networks with a hub. */
+const HUB_SHARE = 0.25
 const WORDS = ['once', 'upon', 'a', 'time', 'there', 'was']
 
-/** Everybody's work under one seed; `money` decides how it settles. */
-export function drawWork(random: Random, money: Random): Work {
+/** Everybody's work under one seed; `money` decides how it settles, `ways` through whom. */
+export function drawWork(random: Random, money: Random, ways: Random): Work {
   const chance = (share: number): boolean => random.fraction() < share
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random.fraction() * from.length)]!
   const sellers = ['p1', 'p2', 'p3'].slice(0, chance(0.3) ? 2 : 3).map((name, at): Seller => ({
     name, list: `0.01${at}`, manner: at === 0 ? 'honest' : pick(MANNERS), tells: at < 2,
   }))
   const escrow = chance(0.3)
+  const hub = ways.fraction() < HUB_SHARE
   const users = chance(0.25) ? ['alice', 'bob'] : ['alice']
   const errands = Array.from({ length: chance(0.5) ? 1 : chance(0.7) ? 2 : 3 }, (_, at): Errand => {
     const heard = chance(0.3)
     return {
-      user: users[at % users.length]!, key: `errand ${at}`, document: drawSettle(drawDocument(random, escrow), SHOUT.id, TELL.id, money), inputs: { words: WORDS.slice(0, 1 + Math.floor(random.fraction() * 4)) },
+      user: users[at % users.length]!, key: `errand ${at}`, document: drawSettle(drawDocument(random, escrow), SHOUT.id, TELL.id, money, hub ? ways : undefined), inputs: { words: WORDS.slice(0, 1 + Math.floor(random.fraction() * 4)) },
       at: Math.floor(random.fraction() * (at === 0 ? 200 : 4_000)), heard, cancelAt: chance(0.2) ? Math.floor(random.fraction() * (chance(0.7) ? 600 : 4_000)) : undefined,
     }
   })
   const limits: Limits = chance(0.5) ? { tailRecords: 4 + Math.floor(random.fraction() * 30), retain: Math.floor(random.fraction() * 30), resident: Math.floor(random.fraction() * 20) } : {}
-  return { sellers, users, escrow, limits, deposit: chance(0.25) ? 600_000n : 10_000_000n, errands, standing: !escrow && chance(0.5) }
+  return { sellers, users, escrow, hub, limits, deposit: chance(0.25) ? 600_000n : 10_000_000n, errands, standing: !escrow && chance(0.5) }
 }
 
 function drawDocument(random: Random, escrow: boolean): { readonly name: string; readonly steps: Record<string, object>; readonly [rest: string]: unknown } {

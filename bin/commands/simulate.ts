@@ -29,9 +29,9 @@ export async function simulate(options: SimulateOptions, output: Output): Promis
       if (++ended % TELL_EVERY === 0) output.say(`${ended} of ${seeds} seeds, ${(ended * 1_000 / (performance.now() - began)).toFixed(1)} a second`)
     },
   })
-  const { events, violations, done, failed, paid, failure } = report
+  const { events, violations, done, failed, paid, paidOn, failure } = report
   if (failure) output.say(room.describeFailure(failure))
-  output.say(`runs: ${done} done, ${failed} failed; ${paid} calls paid; ${((performance.now() - began) / 1_000).toFixed(1)} s`)
+  output.say(`runs: ${done} done, ${failed} failed; ${paid} calls paid, ${paidOn} of them through the hub; ${((performance.now() - began) / 1_000).toFixed(1)} s`)
   output.streams.stdout.write(`${JSON.stringify({ simulate: { seeds: report.seeds, events, violations, ...(failure ? { seed: failure.seed, invariant: failure.violation.invariant, faults: failure.faults } : {}) } })}\n`)
   return violations === 0
 }

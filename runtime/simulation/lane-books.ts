@@ -47,12 +47,12 @@ export class LaneBooks {
     const before = this.#tills.get(lane)
     this.#tills.set(lane, till)
     const grown = BigInt(cumulative) - BigInt(before?.cumulative ?? 0)
-    if (grown < 0n) return broken('I1', `the till of ${lane} fell from ${before!.cumulative} to ${cumulative}`)
+    if (grown < 0n && !hasExpired(before!, till)) return broken('I1', `the till of ${lane} fell from ${before!.cumulative} to ${cumulative}`)
     const signed = this.#lanes.get(lane)
     const most = signed ? signedOn(signed) : 0n
     if (BigInt(cumulative) > most) return broken('I1', `the till of ${lane} has ${cumulative}, its payer has signed ${most}`)
     if (till.owed && this.#paid.has(debtOf(till.owed))) return broken('I1', `agreement ${till.owed.agreement} was paid, and its payee holds it is owed`)
-    if (grown === 0n || !before) return undefined
+    if (grown <= 0n || !before) return undefined
     if (before.tab?.owed.length) return this.#paidOn(lane, grown, before.tab, till)
     const agreement = handed ?? before.owed?.agreement ?? before.open?.agreement
     if (agreement === undefined) return broken('I1', `the till of ${lane} grew by ${grown}, and nothing was owed`)
@@ -61,6 +61,11 @@ export class LaneBooks {
     if (this.#paid.has(debt)) return broken('I1', `agreement ${debt} was paid twice`)
     this.#paid.add(debt)
     return undefined
+  }
+
+  /** Who pays on a lane. */
+  payerOf(lane: string): string | undefined {
+    return this.#payers.get(lane)
   }
 
   /** The chain has lost blocks: a purse may know of less than was reserved when it signed. */
@@ -116,6 +121,9 @@ export class LaneBooks {
 
 /** An agreement is paid once; where it is paid piece by piece, each part of it is. */
 const debtOf = ({ agreement, delivery, part }: Owed): string => (part ? `${agreement}, part ${delivery}` : agreement)
+
+/** Whether all that is less is a lock whose key never came. */
+const hasExpired = ({ voucher, lock }: TillContext, after: TillContext): boolean => voucher?.kind === 'locked' && lock?.key === null && !after.lock && after.cumulative === lock.cumulative
 
 /** What a payer has signed on a lane at most: a stake is in its total already when its acceptance is on the way. */
 function signedOn({ cumulative, escrow, payment }: PurseLane): bigint {
