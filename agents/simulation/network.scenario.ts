@@ -13,42 +13,21 @@ import { nodeSigner } from '../../runtime/identity/ed25519.ts'
 import type { Keys } from '../../runtime/identity/keys.ts'
 import { toText } from '../../runtime/identity/text-bytes.ts'
 import { seededRandom } from '../../runtime/memory/random.ts'
-import type { Random } from '../../runtime/ports/random.ts'
-import type { Evaluate } from '../../pipelines/prepare.ts'
-import { openNode, type Node, type NodeOptions, type Room } from '../../runtime/node/node.ts'
+import type { Node } from '../../runtime/node/node.ts'
 import { forgetful, type Fault } from '../../runtime/simulation/faults.ts'
 import { broken, type Violation } from '../../runtime/simulation/invariants.ts'
-import type { LifePorts, Process } from '../../runtime/simulation/process.ts'
+import type { Process } from '../../runtime/simulation/process.ts'
 import { World } from '../../runtime/simulation/world.ts'
-import { evaluateHere, keysOf } from '../memory-network.fixture.ts'
+import { keysOf } from '../memory-network.fixture.ts'
 import { homeOf, NetworkBooks } from './books.ts'
-import { openPayments } from '../payments/open.ts'
-import { prepareShop, providerRooms, readyToSell } from '../provider/provide.ts'
 import { FAULTS_MS, faultsOf, twin } from './faults.ts'
-import { drawLiars, lyingHub, lyingJudge, lyingNode, lyingPorts, lyingRoom, type Liars } from './lies.ts'
-import { ARBITER, drawWork, SHOUT, sold, TELL, type Errand, type Seller, type Work } from './work.ts'
+import { drawLiars, lyingPorts, type Liars } from './lies.ts'
+import type { Mutation } from './mutation.ts'
+import { openArbiter, openBuyer, openSeller, type Open, type Scene } from './participants.scenario.ts'
+import { ARBITER, drawWork, type Errand, type Work } from './work.ts'
 import { keyedRun, startRun } from '../user/run.ts'
-import { openUser, type User } from '../user/user.ts'
+import type { User } from '../user/user.ts'
 import type { WalletContext } from '../user/wallet.machine.ts'
-
-/** A defect put into the simulated network on purpose: the simulator must find it. */
-export interface Mutation {
-  readonly name: string
-  /** Whether it takes participants of two nodes to be found. */
-  readonly fleet?: boolean
-  /** Other ports for a process. */
-  readonly ports?: (ports: LifePorts, process: string) => LifePorts
-  /** What replaces actors and effects of a node. */
-  readonly room?: (process: string) => Room | undefined
-  /** Another node for what is served on it. */
-  readonly node?: (node: Node, process: string) => Node
-  /** Another judgement of outputs, of a user. */
-  readonly judge?: (honest: Evaluate) => Evaluate
-  /** Those that cheat, where it takes one to find it. */
-  readonly liars?: Liars
-  /** Changes a module for the time of the run; gives how to undo it. */
-  readonly patch?: () => () => void
-}
 
 export interface ScenarioOptions {
   readonly seed: number
@@ -143,21 +122,11 @@ class Network {
       world: () => this.world, processes: this.#processes, payers: new Set(this.#work.users), forgetful: forgetful(this.#faults), participantOf: (name) => keysOf(name).participant, fleets: this.#fleets, liars: this.#liars,
     })
     this.world = new World({ seed: options.seed, faults: this.#faults, observer: this.#books.observer, ...(options.traced ? { traced: true } : {}) })
-    for (const seller of this.#work.sellers) {
-      this.#sell(seller, seller.name)
-      if (this.#fleets.has(seller.name)) this.#sell(seller, twin(seller.name))
-    }
-    if (this.#work.escrow || this.#work.hub) {
-      this.#add(ARBITER, async (node, rooms) => {
-        const { user } = await openPayments({ ...node, rooms: [...rooms, ...lyingHub(this.#liars.get(ARBITER), this.#luck(ARBITER))], name: ARBITER, fee: '0.001', challengeMs: 20_000, evaluate: evaluateHere, deposit: 1_000_000n, faucet: true, standard: STANDARD })
-        return user
-      })
-    }
-    for (const name of this.#work.users.flatMap((user) => (this.#fleets.has(user) ? [user, twin(user)] : [user]))) {
-      this.#users.set(name, this.#add(name, async (node, rooms) => openUser({ ...node, rooms: [...rooms, ...lyingRoom(this.#liars.get(homeOf(name)), this.#luck(name))], evaluate: lyingJudge(this.#liars.get(homeOf(name)), this.#options.mutation?.judge?.(evaluateHere) ?? evaluateHere), deposit: this.#work.deposit, faucet: true, standard: STANDARD, ...(this.#work.standing ? { standing: { calls: 5, forMs: 20_000 } } : {}) }), () => {
-        for (const errand of this.#work.errands) if (errand.user === homeOf(name) && this.#begun > 0 && errand.at <= this.world.clock.now() - this.#begun) this.#ask(errand)
-      }))
-    }
+    const scene: Scene = { seed: options.seed, work: this.#work, liars: this.#liars, mutation: options.mutation, books: this.#books }
+    const nodesOf = (name: string): string[] => (this.#fleets.has(name) ? [name, twin(name)] : [name])
+    for (const seller of this.#work.sellers) for (const name of nodesOf(seller.name)) this.#add(name, openSeller(scene, seller, name))
+    if (this.#work.escrow || this.#work.hub) this.#add(ARBITER, openArbiter(scene))
+    for (const user of this.#work.users) for (const name of nodesOf(user)) this.#users.set(name, this.#add(name, openBuyer(scene, name), () => this.#resume(user)))
   }
 
   async play(): Promise<Outcome> {
@@ -186,7 +155,7 @@ class Network {
 
   // ------------------------------------------------------------ who takes part
 
-  #add<Running extends { readonly node: Node }>(name: string, open: (node: Omit<NodeOptions, 'rooms'>, rooms: Room[]) => Promise<Running>, up?: () => void): Process<Running> {
+  #add<Running extends { readonly node: Node }>(name: string, open: Open<Running>, up?: () => void): Process<Running> {
     const { mutation } = this.#options
     const process: Process<Running> = this.world.add<Running>({
       name, participant: keysOf(homeOf(name)).participant, ...(name === homeOf(name) ? {} : { beside: homeOf(name) }),
@@ -202,23 +171,9 @@ class Network {
     return process
   }
 
-  #sell(seller: Seller, name: string): void {
-    this.#add(name, async (options, rooms) => {
-      const lie = this.#liars.get(seller.name)
-      const selling = sold(lie === 'signs for rubbish' ? { ...seller, manner: 'poor' } : seller, this.#options.seed, options.ports.clock, (output) => this.#books.losses.made(output))
-      await readyToSell(selling)
-      const node = await openNode({ ...options, rooms: [...providerRooms(selling, lyingJudge(lie, evaluateHere)), ...rooms] })
-      const heard = lyingNode(lie, this.#books.overhear(node, name), this.#luck(name))
-      const shop = await prepareShop(this.#options.mutation?.node?.(heard, name) ?? heard, selling)
-      await node.start()
-      await shop.open()
-      return { node }
-    })
-  }
-
-  /** What a liar decides by. */
-  #luck(name: string): Random {
-    return seededRandom(`${this.#options.seed} ${name} lies`)
+  /** What a user that is up again had asked for, or should have. */
+  #resume(user: string): void {
+    for (const errand of this.#work.errands) if (errand.user === user && this.#begun > 0 && errand.at <= this.world.clock.now() - this.#begun) this.#ask(errand)
   }
 
   /** Asks for an errand; a user that does not hear whether it is begun asks again, and when it is up again. */
@@ -284,5 +239,3 @@ class Network {
   }
 
 }
-
-const STANDARD = new Map([SHOUT, TELL].map((capability) => [capability.id, capability]))
