@@ -13,7 +13,7 @@ import { dieAt, STRIDE } from './die-at.fixture.ts'
 import { openLiar, Payer, silence, type Made, type Tricks } from './liar.fixture.ts'
 import { keysOf, MemoryWorld, SHOUT, shouter } from './memory-network.fixture.ts'
 import { hire, type HireOptions } from './user/hire.ts'
-import { billNow, keyedRun } from './user/run.ts'
+import { billNow, finishRun, keyedRun, startRun } from './user/run.ts'
 import type { User } from './user/user.ts'
 import { available, type WalletContext } from './user/wallet.machine.ts'
 
@@ -80,6 +80,20 @@ describe('a call that settles locked', () => {
     expect(output).toEqual({ text: 'HI', quality: 90 })
     expect(bill).toMatchObject({ spent: '0.03', steps: [{ attempts: [{ state: 'expect', charged: '0.01', receipt: expect.any(String) }, { state: 'done', charged: '0.02' }] }] })
     await balanced(world, alice, 30_000n)
+  })
+
+  it('its wrong content stays on the bill when the fallback has done the step', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    await world.drive(openLiar(world, 'p1', '0.01', { output: { text: 'HI', quality: 3 } }))
+    await world.drive(world.provider(shouter('p2', '0.02', 90)))
+    const alice = await world.drive(world.user('alice'))
+    const hires = { uses: SHOUT.id, with: { text: 'hi' }, price: { max: '0.05' } }
+    const document = { name: 'instead', version: '1.0.0', budget: { max: '0.25' }, output: '${steps.one}', steps: { one: { ...hires, sla: { deadline: '5s' }, settle: 'locked', expect: '${output.quality > 80.0}', retry: { attempts: 1 }, fallback: hires } } }
+    const run = await world.drive(startRun(alice, { document, inputs: {} }))
+    const { bill, output } = await world.drive(finishRun(alice, run, LONG_MS), LONG_MS)
+    expect(output).toMatchObject({ text: 'HI' })
+    expect(bill).toMatchObject({ spent: '0.02', steps: [{ state: 'done', fallback: true, charged: '0.02', attempts: [{ state: 'expect', charged: '0.01', receipt: expect.any(String) }, { state: 'done', charged: '0.01' }] }] })
+    await balanced(world, alice, 20_000n)
   })
 
   describe('by a provider that lies: no key without payment, no payment without key', () => {

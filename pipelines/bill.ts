@@ -49,14 +49,16 @@ type Late = Parameters<typeof receiptOf>[0] & Pick<InquiryContext, 'prepaid'> & 
 /** What came of the attempts of a step that were in doubt. */
 async function* inquiriesOf(host: Reading, step: StepContext): AsyncGenerator<{ readonly attempt: number; readonly inquiry: Late }> {
   // Its first hiring did it, and was paid afterwards: none of it was ever in doubt.
-  if (step.state === 'done' && step.attempts.length === 1 && !step.refusals && step.agreement?.terms.settle === 'postpaid') return
+  // How it settles stands in its plan: what was agreed last may be its fallback's, which is postpaid.
+  const { settle } = step.plan
+  if (step.state === 'done' && step.attempts.length === 1 && !step.refusals && settle === 'postpaid') return
   for (const { attempt, negotiation } of hiringsOf(step)) {
     const inquiry = await host.look<InquiryContext>(inquiryId(negotiation))
     if (inquiry) yield { attempt, inquiry: { ...inquiry, charged: chargedFor(inquiry) } }
-    const stream = step.agreement?.terms.settle === 'streamed' ? await host.look<StreamContext>(streamId(negotiation)) : undefined
+    const stream = settle === 'streamed' ? await host.look<StreamContext>(streamId(negotiation)) : undefined
     if (stream?.late) yield { attempt, inquiry: { ...stream, parts: stream.folded.slice(0, -1), charged: paidSoFar(stream).toString() } }
     // What was opened in time is the step's own.
-    const lock = step.agreement?.terms.settle === 'locked' ? await host.look<UnlockContext>(unlockId(negotiation)) : undefined
+    const lock = settle === 'locked' ? await host.look<UnlockContext>(unlockId(negotiation)) : undefined
     if (lock?.late) yield { attempt, inquiry: { ...lock, voucher: lock.spent ? lock.voucher : null, charged: lockCost(lock) } }
   }
 }
