@@ -36,9 +36,7 @@ import type { Liars } from './lies.ts'
 import { ARBITER } from './work.ts'
 import type { WalletContext } from '../user/wallet.machine.ts'
 
-/** Kinds of actors that take part. */
-const KINDS = ['run', 'step', 'fan', 'gate', 'nest', 'saga', 'negotiation', 'standing', 'inquiry', 'dispute', 'stream', 'unlock', 'purse', 'wallet', 'experience', 'keyring', 'call', 'till', 'settler', 'verdict', 'sender', 'case', 'credits', 'purchase', 'hop', 'passage']
-
+const KINDS = ALL.map(({ name }) => name)
 /** A partition's journal, and not what is kept beside it. */
 const JOURNAL = /^p\d+$/
 
@@ -84,12 +82,15 @@ export class NetworkBooks {
   readonly #folds = new Map<string, Folds>()
   /** Those that have forgotten: what they signed they may learn from others, what it was for they do not. */
   readonly #forgot = new Set<string>()
+  /** Participants that cheat. */
+  readonly #lying: ReadonlySet<string>
 
   readonly #claimed = (lane: string): bigint => this.#options.world().rail.claimed(lane as `0x${string}`)
 
   constructor(options: NetworkBooksOptions) {
     this.#options = options
-    this.#lanes = new LaneBooks(new Set([...options.liars.keys()].map(options.participantOf)))
+    this.#lying = new Set([...options.liars.keys()].map(options.participantOf))
+    this.#lanes = new LaneBooks(this.#lying)
   }
 
   /** What the world tells. */
@@ -98,10 +99,12 @@ export class NetworkBooks {
       const home = homeOf(process)
       if (!this.#options.fleets.has(home)) return this.found(this.#owners.appended(`${home} ${partition}`, `life ${life}`, sequence))
       // One of several gives a partition up and takes it again: what counts is in which epoch it writes. Of snapshots, which hold no truth, only the order.
-      if (JOURNAL.test(partition)) this.found(this.#owners.appended(`${home} ${partition}`, `life ${life} of ${process} in epoch ${decodeRecord(data).epoch}`, sequence))
+      if (JOURNAL.test(partition)) this.found(this.#owners.appended(`${home} ${partition}`, `life ${life} of ${process}, epoch ${decodeRecord(data).epoch}`, sequence))
     },
     mined: (_process, bytes) => {
-      this.found(this.#writes.mined(readParcel(bytes)))
+      const parcel = readParcel(bytes)
+      // Who cheats writes past its own node, as often as it likes.
+      if (!this.#lying.has(parcel.from)) this.found(this.#writes.mined(parcel))
       this.found(this.#chain.look(this.#options.world().rail))
     },
     reorged: () => {
@@ -163,7 +166,7 @@ export class NetworkBooks {
   /** The same of a node that holds a part, which changes: what it holds now, and is not another's. */
   #watchShare(process: string, host: Host, life: Life, folds: Folds): void {
     const name = homeOf(process)
-    const owns = (partition: number): boolean => this.#owners.owned(`${name} p${partition}`, `life ${life.number} of ${process} `)
+    const owns = (partition: number): boolean => this.#owners.owned(`${name} p${partition}`, `life ${life.number} of ${process},`)
     this.#owning.set(process, () => host.stats().owned.every(owns))
     const look = (): void => {
       const held = new Set(host.stats().owned.filter(owns))
@@ -277,9 +280,8 @@ export class NetworkBooks {
     const { liars, participantOf, world } = this.#options
     // Deliveries that are dated too far off are not owed: whose clock was wrong is not told apart.
     const skewed = world().plan.skews.length > 0
-    const lying = new Set([...liars.keys()].map(participantOf))
     if (!liars.has(ARBITER)) this.found(this.losses.hub(participantOf(ARBITER), [...world().rail.mark().ledger.lanes.values()]))
-    return this.losses.sellers(this.#claimed, (lane) => skewed || lying.has(this.#lanes.payerOf(lane)!), liars.get(ARBITER))
+    return this.losses.sellers(this.#claimed, (lane) => skewed || this.#lying.has(this.#lanes.payerOf(lane)!), liars.get(ARBITER))
   }
 
   /** What is not over yet, for people; nothing when all is. Of one that lies nothing need be. */

@@ -3,7 +3,7 @@
  */
 import { drawFaults, type Fault, type FaultKind } from '../../runtime/simulation/faults.ts'
 import { seededRandom } from '../../runtime/memory/random.ts'
-import { ARBITER, type Work } from './work.ts'
+import { ARBITER, GUARDIAN, TOWER, type Work } from './work.ts'
 
 /** Faults begin within this time, in ms. */
 export const FAULTS_MS = 12_000
@@ -18,9 +18,9 @@ const CHAIN_EVERY = 5
 export const twin = (name: string): string => `${name} b`
 
 /** The faults of a seed. */
-export function faultsOf(seed: number, { sellers, users, escrow, hub }: Work, fleets: ReadonlySet<string> = new Set()): Fault[] {
+export function faultsOf(seed: number, { sellers, users, escrow, hub, tower, guardian }: Work, fleets: ReadonlySet<string> = new Set()): Fault[] {
   // Half of what goes wrong goes wrong at those who pay.
-  const processes = [...users, ...users, ...sellers.map(({ name }) => name), ...(escrow || hub ? [ARBITER] : []), ...[...fleets].map(twin)]
+  const processes = [...users, ...users, ...sellers.map(({ name }) => name), ...(escrow || hub ? [ARBITER] : []), ...(tower ? [TOWER] : []), ...(guardian ? [GUARDIAN] : []), ...[...fleets].map(twin)]
   // Two nodes that remember different things are not one disk that lies.
   const kinds = fleets.size === 0 && seed % FORGETFUL_EVERY === FORGETFUL_EVERY - 1 ? [...KINDS_OF_FAULTS, 'forget' as const] : KINDS_OF_FAULTS
   const range = { processes, spanMs: FAULTS_MS, hops: 300, times: 60, awayMs: 6_000, skewMs: 4_000 }

@@ -4,21 +4,23 @@
  * the others are honest, and what those lose is counted (`losses`). Used by `network.scenario`.
  */
 import { signDelivery } from '../../runtime/payments/delivery.ts'
-import type { PayRequest, Voucher } from '../../schemas/documents.gen.ts'
+import type { PayRequest, PlainVoucher, ReputationEntry, Voucher } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
 import type { Evaluate } from '../../pipelines/prepare.ts'
 import type { Node, Room } from '../../runtime/node/node.ts'
 import type { Random } from '../../runtime/ports/random.ts'
 import type { WalletSigner } from '../../runtime/ports/signer.ts'
 import type { LifePorts } from '../../runtime/simulation/process.ts'
-import { ARBITER, type Work } from './work.ts'
+import { ARBITER, GUARDIAN, TOWER, type Work } from './work.ts'
 
 const SELLERS = ['signs for rubbish', 'takes and is silent', 'keeps the key', 'asks for more', 'denies'] as const
 const PAYERS = ['never pays', 'never folds', 'shows old vouchers', 'finds fault', 'leaves'] as const
 const ARBITERS = ['is silent', 'rules for the payer', 'rules for the provider'] as const
 const HUBS = ['grants nothing', 'takes a lock and pays nothing on', 'keeps the key'] as const
+const TOWERS = ['sleeps', 'claims what is old'] as const
+const GUARDIANS = ['praises the worst', 'damns everybody'] as const
 
-export type Lie = (typeof SELLERS)[number] | (typeof PAYERS)[number] | (typeof ARBITERS)[number] | (typeof HUBS)[number]
+export type Lie = (typeof SELLERS | typeof PAYERS | typeof ARBITERS | typeof HUBS | typeof TOWERS | typeof GUARDIANS)[number]
 
 /** Who lies and how, by name. */
 export type Liars = ReadonlyMap<string, Lie>
@@ -30,17 +32,15 @@ const SECOND = 0.3
 const SHARE = 0.6
 
 /** Liars of a seed; none where it has none. */
-export function drawLiars(seed: number, { sellers, users, escrow, hub }: Work, random: Random): Liars {
-  const liars = new Map<string, Lie>()
-  if (seed % LIARS_EVERY !== 1) return liars
+export function drawLiars(seed: number, { sellers, users, escrow, hub, tower, guardian }: Work, random: Random): Liars {
+  if (seed % LIARS_EVERY !== 1) return new Map()
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random.fraction() * from.length)]!
-  const roles = (['seller', 'payer', ...(escrow ? ['arbiter', 'arbiter'] as const : []), ...(hub ? ['hub', 'hub'] as const : [])] as const).toSorted(() => random.fraction() - 0.5)
-  for (const role of roles.slice(0, random.fraction() < SECOND ? 2 : 1)) {
-    if (role === 'seller') liars.set(pick(sellers).name, pick(SELLERS))
-    else if (role === 'payer') liars.set(users.at(-1)!, pick(PAYERS))
-    else liars.set(ARBITER, pick(role === 'hub' ? HUBS : ARBITERS))
-  }
-  return liars
+  /** Who lies in each role, and how; those that few networks have are twice as likely where they are. */
+  const roles: (() => [string, Lie])[] = [() => [pick(sellers).name, pick(SELLERS)], () => [users.at(-1)!, pick(PAYERS)]]
+  const few: readonly [boolean, string, readonly Lie[]][] = [[escrow, ARBITER, ARBITERS], [hub, ARBITER, HUBS], [tower, TOWER, TOWERS], [guardian, GUARDIAN, GUARDIANS]]
+  for (const [there, name, kinds] of few) if (there) roles.push(() => [name, pick(kinds)], () => [name, pick(kinds)])
+  const drawn = roles.toSorted(() => random.fraction() - 0.5).slice(0, random.fraction() < SECOND ? 2 : 1)
+  return new Map(drawn.map((draw) => draw()))
 }
 
 const never = new Promise<never>(() => undefined)
@@ -143,4 +143,27 @@ export function lyingRoom(lie: Lie | undefined, random: Random): Room[] {
     }
     return { actors: [], effects: {} }
   }]
+}
+
+/** What a tower that lies serves; `claim` puts vouchers on the chain at its own gas. */
+export function lyingTower(lie: Lie | undefined, node: Node, claim: (vouchers: readonly PlainVoucher[]) => Promise<unknown>): Node {
+  if (lie !== 'sleeps' && lie !== 'claims what is old') return node
+  const given: PlainVoucher[] = []
+  const serve: Node['wire']['serve'] = (verb, validate, handler, options) => node.wire.serve(verb, validate, async (body, call) => {
+    if (verb !== 'guard') return handler(body, call)
+    const { vouchers } = body as { readonly vouchers: readonly PlainVoucher[] }
+    given.push(...vouchers)
+    // The oldest last: after it nothing more could be claimed, if a chain counted by what came last.
+    if (lie === 'claims what is old') await claim(given.toReversed()).catch(() => undefined)
+    return { held: vouchers.map(({ lane, cumulative }) => ({ lane, cumulative })), refused: [] } as never
+  }, options)
+  return { ...node, wire: { ...node.wire, serve } }
+}
+
+/** What a guardian that lies reports. */
+export function lyingReport(lie: Lie | undefined, entries: ReputationEntry[]): ReputationEntry[] {
+  const none = { uptime: 0, success: 0, errors: 10_000, breaches: 10_000, p50Ms: 60_000, p95Ms: 60_000 }
+  const all = { uptime: 10_000, success: 10_000, errors: 0, breaches: 0, p50Ms: 0, p95Ms: 0 }
+  if (lie !== 'praises the worst' && lie !== 'damns everybody') return entries
+  return entries.map((entry) => ({ ...entry, figures: { ...entry.figures, ...(lie === 'damns everybody' || (entry.figures.success ?? 10_000) > 5_000 ? none : all) } }))
 }

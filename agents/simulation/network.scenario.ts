@@ -23,8 +23,8 @@ import { homeOf, NetworkBooks } from './books.ts'
 import { FAULTS_MS, faultsOf, twin } from './faults.ts'
 import { drawLiars, lyingPorts, type Liars } from './lies.ts'
 import type { Mutation } from './mutation.ts'
-import { openArbiter, openBuyer, openSeller, type Open, type Scene } from './participants.scenario.ts'
-import { ARBITER, drawWork, type Errand, type Work } from './work.ts'
+import { GUARDIANS, openArbiter, openBuyer, openOverseer, openSeller, openTower, type Open, type Scene } from './participants.scenario.ts'
+import { ARBITER, drawWork, GUARDIAN, TOWER, type Errand, type Work } from './work.ts'
 import { keyedRun, startRun } from '../user/run.ts'
 import type { User } from '../user/user.ts'
 import type { WalletContext } from '../user/wallet.machine.ts'
@@ -126,6 +126,8 @@ class Network {
     const nodesOf = (name: string): string[] => (this.#fleets.has(name) ? [name, twin(name)] : [name])
     for (const seller of this.#work.sellers) for (const name of nodesOf(seller.name)) this.#add(name, openSeller(scene, seller, name))
     if (this.#work.escrow || this.#work.hub) this.#add(ARBITER, openArbiter(scene))
+    if (this.#work.tower) this.#add(TOWER, openTower(scene))
+    if (this.#work.guardian) this.#add(GUARDIAN, openOverseer(scene))
     for (const user of this.#work.users) for (const name of nodesOf(user)) this.#users.set(name, this.#add(name, openBuyer(scene, name), () => this.#resume(user)))
   }
 
@@ -158,9 +160,9 @@ class Network {
   #add<Running extends { readonly node: Node }>(name: string, open: Open<Running>, up?: () => void): Process<Running> {
     const { mutation } = this.#options
     const process: Process<Running> = this.world.add<Running>({
-      name, participant: keysOf(homeOf(name)).participant, ...(name === homeOf(name) ? {} : { beside: homeOf(name) }),
+      name, participant: keysOf(homeOf(name)).participant, guardian: name === GUARDIAN, ...(name === homeOf(name) ? {} : { beside: homeOf(name) }),
       boot: (ports, life) => open({
-        ports: mutation?.ports?.(ports, name) ?? lyingPorts(this.#liars.get(name), ports, keysOf(name).voucher), keys: keysFor(homeOf(name), name, life.node),
+        ports: { ...(mutation?.ports?.(ports, name) ?? lyingPorts(this.#liars.get(name), ports, keysOf(name).voucher)), ...(this.#work.guardian ? { guardians: GUARDIANS } : {}) }, keys: keysFor(homeOf(name), name, life.node),
         limits: this.#work.limits, ...(this.#fleets.has(homeOf(name)) ? { fleet: true, partitions: this.#options.partitions ?? FLEET_PARTITIONS[Math.floor(this.#options.seed / FLEET_EVERY) % 2]! } : { partitions: this.#options.partitions ?? 1 }),
         onOpen: (host) => this.#books.watch(name, host, life),
         onLost: (error) => this.world.lost(life, error),

@@ -25,6 +25,10 @@ export const TELL: Capability = {
 
 /** The one payment provider of the network: an arbiter, and a hub. */
 export const ARBITER = 'safe'
+/** The one that claims for sellers that are away. */
+export const TOWER = 'tower'
+/** The one guardian. */
+export const GUARDIAN = 'guard'
 
 /** How a seller works: `faulty` throws at times, `slow` misses deadlines at times, `poor` fails the acceptance at times. */
 export type Manner = 'honest' | 'faulty' | 'slow' | 'poor'
@@ -59,6 +63,10 @@ export interface Work {
   readonly escrow: boolean
   /** Whether it is a hub, through which some of what settles locked is paid. */
   readonly hub: boolean
+  /** Whether sellers hand their vouchers to a watchtower. */
+  readonly tower: boolean
+  /** Whether a guardian measures the sellers, and users go by what it says. */
+  readonly guardian: boolean
   /** Atomic units in each user's vault. */
   readonly deposit: bigint
   readonly errands: readonly Errand[]
@@ -71,6 +79,9 @@ export interface Work {
 const MANNERS: readonly Manner[] = ['honest', 'honest', 'faulty', 'slow', 'poor']
 /** The share of networks with a hub. */
 const HUB_SHARE = 0.25
+/** The share of networks with a watchtower, and of those with a guardian. */
+const TOWER_SHARE = 0.2
+const GUARDIAN_SHARE = 0.2
 const WORDS = ['once', 'upon', 'a', 'time', 'there', 'was']
 
 /** Everybody's work under one seed; `money` decides how it settles, `ways` through whom. */
@@ -81,7 +92,7 @@ export function drawWork(random: Random, money: Random, ways: Random): Work {
     name, list: `0.01${at}`, manner: at === 0 ? 'honest' : pick(MANNERS), tells: at < 2,
   }))
   const escrow = chance(0.3)
-  const hub = ways.fraction() < HUB_SHARE
+  const [hub, tower, guardian] = [HUB_SHARE, TOWER_SHARE, GUARDIAN_SHARE].map((share) => ways.fraction() < share) as [boolean, boolean, boolean]
   const users = chance(0.25) ? ['alice', 'bob'] : ['alice']
   const errands = Array.from({ length: chance(0.5) ? 1 : chance(0.7) ? 2 : 3 }, (_, at): Errand => {
     const heard = chance(0.3)
@@ -91,7 +102,7 @@ export function drawWork(random: Random, money: Random, ways: Random): Work {
     }
   })
   const limits: Limits = chance(0.5) ? { tailRecords: 4 + Math.floor(random.fraction() * 30), retain: Math.floor(random.fraction() * 30), resident: Math.floor(random.fraction() * 20) } : {}
-  return { sellers, users, escrow, hub, limits, deposit: chance(0.25) ? 600_000n : 10_000_000n, errands, standing: !escrow && chance(0.5) }
+  return { sellers, users, escrow, hub, tower, guardian, limits, deposit: chance(0.25) ? 600_000n : 10_000_000n, errands, standing: !escrow && chance(0.5) }
 }
 
 function drawDocument(random: Random, escrow: boolean): { readonly name: string; readonly steps: Record<string, object>; readonly [rest: string]: unknown } {

@@ -30,6 +30,8 @@ export interface ProcessOptions<Running> {
   readonly participant: string
   /** Another process of the same participant, whose disk it shares. */
   readonly beside?: string
+  /** Whether it may keep what guardians keep (default false). */
+  readonly guardian?: boolean
   /** Starts it; `life.node` is another number after each take-over. */
   boot(ports: LifePorts, life: Life): Promise<Running>
   /** Called when it is up, each time. */

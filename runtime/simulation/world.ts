@@ -146,10 +146,10 @@ export class World {
   }
 
   #start(slot: Slot): void {
-    const { name, participant, boot, up } = slot.options
+    const { name, participant, guardian = false, boot, up } = slot.options
     const life = new Life(name, ++slot.started, slot.node)
     const clock = new LifeClock(this.clock, life)
-    const bus = this.#network.bus(participant)
+    const bus = this.#network.bus(participant, { guardian })
     const account = this.#accounts.get(participant) ?? memoryNetwork({ clock: this.clock, deliver: (_hop, deliver) => this.#later(this.#draw(2), deliver) })
     this.#accounts.set(participant, account)
     const own = account.bus()
