@@ -3,6 +3,7 @@ import { hashOf } from '../schemas/canonical.ts'
 import type { Hex32, PlainVoucher } from '../schemas/documents.gen.ts'
 import { virtualClock, type VirtualClock } from '../runtime/memory/clock.ts'
 import { memoryWallet } from '../runtime/memory/signer.ts'
+import { CLOCKS_MS } from '../runtime/payments/delivery.ts'
 import { signPlainVoucher } from '../runtime/payments/voucher.ts'
 import type { TillContext } from '../runtime/payments/till.machine.ts'
 import { openLiar, Payer, type Made } from './liar.fixture.ts'
@@ -319,6 +320,14 @@ describe('a payer that lies gets no work that it does not pay for', () => {
       const input = { text: 7 }
       await refused(mallory.call(provider, 'invoke', { lane, agreement: id, call: 0, input, inputHash: hashOf(input) }), 'step.input')
       expect((await world.drive(mallory.invoke(provider, id))).state).toBe('delivered')
+    })
+
+    it('sends it when it no longer waits, which a slow network may do for an honest one: nothing is done', async () => {
+      const { mallory } = await open()
+      const { id } = await agreed(mallory)
+      await refused(mallory.invoke(provider, id, 'hi', { until: world.clock.now() - CLOCKS_MS - 1 }), 'step.timeout')
+      expect(worked).toBe(0)
+      expect((await world.drive(mallory.invoke(provider, id, 'hi', { until: world.clock.now() }))).state).toBe('delivered')
     })
 
     it('sends what is larger than a message', async () => {

@@ -51,7 +51,7 @@ export function invokeEffects(options: InvokeOptions): Record<string, EffectKind
       const { secret, feeds, take, kept } = hearing(host(), listeners, actor, step)
       const listening = secret === undefined || !contract || step.agreement!.terms.settle === 'locked' ? undefined : await listen({ bus, clock, random, secret, agreement, call, contract, take })
       const body = {
-        lane, agreement, call, input: step.input, inputHash, ...(parcels.length > 0 ? { parcels } : {}), ...(step.staked ? { [step.staked.kind === 'escrow' ? 'escrow' : 'prepaid']: step.staked } : {}), ...(listening ? { flow: listening.flow } : {}),
+        lane, agreement, call, input: step.input, inputHash, until: params.until, ...(parcels.length > 0 ? { parcels } : {}), ...(step.staked ? { [step.staked.kind === 'escrow' ? 'escrow' : 'prepaid']: step.staked } : {}), ...(listening ? { flow: listening.flow } : {}),
       }
       // A step whose pieces were passed on is never done elsewhere: nobody can take them back.
       const streamed = (): { streamed?: true } => (listening?.passed() ? { streamed: true } : {})

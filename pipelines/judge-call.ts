@@ -11,7 +11,7 @@ import { blobsIn, receiveParcel, sendParcel } from '../runtime/identity/parcel.t
 import type { Wire } from '../runtime/identity/wire.ts'
 import { keepKeys } from '../runtime/market/keyring.machine.ts'
 import { checkCount } from '../runtime/payments/count.ts'
-import { verifyDelivery, verifyStatement } from '../runtime/payments/delivery.ts'
+import { CLOCKS_MS, verifyDelivery, verifyStatement } from '../runtime/payments/delivery.ts'
 import { verifySealed } from '../runtime/payments/seal.ts'
 import type { Blobs } from '../runtime/ports/blobs.ts'
 import type { Clock } from '../runtime/ports/clock.ts'
@@ -24,8 +24,6 @@ import type { Verdict } from './step.ts'
 /** A partition that passes from one of our nodes to another is there again within this, in ms. */
 const PASSING_MS = 30_000
 const PAUSE_MS = 150
-/** Clocks may differ by this much when a delivery's time is checked, in ms. */
-const SKEW_MS = 5_000
 
 export interface JudgeOptions {
   readonly wire: Wire
@@ -48,8 +46,8 @@ export interface CallJudge {
 
 /** A receipt is checked as of the delivery's time, so a time outside of the call would make one that proves nothing. Errors `step.output`, `step.timeout`. */
 function inTime({ body }: Delivery, { until }: CallParams, { terms }: Agreement): void {
-  if (body.at < until - terms.deadlineMs - terms.graceMs - SKEW_MS) throw new AigenError('step.output', 'delivered before the call')
-  if (body.at > until + SKEW_MS) throw new AigenError('step.timeout', 'delivered after the deadline')
+  if (body.at < until - terms.deadlineMs - terms.graceMs - CLOCKS_MS) throw new AigenError('step.output', 'delivered before the call')
+  if (body.at > until + CLOCKS_MS) throw new AigenError('step.timeout', 'delivered after the deadline')
 }
 
 /** Error of either: `blob.missing`, and those of the network: then nothing is decided. */

@@ -2595,6 +2595,10 @@ export interface InvokeRequest {
   }
   inputHash: Hash
   /**
+   * the caller pays for nothing that is delivered later; a call that has not begun then never does
+   */
+  until?: Time
+  /**
    * the blobs named in it
    *
    * @maxItems 64

@@ -9,6 +9,7 @@ import type { Address, Delivery, EscrowVoucher, Hash, Hex32, PlainVoucher, Terms
 import type { ErrorBody } from '../../schemas/error.ts'
 import { defineActor, effect } from '../../runtime/actors/actor.ts'
 import { isFree } from '../../runtime/market/free.ts'
+import { CLOCKS_MS } from '../../runtime/payments/delivery.ts'
 import { owedOf, parted, partPaid, takesPart, wantsPart, type PartedCall } from './parts.ts'
 
 export interface CallInput {
@@ -45,7 +46,7 @@ export interface CallContext extends CallInput, PartedCall {
 }
 
 export type CallEvent = { at: number } & (
-  | { type: 'invoke'; input: unknown; inputHash: Hash; parcels: unknown; trace?: string; escrow?: EscrowVoucher; prepaid?: PlainVoucher; flow?: string }
+  | { type: 'invoke'; input: unknown; inputHash: Hash; parcels: unknown; until?: number; trace?: string; escrow?: EscrowVoucher; prepaid?: PlainVoucher; flow?: string }
   | { type: 'service.work.done'; output: unknown; parcels: unknown; delivery: Delivery; key?: Hex32; keeper?: string }
   | { type: 'service.work.failed'; error: ErrorBody }
   | { type: 'service.work.unknown' }
@@ -72,7 +73,7 @@ const freeLane = tellTill((context) => ({ type: 'free', agreement: context.agree
 const forgetInput = assign<CallContext, any, undefined, any, never>({ input: null, parcels: null })
 
 const takeInput = assign<CallContext, any, undefined, any, never>(({ context, event }) => ({
-  input: event.input, inputHash: event.inputHash, parcels: event.parcels, trace: event.trace ?? null, escrow: event.escrow ?? null, prepaid: event.prepaid ?? null, flow: event.flow ?? null, until: event.at + context.terms.deadlineMs + context.terms.graceMs,
+  input: event.input, inputHash: event.inputHash, parcels: event.parcels, trace: event.trace ?? null, escrow: event.escrow ?? null, prepaid: event.prepaid ?? null, flow: event.flow ?? null, until: Math.min(event.at + context.terms.deadlineMs + context.terms.graceMs, (event.until ?? Infinity) + CLOCKS_MS),
 }))
 const takeResult = assign<CallContext, any, undefined, any, never>({ output: ({ event }: any) => event.output, outputParcels: ({ event }: any) => event.parcels, delivery: ({ event }: any) => event.delivery, key: ({ event }: any) => event.key ?? null, keeper: ({ event }: any) => event.keeper })
 /** Heard in the record of the invoke: where the lane is another's by then, the till says so before any work begins. */
@@ -176,7 +177,8 @@ const machine = createMachine({
   },
 }, {
   delays: {
-    late: ({ context }) => context.terms.deadlineMs + context.terms.graceMs,
+    // Its caller may have sent it a while ago: what comes later than it waits is not paid.
+    late: ({ context, event }) => Math.max(0, context.until - event.at),
     stale: ({ context }) => context.terms.deadlineMs + context.terms.graceMs + 60_000,
   },
 })

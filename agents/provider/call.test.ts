@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { advance, persist, type Outcome } from '../../runtime/actors/transition.ts'
 import { revive } from '../../runtime/actors/image.ts'
 import { Kinds } from '../../runtime/actors/kinds.ts'
+import { CLOCKS_MS } from '../../runtime/payments/delivery.ts'
 import { call } from './call.machine.ts'
 
 const TERMS = { unit: 'call', unitPrice: '4', cap: '4', settle: 'postpaid', deadlineMs: 1_000, graceMs: 100 }
@@ -27,6 +28,14 @@ describe('a call of a provider', () => {
     const done = then(then(started(STANDING), INVOKE), DONE)
     expect([done.snapshot.value, done.snapshot.status, told(done)]).toEqual(['owed', 'done', ['owe']])
     expect(then(then(started(), INVOKE), DONE).snapshot).toMatchObject({ value: 'delivered', status: 'active' })
+  })
+
+  it('waits no longer than its caller does, whose clock may differ, and no longer than was agreed', () => {
+    const endsAt = (more: object): unknown => then(started(), { ...INVOKE, ...more }).timers.flatMap((one) => ('dueAt' in one ? [one.dueAt] : []))
+    expect(endsAt({})).toEqual([1_102])
+    expect(endsAt({ until: 1_102 })).toEqual([1_102])
+    expect(endsAt({ until: 500 - CLOCKS_MS })).toEqual([500])
+    expect(endsAt({ until: 1 - CLOCKS_MS })).toEqual([2])
   })
 
   it('that an older node kept waiting for its till under a standing agreement is over', () => {

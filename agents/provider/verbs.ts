@@ -12,6 +12,7 @@ import { agreementId, signAgreement, verifyQuote, verifySide } from '../../runti
 import { freeLane, isFree } from '../../runtime/market/free.ts'
 import type { Host } from '../../runtime/actors/host.ts'
 import type { NodeParts } from '../../runtime/node/node.ts'
+import { CLOCKS_MS } from '../../runtime/payments/delivery.ts'
 import { laneReader, type ReadLane } from '../../runtime/payments/lane-reader.ts'
 import { settlerActor, type SettlerContext } from '../../runtime/payments/settler.machine.ts'
 import { exposureOf, isIdle } from '../../runtime/payments/tab.ts'
@@ -142,6 +143,7 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
     if (call.context.inputHash !== null && call.context.inputHash !== body.inputHash) throw new AigenError('market.conflict')
     const host = parts.host()
     if (call.context.inputHash === null && call.state === 'agreed') {
+      if (body.until !== undefined && clock.now() > body.until + CLOCKS_MS) throw new AigenError('step.timeout', 'the call came when its caller no longer waits', { path: 'until' })
       const sold = definitions.find(({ capability }) => capability.id === call.context.terms.capability)
       if (!sold) throw new AigenError('step.failed', `${call.context.terms.capability} is not sold here any more`)
       const issues = compileFixed(sold.capability.input).issues(body.input)
@@ -152,7 +154,7 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
       const escrow = before && admitEscrow(parts, call.context, before, body.escrow)
       const prepaid = before && admitPrepaid(parts, call.context, before, body.prepaid)
       const begin = fresh ? await beginStanding(fresh, call.id) : undefined
-      const invoked = host.send(call.id, { type: 'invoke', input: body.input, inputHash: body.inputHash, parcels: body.parcels ?? [], ...(escrow ? { escrow } : {}), ...(prepaid ? { prepaid } : {}), ...(body.flow ? { flow: body.flow.secret } : {}), ...(trace['traceparent'] ? { trace: trace['traceparent'] } : {}) })
+      const invoked = host.send(call.id, { type: 'invoke', input: body.input, inputHash: body.inputHash, parcels: body.parcels ?? [], ...(body.until === undefined ? {} : { until: body.until }), ...(escrow ? { escrow } : {}), ...(prepaid ? { prepaid } : {}), ...(body.flow ? { flow: body.flow.secret } : {}), ...(trace['traceparent'] ? { trace: trace['traceparent'] } : {}) })
       try {
         await Promise.all([invoked, begin?.started])
       } finally {

@@ -10,6 +10,9 @@ import { verifySigned } from './delivery-group.ts'
 import { bodyHash } from './delivery-text.ts'
 import { charge } from './meter.ts'
 
+/** Clocks may differ by this much where a delivery's time counts, in ms. */
+export const CLOCKS_MS = 5_000
+
 /** The delivery's hash, which vouchers fold: of its body, so that a signature made again changes nothing. */
 export function deliveryHash({ body }: Delivery): Hash {
   return bodyHash(body)
