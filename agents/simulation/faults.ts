@@ -17,14 +17,14 @@ const CHAIN_EVERY = 5
 /** The second node of a participant. */
 export const twin = (name: string): string => `${name} b`
 
-/** The faults of a seed. */
-export function faultsOf(seed: number, { sellers, users, escrow, hub, tower, guardian }: Work, fleets: ReadonlySet<string> = new Set()): Fault[] {
+/** The faults of a seed; where its chain `forgets` those of the chain too. */
+export function faultsOf(seed: number, { sellers, users, escrow, hub, tower, guardian }: Work, fleets: ReadonlySet<string> = new Set(), forgets = seed % CHAIN_EVERY === CHAIN_EVERY - 1): Fault[] {
   // Half of what goes wrong goes wrong at those who pay.
   const processes = [...users, ...users, ...sellers.map(({ name }) => name), ...(escrow || hub ? [ARBITER] : []), ...(tower ? [TOWER] : []), ...(guardian ? [GUARDIAN] : []), ...[...fleets].map(twin)]
   // Two nodes that remember different things are not one disk that lies.
   const kinds = fleets.size === 0 && seed % FORGETFUL_EVERY === FORGETFUL_EVERY - 1 ? [...KINDS_OF_FAULTS, 'forget' as const] : KINDS_OF_FAULTS
   const range = { processes, spanMs: FAULTS_MS, hops: 300, times: 60, awayMs: 6_000, skewMs: 4_000 }
   // Drawn apart, and in few seeds: each needs the chain's past.
-  const chain = seed % CHAIN_EVERY === CHAIN_EVERY - 1 ? drawFaults(seededRandom(`${seed} chain`), { ...range, kinds: ['reorg', 'chain-lags'] }) : []
+  const chain = forgets ? drawFaults(seededRandom(`${seed} chain`), { ...range, kinds: ['reorg', 'chain-lags'] }) : []
   return [...drawFaults(seededRandom(`${seed} faults`), { ...range, kinds }), ...chain]
 }

@@ -9,6 +9,8 @@ export interface Mutation {
   readonly name: string
   /** Whether it takes participants of two nodes to be found. */
   readonly fleet?: boolean
+  /** Whether it takes a chain that forgets. */
+  readonly chain?: boolean
   /** Other ports for a process. */
   readonly ports?: (ports: LifePorts, process: string) => LifePorts
   /** What replaces actors and effects of a node. */

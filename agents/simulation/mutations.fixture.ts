@@ -228,7 +228,7 @@ export const MUTATIONS: readonly (Mutation & { readonly foundBy: readonly Invari
     room: replaces('alice', () => ({ actors: [mutant(run, { event: (event) => event.type === 'doubt.closed' ? { ...event, charged: '0' } : event })] })),
   },
   {
-    name: 'a payee that is not told that its claim was lost', foundBy: ['I2', 'I5'],
+    name: 'a payee that is not told that its claim was lost', foundBy: ['I2', 'I5'], chain: true,
     room: replaces('p', () => ({ actors: [mutant(settler, { event: (event) => event.type === 'chain.write.lost' ? undefined : event })] })),
   },
   {

@@ -4,7 +4,7 @@ import { MUTATIONS } from './mutations.fixture.ts'
 import { simulateNetwork } from './network.scenario.ts'
 
 /** Seeds that a defect may hide from us. */
-const SEEDS_MAX = 60
+const SEEDS_MAX = 100
 
 describe('a defect put into the network', () => {
   it.each(MUTATIONS)('$name', async (mutation) => {

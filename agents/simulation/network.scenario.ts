@@ -117,7 +117,7 @@ class Network {
     this.#work = drawWork(seededRandom(`${options.seed} work`), seededRandom(`${options.seed} money`), seededRandom(`${options.seed} ways`))
     this.#fleets = new Set(options.mutation?.fleet ?? options.fleet ?? options.seed % FLEET_EVERY === 2 ? [this.#work.sellers[0]!.name, this.#work.users[0]!] : [])
     this.#liars = options.liars ?? options.mutation?.liars ?? drawLiars(options.seed, this.#work, seededRandom(`${options.seed} liars`))
-    this.#faults = options.faults ?? faultsOf(options.seed, this.#work, this.#fleets)
+    this.#faults = options.faults ?? faultsOf(options.seed, this.#work, this.#fleets, options.mutation?.chain)
     this.#books = new NetworkBooks({
       world: () => this.world, processes: this.#processes, payers: new Set(this.#work.users), forgetful: forgetful(this.#faults), participantOf: (name) => keysOf(name).participant, fleets: this.#fleets, liars: this.#liars,
     })
