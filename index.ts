@@ -27,6 +27,7 @@ export { type DoorSettings, provideWithDoor, type ProviderWithDoor } from './age
 export { hire, type Hired, type HireOptions } from './agents/user/hire.ts'
 export { type Allowance, type AllowanceOptions, type AllowanceState, openAllowance } from './agents/user/allowance.ts'
 export { buyPass, type BuyPassOptions, listPasses, type PassLine } from './agents/user/pass.ts'
+export { acknowledgeInvoice, type AtOptions as CreditAt, type Bought, buyOnCredit, creditBalance, creditInvoice, depositCredit, refundCredit } from './agents/user/credit.ts'
 export { cancelSubscription, giveSubscription, heldSubscriptions, listPlans, type PlanLine, setRenewals, subscribe, type SubscribeOptions, takeUp } from './agents/user/subscription.ts'
 export { type ForkOptions, type ForkPlan, forkRun, planFork } from './agents/user/fork.ts'
 export { openUser, type User, type UserOptions } from './agents/user/user.ts'

@@ -20,6 +20,7 @@ import { goesOn, hasEnded, runLine } from '../agents/user/run-line.ts'
 import { showRun } from './live-table.ts'
 import { mediaTypeOf } from './media-type.ts'
 import { reportError, type Output } from './output.ts'
+import type { Pipeline } from '../schemas/documents.gen.ts'
 import type { PipelineFile } from './pipeline-file.ts'
 import { writeReceipts } from './receipts-file.ts'
 import type { UserSession } from './user-session.ts'
@@ -135,7 +136,11 @@ function isLost(lost: AbortSignal): Promise<never> {
 /** Values and blobs of the inputs. An unreadable document is refused by `startRun`, with all of its errors. */
 export async function readGiven(text: string, { inputs: words, cwd }: Pick<RunOptions, 'inputs' | 'cwd'>, { user }: { readonly user: Pick<User, 'capabilities'> }): Promise<{ inputs: Record<string, unknown>; blobs: { bytes: Uint8Array; mediaType: string }[] }> {
   const { pipeline } = check(text, { capabilities: user.capabilities() })
-  if (!pipeline) return { inputs: {}, blobs: [] }
+  return pipeline ? readWords(pipeline, words, cwd) : { inputs: {}, blobs: [] }
+}
+
+/** Values and blobs that the words say, of files in `cwd` where they name some. Errors `usage.invalid`. */
+export async function readWords(pipeline: Pipeline, words: readonly string[], cwd: string): Promise<{ inputs: Record<string, unknown>; blobs: { bytes: Uint8Array; mediaType: string }[] }> {
   const { values, files } = readInputs(pipeline, words)
   const inputs: Record<string, unknown> = { ...values }
   const blobs: { bytes: Uint8Array; mediaType: string }[] = []

@@ -7,6 +7,7 @@ import { imbalanceOf } from '../../runtime/payments/ledger.ts'
 import { hire } from '../user/hire.ts'
 import type { User } from '../user/user.ts'
 import type { PaymentsOptions } from './open.ts'
+import { buyOnCredit, creditBalance, depositCredit } from '../user/credit.ts'
 import { DEPOSIT_CAPABILITY } from './credit.ts'
 import { accountOf, credits, type CreditsContext } from './credits.machine.ts'
 
@@ -76,6 +77,22 @@ describe('an account in credits', () => {
     expect(await balance(bob)).toMatchObject({ held: '0', spent: '0', free: '0.1' })
     expect(await buy(bob, { key: 'two', capability: 'text.whisper@1' })).toMatchObject({ state: 'failed', charged: '0' })
     expect(await balance(bob)).toMatchObject({ held: '0', spent: '0', free: '0.1' })
+  })
+
+  it('buys from a program: the same key is the same call, and what it fails with is thrown', async () => {
+    const { bob, safe } = await open()
+    await world.drive(depositCredit(bob, '0.10'))
+    const one = { ...request, key: 'one' }
+    const bought = await world.drive(buyOnCredit(bob, one), 200_000)
+    expect(bought).toEqual({ output: { text: 'HI', quality: 90 }, charged: '0.01', fee: '0.0002', provider: 'p1' })
+    expect(await world.drive(buyOnCredit(bob, one), 200_000)).toEqual(bought)
+    await world.drive(expect(buyOnCredit(bob, { ...one, input: { text: 'ho' } })).rejects.toMatchObject({ code: 'run.conflict' }), 200_000)
+    await world.drive(expect(buyOnCredit(bob, { ...request, key: 'bad', input: { text: 'bad' } })).rejects.toMatchObject({ code: 'step.failed' }), 200_000)
+    await world.drive(expect(buyOnCredit(bob, { ...request, key: 'dear', maxPrice: '1' })).rejects.toMatchObject({ code: 'credit.short' }), 200_000)
+    expect(await world.drive(creditBalance(bob))).toMatchObject({ held: '0', spent: '0.01', fees: '0.0002', free: '0.0898' })
+    // Where nobody answers it is said that nothing was heard, and the call may be under way.
+    await safe.kill()
+    await world.drive(expect(buyOnCredit(bob, { ...request, key: 'late' }, { timeoutMs: 5_000 })).rejects.toMatchObject({ rule: { fault: 'network' } }), 200_000)
   })
 
   it('many at once: no more is held than there is credit, and nobody spends another\'s', async () => {

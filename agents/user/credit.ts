@@ -1,9 +1,9 @@
 /**
- * A user's account with a payment provider: deposit over the network or by invoice, look at it, take out
- * what is unused; and the operator's word that an invoice was paid. Used by `aigen credit` and programs.
+ * A user's account with a payment provider: deposit over the network or by invoice, look at it, have
+ * calls paid from it, take out what is unused; and the operator's word that an invoice was paid. Used by `aigen credit` and programs.
  */
-import type { Address, BalanceAnswer, Invoice, RefundAnswer } from '../../schemas/documents.gen.ts'
-import { AigenError } from '../../schemas/error.ts'
+import type { Address, BalanceAnswer, BuyAnswer, BuyRequest, Invoice, RefundAnswer } from '../../schemas/documents.gen.ts'
+import { AigenError, asError, fromBody } from '../../schemas/error.ts'
 import { participantId } from '../../schemas/id.ts'
 import { parseMoney } from '../../schemas/money.ts'
 import { validate } from '../../schemas/validate.ts'
@@ -46,6 +46,44 @@ export async function depositCredit(user: User, amount: string, options: AtOptio
   if (atomic === 0n || atomic % CENT !== 0n) throw new AigenError('money.invalid', 'credit is bought in whole cents')
   const only = [keeperOf(user, options)]
   return (await hire(user, { capability: DEPOSIT_CAPABILITY, input: { cents: Number(atomic / CENT) }, maxPrice: amount, only, attempts: 1, fresh: true, ...(options.key === undefined ? {} : { key: options.key }) })).charged
+}
+
+/** One call bought on credit. */
+export interface Bought {
+  readonly output: Readonly<Record<string, unknown>>
+  /** What the call cost and what the payment provider took for it, decimal strings of the dollar. */
+  readonly charged: string
+  readonly fee: string
+  /** Who did it, by name. */
+  readonly provider?: string
+}
+
+/**
+ * Has one call hired and paid by the payment provider, from the account; the same key again is the same
+ * call, paid once. What it costs is at most `maxPrice` and the fee of the payment provider's card.
+ *
+ * Errors: `credit.short`; `run.conflict` for another call under the key; what the call failed with; `network.*`
+ * where nothing was heard in `timeoutMs` (default the deadline and a minute): ask again under the same key.
+ *
+ * @example await buyOnCredit(user, { capability: 'text.shout@1', input: { text: 'hi' }, maxPrice: '0.05', key: 'one' })
+ */
+export async function buyOnCredit(user: User, request: BuyRequest, { timeoutMs = (request.deadlineMs ?? REFUND_MS) + REFUND_MS, ...options }: AtOptions & { readonly timeoutMs?: number } = {}): Promise<Bought> {
+  const keeper = keeperOf(user, options)
+  const { clock } = user.node
+  let last = new AigenError('network.timeout', 'the call is under way')
+  for (const until = clock.monotonic() + timeoutMs; clock.monotonic() < until; await clock.sleep(PAUSE_MS)) {
+    const answer: BuyAnswer | undefined = await ask(user, keeper, 'buy', request, (value) => validate('BuyAnswer', value)).catch((thrown: unknown) => {
+      last = asError(thrown)
+      if (!last.rule.retry) throw last
+      return undefined
+    })
+    if (answer?.state === 'failed') throw fromBody(answer.error!)
+    if (answer?.state === 'done') {
+      const { output = {}, charged = '0', fee = '0', provider } = answer
+      return { output, charged, fee, ...(provider === undefined ? {} : { provider }) }
+    }
+  }
+  throw last
 }
 
 /** An invoice for credit, to be paid in `asset` outside of the network. Errors `market.refused`, `auth.forged`. */

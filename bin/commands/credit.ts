@@ -1,18 +1,30 @@
 /**
- * `aigen credit balance|deposit|invoice|acknowledge|refund`: an account with a payment provider, which
+ * `aigen credit balance|deposit|buy|invoice|acknowledge|refund`: an account with a payment provider, which
  * pays calls from it; and its operator's word that an invoice was paid.
  */
 import { readFile } from 'node:fs/promises'
-import { acknowledgeInvoice, creditBalance, creditInvoice, depositCredit, refundCredit, type AtOptions } from '../../agents/user/credit.ts'
+import { acknowledgeInvoice, buyOnCredit, creditBalance, creditInvoice, depositCredit, refundCredit, type AtOptions } from '../../agents/user/credit.ts'
 import type { User } from '../../agents/user/user.ts'
 import { AigenError } from '../../schemas/error.ts'
+import type { Pipeline } from '../../schemas/documents.gen.ts'
 import { validate } from '../../schemas/validate.ts'
+import { parseDuration } from '../../pipelines/duration.ts'
+import { answerText } from '../answer.ts'
 import type { Output } from '../output.ts'
 import { dataFolder } from '../places.ts'
+import { readWords } from '../run-pipeline.ts'
 import { openSession } from '../user-session.ts'
 import type { ReadOptions } from './bill.ts'
 
 export interface CreditOptions extends ReadOptions, AtOptions {}
+
+export interface BuyOptions {
+  readonly input: readonly string[]
+  readonly maxPrice: string
+  readonly deadline?: string
+  readonly expect?: string
+  readonly key?: string
+}
 
 const INVOICE_BYTES_MAX = 64 * 1024
 
@@ -39,6 +51,24 @@ export function deposit(amount: string, options: CreditOptions, output: Output):
     const paid = await depositCredit(user, amount, options)
     output.emit({ type: 'deposit', amount: paid })
     output.print(`${paid} deposited`)
+    return true
+  })
+}
+
+/** One call, paid from the account. */
+export function buy(capability: string, { input, maxPrice, deadline, expect, key, ...options }: CreditOptions & BuyOptions, output: Output): Promise<boolean> {
+  return asUser(options, async (user) => {
+    const known = user.capabilities().get(capability)
+    if (!known) throw new AigenError('market.no-provider', `nobody offers ${capability}`)
+    const { inputs, blobs } = await readWords({ input: known.input } as Pipeline, input, process.cwd())
+    if (blobs.length > 0) throw new AigenError('usage.invalid', 'Files are not bought on credit: hire with "aigen run".')
+    const request = {
+      key: key ?? Buffer.from(user.node.random.bytes(8)).toString('hex'), capability, input: inputs, maxPrice,
+      ...(deadline === undefined ? {} : { deadlineMs: parseDuration(deadline) }), ...(expect === undefined ? {} : { expect }),
+    }
+    const bought = await buyOnCredit(user, request, options)
+    output.emit({ type: 'bought', capability, key: request.key, ...bought })
+    output.print(`${answerText(bought.output, [], output.ink)}\n\n${bought.charged} to ${bought.provider ?? 'its provider'} and ${bought.fee} fee, from the account`)
     return true
   })
 }
