@@ -3,7 +3,7 @@
  * envelopes and receipts of all who take part, looked at after each event and all over when all is at
  * rest. Used by `network.scenario`.
  */
-import type { Delivery } from '../../schemas/documents.gen.ts'
+import type { Delivery, Hash, Hex32 } from '../../schemas/documents.gen.ts'
 import { asError, type ErrorBody } from '../../schemas/error.ts'
 import { paymentsOf } from '../../pipelines/bill.ts'
 import type { RunContext } from '../../pipelines/run.machine.ts'
@@ -110,7 +110,6 @@ export class NetworkBooks {
     reorged: () => {
       this.#chain.reorged()
       this.#writes.reorged()
-      this.#lanes.reorged()
     },
     answered: (_process, { data, subject }, answer) => this.found(this.#envelopes.answered(data, answer, subject)),
     changed: (bytes) => this.#envelopes.changed(bytes),
@@ -127,11 +126,11 @@ export class NetworkBooks {
     if (this.#options.liars.has(homeOf(name))) return node
     const serve: Node['wire']['serve'] = (verb, validate, handler, options) => node.wire.serve(verb, validate, async (body, call) => {
       const answer = await handler(body, call) as { readonly state?: string; readonly delivery?: Delivery }
-      const known = answer.delivery ? node.host.peek(callActor((body as any).lane, (body as any).agreement, (body as any).call)) : undefined
-      this.losses.answered(node.participant, verb, body, answer, (known?.snapshot.context as CallContext | undefined)?.terms.settle)
+      const { lane, agreement, call: nth } = body as { readonly lane: Hex32; readonly agreement: Hash; readonly call: number }
+      const known = answer.delivery || verb === 'cancel' ? await node.host.look<CallContext>(callActor(lane, agreement, nth)) : undefined
+      this.losses.answered(node.participant, verb, body, answer, known)
       if (verb === 'invoke' || verb === 'cancel' || verb === 'status') {
-        const { agreement, call: number } = body as { readonly agreement: string; readonly call: number }
-        this.found(this.#words.said(`${agreement} ${number}`, answer.state ?? '', answer.state === 'part' ? undefined : answer.delivery && deliveryHash(answer.delivery)))
+        this.found(this.#words.said(`${agreement} ${nth}`, answer.state ?? '', answer.state === 'part' ? undefined : answer.delivery && deliveryHash(answer.delivery)))
       }
       return answer
     }, options)

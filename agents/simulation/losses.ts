@@ -9,6 +9,7 @@ import type { CallOutcome, Delivery, Hash } from '../../schemas/documents.gen.ts
 import { deliveryHash } from '../../runtime/payments/delivery.ts'
 import type { PaidCall } from '../../pipelines/bill.ts'
 import { broken, type Finding } from '../../runtime/simulation/invariants.ts'
+import type { CallContext } from '../provider/call.machine.ts'
 import type { Lie } from './lies.ts'
 
 /** Calls that the simulated sellers leave unpaid at most. */
@@ -39,13 +40,17 @@ export class Losses {
     this.#quality.set(hashOf(output), output.quality)
   }
 
-  /** An honest seller has answered. */
-  answered(seller: string, verb: string, body: any, answer: any, settle: string | undefined): void {
+  /** An honest seller has answered about a call; `known` is what it keeps of it. */
+  answered(seller: string, verb: string, body: any, answer: any, known: Pick<CallContext, 'terms' | 'stream'> | undefined): void {
+    const settle = known?.terms.settle
     if (verb === 'pay' && answer.key) {
       const { agreement, ...given } = this.#sealed.get(body.deliveries[0])!
       this.#given.set(`${agreement} 0`, given)
     }
     const { state, delivery } = answer as { readonly state?: CallOutcome['state']; readonly delivery?: Delivery }
+    // Who gives a stream up says how much of it came: what was signed for beyond that was never had.
+    const unheard = verb === 'cancel' && !delivery && settle === 'streamed' ? this.#given.get(`${body.agreement} ${body.call}`) : undefined
+    if (unheard) this.#given.set(`${body.agreement} ${body.call}`, { ...unheard, amount: BigInt(known?.stream?.paid ?? 0) })
     if (!delivery) return
     const { agreement, call, amount } = delivery.body
     const id = `${agreement} ${call}`

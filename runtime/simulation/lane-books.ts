@@ -19,7 +19,6 @@ export class LaneBooks {
   readonly #payers = new Map<string, string>()
   /** Participants that lie: what they owe each other and others may never come to rest. */
   readonly #liars: ReadonlySet<string>
-  #reorged = false
 
   constructor(liars: ReadonlySet<string> = new Set()) {
     this.#liars = liars
@@ -33,7 +32,9 @@ export class LaneBooks {
       if (before && BigInt(lane.cumulative) < BigInt(before.cumulative)) return broken('I1', `lane ${key} of a purse fell from ${before.cumulative} to ${lane.cumulative}`)
       // What was handed over for nothing is paid for with nothing: another ref, the same total.
       if (before && lane.cumulative === before.cumulative && lane.ref !== before.ref && lane.payment?.amount !== '0') return broken('I1', `lane ${key} of a purse has another ref for the same ${lane.cumulative}`)
-      if (BigInt(lane.cumulative) > BigInt(lane.reserved) && !lane.reserving && !this.#reorged) return broken('I4', `lane ${key} has signed ${lane.cumulative} of ${lane.reserved}`)
+      // What was signed before stays signed, though blocks were lost since or the chain is read late: it then knows of less that is reserved.
+      const grown = BigInt(lane.cumulative) > BigInt(before?.cumulative ?? 0)
+      if (grown && BigInt(lane.cumulative) > BigInt(lane.reserved) && !lane.reserving) return broken('I4', `lane ${key} has signed ${lane.cumulative} of ${lane.reserved}`)
       this.#lanes.set(lane.id, lane)
       this.#payers.set(lane.id, payer)
     }
@@ -66,11 +67,6 @@ export class LaneBooks {
   /** Who pays on a lane. */
   payerOf(lane: string): string | undefined {
     return this.#payers.get(lane)
-  }
-
-  /** The chain has lost blocks: a purse may know of less than was reserved when it signed. */
-  reorged(): void {
-    this.#reorged = true
   }
 
   /** Under a standing agreement a till grows by calls that were owed, each once. */
