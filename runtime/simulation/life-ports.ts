@@ -78,6 +78,8 @@ export function lifeBus(bus: Bus, around: Surroundings): Bus {
 export function lifeJournal(disk: MemoryDisk, around: Surroundings): Journal {
   const { life, plan } = around
   const unheard = new Set<string>()
+  /** Stored, and not acknowledged: its owner hears of it when it asks again. */
+  const lost = new Set<string>()
   const unknown = async (partition: string): Promise<never> => {
     await around.pause(UNHEARD_MS)
     await life.awake()
@@ -90,12 +92,16 @@ export function lifeJournal(disk: MemoryDisk, around: Surroundings): Journal {
       await life.awake()
       const fault = plan.append(life.process)
       if (fault?.stored === false) return unknown(partition)
-      if (fault?.stored) unheard.add(id)
+      if (lost.delete(id)) life.unheard--
+      else if (fault?.stored) unheard.add(id)
     },
     afterAppend: async (partition, id) => {
       around.appended(partition, disk.get(partition)!.at(-1)!)
       life.unheard++
-      if (unheard.delete(id)) await unknown(partition).finally(() => life.unheard--)
+      if (unheard.delete(id)) {
+        lost.add(id)
+        await unknown(partition)
+      }
       await around.pause(1)
       await around.at('append.after')
       life.unheard--
