@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { RunContext } from '../pipelines/run.machine.ts'
 import { virtualClock } from '../runtime/memory/clock.ts'
+import type { PurseContext } from '../runtime/payments/lane.ts'
 import { FleetWorld, type Mortal } from './fleet.fixture.ts'
 import { keysOf, SHOUT, shouter } from './memory-network.fixture.ts'
 import { keyedRun, startRun } from './user/run.ts'
@@ -95,6 +96,20 @@ describe('two nodes of a provider and two of a user', () => {
     expect(world.rail.imbalance()).toBe(0n)
   })
 })
+
+it('a provider that compares a lane hears of it whichever node of its payer it reaches', async () => {
+  const { sellers, users } = await network(4)
+  await Promise.all(['a', 'b', 'c', 'd'].map((key) => run(users[0]!, users[1]!, key)))
+  const lanes = users.flatMap(({ node: { host } }) => [...host.list('purse')].flatMap(({ snapshot }) => Object.values((snapshot.context as PurseContext).lanes)))
+  expect(lanes.length).toBeGreaterThan(1)
+  const { wire } = sellers[0]!.node
+  for (const { id, voucher } of lanes) {
+    for (let nth = 0; nth < 6; nth++) {
+      const asked = wire.call(keysOf('alice').participant, 'recall', { lane: id, voucher: null }, { callId: `r${id.slice(2, 10)}.${nth}`, timeoutMs: 5_000 })
+      expect(await world.drive(asked)).toEqual({ voucher })
+    }
+  }
+}, 60_000)
 
 it.each(['kill', 'leave'] as const)('four partitions shared by two nodes each: runs at both, a node of each side goes (%s), every run ends and every book balances', async (how) => {
   const { sellers, users } = await network(4)

@@ -12,6 +12,7 @@ import type { Wire } from '../identity/wire.ts'
 import type { Rail } from '../ports/rail.ts'
 import type { Random } from '../ports/random.ts'
 import type { PurseContext } from './lane.ts'
+import { purseActor } from './purse.machine.ts'
 import { toRail } from './voucher.ts'
 
 export interface CatchUpOptions {
@@ -33,9 +34,12 @@ export interface Shown {
 
 const CALL_MS = 5_000
 
-/** The purses of this node. */
+/** The purses of the participant, whichever of its nodes holds them. */
 export interface PurseHost {
-  list(kind: string): Iterable<{ readonly id: string; readonly snapshot: { readonly context: unknown } }>
+  /** Partitions, each with a purse. */
+  readonly width: number
+  holds(id: string): boolean
+  look<C>(id: string): Promise<C | undefined>
   send(id: string, event: { readonly type: 'recalled'; readonly lane: string; readonly voucher: PlainVoucher }): Promise<unknown>
 }
 
@@ -53,17 +57,20 @@ export async function exchange({ wire, rail, random, voucherKey }: CatchUpOption
  * shows more that our key has signed. Of a lane that is not here or not its own it hears nothing.
  */
 export function serveRecall({ wire, rail, host, voucherKey }: Pick<CatchUpOptions, 'wire' | 'rail' | 'voucherKey'> & { readonly host: PurseHost }): void {
-  const find = (lane: Hex32, caller: string) => {
-    for (const { id, snapshot } of host.list('purse')) {
-      for (const [key, one] of Object.entries((snapshot.context as PurseContext).lanes)) if (one.id === lane && one.provider === caller) return { purse: id, key, voucher: one.voucher }
+  const find = async (lane: Hex32, caller: string) => {
+    const purses = Array.from({ length: host.width }, (_, partition) => purseActor(partition))
+    // Those of other nodes last: most often it is here.
+    for (const purse of [...purses.filter((id) => host.holds(id)), ...purses.filter((id) => !host.holds(id))]) {
+      const lanes = Object.entries((await host.look<PurseContext>(purse))?.lanes ?? {})
+      for (const [key, one] of lanes) if (one.id === lane && one.provider === caller) return { purse, key, voucher: one.voucher }
     }
     return undefined
   }
   wire.serve('recall', (body) => validate('RecallRequest', body), async ({ lane, voucher }, { caller }): Promise<RecallAnswer> => {
-    const known = find(lane, caller)
+    const known = await find(lane, caller)
     if (!known) return { voucher: null }
     if (voucher !== null && voucher.lane === lane && BigInt(voucher.cumulative) > BigInt(known.voucher?.cumulative ?? 0) && signedBy(rail, voucher) === voucherKey) await host.send(known.purse, { type: 'recalled', lane: known.key, voucher })
-    return { voucher: find(lane, caller)?.voucher ?? null }
+    return { voucher: (await find(lane, caller))?.voucher ?? null }
   })
 }
 
