@@ -95,6 +95,15 @@ describe('an account in credits', () => {
     await world.drive(expect(buyOnCredit(bob, { ...request, key: 'late' }, { timeoutMs: 5_000 })).rejects.toMatchObject({ rule: { fault: 'network' } }), 200_000)
   })
 
+  it('is kept by whom it is said, where several keep accounts', async () => {
+    const { bob } = await open()
+    await world.drive(world.payments('other'))
+    await world.drive(expect(depositCredit(bob, '0.10')).rejects.toMatchObject({ code: 'usage.invalid', message: expect.stringMatching(/safe, other|other, safe/) }))
+    expect(await world.drive(depositCredit(bob, '0.10', { at: 'other' }))).toBe('0.1')
+    expect(await world.drive(creditBalance(bob, { at: keysOf('other').participant }))).toMatchObject({ free: '0.1' })
+    expect(await world.drive(creditBalance(bob, { at: 'safe' }))).toMatchObject({ free: '0' })
+  })
+
   it('many at once: no more is held than there is credit, and nobody spends another\'s', async () => {
     const { bob } = await open()
     await deposit(bob, 11, 'd1')

@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { LockedVoucher } from '../../schemas/documents.gen.ts'
 import { virtualClock } from '../../runtime/memory/clock.ts'
+import type { Room } from '../../runtime/node/node.ts'
 import type { PurseContext } from '../../runtime/payments/lane.ts'
 import { HUB_MARGIN_MS, verifyForwarded } from '../../runtime/payments/seal.ts'
 import type { TillContext } from '../../runtime/payments/till.machine.ts'
@@ -144,6 +145,32 @@ describe('a payment through a hub', () => {
     expect(await gain(safe.user)).toBe(50n)
     // Worst loss of the payer: that call. It has the output, late.
     expect(spent(alice)).toBe(10_050n)
+    expect(world.rail.imbalance()).toBe(0n)
+  }, 60_000)
+
+  it.each<[string, (answer: { readonly cumulative: string }) => object]>([
+    ['keeps the key', ({ cumulative }) => ({ cumulative })],
+    ['gives another', (answer) => ({ ...answer, key: `0x${'77'.repeat(32)}` })],
+  ])('whose hub %s: the provider is paid, and the payer reads what the hub claims with', async (_what, bend) => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    const liar: Room = ({ wire }) => {
+      const { serve } = wire
+      wire.serve = (verb, read, handler, options) => serve(verb, read, async (body, about) => {
+        const answer = await handler(body, about)
+        return (verb === 'pay' ? bend(answer as { readonly cumulative: string }) : answer) as typeof answer
+      }, options)
+      return { actors: [], effects: {} }
+    }
+    const safe = await world.drive(world.payments('safe', { rooms: [liar] }))
+    await world.drive(world.provider(shouter('p1', '0.01', 90)))
+    const alice = await world.drive(world.user('alice'))
+    await world.drive(expect(hire(alice, call)).rejects.toMatchObject({ code: 'step.output' }), LONG_MS)
+    await until(() => isQuiet(alice), LONG_MS)
+    await until(async () => (await world.rail.balance(hub)) === 10_050n && (await world.rail.balance(seller)) === 10_000n, LONG_MS)
+    expect(await gain(safe.user)).toBe(50n)
+    // Worst loss of the payer: that call. Its lane goes on.
+    expect(spent(alice)).toBe(10_050n)
+    expect(Object.values(alice.node.host.context<PurseContext>('purse/0')!.lanes)).toMatchObject([{ cumulative: '10050', use: null, escrow: null }])
     expect(world.rail.imbalance()).toBe(0n)
   }, 60_000)
 
