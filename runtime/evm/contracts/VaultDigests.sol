@@ -8,7 +8,7 @@ import {IVault} from "./IVault.sol";
 
 /// @title What is signed for a vault, and who has signed it
 /// @dev The EIP-712 digests of the vault's domain and the two ways to check a signature. Holds no state
-/// of its own, so that the vault's storage is laid out by Vault.sol alone.
+/// of its own, so that the vault's storage is laid out by VaultStorage.sol alone.
 abstract contract VaultDigests is IVault, EIP712 {
     bytes32 internal constant VOUCHER_TYPE = keccak256("Voucher(bytes32 laneId,uint128 cumulative,bytes32 ref)");
     bytes32 internal constant LOCKED_TYPE = keccak256(
