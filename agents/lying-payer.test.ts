@@ -6,7 +6,8 @@ import { memoryWallet } from '../runtime/memory/signer.ts'
 import { CLOCKS_MS } from '../runtime/payments/delivery.ts'
 import { signPlainVoucher } from '../runtime/payments/voucher.ts'
 import type { TillContext } from '../runtime/payments/till.machine.ts'
-import { openLiar, Payer, type Made } from './liar.fixture.ts'
+import { openLiar } from './liar.fixture.ts'
+import { Payer, type Made } from './payer.fixture.ts'
 import { keysOf, MemoryWorld, SHOUT, shouter } from './memory-network.fixture.ts'
 
 const provider = keysOf('p1').participant

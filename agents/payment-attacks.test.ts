@@ -11,7 +11,7 @@ import { NO_REF } from '../runtime/payments/fold.ts'
 import { signPlainVoucher, toRail } from '../runtime/payments/voucher.ts'
 import { keysOf } from './memory-network.fixture.ts'
 import { dieAt } from './die-at.fixture.ts'
-import type { Payer } from './liar.fixture.ts'
+import type { Payer } from './payer.fixture.ts'
 import { PRICE, Stake, titled, type Row } from './stake.fixture.ts'
 
 const none = { payer: 0, provider: 0 }

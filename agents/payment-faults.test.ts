@@ -16,7 +16,7 @@ import { settlerActor } from '../runtime/payments/settler.machine.ts'
 import { toRail } from '../runtime/payments/voucher.ts'
 import type { LockedVoucher, Rail, RailWrite, WriteOutcome } from '../runtime/ports/rail.ts'
 import { dieAt, STRIDE } from './die-at.fixture.ts'
-import { Payer } from './liar.fixture.ts'
+import { Payer } from './payer.fixture.ts'
 import { keysOf } from './memory-network.fixture.ts'
 import { PRICE, Stake, titled, type Row } from './stake.fixture.ts'
 

@@ -13,7 +13,7 @@ import type { TillContext } from '../runtime/payments/till.machine.ts'
 import type { Claim, Voucher, WriteOutcome } from '../runtime/ports/rail.ts'
 import type { NodePorts } from '../runtime/node/node.ts'
 import type { ParticipantId } from '../schemas/id.ts'
-import { Payer } from './liar.fixture.ts'
+import { Payer } from './payer.fixture.ts'
 import { keysOf, MemoryWorld, shouter } from './memory-network.fixture.ts'
 import type { ProviderDefinition } from './provider/define.ts'
 

@@ -7,7 +7,7 @@ import { foldRef, NO_REF } from '../../runtime/payments/fold.ts'
 import { toRail } from '../../runtime/payments/voucher.ts'
 import type { TillContext } from '../../runtime/payments/till.machine.ts'
 import type { EscrowVoucher as RailEscrow } from '../../runtime/ports/rail.ts'
-import { Payer, type Made } from '../liar.fixture.ts'
+import { Payer, type Made } from '../payer.fixture.ts'
 import { keysOf, MemoryWorld, SHOUT, shouter } from '../memory-network.fixture.ts'
 
 const seller = keysOf('p1').participant

@@ -6,7 +6,7 @@ import { NO_REF } from '../../runtime/payments/fold.ts'
 import { lockHashOf, signLockedVoucher } from '../../runtime/payments/seal.ts'
 import { signPlainVoucher } from '../../runtime/payments/voucher.ts'
 import { dieAt } from '../die-at.fixture.ts'
-import { Payer } from '../liar.fixture.ts'
+import { Payer } from '../payer.fixture.ts'
 import { keysOf, MemoryWorld } from '../memory-network.fixture.ts'
 import { wardActor, type WardContext } from './ward.machine.ts'
 
