@@ -33,15 +33,13 @@ import { Losses } from './losses.ts'
 import type { HopContext } from '../payments/hop.machine.ts'
 import { callActor, type CallContext } from '../provider/call.machine.ts'
 import type { Liars } from './lies.ts'
+import { homeOf } from './names.ts'
 import { ARBITER } from './work.ts'
 import type { WalletContext } from '../user/wallet.machine.ts'
 
 const KINDS = ALL.map(({ name }) => name)
 /** A partition's journal, and not what is kept beside it. */
 const JOURNAL = /^p\d+$/
-
-/** Name of the first process of its participant. */
-export const homeOf = (process: string): string => process.split(' ')[0]!
 
 /** Those that end when what they are for has ended. */
 const PASSING = new Set(['run', 'step', 'fan', 'gate', 'nest', 'saga', 'negotiation', 'inquiry', 'dispute', 'stream', 'unlock'])
@@ -84,8 +82,12 @@ export class NetworkBooks {
   readonly #forgot = new Set<string>()
   /** Participants that cheat. */
   readonly #lying: ReadonlySet<string>
+  #reorged = false
 
   readonly #claimed = (lane: string): bigint => this.#options.world().rail.claimed(lane as `0x${string}`)
+
+  /** What a payer had reserved in blocks that were lost, and will not reserve again: a seller has confirmations against that, of which there are none here. */
+  readonly #gone = (lane: string): boolean => this.#reorged && this.#lying.has(this.#lanes.payerOf(lane)!)
 
   constructor(options: NetworkBooksOptions) {
     this.#options = options
@@ -108,6 +110,7 @@ export class NetworkBooks {
       this.found(this.#chain.look(this.#options.world().rail))
     },
     reorged: () => {
+      this.#reorged = true
       this.#chain.reorged()
       this.#writes.reorged()
     },
@@ -118,7 +121,7 @@ export class NetworkBooks {
 
   /** Whether vouchers are handed over and claimed, and stakes decided. */
   get settled(): boolean {
-    return this.#lanes.settled(this.#claimed)
+    return this.#lanes.settled(this.#claimed, this.#gone)
   }
 
   /** The node of a seller, with all that it answers about calls heard; of one that lies nothing is. */
@@ -280,7 +283,7 @@ export class NetworkBooks {
     // Deliveries that are dated too far off are not owed: whose clock was wrong is not told apart.
     const skewed = world().plan.skews.length > 0
     if (!liars.has(ARBITER)) this.found(this.losses.hub(participantOf(ARBITER), [...world().rail.mark().ledger.lanes.values()]))
-    return this.losses.sellers(this.#claimed, (lane) => skewed || this.#lying.has(this.#lanes.payerOf(lane)!), liars.get(ARBITER))
+    return this.losses.sellers(this.#claimed, (lane) => skewed || this.#lying.has(this.#lanes.payerOf(lane)!), this.#gone, liars.get(ARBITER))
   }
 
   /** What is not over yet, for people; nothing when all is. Of one that lies nothing need be. */

@@ -3,6 +3,7 @@
  */
 import { drawFaults, type Fault, type FaultKind } from '../../runtime/simulation/faults.ts'
 import { seededRandom } from '../../runtime/memory/random.ts'
+import { twin } from './names.ts'
 import { ARBITER, GUARDIAN, TOWER, type Work } from './work.ts'
 
 /** Faults begin within this time, in ms. */
@@ -13,9 +14,6 @@ const KINDS_OF_FAULTS: readonly FaultKind[] = ['drop', 'duplicate', 'garble', 'd
 const FORGETFUL_EVERY = 8
 /** One seed of so many has a chain that loses blocks or lags behind. */
 const CHAIN_EVERY = 5
-
-/** The second node of a participant. */
-export const twin = (name: string): string => `${name} b`
 
 /** The faults of a seed; where its chain `forgets` those of the chain too. */
 export function faultsOf(seed: number, { sellers, users, escrow, hub, tower, guardian }: Work, fleets: ReadonlySet<string> = new Set(), forgets = seed % CHAIN_EVERY === CHAIN_EVERY - 1): Fault[] {

@@ -62,8 +62,8 @@ export class Losses {
     if (state === 'sealed') this.#sealed.set(deliveryHash(delivery), { ...given, agreement })
   }
 
-  /** What sellers gave on each lane, beside what the chain has paid on it: where its payer lies at most one call, a part of it or a window of them, where it is honest nothing. */
-  sellers(claimed: (lane: string) => bigint, lies: (lane: string) => boolean, arbiter: Lie | undefined): Finding {
+  /** What sellers gave on each lane, beside what the chain has paid on it: where its payer lies at most one call, a part of it or a window of them, where it is honest nothing. Lanes that are `gone` are not looked at. */
+  sellers(claimed: (lane: string) => bigint, lies: (lane: string) => boolean, gone: (lane: string) => boolean, arbiter: Lie | undefined): Finding {
     const lanes = new Map<string, { readonly given: Given; total: bigint; most: bigint; ruled: bigint; window: bigint }>()
     for (const given of this.#given.values()) {
       const lane = lanes.get(given.lane) ?? { given, total: 0n, most: 0n, ruled: 0n, window: 1n }
@@ -75,6 +75,7 @@ export class Losses {
       if (arbiter === 'rules for the payer' && given.escrow) lane.ruled += given.amount
     }
     for (const [lane, { given, total, most, ruled, window }] of lanes) {
+      if (gone(lane)) continue
       const lost = total - claimed(lane)
       const allowed = ruled + (lies(lane) ? most * window : 0n)
       if (lost > allowed) return broken('loss', `${given.seller} gave ${total} on lane ${lane} and was paid ${claimed(lane)}; ${allowed} may be lost to its payer`)

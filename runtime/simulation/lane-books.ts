@@ -102,10 +102,10 @@ export class LaneBooks {
     return undefined
   }
 
-  /** Whether every voucher has reached its payee and every till the chain, which has paid `claimed`, and every stake is decided. */
-  settled(claimed: (lane: string) => bigint): boolean {
+  /** Whether every voucher has reached its payee and every till the chain, which has paid `claimed`, and every stake is decided; on lanes that are `gone` nothing is to come. */
+  settled(claimed: (lane: string) => bigint, gone: (lane: string) => boolean = () => false): boolean {
     for (const [id, lane] of this.#lanes) if ((lane.payment || lane.escrow) && !this.#lied(id)) return false
-    for (const till of this.#tills.values()) if (!this.#liars.has(till.payee) && (till.escrow || BigInt(till.claimed) < claimable(till) || claimed(till.lane) < claimable(till))) return false
+    for (const till of this.#tills.values()) if (!this.#liars.has(till.payee) && !gone(till.lane) && (till.escrow || BigInt(till.claimed) < claimable(till) || claimed(till.lane) < claimable(till))) return false
     return true
   }
 
