@@ -44,12 +44,9 @@ const JOURNAL = /^p\d+$/
 /** Those that end when what they are for has ended. */
 const PASSING = new Set(['run', 'step', 'fan', 'gate', 'nest', 'saga', 'negotiation', 'inquiry', 'dispute', 'stream', 'unlock'])
 
-/** A process of the network, and whose it is. */
-export type Member = Process<{ readonly node: Node }>
-
 export interface NetworkBooksOptions {
   readonly world: () => World
-  readonly processes: ReadonlyMap<string, Member>
+  readonly processes: ReadonlyMap<string, Process<{ readonly node: Node }>>
   /** Names of those who pay. */
   readonly payers: ReadonlySet<string>
   /** Names of those whose disks may lie: less is expected of them. */
