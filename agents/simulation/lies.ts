@@ -1,7 +1,8 @@
 /**
  * Participants of the simulated network that cheat, one seed in a few: their owners have put something
- * between the production node and its ports, its wire or its judgement. A seller, a payer or an arbiter;
- * the others are honest, and what those lose is counted (`losses`). Used by `network.scenario`.
+ * between the production node and its ports, its wire or its judgement. Sellers, payers, arbiters, hubs,
+ * watchtowers and guardians; who does not is honest, and what those lose is counted (`losses`). Used by
+ * `network.scenario`.
  */
 import { signDelivery } from '../../runtime/payments/delivery.ts'
 import type { PayRequest, PlainVoucher, ReputationEntry, Voucher } from '../../schemas/documents.gen.ts'
