@@ -18,6 +18,9 @@ const two = Array.from({ length: 200 }, (_, i) => i)
 const hostile: [name: string, source: string, context: object][] = [
   ['nested map over 200³', 'input.l.map(a, input.l.map(b, input.l.map(c, a + b + c)))', { input: { l: two } }],
   ['string doubling', `cel.bind(v0, "xxxxxxxx", ${doubling(26, 'size(v26)')})`, {}],
+  ['a doubled string written anew', `cel.bind(v0, "XXXXXXXX", ${doubling(25, 'v25.lowerAscii().size()')})`, {}],
+  ['a doubled string in quotes', `cel.bind(v0, "XX,XX,XX", ${doubling(24, 'strings.quote(v24).size()')})`, {}],
+  ['texts joined with each other', `cel.bind(v0, ["XX,XX,XX"], ${doubling(22, 'v22.join("xxxxxxxxxxxx").size()')})`, {}],
   ['list doubling', `cel.bind(v0, [1, 2, 3, 4], ${doubling(26, 'size(v26)')})`, {}],
   ['ranges in ranges', 'lists.range(10000).map(a, lists.range(10000).map(b, a * b))', {}],
   ['a memory of ranges', 'lists.range(10000).map(a, lists.range(10000))', {}],
@@ -49,6 +52,14 @@ test.each(hostile)('%s is stopped', async (_name, source, context) => {
   // On a machine that is too busy, of the processor time that this process was given.
   expect(Math.min(took - late - Math.max(0, performance.now() - last - 6), (user + system) / 1_000)).toBeLessThan(250)
   if (took > 100) expect(ticks).toBeGreaterThan(5)
+})
+
+test('what makes the process grow is stopped before its deadline', async () => {
+  const small = makeBoundedEvaluator({ memoryMb: 16, deadlineMs: 10_000 })
+  await small.warm()
+  expect(await small.evaluate('${lists.range(10000).map(a, lists.range(10000))}', {})).toEqual({ ok: false, reason: 'memory', message: 'needs more than 16 MB' })
+  expect(await small.evaluate('${1 + 1}', {})).toEqual({ ok: true, value: 2 })
+  await small.close()
 })
 
 test('a 28-character regex bomb answers at once: matches runs in linear time', async () => {

@@ -18,7 +18,7 @@ import type { Evaluation } from './template.ts'
 export interface BoundedOptions {
   /** Longest time of one evaluation, from when a loaded thread gets it (default 200 ms); up to ten times as long on a machine that is too busy. */
   readonly deadlineMs?: number
-  /** Heap of one thread (default 64 MB). */
+  /** Most that the process may grow by while one is evaluated (default 512 MB). */
   readonly memoryMb?: number
   /** Threads (default 2, so that one may be replaced while the other works); evaluations beyond them wait. */
   readonly threads?: number
@@ -41,6 +41,15 @@ export interface BoundedEvaluator {
 
 /** How many times the deadline an evaluation may take on a machine that gives this process no time. */
 const STARVED_MAX = 10
+/**
+ * Heap of a thread, in MB: more than it can fill within the deadline. Where a single allocation goes past it by
+ * more than 16 MB, V8 ends the whole process and not the thread (node's `Worker::NearHeapLimit`), so what
+ * is used is measured from outside.
+ */
+const HEAP_MB = 8_192
+/** Between two looks at the memory, in ms. */
+const METER_MS = 5
+const MB = 1_048_576
 /** How long a thread may take to load its code. */
 const START_MAX_MS = 10_000
 /** Deaths in a row before a thread has loaded: then its code is broken, and starting again is no use. */
@@ -55,7 +64,7 @@ interface Waiting {
 
 /** Threads start at once, and a killed one is replaced at once. */
 export function makeBoundedEvaluator(options: BoundedOptions = {}): BoundedEvaluator {
-  const { deadlineMs = 200, memoryMb = 64, threads = 2, waitingMax = 1_024 } = options
+  const { deadlineMs = 200, memoryMb = 512, threads = 2, waitingMax = 1_024 } = options
   const file = workerFile()
   const queue: Waiting[] = []
   const ended = new Set<Promise<unknown>>()
@@ -108,6 +117,7 @@ class Slot {
   #task: Waiting | undefined
   #number = 0
   #timer: NodeJS.Timeout | undefined
+  #meter: NodeJS.Timeout | undefined
   #failures = 0
   readonly #file: URL
   readonly #limits: { deadlineMs: number; memoryMb: number }
@@ -131,6 +141,7 @@ class Slot {
     const message: Task = { id: ++this.#number, template: task.template, context: task.context }
     this.#worker!.ref()
     this.#watch(this.#limits.deadlineMs, performance.now(), process.cpuUsage())
+    this.#measure(process.memoryUsage.rss())
     try {
       this.#worker!.postMessage(message)
     } catch (error) {
@@ -150,6 +161,14 @@ class Slot {
     }, ms)
   }
 
+  /** Ends the evaluation when the process has grown too much since it had `before` bytes. */
+  #measure(before: number): void {
+    const { memoryMb } = this.#limits
+    this.#meter = setInterval(() => {
+      if (process.memoryUsage.rss() - before > memoryMb * MB) this.#lose('memory', `needs more than ${memoryMb} MB`)
+    }, METER_MS)
+  }
+
   close(error: AigenError): void {
     this.#task?.reject(error)
     this.#task = undefined
@@ -159,7 +178,7 @@ class Slot {
   #start(): void {
     this.loaded = new Promise((resolve, reject) => {
       const worker = new Worker(this.#file, {
-        resourceLimits: { maxOldGenerationSizeMb: this.#limits.memoryMb, maxYoungGenerationSizeMb: 16, stackSizeMb: 4 },
+        resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: 16, stackSizeMb: 4 },
         env: {}, execArgv: [], stdin: false, stdout: false, stderr: false,
       })
       this.#worker = worker
@@ -180,7 +199,7 @@ class Slot {
         if (worker !== this.#worker) return
         if (!this.#ready) return this.#notStarted(error, reject)
         const memory = error.code === 'ERR_WORKER_OUT_OF_MEMORY'
-        this.#lose(memory ? 'memory' : 'error', memory ? `needs more than ${this.#limits.memoryMb} MB` : error.message)
+        this.#lose(memory ? 'memory' : 'error', memory ? `needs more than ${HEAP_MB} MB` : error.message)
       })
     })
     this.loaded.catch(() => undefined)
@@ -206,6 +225,7 @@ class Slot {
 
   #finish(evaluation: Evaluation): void {
     clearTimeout(this.#timer)
+    clearInterval(this.#meter)
     const task = this.#task
     this.#task = undefined
     this.#worker?.unref()
@@ -215,6 +235,7 @@ class Slot {
 
   #stop(): void {
     clearTimeout(this.#timer)
+    clearInterval(this.#meter)
     const worker = this.#worker
     this.#worker = undefined
     this.#ready = false

@@ -4,6 +4,8 @@ import { toJson } from '../json-value.ts'
 import { matcher } from './pattern.ts'
 import { whole, within, type Declared } from './declared.ts'
 
+/** Longest text that replacing makes: a chain of them multiplies, and each is made in one go. */
+const REPLACED_MAX = 4_194_304
 /** Longest text that padding makes, and most digits behind the point. */
 const WIDTH_MAX = 1_024
 const DIGITS_MAX = 20
@@ -59,11 +61,14 @@ function split(at: string, separator: string, most: number | bigint): string[] {
 function replace(at: string, from: string, to: string, limit: number | bigint = -1): string {
   let left = whole(limit)
   if (from === '' || left === 0) return at
-  if (left < 0) return at.split(from).join(to)
+  if (left < 0) left = Infinity
   const parts: string[] = []
   let start = 0
+  let length = at.length
   for (let found = at.indexOf(from); found >= 0 && left > 0; found = at.indexOf(from, start)) {
     parts.push(at.slice(start, found), to)
+    length += to.length - from.length
+    if (length > REPLACED_MAX) throw new Error(`replacing makes a text of at most ${REPLACED_MAX} characters`)
     start = found + from.length
     left--
   }
