@@ -15,6 +15,9 @@ const CALL_MS = 5_000
 /** A refund is asked after for so long, in ms, so often. */
 const REFUND_MS = 60_000
 const PAUSE_MS = 500
+/** What a call may take where nothing else is said, and how much longer its answer is asked for, in ms. */
+const DEADLINE_MS = 60_000
+const ANSWER_MS = 60_000
 const CENT = 10_000n
 
 export interface AtOptions {
@@ -67,7 +70,7 @@ export interface Bought {
  *
  * @example await buyOnCredit(user, { capability: 'text.shout@1', input: { text: 'hi' }, maxPrice: '0.05', key: 'one' })
  */
-export async function buyOnCredit(user: User, request: BuyRequest, { timeoutMs = (request.deadlineMs ?? REFUND_MS) + REFUND_MS, ...options }: AtOptions & { readonly timeoutMs?: number } = {}): Promise<Bought> {
+export async function buyOnCredit(user: User, request: BuyRequest, { timeoutMs = (request.deadlineMs ?? DEADLINE_MS) + ANSWER_MS, ...options }: AtOptions & { readonly timeoutMs?: number } = {}): Promise<Bought> {
   const keeper = keeperOf(user, options)
   const { clock } = user.node
   let last = new AigenError('network.timeout', 'the call is under way')

@@ -37,6 +37,13 @@ async function asUser<T>({ data, as }: ReadOptions, act: (user: User) => Promise
   }
 }
 
+const newKey = (user: User): string => Buffer.from(user.node.random.bytes(8)).toString('hex')
+
+/** Said before anything is asked for: who hears no answer must be able to ask for the same again, and not for another. */
+function sayKey(output: Output, given: string | undefined, key: string): void {
+  if (given === undefined) output.say(`key ${key}: where this ends without an answer, say the same with --key ${key}`)
+}
+
 export function balance(options: CreditOptions, output: Output): Promise<boolean> {
   return asUser(options, async (user) => {
     const account = await creditBalance(user, options)
@@ -63,9 +70,10 @@ export function buy(capability: string, { input, maxPrice, deadline, expect, key
     const { inputs, blobs } = await readWords({ input: known.input } as Pipeline, input, process.cwd())
     if (blobs.length > 0) throw new AigenError('usage.invalid', 'Files are not bought on credit: hire with "aigen run".')
     const request = {
-      key: key ?? Buffer.from(user.node.random.bytes(8)).toString('hex'), capability, input: inputs, maxPrice,
+      key: key ?? newKey(user), capability, input: inputs, maxPrice,
       ...(deadline === undefined ? {} : { deadlineMs: parseDuration(deadline) }), ...(expect === undefined ? {} : { expect }),
     }
+    sayKey(output, key, request.key)
     const bought = await buyOnCredit(user, request, options)
     output.emit({ type: 'bought', capability, key: request.key, ...bought })
     output.print(`${answerText(bought.output, [], output.ink)}\n\n${bought.charged} to ${bought.provider ?? 'its provider'} and ${bought.fee} fee, from the account`)
@@ -106,7 +114,9 @@ export async function acknowledge(file: string, { reference, ...options }: ReadO
 
 export function refund(amount: string, { key, ...options }: CreditOptions & { readonly key?: string }, output: Output): Promise<boolean> {
   return asUser(options, async (user) => {
-    const { state, amount: paid } = await refundCredit(user, amount, key ?? Buffer.from(user.node.random.bytes(8)).toString('hex'), options)
+    const name = key ?? newKey(user)
+    sayKey(output, key, name)
+    const { state, amount: paid } = await refundCredit(user, amount, name, options)
     output.emit({ type: 'refund', state, amount: paid })
     output.print(state === 'done' ? `${paid} paid out` : `${paid} is set aside and under way`)
     return true
