@@ -62,6 +62,16 @@ test('what makes the process grow is stopped before its deadline', async () => {
   await small.close()
 })
 
+test('what makes the process grow takes no evaluation beside it along', async () => {
+  const pair = makeBoundedEvaluator({ memoryMb: 48, deadlineMs: 10_000 })
+  await pair.warm()
+  const greedy = pair.evaluate('${lists.range(10000).map(a, lists.range(10000))}', {})
+  const other = pair.evaluate('${input.l.map(a, input.l.map(b, a + b).size()).size()}', { input: { l: Array.from({ length: 2_000 }, (_, i) => i) } })
+  expect(await greedy).toMatchObject({ ok: false, reason: 'memory' })
+  expect(await other).toEqual({ ok: true, value: 2_000 })
+  await pair.close()
+}, 30_000)
+
 test('a 28-character regex bomb answers at once: matches runs in linear time', async () => {
   await evaluator.warm()
   const before = performance.now()

@@ -73,6 +73,10 @@ export function makeBoundedEvaluator(options: BoundedOptions = {}): BoundedEvalu
   const makeSlot = (): Slot => new Slot(file, { deadlineMs, memoryMb }, () => dispatch(), (ending) => {
     ended.add(ending)
     void ending.finally(() => ended.delete(ending))
+  }, (slot) => {
+    if (slots.some((other) => other.begun < slot.begun)) return false
+    for (const other of slots) other.measureAnew()
+    return true
   })
   const slots = Array.from({ length: threads }, makeSlot)
 
@@ -110,6 +114,8 @@ export function makeBoundedEvaluator(options: BoundedOptions = {}): BoundedEvalu
 
 /** One thread and its successors. */
 class Slot {
+  /** When its evaluation began; later than any where it has none. */
+  begun = Infinity
   loaded: Promise<void> = Promise.resolve()
   broken: AigenError | undefined
   #worker: Worker | undefined
@@ -118,17 +124,22 @@ class Slot {
   #number = 0
   #timer: NodeJS.Timeout | undefined
   #meter: NodeJS.Timeout | undefined
+  /** Bytes that the process had when they began to count. */
+  #before = 0
   #failures = 0
   readonly #file: URL
   readonly #limits: { deadlineMs: number; memoryMb: number }
   readonly #free: () => void
   readonly #ending: (ending: Promise<unknown>) => void
+  readonly #blame: (slot: Slot) => boolean
 
-  constructor(file: URL, limits: { deadlineMs: number; memoryMb: number }, free: () => void, ending: (ending: Promise<unknown>) => void) {
+  /** `blame` says whether it is this one that made the process grow: the one that has run longest, and the others start to count anew. */
+  constructor(file: URL, limits: { deadlineMs: number; memoryMb: number }, free: () => void, ending: (ending: Promise<unknown>) => void, blame: (slot: Slot) => boolean) {
     this.#file = file
     this.#limits = limits
     this.#free = free
     this.#ending = ending
+    this.#blame = blame
     this.#start()
   }
 
@@ -140,8 +151,9 @@ class Slot {
     this.#task = task
     const message: Task = { id: ++this.#number, template: task.template, context: task.context }
     this.#worker!.ref()
-    this.#watch(this.#limits.deadlineMs, performance.now(), process.cpuUsage())
-    this.#measure(process.memoryUsage.rss())
+    this.begun = performance.now()
+    this.#watch(this.#limits.deadlineMs, this.begun, process.cpuUsage())
+    this.#measure()
     try {
       this.#worker!.postMessage(message)
     } catch (error) {
@@ -161,11 +173,16 @@ class Slot {
     }, ms)
   }
 
-  /** Ends the evaluation when the process has grown too much since it had `before` bytes. */
-  #measure(before: number): void {
+  measureAnew(): void {
+    this.#before = process.memoryUsage.rss()
+  }
+
+  /** Ends the evaluation when the process has grown too much by it. */
+  #measure(): void {
     const { memoryMb } = this.#limits
+    this.measureAnew()
     this.#meter = setInterval(() => {
-      if (process.memoryUsage.rss() - before > memoryMb * MB) this.#lose('memory', `needs more than ${memoryMb} MB`)
+      if (process.memoryUsage.rss() - this.#before > memoryMb * MB && this.#blame(this)) this.#lose('memory', `needs more than ${memoryMb} MB`)
     }, METER_MS)
   }
 
@@ -226,6 +243,7 @@ class Slot {
   #finish(evaluation: Evaluation): void {
     clearTimeout(this.#timer)
     clearInterval(this.#meter)
+    this.begun = Infinity
     const task = this.#task
     this.#task = undefined
     this.#worker?.unref()
@@ -236,6 +254,7 @@ class Slot {
   #stop(): void {
     clearTimeout(this.#timer)
     clearInterval(this.#meter)
+    this.begun = Infinity
     const worker = this.#worker
     this.#worker = undefined
     this.#ready = false
