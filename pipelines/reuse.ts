@@ -6,9 +6,9 @@
  * Never taken over: a provider's part of a race or a quorum, whose point is that it is done anew; what
  * passes its pieces on; what has a compensation, which a run that failed has undone; what must differ.
  */
+import { LRUCache } from 'lru-cache'
 import type { Capability } from '../schemas/documents.gen.ts'
 import type { Actors } from '../runtime/actors/read-actors.ts'
-import { Lru } from '../runtime/identity/lru.ts'
 import { makeReceipt } from '../runtime/payments/receipt.ts'
 import { judge } from './evaluate-step.ts'
 import type { Evaluate } from './prepare.ts'
@@ -30,7 +30,7 @@ export interface ReuseOptions {
 
 export function openReuse({ host, evaluate, capability }: ReuseOptions): FindKnown {
   /** Of runs that have ended, which never change: the step by capability and input. */
-  const runs = new Lru<string, Promise<ReadonlyMap<string, string>>>(RUNS_KEPT)
+  const runs = new LRUCache<string, Promise<ReadonlyMap<string, string>>>({ max: RUNS_KEPT })
   const deliveriesOf = (run: string): Promise<ReadonlyMap<string, string>> => {
     const known = runs.get(run)
     if (known) return known

@@ -4,9 +4,9 @@
  * those of callers who have no lane here together, so that a flood of made-up vouchers costs a bounded number of
  * reads. Used by `watchtower.ts`; in memory only.
  */
+import { LRUCache } from 'lru-cache'
 import type { Address, Hex32 } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
-import { Lru } from '../../runtime/identity/lru.ts'
 import type { Clock } from '../../runtime/ports/clock.ts'
 import type { Rail } from '../../runtime/ports/rail.ts'
 
@@ -55,8 +55,8 @@ function bucket({ most, perSecond }: typeof CALLER_READS, clock: Clock): () => b
 }
 
 export function openFacts(rail: Pick<Rail, 'lane'>, clock: Clock): FactsBook {
-  const lanes = new Lru<string, Known>(LANES_MAX)
-  const callers = new Lru<string, { readonly takes: () => boolean; known: boolean }>(CALLERS_MAX)
+  const lanes = new LRUCache<string, Known>({ max: LANES_MAX })
+  const callers = new LRUCache<string, { readonly takes: () => boolean; known: boolean }>({ max: CALLERS_MAX })
   const strangers = bucket(STRANGER_READS, clock)
   const asked = new Map<string, Promise<Known>>()
   const callerOf = (caller: string) => {

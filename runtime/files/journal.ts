@@ -7,6 +7,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, open, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { LRUCache } from 'lru-cache'
 import { AigenError, asError } from '../../schemas/error.ts'
 import { validPartition } from '../ports/journal.ts'
 import type { Journal, Log, LogEntry } from '../ports/journal.ts'
@@ -66,7 +67,7 @@ class FileLog implements Log {
   readonly partition: string
   readonly #folder: string
   readonly #writer: Buffer
-  readonly #ids = new Map<string, number>()
+  readonly #ids = new LRUCache<string, number>({ max: IDS_MAX })
   #chain: Chain | undefined
   #own: Own | undefined
   #queue: Pending[] = []
@@ -280,7 +281,6 @@ class FileLog implements Log {
 
   #remember(id: string, sequence: number): void {
     this.#ids.set(id, sequence)
-    if (this.#ids.size > IDS_MAX) this.#ids.delete(this.#ids.keys().next().value!)
   }
 
   #conflict(last: number): AigenError {

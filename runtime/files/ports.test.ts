@@ -1,7 +1,7 @@
 /** Journal and shelf in files pass the suites of their ports, and lose nothing to whoever dies in between. */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFile, copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { appendFile, copyFile, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -232,6 +232,7 @@ async function compiled(into: string): Promise<string> {
   const root = fileURLToPath(new URL('../../', import.meta.url))
   await mkdir(into, { recursive: true })
   await writeFile(join(into, 'package.json'), '{"type":"module"}')
+  await symlink(join(root, 'node_modules'), join(into, 'node_modules'))
   for (const file of ['runtime/files/journal.ts', 'runtime/files/segment.ts', 'runtime/files/frame.ts', 'runtime/files/sync.ts', 'runtime/ports/journal.ts', 'schemas/error.ts']) {
     const { code } = transformSync(await readFile(join(root, file), 'utf8'), { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' } })
     await mkdir(dirname(join(into, file)), { recursive: true })

@@ -5,6 +5,7 @@
  * each: what is in the store is genuine, whatever the time (validity in time is asked separately,
  * because an old document is checked against the time it was made).
  */
+import { LRUCache } from 'lru-cache'
 import { hashOf } from '../../schemas/canonical.ts'
 import type { Address, Hash, NodeAuthorisation } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
@@ -14,7 +15,6 @@ import { nodeAuthorisationDigest } from '../evm/typed-data.ts'
 import { nodeAuthorisationRequest } from '../evm/typed-request.ts'
 import type { Hex, OwnerSigner, WalletSigner } from '../ports/signer.ts'
 import { isNodeKey } from './ed25519.ts'
-import { Lru } from './lru.ts'
 import { fromText, toText } from './text-bytes.ts'
 
 /** Clocks of honest nodes may differ by this much. */
@@ -86,7 +86,7 @@ export interface Authorisations {
 }
 
 export function createAuthorisations(limit = 10_000): Authorisations {
-  const known = new Lru<string, NodeAuthorisation>(limit)
+  const known = new LRUCache<string, NodeAuthorisation>({ max: limit })
   return {
     admit: (candidate) => {
       const authorisation = parse(candidate)

@@ -3,6 +3,7 @@
  * Generic over the kind of document. A message that comes again gets the answer it got before, so
  * neither a replay nor a repeated effect makes work or a second quote.
  */
+import { LRUCache } from 'lru-cache'
 import type { AigenError } from '../../schemas/error.ts'
 import { asError } from '../../schemas/error.ts'
 import type { Bus, BusAnswer, BusMessage, Subscription } from '../ports/bus.ts'
@@ -11,7 +12,6 @@ import { canonicalBytes } from '../../schemas/canonical.ts'
 import { traceOf, type Telemetry, type Trace } from '../telemetry/trace.ts'
 import type { Credentials } from './credentials.ts'
 import { admitSigned, type Admitted, type SignedMessage } from './door.ts'
-import { Lru } from './lru.ts'
 
 export interface GatherSignedOptions<T> {
   /** Kind of the answers, like `quote`. */
@@ -86,7 +86,7 @@ export function createBroadcast(self: Credentials, bus: Bus, clock: Clock, telem
     serveSigned: (subject, options) => {
       const { kind, validate, handler, queue, concurrency, onRefused } = options
       /** Hash of a message → its answer, made or being made. */
-      const answers = new Lru<string, Promise<SignedMessage | undefined>>(ANSWERS_KEPT_MAX)
+      const answers = new LRUCache<string, Promise<SignedMessage | undefined>>({ max: ANSWERS_KEPT_MAX })
       const onMessage = async (message: BusMessage): Promise<BusAnswer | void> => {
         let admitted: Admitted<ReturnType<typeof validate>>
         try {

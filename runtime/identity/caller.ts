@@ -2,12 +2,12 @@
  * The asking half of the wire (D3, D5): one attempt of one call, sealed anew. The caller's durable
  * effect repeats attempts; here a second one is made only to heal a session that the other side lost.
  */
+import { LRUCache } from 'lru-cache'
 import { AigenError, type ErrorCode } from '../../schemas/error.ts'
 import { nodeId, type NodeId, type ParticipantId } from '../../schemas/id.ts'
 import type { Bus } from '../ports/bus.ts'
 import type { Span, Telemetry, Trace } from '../telemetry/trace.ts'
 import { ENVELOPE_OVERHEAD, open, readError, readRefusal, sealBytes } from './envelope.ts'
-import { Lru } from './lru.ts'
 import { pack } from './pack.ts'
 import { isCurrent, openHello, type Exchange, type OpenHello, type Session } from './session.ts'
 import { callSubject, helloSubject } from './subject.ts'
@@ -70,11 +70,11 @@ const HELLO_HINTS: readonly ErrorCode[] = [
 
 export function createCaller(exchange: Exchange, bus: Bus, telemetry: Telemetry, bytesMax: number): Caller {
   const { clock } = exchange
-  const lines = new Lru<string, Line>(LINES_MAX)
+  const lines = new LRUCache<string, Line>({ max: LINES_MAX })
   /** Participant → key of the line to whichever node answered. */
-  const routes = new Lru<string, string>(LINES_MAX)
+  const routes = new LRUCache<string, string>({ max: LINES_MAX })
   /** Participant and route → the node that answered last. */
-  const placed = new Lru<string, NodeId>(ROUTES_MAX)
+  const placed = new LRUCache<string, NodeId>({ max: ROUTES_MAX })
   /** Hellos under way, shared by the calls that need them. */
   const hellos = new Map<string, Promise<Line>>()
 

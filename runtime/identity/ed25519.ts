@@ -6,9 +6,9 @@
  * signature always convinces a third party of one text only.
  */
 import { sign as signBytes, verify as verifyBytes, type KeyObject } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import { AigenError } from '../../schemas/error.ts'
 import type { NodeSigner } from '../ports/signer.ts'
-import { Lru } from './lru.ts'
 import { importPrivate, importPublic, publicBytes } from './raw-key.ts'
 
 /** The encodings of points of order 1, 2, 4 and 8, canonical or not, without their sign bit. */
@@ -23,7 +23,7 @@ const SMALL_ORDER = new Set([
 ])
 
 /** Importing a key costs about as much as a verification: keep those in use. */
-const imported = new Lru<string, KeyObject>(4096)
+const imported = new LRUCache<string, KeyObject>({ max: 4_096 })
 
 /** A signer from a 32-byte seed (RFC 8032 private key). Error `keys.broken` for another length. */
 export function nodeSigner(seed: Uint8Array): NodeSigner {

@@ -6,11 +6,11 @@
  * at most `PEER_SESSIONS_MAX`; hellos beyond `hellosPerSecond` are refused before anything costly.
  * A session that is pushed out costs its caller one new hello.
  */
+import { LRUCache } from 'lru-cache'
 import { AigenError } from '../../schemas/error.ts'
 import type { ParticipantId } from '../../schemas/id.ts'
 import { SKEW_MS } from './authorisation.ts'
 import type { Header } from './envelope.ts'
-import { Lru } from './lru.ts'
 import { checkHello, isCurrent, SESSION_GRACE_MS, type Exchange, type Session } from './session.ts'
 
 export const SESSIONS_MAX = 4_096
@@ -33,8 +33,8 @@ export interface SessionTable {
 
 export function createSessionTable(exchange: Exchange, partitions: () => readonly string[], hellosPerSecond = 200): SessionTable {
   const { clock } = exchange
-  const unconfirmed = new Lru<string, Session>(UNCONFIRMED_MAX)
-  const confirmed = new Lru<string, Session>(SESSIONS_MAX, (_, session) => leave(session))
+  const unconfirmed = new LRUCache<string, Session>({ max: UNCONFIRMED_MAX })
+  const confirmed = new LRUCache<string, Session>({ max: SESSIONS_MAX, dispose: (session, _, why) => void (why === 'evict' && leave(session)) })
   const byPeer = new Map<ParticipantId, Set<string>>()
   /** Hash of each hello taken → until when it could be played again; insertion order is nearly that of time. */
   const taken = new Map<string, number>()

@@ -6,13 +6,13 @@
  * own quote that comes back are not verified again.
  */
 import { createHash } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import { canonicalBytes } from '../../schemas/canonical.ts'
 import type { Address, Hash, NodeAuthorisation, Signature } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
 import type { NodeSigner } from '../ports/signer.ts'
 import { checkTerm, SKEW_MS, type Authorisations } from './authorisation.ts'
 import { verifyNode } from './ed25519.ts'
-import { Lru } from './lru.ts'
 import { fromText, toText } from './text-bytes.ts'
 
 /** Signs a participant's documents with its node key. */
@@ -54,7 +54,7 @@ export function documentSigner(by: Address, node: NodeSigner, auth: Hash, onSign
 
 /** A verifier that remembers the last `limit` signatures found good. */
 export function createVerifier(authorisations: Authorisations, limit = 20_000): Verifier {
-  const good = new Lru<string, true>(limit)
+  const good = new LRUCache<string, true>({ max: limit })
   return {
     authorisations,
     verify: (kind, body, candidate, at) => {
