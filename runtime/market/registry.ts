@@ -10,7 +10,7 @@ import { AigenError } from '../../schemas/error.ts'
 import { validate } from '../../schemas/validate.ts'
 import { createAuthorisations } from '../identity/authorisation.ts'
 import { createVerifier } from '../identity/signed.ts'
-import { merkle } from './merkle.ts'
+import { leadsTo, merkleTree, type MerkleTree } from './merkle.ts'
 
 /** Root of a registry without entries. */
 const NO_ENTRIES: Hex32 = `0x${'0'.repeat(64)}`
@@ -31,10 +31,9 @@ export function entryKey({ provider, capability }: Pick<ReputationEntry, 'provid
 }
 
 /** Root of the entries' tree, and the proof of each; the order of the entries counts. */
-export function treeOf(entries: readonly ReputationEntry[]): { readonly root: Hex32; proof(index: number): Hex32[] } {
+export function treeOf(entries: readonly ReputationEntry[]): MerkleTree {
   if (entries.length === 0) return { root: NO_ENTRIES, proof: () => [] }
-  const tree = merkle().of(entries.map(leafOf), { sortLeaves: false })
-  return { root: tree.root as Hex32, proof: (index) => tree.getProof(index) as Hex32[] }
+  return merkleTree(entries.map(leafOf))
 }
 
 /** Entries of `provider` with what proves them. */
@@ -70,7 +69,7 @@ export function verifyRegistry(value: unknown, set: GuardianSet): Registry {
  */
 export function verifyEntry(value: unknown, set: GuardianSet): ReputationEntry {
   const { entry, proof, header, signatures, authorisations } = validate('ProvenEntry', value)
-  if (header.entries === 0 || !merkle().verify(header.root, leafOf(entry), proof)) throw new AigenError('auth.forged', 'the proof does not lead from the entry to the root', { path: 'proof' })
+  if (header.entries === 0 || !leadsTo(header.root, leafOf(entry), proof)) throw new AigenError('auth.forged', 'the proof does not lead from the entry to the root', { path: 'proof' })
   checkHeader(header, signatures, authorisations, set)
   return entry
 }

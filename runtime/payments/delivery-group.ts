@@ -8,7 +8,7 @@ import { hash } from 'node:crypto'
 import type { Delivery, DeliveryBody, Hex32, NodeAuthorisation } from '../../schemas/documents.gen.ts'
 import { AigenError } from '../../schemas/error.ts'
 import type { Sign, Verifier } from '../identity/signed.ts'
-import { merkle } from '../market/merkle.ts'
+import { leadsTo, merkleTree } from '../market/merkle.ts'
 import { deliveryText } from './delivery-text.ts'
 
 /** Deliveries of one group: a proof is then at most six hashes. */
@@ -28,10 +28,9 @@ function pairOf(one: string, other: string): Hex32 {
 /** The deliveries of `bodies`, signed together; one alone is signed by itself. */
 export function signTogether(bodies: readonly DeliveryBody[], sign: Sign): Delivery[] {
   if (bodies.length < 2) return bodies.map((body) => ({ body, signature: sign('delivery', body) }))
-  const tree = merkle().of(bodies.map(leafOf), { sortLeaves: false, nodeHash: pairOf as never })
-  const root = tree.root as Hex32
+  const { root, proof } = merkleTree(bodies.map(leafOf), pairOf)
   const signature = sign('delivery-group', { root })
-  return bodies.map((body, index) => ({ body, signature, group: { root, proof: tree.getProof(index) as Hex32[] } }))
+  return bodies.map((body, index) => ({ body, signature, group: { root, proof: proof(index) } }))
 }
 
 /** Signs what is handed in within one turn of the event loop together. */
@@ -58,6 +57,6 @@ export function groupSigner(sign: Sign): (body: DeliveryBody) => Promise<Deliver
 /** Checks who signed a delivery, alone or with others, as of `at`. Errors `auth.*`; `auth.forged` where the proof leads elsewhere. */
 export function verifySigned({ body, signature, group }: Delivery, verifier: Verifier, at: number): NodeAuthorisation {
   if (!group) return verifier.verify('delivery', body, signature, at)
-  if (!merkle().verify(group.root, leafOf(body), group.proof, pairOf as never)) throw new AigenError('auth.forged', 'the proof does not lead from the delivery to the root', { path: 'group.proof' })
+  if (!leadsTo(group.root, leafOf(body), group.proof, pairOf)) throw new AigenError('auth.forged', 'the proof does not lead from the delivery to the root', { path: 'group.proof' })
   return verifier.verify('delivery-group', { root: group.root }, signature, at)
 }
