@@ -30,8 +30,12 @@ export interface ActorKind {
   readonly key: (id: ActorId) => string
   /** Whether there is one in each partition, with the partition's number as its id: `purse/0`. Told by its bare name, it is the teller's own. */
   readonly perPartition: boolean
+  readonly gathers?: Gathers
   readonly migrate?: Migrate
 }
+
+/** Whether what actors of its partition tell it is taken together with more of that type in the same record. */
+export type Gathers = (event: ActorEvent) => boolean
 
 /**
  * The state to go on with, made from the persisted one (`value`, `context`, `status` …) that another
@@ -46,6 +50,8 @@ export interface KindOptions {
   readonly key?: (id: ActorId) => string
   /** Default false. */
   readonly perPartition?: boolean
+  /** Its machine then reads such an event by `gathered`. Pure; default none is. */
+  readonly gathers?: Gathers
   readonly migrate?: Migrate
 }
 
@@ -67,8 +73,8 @@ function topicOf(id: ActorId): string {
 export function defineActor(name: string, version: string, machine: AnyStateMachine, promises?: Promises, options: KindOptions = {}): ActorKind {
   const shape = JSON.stringify(machine.config, (key, value) => (key === 'types' ? undefined : typeof value === 'function' ? 'ƒ' : value))
   const digest = createHash('sha256').update(shape).digest('hex').slice(0, 16)
-  const { passivates = false, key = topicOf, perPartition = false, migrate } = options
-  return { name, version, machine, hash: `${name}@${version}:${digest}`, passivates, key, perPartition, ...(promises ? { promises } : {}), ...(migrate ? { migrate } : {}) }
+  const { passivates = false, key = topicOf, perPartition = false, gathers, migrate } = options
+  return { name, version, machine, hash: `${name}@${version}:${digest}`, passivates, key, perPartition, ...(promises ? { promises } : {}), ...(gathers ? { gathers } : {}), ...(migrate ? { migrate } : {}) }
 }
 
 /** An action that asks the host for an effect of `kind`, its parameters computed in the transition. */
@@ -82,4 +88,15 @@ export function tell<C, E>(
   event: (at: { context: C; event: E }) => ActorEvent,
 ): { type: 'tell'; params: any } {
   return { type: 'tell', params: (at: { context: C; event: E }) => ({ to: to(at), event: event(at) }) }
+}
+
+/** The events of one type as one: what the host tells an actor that gathers them. */
+export function gather(events: readonly ActorEvent[]): ActorEvent {
+  return events.length === 1 ? events[0]! : { type: events[0]!.type, each: events.map(({ type: _type, ...rest }) => rest) }
+}
+
+/** The events that `event` stands for, in the order they were told: itself where it is one alone. */
+export function gathered<Event extends { readonly type: string; readonly at?: number }>(event: Event): readonly Event[] {
+  const { type, at, each } = event as Event & { readonly each?: readonly object[] }
+  return each ? each.map((one) => ({ ...one, type, ...(at === undefined ? {} : { at }) }) as Event) : [event]
 }

@@ -2,7 +2,8 @@
  * Computes what a group of events makes of a fold, as the lines of one record, and changes nothing:
  * only when the record is durable is it committed and anybody answered (D1, D2). What an actor tells
  * another of its partition is computed in the same record, and so is an effect that needs nothing but its
- * parameters (`instant`), once all that came is computed. Used by `partition` only.
+ * parameters (`instant`), once all that came is computed. What many tell one that gathers it is one event of
+ * its (`told`). Used by `partition` only.
  */
 import { AigenError, asError } from '../../schemas/error.ts'
 import { kindOf, type ActorEvent, type ActorId, type ActorKind } from './actor.ts'
@@ -11,11 +12,12 @@ import { refuses, type Item } from './item.ts'
 import type { Kinds } from './kinds.ts'
 import type { Placement } from './placement.ts'
 import { effectKey, effectRecord, type Entry, type Line, type Send } from './record.ts'
+import { Told } from './told.ts'
 import { advance, type Outcome } from './transition.ts'
 
 /** Events that one event may lead to inside the partition: actors that tell each other for ever are stopped. */
 const TOLD_MAX = 10_000
-/** Times that instant effects of one record may lead to further ones; those beyond run like any. */
+/** Times that instant effects of one record may lead to further ones; those beyond run like any. And that what was gathered may lead to more of it. */
 const ROUNDS_MAX = 64
 /** Events that wait for parked actors, of one partition; of what comes beyond, the actors hear nothing. */
 const KEPT_MAX = 10_000
@@ -77,11 +79,14 @@ export function stage({ fold, kinds, cold, at, placement, here, instants = new M
   let births = 0
   /** By key. */
   const asked = new Map<string, Asked>()
+  const told = new Told()
+  let gathering = true
   /** Number of the last message to, and from, other partitions. */
   const last = new Map<number, number>()
   const heard = new Map<number, number>()
 
   const take = (item: Item, inside: Item[]): void => {
+    for (const one of told.before(item.actor)) take(one, inside)
     const live = overlay.get(item.actor) ?? fold.actors.get(item.actor)
     if (!live && cold(item.actor)) return void missing.add(item.actor)
     if (item.unpark) return unpark(item, live)
@@ -103,8 +108,8 @@ export function stage({ fold, kinds, cold, at, placement, here, instants = new M
     try {
       const outcome = advance(kind, live?.snapshot, event)
       const tells = outcome.tells.map(({ to, event: said }) => ({ to: placement.meant(to, here), event: said }))
-      const told = tells.filter(({ to }) => placement.of(to) === here)
-      const sends = told.length === tells.length ? [] : tells.flatMap(({ to, event: said }): Send[] => {
+      const near = tells.filter(({ to }) => placement.of(to) === here)
+      const sends = near.length === tells.length ? [] : tells.flatMap(({ to, event: said }): Send[] => {
         const there = placement.of(to)
         if (there === here) return []
         const next = (last.get(there) ?? fold.channels.lastTo(there)) + 1
@@ -125,7 +130,10 @@ export function stage({ fold, kinds, cold, at, placement, here, instants = new M
       overlay.set(item.actor, after)
       staged.push({ line, kind, outcome })
       answers.push(() => item.resolve?.(after))
-      for (const tell of told) inside.push({ actor: tell.to, event: tell.event })
+      for (const { to, event: said } of near) {
+        const gathers = (overlay.get(to) ?? fold.actors.get(to))?.kind.gathers
+        if (!gathers || !told.waits(item.actor, to, said, gathering && gathers(said))) inside.push({ actor: to, event: said })
+      }
       for (const [index, { kind: name, params }] of outcome.effects.entries()) {
         if (name === ABORT) for (const [key, one] of asked) if (one.actor === item.actor && one.kind === params['kind']) asked.delete(key)
         if (instants.has(name)) asked.set(effectKey(item.actor, number, index), { actor: item.actor, kind: name, params })
@@ -171,6 +179,7 @@ export function stage({ fold, kinds, cold, at, placement, here, instants = new M
   const spread = (first: Item): void => {
     const inside: Item[] = [first]
     for (let place = 0; place < inside.length; place++) {
+      if (place > 0) told.turn(inside[place]!.actor)
       take(inside[place]!, inside)
       if (place < TOLD_MAX) continue
       const { actor } = inside[place]!
@@ -178,7 +187,16 @@ export function stage({ fold, kinds, cold, at, placement, here, instants = new M
       const reason = `it is told and tells without an end, since ${first.actor} got ${first.event.type}`
       if (live) overlay.set(actor, { ...live, parked: reason })
       staged.push({ line: { parked: actor, reason } })
+      told.turn()
       break
+    }
+  }
+
+  /** Gives those who gather what they were told; without an end only until each is told at once, and stopped. */
+  const settle = (): void => {
+    for (let round = 1; told.size > 0; round++) {
+      gathering &&= round < ROUNDS_MAX
+      for (const item of told.next()) spread(item)
     }
   }
 
@@ -212,6 +230,7 @@ export function stage({ fold, kinds, cold, at, placement, here, instants = new M
     // Whatever became of it, it is not to be heard again.
     if (item.from && !staged.slice(lines).some(({ line }) => 'from' in line && line.from === item.from)) staged.push({ line: { heard: item.from } })
   }
+  settle()
   for (let round = 0; asked.size > 0 && round < ROUNDS_MAX; round++) {
     for (const [key, { actor, kind, params }] of [...asked]) {
       // One before it may have aborted it.
@@ -219,6 +238,7 @@ export function stage({ fold, kinds, cold, at, placement, here, instants = new M
       const event = attempt(() => instants.get(kind)!(params))
       if (event) spread({ actor, event, cause: key })
     }
+    settle()
   }
   return { staged, answers, missing: [...missing] }
 }

@@ -4,9 +4,9 @@
  * first, which changes nothing about 32 bytes and takes ten times as long as the tree.
  */
 import { createRequire } from 'node:module'
+import type * as Core from '@openzeppelin/merkle-tree/dist/core.js'
 import type { Hex32 } from '../../schemas/documents.gen.ts'
 
-type Core = typeof import('@openzeppelin/merkle-tree/dist/core.js')
 /** The node above two others. */
 export type PairOf = (one: string, other: string) => Hex32
 
@@ -16,11 +16,11 @@ export interface MerkleTree {
   proof(index: number): Hex32[]
 }
 
-let loaded: Core | undefined
+let loaded: typeof Core | undefined
 
 /** Loaded when first needed: it takes longer to load than a node to open, and most commands never check a root. */
-function core(): Core {
-  loaded ??= createRequire(import.meta.url)('@openzeppelin/merkle-tree/dist/core.js') as Core
+function core(): typeof Core {
+  loaded ??= createRequire(import.meta.url)('@openzeppelin/merkle-tree/dist/core.js') as typeof Core
   return loaded
 }
 
