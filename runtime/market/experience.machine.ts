@@ -4,7 +4,7 @@
  */
 import { assign, createMachine } from 'xstate'
 import type { Address } from '../../schemas/documents.gen.ts'
-import { defineActor } from '../actors/actor.ts'
+import { defineActor, gathered } from '../actors/actor.ts'
 import type { History } from './strategy.ts'
 
 /** Pairs remembered; the one heard of longest ago is forgotten first. */
@@ -22,15 +22,17 @@ export function historyOf(context: ExperienceContext | undefined, provider: Addr
 }
 
 const count = assign<ExperienceContext, ExperienceEvent, undefined, ExperienceEvent, never>({
-  histories: ({ context, event }) => {
-    const key = `${event.provider} ${event.capability}`
-    const { [key]: known = { delivered: 0, failed: 0 }, ...rest } = context.histories
-    const others: Record<string, History> = rest
-    const keys = Object.keys(others)
-    if (keys.length >= PAIRS_MAX) delete others[keys[0]!]
-    return { ...others, [key]: { ...known, [event.type]: known[event.type] + 1 } }
-  },
+  histories: ({ context, event }) => gathered(event).reduce(counted, context.histories),
 })
+
+function counted(histories: ExperienceContext['histories'], { type, provider, capability }: ExperienceEvent): ExperienceContext['histories'] {
+  const key = `${provider} ${capability}`
+  const { [key]: known = { delivered: 0, failed: 0 }, ...rest } = histories
+  const others: Record<string, History> = rest
+  const keys = Object.keys(others)
+  if (keys.length >= PAIRS_MAX) delete others[keys[0]!]
+  return { ...others, [key]: { ...known, [type]: known[type] + 1 } }
+}
 
 const machine = createMachine({
   id: 'experience',
@@ -40,4 +42,4 @@ const machine = createMachine({
   states: { learning: { on: { delivered: { actions: count }, failed: { actions: count } } } },
 })
 
-export const experience = defineActor('experience', '1', machine, { pays: [], holds: [], rests: { learning: 'told by steps' } })
+export const experience = defineActor('experience', '1', machine, { pays: [], holds: [], rests: { learning: 'told by steps' } }, { gathers: () => true })

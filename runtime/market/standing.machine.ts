@@ -9,7 +9,7 @@
 import { assign, createMachine, enqueueActions } from 'xstate'
 import type { Agreement, Folded, Hash, Hex32, PlainVoucher } from '../../schemas/documents.gen.ts'
 import type { ErrorBody } from '../../schemas/error.ts'
-import { defineActor } from '../actors/actor.ts'
+import { defineActor, gathered } from '../actors/actor.ts'
 import { foldedText, foldRef } from '../payments/fold.ts'
 import type { Lane, NegotiationInput } from './negotiation.machine.ts'
 import { AGREEMENTS_MAX, fits, GROUP_MAX, hasRoom, isOver, keyOf, PATIENCE_MS, toWiden, WAITING_MAX, willHaveRoom, type Standing, type Waiting, type Wanting } from './standing.ts'
@@ -110,14 +110,19 @@ function keep(context: StandingContext, at: number, enqueue: Enqueue): void {
 }
 
 const want: any = enqueueActions(({ context, event, enqueue }: any) => {
-  const { waiting = [], watching } = context as StandingContext
-  const one: Wanting = { input: event.input, key: keyOf(event.input), since: event.at }
-  const served = waiting.some(({ key }) => key === one.key) ? undefined : serve(context, one, event.at, enqueue)
-  if (served) return enqueue.assign(served)
-  if (waiting.length >= WAITING_MAX) return void alone(context, one.input, enqueue)
-  if (!watching) enqueue.raise({ type: 'tired', at: 0 }, { delay: PATIENCE_MS, id: 'tired' })
-  enqueue.assign({ waiting: [...waiting, one], watching: true })
+  let now = context as StandingContext
+  for (const { input, at } of gathered(event as Extract<StandingEvent, { type: 'want' }>)) now = wanted(now, { input, key: keyOf(input), since: at }, enqueue)
+  enqueue.assign(now)
 })
+
+function wanted(context: StandingContext, one: Wanting, enqueue: Enqueue): StandingContext {
+  const { waiting = [], watching } = context
+  const served = waiting.some(({ key }) => key === one.key) ? undefined : serve(context, one, one.since, enqueue)
+  if (served) return served
+  if (waiting.length >= WAITING_MAX) return alone(context, one.input, enqueue)
+  if (!watching) enqueue.raise({ type: 'tired', at: 0 }, { delay: PATIENCE_MS, id: 'tired' })
+  return { ...context, waiting: [...waiting, one], watching: true }
+}
 
 /** Whoever waited long enough negotiates for itself. */
 const tired: any = enqueueActions(({ context, event, enqueue }: any) => {
@@ -155,8 +160,12 @@ function pay(one: Standing, enqueue: Enqueue): Standing {
 }
 
 const change = (how: (one: Standing, event: any, enqueue: Enqueue) => Standing): any => enqueueActions(({ context, event, enqueue }: any) => {
-  const one = (context as StandingContext).agreements[event.agreement]
-  if (one) keep(go(context, how(one, event, enqueue), event.at, enqueue), event.at, enqueue)
+  let now = context as StandingContext
+  for (const each of gathered(event as { type: string; at: number; agreement: Hash })) {
+    const one = now.agreements[each.agreement]
+    if (one) now = go(now, how(one, each, enqueue), event.at, enqueue)
+  }
+  if (now !== context) keep(now, event.at, enqueue)
 })
 
 /** The agreement that has a lane of the purse. */
@@ -245,6 +254,7 @@ export const standing = defineActor('standing', '2', machine, {
   quiet: ['group.close'],
 }, {
   perPartition: true,
+  gathers: ({ type }) => type === 'want' || type === 'pay' || type === 'return',
   // The version before paid the first that was due by itself.
   migrate: (state, machine) => (machine.startsWith('standing@1:') ? state : undefined),
 })

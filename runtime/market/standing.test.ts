@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { gather } from '../actors/actor.ts'
 import { advance, type Outcome } from '../actors/transition.ts'
 import { foldedItems, foldedText } from '../payments/fold.ts'
 import { negotiationInput } from './samples.fixture.ts'
@@ -57,6 +58,25 @@ describe('standing agreements at their payer', () => {
     const paid = one.send({ type: 'paid', lane: '0xaa.0', group, previousRef: `0x${'0'.repeat(64)}`, voucher: {}, left: '300' }).tells
     expect(paid.map(({ to, event }) => [to, foldedItems((event['after'] as string | undefined) ?? '')])).toEqual([['step/r/b', group.slice(1)], ['step/r/c', group.slice(2)], ['step/r/d', []]])
     expect(foldedItems(foldedText(group as never))).toEqual(group)
+  })
+
+  it.each(['want', 'pay'])('%s: what many steps tell together is what each would have told by itself', (type) => {
+    const events = Array.from({ length: 9 }, (_, n) => (type === 'want' ? want(`w${n}`) : { type, agreement: hash(0), call: n, tell: `step/r/${n}`, delivery: hash(n + 2), amount: '4' }))
+    const [together, apart] = [agreed(6), agreed(6)]
+    for (const one of [together, apart]) for (let n = 0; type === 'pay' && n < 4; n++) one.send(want(`b${n}`))
+    const { tells, effects, timers } = together.send(gather(events))
+    const each = events.map((event) => apart.send(event))
+    expect(together.context()).toEqual(apart.context())
+    expect({ tells, effects, timers }).toEqual({ tells: each.flatMap((one) => one.tells), effects: each.flatMap((one) => one.effects), timers: each.flatMap((one) => one.timers) })
+    expect(tells.length + effects.length, 'something was asked for').toBeGreaterThan(0)
+  })
+
+  it('take back what many steps return together, and make no further call where one of them was disappointed', () => {
+    const one = agreed(6)
+    for (const name of ['b', 'c', 'd']) one.send(want(name))
+    one.send(gather([1, 2, 3].map((call) => ({ type: 'return', agreement: hash(0), call, how: call === 2 ? 'failed' : 'spare' }))))
+    expect(one.context().agreements[hash(0) as never], 'nothing is under way: it is over').toBeUndefined()
+    expect(one.told('release')).toEqual(['purse'])
   })
 
   it('give a call that came before a voucher had arrived to the first who waited, once it has', () => {

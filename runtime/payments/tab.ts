@@ -66,16 +66,42 @@ export function refusal(tab: Tab, call: number, at: number): 'quota' | 'over' | 
   return exposureOf(tab).amount + cap > most ? 'window' : undefined
 }
 
-export function begun(tab: Tab, call: number): Tab {
-  return { ...tab, atWork: [...tab.atWork, call] }
+/** A call that tells of its begin, by the actor that lives it. */
+export interface Begin {
+  readonly agreement: Hash
+  readonly call: string
+  readonly number?: number
+  readonly at?: number
+}
+
+/** Each is counted where its agreement has the lane and there is room for one more; the others have lost it. */
+export function beginEach(before: Tab | null | undefined, begins: readonly Begin[]): { readonly tab: Tab | null | undefined; readonly lost: readonly string[] } {
+  let tab = before
+  const lost: string[] = []
+  for (const { agreement, call, number, at = 0 } of begins) {
+    if (tab?.agreement === agreement && number !== undefined && refusal(tab, number, at) === undefined) tab = { ...tab, atWork: [...tab.atWork, number] }
+    else lost.push(call)
+  }
+  return { tab, lost }
 }
 
 export function ended(tab: Tab, call: number): Tab {
   return { ...tab, atWork: tab.atWork.filter((one) => one !== call) }
 }
 
-export function delivered(tab: Tab, due: Due): Tab {
-  return { ...ended(tab, due.call), owed: [...tab.owed, due] }
+/** What a call at work tells of its delivery. */
+export interface Owes {
+  readonly owed: Folded & { readonly agreement: Hash }
+  readonly number?: number
+  readonly at?: number
+}
+
+/** Each that is at work is owed what its delivery says, at most the agreed cap. */
+export function oweEach(before: Tab, deliveries: readonly Owes[]): Tab {
+  return deliveries.reduce((tab, { owed: { agreement, delivery, amount }, number, at: since = 0 }) => {
+    if (number === undefined || tab.agreement !== agreement || !tab.atWork.includes(number) || BigInt(amount) > BigInt(tab.terms.cap)) return tab
+    return { ...ended(tab, number), owed: [...tab.owed, { call: number, delivery, amount, since }] }
+  }, before)
 }
 
 /** What these deliveries are owed, in the order given; undefined unless each is owed, and named once. */

@@ -5,11 +5,11 @@
  */
 import { assign, createMachine, enqueueActions } from 'xstate'
 import type { Address, EscrowVoucher, Hash, Hex32, LockedVoucher, PlainVoucher, Terms, Voucher } from '../../schemas/documents.gen.ts'
-import { defineActor } from '../actors/actor.ts'
+import { defineActor, gathered } from '../actors/actor.ts'
 import { foldRef, NO_REF } from './fold.ts'
 import { lockHashOf } from './seal.ts'
 import { staked } from './stake.ts'
-import { begun, delivered, dueFor, ended, isIdle, openTab, owedFor, refusal, settled, type CreditLine, type Tab } from './tab.ts'
+import { beginEach, dueFor, ended, isIdle, openTab, owedFor, oweEach, settled, type CreditLine, type Tab } from './tab.ts'
 import { verdictActor } from './verdict.machine.ts'
 
 export interface TillInput {
@@ -139,6 +139,15 @@ const unpaid: any = enqueueActions(({ context: { lock }, enqueue }: any) => { if
 
 const refuse: any = { type: 'tell', params: ({ event }: any) => ({ to: event.call, event: { type: 'lane.lost' } }) }
 
+/** Whether it is of calls under a standing agreement, which all of a record's tell together. */
+const isNumbered = (event: object): boolean => 'number' in event || 'each' in event
+
+const beginNumbered: any = enqueueActions(({ context, event, enqueue }: any) => {
+  const { tab, lost } = beginEach(context.tab, gathered(event as Extract<TillEvent, { type: 'invoked' }>))
+  for (const to of lost) enqueue({ type: 'tell', params: { to, event: { type: 'lane.lost' } } })
+  if (tab !== context.tab) enqueue.assign({ tab })
+})
+
 const machine = createMachine({
   id: 'till',
   types: {} as { context: TillContext; events: TillEvent; input: TillInput },
@@ -157,10 +166,7 @@ const machine = createMachine({
         },
         // Two agreements raced onto one lane get one result: a call that has lost hears it in the record of its invoke, before it works.
         invoked: [
-          {
-            guard: ({ context: { tab }, event }) => event.number !== undefined && tab?.agreement === event.agreement && refusal(tab, event.number, event.at ?? 0) === undefined,
-            actions: assign({ tab: ({ context, event }) => begun(context.tab!, event.number!) }),
-          },
+          { guard: ({ event }) => isNumbered(event), actions: beginNumbered },
           {
             guard: ({ context, event }) => context.open?.agreement === event.agreement && (!event.prepaid || !context.open.invoked && pays(context, event.prepaid, { agreement: event.agreement, amount: context.open.cap })),
             actions: [
@@ -181,10 +187,7 @@ const machine = createMachine({
           // Nothing was delivered, so what secured it is given up; and a part that its payer did not take.
           actions: [endWatch, assign({ open: null, owed: null, escrow: null })],
         }],
-        owe: [{
-          guard: ({ context: { tab }, event }) => event.number !== undefined && tab?.agreement === event.owed.agreement && tab.atWork.includes(event.number) && BigInt(event.owed.amount) <= BigInt(tab.terms.cap),
-          actions: assign({ tab: ({ context, event }) => delivered(context.tab!, { call: event.number!, delivery: event.owed.delivery, amount: event.owed.amount, since: event.at ?? 0 }) }),
-        }, {
+        owe: [{ guard: ({ event }) => isNumbered(event), actions: assign(({ context: { tab }, event }) => (tab ? { tab: oweEach(tab, gathered(event)) } : {})) }, {
           guard: ({ context, event }) => context.open?.prepaid === true && context.owed === null && context.open.agreement === event.owed.agreement,
           actions: [
             { type: 'tell', params: ({ context, event }: any) => ({ to: context.open.call, event: { type: 'paid', agreement: event.owed.agreement } }) } as any,
@@ -285,7 +288,8 @@ const machine = createMachine({
   },
 })
 
-export const till = defineActor('till', '9', machine, { pays: [], holds: [], rests: { open: 'told by its calls, its verdicts, the settler, a hop, and the payer by the verb pay' } }, {
-  // The versions before knew no parts, no standing agreements and no hub: they go on without any.
-  migrate: (state, machine) => (/^till@[678]:/.test(machine) ? state : undefined),
+export const till = defineActor('till', '10', machine, { pays: [], holds: [], rests: { open: 'told by its calls, its verdicts, the settler, a hop, and the payer by the verb pay' } }, {
+  gathers: ({ type, number }) => number !== undefined && (type === 'invoked' || type === 'owe'),
+  // The versions before knew no parts, no standing agreements and no hub: they go on without any; and each call of many told by itself.
+  migrate: (state, machine) => (/^till@[6789]:/.test(machine) ? state : undefined),
 })

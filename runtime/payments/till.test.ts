@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { gather } from '../actors/actor.ts'
 import { advance, type Outcome } from '../actors/transition.ts'
 import type { Hash, Hex32 } from '../../schemas/documents.gen.ts'
 import { foldRef, NO_REF } from './fold.ts'
@@ -80,6 +81,25 @@ describe('the till (I1: one call at a time, paid before the next)', () => {
         expect(grown === 0n || (before.owed !== null && grown === BigInt(before.owed.amount))).toBe(true)
         expect(BigInt(context.claimed)).toBeGreaterThanOrEqual(BigInt(before.claimed))
         if (context.owed) expect(BigInt(context.owed.amount)).toBeLessThanOrEqual(100n)
+      }
+    }))
+  })
+
+  it('what many calls tell together is what each would have told by itself', () => {
+    const n = fc.integer({ min: 1, max: 2 })
+    const number = fc.integer({ min: 0, max: 5 })
+    const begin = fc.tuple(n, number).map(([one, call]): TillEvent => ({ type: 'invoked', agreement: hash(one), call: `call/x/${call}`, number: call }))
+    const owing = fc.tuple(n, number, fc.integer({ min: 1, max: 6 })).map(([one, call, amount]): TillEvent => ({ type: 'owe', number: call, owed: { agreement: hash(one), delivery: hash(100 + call), amount: `${amount}` } }))
+    const runs = fc.array(fc.oneof(fc.array(begin, { minLength: 1, maxLength: 5 }), fc.array(owing, { minLength: 1, maxLength: 5 })), { maxLength: 5 })
+    const stood = fc.constantFrom<readonly TillEvent[]>([], [{ type: 'stand', agreement: hash(1), terms: { cap: '4', standing: { calls: 5, until: 10 } } as never, credit: { first: 3, most: 3, amount: '12' } }])
+    fc.assert(fc.property(stood, runs, (before, all) => {
+      let [together, apart] = [after(...before), after(...before)]
+      for (const run of all) {
+        const said: string[] = []
+        for (const event of run) said.push(...told(apart = advance(till, apart.snapshot, { ...event, at: 2 } as never)))
+        together = advance(till, together.snapshot, { ...gather(run as never), at: 2 })
+        expect(told(together)).toEqual(said)
+        expect(contextOf(together)).toEqual(contextOf(apart))
       }
     }))
   })
