@@ -337,7 +337,9 @@ describe('bad luck costs nothing but what was delivered', () => {
       ['step', 'preparing', '0'], ['negotiation', 'asking', '0'], ['negotiation', 'bargaining', '0'], ['negotiation', 'securing', '0'], ['negotiation', 'signing', '0'],
       ['negotiation', 'accepting', '0'], ['step', 'invoking', '0'], ['run', 'settling', '0.02'],
     ])('while a %s is %s', async (kind, state, spent) => {
-      const user = await open([shouter('p1', '0.01', 90, slow)])
+      // Nobody bargains over a firm price.
+      const price = { list: '0.01', ...(state === 'bargaining' ? { floor: '0.005' } : {}) }
+      const user = await open([shouter('p1', '0.01', 90, { ...slow, price })])
       cancelAt(user, kind, state)
       const finished = await run(user, pipeline({ a: step('a'), b: step('${steps.a.text}') }, '${steps.b.text}'))
       if (state === 'settling') expect(finished.error).toBeNull()

@@ -43,6 +43,8 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
   const { wire, clock, rail, random } = parts
   const { capability } = definition
   const floor = parseMoney(definition.price.floor ?? definition.price.list, rail.terms.decimals)
+  /** What it goes down to from `asked`; a tier may be below the floor already. */
+  const lowest = (asked: bigint): bigint => (definition.quote || asked < floor ? asked : floor)
   const capabilityHash = hashOf(capability)
   const outputSchemaHash = hashOf(capability.output)
 
@@ -90,7 +92,8 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
     asset: rail.terms.asset,
     vault: rail.terms.contract,
     expiresAt: clock.now() + QUOTE_MS,
-    round: 0,
+    // What would not go down is not asked to: a round trip and a signature less.
+    round: lowest(BigInt(tariff.unitPrice)) < BigInt(tariff.unitPrice) ? 0 : 1,
   })
 
   const subscription: Subscription = await wire.serveSigned(marketSubject(capability.id), {
@@ -119,8 +122,7 @@ export async function openQuoting(parts: NodeParts, definition: ProviderDefiniti
       verifyQuote(quote, wire.credentials.verifier, clock.now())
       if (quote.terms.round > 0) throw new AigenError('market.refused', 'one round of bargaining is all')
       const asked = BigInt(quote.terms.unitPrice)
-      // A tier may be below the floor already.
-      const unitPrice = answerCounter(asked, definition.quote || asked < floor ? asked : floor, BigInt(want)).toString()
+      const unitPrice = answerCounter(asked, lowest(asked), BigInt(want)).toString()
       const terms: Terms = { ...quote.terms, unitPrice, cap: capOf({ ...quote.terms, unitPrice }, quote.terms.units), round: 1 }
       return { terms, signature: wire.credentials.sign('quote', terms) }
     },

@@ -167,7 +167,8 @@ export function sold(seller: Seller, seed: number, clock: Clock, made: (output: 
   const { name, list, manner, tells } = seller
   const luck = (callId: string): Random => seededRandom(`${seed} ${name} ${callId}`)
   const shout: ProviderDefinition = {
-    name, capability: SHOUT, price: { list }, latencyMs: 100, concurrency: 3, standing: { calls: 6, first: 2 }, credit: { calls: 4 },
+    // Some bargain, some quote a firm price.
+    name, capability: SHOUT, price: { list, ...(Number(list.at(-1)) % 2 === 0 ? { floor: '0.009' } : {}) }, latencyMs: 100, concurrency: 3, standing: { calls: 6, first: 2 }, credit: { calls: 4 },
     handler: async ({ text }: { text: string }, { callId, signal }: HandlerContext) => {
       const random = luck(callId)
       const bad = manner !== 'honest' && random.fraction() < 0.4

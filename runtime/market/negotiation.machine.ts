@@ -183,7 +183,8 @@ const machine = createMachine({
     resting: { after: { silence: 'asking' } },
     bargaining: {
       entry: enqueueActions(({ context, enqueue }) => {
-        const best = context.offers.slice(0, BARGAIN_WITH)
+        // Whoever has had its round, or quotes a firm price, refuses another.
+        const best = context.offers.slice(0, BARGAIN_WITH).filter(({ quote }) => quote.terms.round === 0)
         enqueue.assign({ waiting: best.length })
         const quotes = context.offers.map((one) => one.quote)
         for (const { quote } of best) enqueue({ type: 'market.counter', params: { quote, want: counterPrice(quote, quotes), trace: context.trace } } as any)

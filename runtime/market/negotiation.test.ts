@@ -34,3 +34,11 @@ it('where somebody answers and nothing fits, nobody is asked again', () => {
   const { snapshot } = advance(negotiation, undefined, { type: 'start', at: 1, input: negotiationInput })
   expect(advance(negotiation, snapshot, { type: 'market.ask.done', offers: [], silent: null, at: 1 }).snapshot.value).toBe('refused')
 })
+
+it('bargains with whoever may go down, and takes a firm price as it is', () => {
+  const [, , , , two, firm] = samples['negotiation']!.answers!['market.ask']!({ context: {}, state: '', now: 1, params: {} })
+  const after = (event: { type: string }): Outcome => advance(negotiation, advance(negotiation, undefined, { type: 'start', at: 1, input: negotiationInput }).snapshot, { ...event, at: 1 })
+  const of = ({ snapshot, effects }: Outcome): unknown => [snapshot.value, effects.map(({ kind }) => kind)]
+  expect(of(after(two!))).toEqual(['bargaining', ['market.counter', 'market.counter']])
+  expect(of(after(firm!))).toEqual(['securing', []])
+})

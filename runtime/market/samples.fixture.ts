@@ -3,8 +3,8 @@ import type { Samples } from '../actors/explore.ts'
 import type { NegotiationContext } from './negotiation.machine.ts'
 import type { StandingContext } from './standing.machine.ts'
 
-const offer = (provider: string, unitPrice: string, pass?: string): any => ({
-  quote: { terms: { quote: 'q_1', payer: '0xdd', settle: 'postpaid', provider, payee: provider, unitPrice, units: 1, deadlineMs: 1_000, cap: unitPrice, ...(pass ? { pass } : {}) } },
+const offer = (provider: string, unitPrice: string, pass?: string, round = 0): any => ({
+  quote: { terms: { quote: 'q_1', round, payer: '0xdd', settle: 'postpaid', provider, payee: provider, unitPrice, units: 1, deadlineMs: 1_000, cap: unitPrice, ...(pass ? { pass } : {}) } },
   name: provider, list: unitPrice, latencyMs: 10, history: { delivered: 1, failed: 0 },
 })
 const REFUSALS = ['voucher.over-reserve', 'market.expired', 'lane.unpaid', 'market.refused'].map((code) => ({ code, message: 'No.' }))
@@ -19,7 +19,7 @@ const negotiation: Samples = {
   depth: 9,
   tells: ({ offers, waiting, chosen, narrow, again, silences }: NegotiationContext) => [silences, offers.map((one) => one.quote.terms.provider), waiting, chosen?.quote.terms.provider, narrow, again],
   answers: {
-    'market.ask': ({ context }) => [...(context.again ? [] : [{ type: 'market.ask.done', offers: [], silent: 'away' }]), ...[[], [offer('0xaa', '0', '0xnft')], [offer('0xaa', '0')], [offer('0xaa', '5'), offer('0xbb', '6')]].map((offers) => ({ type: 'market.ask.done', offers }))],
+    'market.ask': ({ context }) => [...(context.again ? [] : [{ type: 'market.ask.done', offers: [], silent: 'away' }]), ...[[], [offer('0xaa', '0', '0xnft')], [offer('0xaa', '0')], [offer('0xaa', '5'), offer('0xbb', '6')], [offer('0xaa', '4', undefined, 1)]].map((offers) => ({ type: 'market.ask.done', offers }))],
     'market.counter': ({ params }) => [{ type: 'market.counter.done', offer: params.quote }],
     'market.sign': () => [{ type: 'market.sign.done', payer: {} }],
     'market.accept': ({ params }) => [{ type: 'market.accept.done', agreement: 'sha256-aa', provider: {} }, ...REFUSALS.map((error) => ({ type: 'market.accept.failed', error, params }))],
