@@ -203,7 +203,7 @@ const machine = createMachine({
         const ask = (offer: Offer, spare: boolean): any => {
           const { terms } = offer.quote
           const { payee, provider, cap } = terms
-          const request = { for: context.self, payee, provider, amount: cap === '0' ? LEAST : cap, spare, ...(isFree(terms) ? { amount: '0', free: freeLane(terms) } : terms.standing && !spare ? { most: (BigInt(cap) * BigInt(terms.standing.calls)).toString() } : {}) }
+          const request = { for: context.self, run: context.self.split('/', 2)[1], payee, provider, amount: cap === '0' ? LEAST : cap, spare, ...(isFree(terms) ? { amount: '0', free: freeLane(terms) } : terms.standing && !spare ? { most: (BigInt(cap) * BigInt(terms.standing.calls)).toString() } : {}) }
           return { type: 'tell', params: { to: context.purse, event: { type: 'acquire', request } } }
         }
         if (chosen) enqueue(ask(chosen, false))

@@ -80,6 +80,8 @@ export interface PurseLane {
   readonly lost?: boolean
   /** The highest voucher signed on it. */
   readonly voucher: PlainVoucher | null
+  /** Run that had it last. */
+  readonly last?: string
 }
 
 export interface LaneRequest {
@@ -87,6 +89,8 @@ export interface LaneRequest {
   readonly payee: Address
   readonly provider: Address
   readonly amount: string
+  /** The run it is for, which goes on with a lane that it had: fewer lanes of it are claimed at its close. */
+  readonly run?: string
   /** Only reserve, do not hold: the first fallback's lane. */
   readonly spare: boolean
   /** Of a call that costs nothing: the place it has instead of a lane. */
@@ -160,11 +164,11 @@ function isDoubted(context: PurseContext, payee: Address): boolean {
   return context.doubted.some((key) => context.lanes[key]?.payee === payee)
 }
 
-function grantable(context: PurseContext, request: LaneRequest): PurseLane | undefined {
-  return Object.values(context.lanes).find(
-    (lane) =>
-      lane.payee === request.payee && lane.use === null && lane.payment === null && !lane.lost && lane.id !== NO_REF && BigInt(lane.reserved) - BigInt(lane.cumulative) >= BigInt(request.amount),
+function grantable(context: PurseContext, { payee, amount, run }: LaneRequest): PurseLane | undefined {
+  const fit = Object.values(context.lanes).filter(
+    (lane) => lane.payee === payee && lane.use === null && lane.payment === null && !lane.lost && lane.id !== NO_REF && BigInt(lane.reserved) - BigInt(lane.cumulative) >= BigInt(amount),
   )
+  return (run === undefined ? undefined : fit.find(({ last }) => last === run)) ?? fit[0]
 }
 
 /** What is reserved beyond an amount asked on `lane`, so that the steps after it need no chain. */
@@ -231,7 +235,7 @@ export function serveWaiting(context: PurseContext, enqueue: Enqueue): PurseCont
     if (request.spare) continue
     const key = laneKey(lane.payee, lane.number)
     const low = isLow(lane, BigInt(request.amount)) ? [...state.low.filter((one) => one.key !== key), { key, amount: request.amount }] : state.low
-    state = { ...state, low, lanes: { ...state.lanes, [key]: { ...lane, use: { for: request.for, amount: request.most ?? request.amount } } } }
+    state = { ...state, low, lanes: { ...state.lanes, [key]: { ...lane, use: { for: request.for, amount: request.most ?? request.amount }, ...(request.run === undefined ? {} : { last: request.run }) } } }
     enqueue({ type: 'tell', params: { to: request.for, event: { type: 'lane.ready', key, id: lane.id, number: lane.number, vault: state.vault, voucherKey: state.voucherKey, left: leftOn(lane) } } })
   }
   state = { ...state, waiting: still }

@@ -53,6 +53,20 @@ describe('reserving ahead', () => {
     expect(writes).toBeLessThan(20)
   })
 
+  it('gives a run the lane that it had, so that few of them are claimed at its close; whoever has none takes any', () => {
+    const { send, context } = open()
+    const lanes = [0, 1, 2].map((n) => `${payee}.${n}`)
+    const acquire = (run: string, step: number): Outcome => send({ type: 'acquire', request: { for: `negotiation/${run}/${step}/0`, run, payee, provider: payee, amount: '100', spare: false } })
+    const laneOf = ({ tells }: Outcome): unknown => tells.find(({ event }) => event.type === 'lane.ready')?.event['key']
+    for (const run of ['a', 'b', 'c']) acquire(run, 0)
+    for (const write of [0, 1]) send({ type: 'lanes.reserve.done', key: `reserve.0.${write}`, lanes: context().reserving.map(({ payee: to, number, total }) => ({ lane: `${to}.${number}`, id, reserved: total })) })
+    expect(lanes.map((lane) => context().lanes[lane]!.last)).toEqual(['a', 'b', 'c'])
+    for (const run of ['a', 'b', 'c']) send({ type: 'release', for: `negotiation/${run}/0/0` })
+    expect(['c', 'b', 'a', 'd'].map((run) => laneOf(acquire(run, 1)))).toEqual([lanes[2], lanes[1], lanes[0], undefined])
+    send({ type: 'release', for: 'negotiation/b/1/0' })
+    expect(context().lanes[lanes[1]!], 'it had waited').toMatchObject({ use: { for: 'negotiation/d/1/0' }, last: 'd' })
+  })
+
   it('works on while a reservation is under way', () => {
     const { reserves, reserved, acquire, pay } = open()
     reserved(reserves(acquire('s0'))[0]!)
