@@ -1,5 +1,5 @@
 /** What many actors of a record tell one that gathers it: one event of its, in the order it was told, and nothing else differs (D2, I7). */
-import { assign, createMachine, enqueueActions } from 'xstate'
+import { createMachine, enqueueActions } from 'xstate'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AigenError } from '../../schemas/error.ts'
@@ -9,6 +9,8 @@ import type { Host } from './host.ts'
 
 interface HubContext {
   readonly heard: readonly string[]
+  /** What a teller said, in its order. */
+  readonly said?: readonly string[]
 }
 type HubEvent = { readonly type: string; readonly at?: number; readonly n: string; readonly back?: string }
 
@@ -28,8 +30,15 @@ function hubKind(gathers: boolean): ActorKind {
 const teller = defineActor('teller', '1', createMachine({
   id: 'teller', types: {} as { context: HubContext; events: any }, context: { heard: [] }, initial: 'open',
   states: { open: { on: {
-    say: { actions: enqueueActions(({ event, enqueue }: any) => { for (const said of event.all) enqueue({ type: 'tell', params: { to: event.to ?? 'hub/a', event: said } }) }) },
-    back: { actions: assign({ heard: ({ context, event }: any) => [...context.heard, event.n] }) },
+    say: { actions: enqueueActions(({ context, event, enqueue }: any) => {
+      for (const said of event.all) enqueue({ type: 'tell', params: { to: 'hub/a', event: said } })
+      enqueue.assign({ said: [...(context.said ?? []), ...event.all.map(({ n }: HubEvent) => n)] })
+    }) },
+    back: { actions: enqueueActions(({ context, event: { n }, enqueue }: any) => {
+      const again = n.endsWith('!') ? [n.slice(0, -1)] : []
+      for (const one of again) enqueue({ type: 'tell', params: { to: 'hub/a', event: { type: 'two', n: one } } })
+      enqueue.assign({ heard: [...context.heard, n], said: [...(context.said ?? []), ...again] })
+    }) },
     // Whoever hears back says it again, and so on without an end.
     loop: { actions: enqueueActions(({ event, enqueue }: any) => enqueue({ type: 'tell', params: { to: 'hub/a', event: { type: 'one', n: event.n, back: 'echoer/a' } } })) },
   } } },
@@ -75,6 +84,19 @@ describe('what is gathered', () => {
       expect(together!.heard).toEqual(apart!.heard)
       expect(together!.number).toBeLessThanOrEqual(apart!.number)
     }), { numRuns: 60 })
+  })
+
+  it('comes from each teller in the order it told, also what it told because of it', async () => {
+    const say = fc.array(fc.record({ type: fc.constantFrom('one', 'two', 'single'), back: fc.constantFrom('', '!', '!!') }), { maxLength: 4 })
+    await fc.assert(fc.asyncProperty(fc.array(fc.tuple(fc.constantFrom('a', 'b'), say), { minLength: 1, maxLength: 5 }), async (all) => {
+      const host = await open(new CounterWorld())
+      await Promise.all(['hub/a', 'teller/a', 'teller/b'].map((id) => host.start(id, {})))
+      let n = 0
+      await Promise.all(all.map(([who, what]) => host.send(`teller/${who}`, { type: 'say', all: what.map(({ type, back }) => ({ type, n: `${who}${n++}${back}`, ...(back ? { back: `teller/${who}` } : {}) })) })))
+      const heard = bare(heardBy(host)).map((one) => one.split(' ')[1]!)
+      for (const who of ['a', 'b']) expect(heard.filter((one) => one.startsWith(who))).toEqual(host.context<HubContext>(`teller/${who}`)!.said ?? [])
+      expect([...host.parked()]).toEqual([])
+    }), { numRuns: 200 })
   })
 
   it('that leads to more of it without an end is stopped, and the record ends', async () => {

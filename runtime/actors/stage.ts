@@ -86,7 +86,7 @@ export function stage({ fold, kinds, cold, at, placement, here, instants = new M
   const heard = new Map<number, number>()
 
   const take = (item: Item, inside: Item[]): void => {
-    for (const one of told.before(item.actor)) take(one, inside)
+    for (const one of told.before(item)) take(one, inside)
     const live = overlay.get(item.actor) ?? fold.actors.get(item.actor)
     if (!live && cold(item.actor)) return void missing.add(item.actor)
     if (item.unpark) return unpark(item, live)
@@ -175,16 +175,16 @@ export function stage({ fold, kinds, cold, at, placement, here, instants = new M
     answers.push(() => item.resolve?.(mended))
   }
 
-  /** Computes an event and all that it leads to by what actors tell one another. */
-  const spread = (first: Item): void => {
-    const inside: Item[] = [first]
+  /** Computes events, one after the other, and then all that they lead to by what actors tell one another. */
+  const spread = (...first: readonly Item[]): void => {
+    const inside: Item[] = [...first]
     for (let place = 0; place < inside.length; place++) {
-      if (place > 0) told.turn(inside[place]!.actor)
+      if (place >= first.length) told.turn(inside[place]!.actor)
       take(inside[place]!, inside)
       if (place < TOLD_MAX) continue
       const { actor } = inside[place]!
       const live = overlay.get(actor)
-      const reason = `it is told and tells without an end, since ${first.actor} got ${first.event.type}`
+      const reason = `it is told and tells without an end, since ${inside[0]!.actor} got ${inside[0]!.event.type}`
       if (live) overlay.set(actor, { ...live, parked: reason })
       staged.push({ line: { parked: actor, reason } })
       told.turn()
@@ -196,7 +196,7 @@ export function stage({ fold, kinds, cold, at, placement, here, instants = new M
   const settle = (): void => {
     for (let round = 1; told.size > 0; round++) {
       gathering &&= round < ROUNDS_MAX
-      for (const item of told.next()) spread(item)
+      spread(...told.next())
     }
   }
 

@@ -15,6 +15,7 @@ export class Told {
   readonly #waiting = new Map<ActorId, Waiting>()
   /** Of who gathers: events that are on their way to it and did not wait. */
   readonly #ahead = new Map<ActorId, number>()
+  readonly #taken = new WeakSet<Item>()
 
   get size(): number {
     return this.#waiting.size
@@ -44,10 +45,13 @@ export class Told {
     else this.#ahead.delete(actor)
   }
 
-  /** What must be taken before `actor` takes an event: what it was told before, and what it told before. */
-  before(actor: ActorId): Item[] {
+  /** What must be taken before `item`: what its actor was told before, and what it told before. */
+  before(item: Item): Item[] {
     if (this.#waiting.size === 0) return []
-    return [...this.#waiting].flatMap(([to, { tellers }]) => (to === actor || tellers.has(actor) ? this.#take(to) : []))
+    const { actor } = item
+    // What waits for whoever takes what had waited was told since.
+    const own = !this.#taken.has(item)
+    return [...this.#waiting].flatMap(([to, { tellers }]) => ((own && to === actor) || (to !== actor && tellers.has(actor)) ? this.#take(to) : []))
   }
 
   /** All that waits for the actor whose waits longest. */
@@ -63,7 +67,9 @@ export class Told {
     const items: Item[] = []
     for (let from = 0, to = 1; from < events.length; from = to++) {
       while (to < events.length && events[to]!.type === events[from]!.type) to++
-      items.push({ actor, event: gather(events.slice(from, to)) })
+      const item = { actor, event: gather(events.slice(from, to)) }
+      this.#taken.add(item)
+      items.push(item)
     }
     return items
   }
