@@ -17,7 +17,10 @@ import { advance, type Outcome } from './transition.ts'
 
 /** Events that one event may lead to inside the partition: actors that tell each other for ever are stopped. */
 const TOLD_MAX = 10_000
-/** Times that instant effects of one record may lead to further ones; those beyond run like any. And that what was gathered may lead to more of it. */
+/**
+ * Times that instant effects of one record may lead to further ones, and what was gathered to more of it: effects
+ * beyond run like any, and nothing is gathered any more.
+ */
 const ROUNDS_MAX = 64
 /** Events that wait for parked actors, of one partition; of what comes beyond, the actors hear nothing. */
 const KEPT_MAX = 10_000
@@ -187,7 +190,6 @@ export function stage({ fold, kinds, cold, at, placement, here, instants = new M
       const reason = `it is told and tells without an end, since ${inside[0]!.actor} got ${inside[0]!.event.type}`
       if (live) overlay.set(actor, { ...live, parked: reason })
       staged.push({ line: { parked: actor, reason } })
-      told.turn()
       break
     }
   }

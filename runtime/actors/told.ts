@@ -15,6 +15,7 @@ export class Told {
   readonly #waiting = new Map<ActorId, Waiting>()
   /** Of who gathers: events that are on their way to it and did not wait. */
   readonly #ahead = new Map<ActorId, number>()
+  /** What has waited. */
   readonly #taken = new WeakSet<Item>()
 
   get size(): number {
@@ -36,9 +37,8 @@ export class Told {
     return true
   }
 
-  /** One that did not wait has its turn; without an actor none of them will have it. */
-  turn(actor?: ActorId): void {
-    if (actor === undefined) return this.#ahead.clear()
+  /** One that did not wait has its turn. */
+  turn(actor: ActorId): void {
     const ahead = this.#ahead.get(actor)
     if (ahead === undefined) return
     if (ahead > 1) this.#ahead.set(actor, ahead - 1)

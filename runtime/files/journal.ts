@@ -191,7 +191,7 @@ class FileLog implements Log {
     }
     if ((await listSegments(this.#folder)).at(-1) === own.segment) {
       for (const [place, one] of written.entries()) {
-        this.#remember(one.id, own.last + place + 1)
+        this.#ids.set(one.id, own.last + place + 1)
         one.resolve(own.last + place + 1)
       }
       own.at += bytes.length
@@ -227,7 +227,7 @@ class FileLog implements Log {
     const record = await readRecord(this.#folder, chain, sequence)
     const ours = record !== undefined && this.#frame(one, sequence).equals(encodeFrame('record', sequence, record))
     if (!ours || sequence !== one.expectedLast + 1) return one.reject(this.#conflict(chain.last))
-    this.#remember(one.id, sequence)
+    this.#ids.set(one.id, sequence)
     return one.resolve(sequence)
   }
 
@@ -277,10 +277,6 @@ class FileLog implements Log {
 
   #frame({ id, data }: Pending, sequence: number): Buffer {
     return encodeAppend(this.#writer, id, data, sequence)
-  }
-
-  #remember(id: string, sequence: number): void {
-    this.#ids.set(id, sequence)
   }
 
   #conflict(last: number): AigenError {

@@ -37,5 +37,5 @@ export function merkleTree(leaves: readonly Hex32[], pairOf?: PairOf): MerkleTre
 
 /** Whether `proof` leads from the leaf to the root. Throws on what is no 32 bytes. */
 export function leadsTo(root: Hex32, leaf: Hex32, proof: readonly Hex32[], pairOf?: PairOf): boolean {
-  return core().processProof(leaf, [...proof], pairOf as never) === root.toLowerCase()
+  return core().processProof(leaf, [...proof], pairOf as never) === root
 }

@@ -165,10 +165,10 @@ function isDoubted(context: PurseContext, payee: Address): boolean {
 }
 
 function grantable(context: PurseContext, { payee, amount, run }: LaneRequest): PurseLane | undefined {
-  const fit = Object.values(context.lanes).filter(
-    (lane) => lane.payee === payee && lane.use === null && lane.payment === null && !lane.lost && lane.id !== NO_REF && BigInt(lane.reserved) - BigInt(lane.cumulative) >= BigInt(amount),
-  )
-  return (run === undefined ? undefined : fit.find(({ last }) => last === run)) ?? fit[0]
+  const lanes = Object.values(context.lanes)
+  const fits = (lane: PurseLane): boolean =>
+    lane.payee === payee && lane.use === null && lane.payment === null && !lane.lost && lane.id !== NO_REF && BigInt(lane.reserved) - BigInt(lane.cumulative) >= BigInt(amount)
+  return (run === undefined ? undefined : lanes.find((lane) => lane.last === run && fits(lane))) ?? lanes.find(fits)
 }
 
 /** What is reserved beyond an amount asked on `lane`, so that the steps after it need no chain. */
