@@ -50,6 +50,22 @@ describe('what was paid of a lane', () => {
     expect(await claimed.rows(other)).toEqual([row(30n)])
   })
 
+  it('is read once for runs that wait for the same claim, and anew for one that asked a moment too late', async () => {
+    const chain = new Chain()
+    chain.state = { claimed: 30n }
+    const claimed = openClaimed(chain)
+    expect(await Promise.all([20n, 30n, 10n].map((enough) => claimed.of(LANE, enough)))).toEqual([30n, 30n, 30n])
+    expect(chain.asked).toEqual(['lane'])
+    const early = claimed.of(LANE, 31n)
+    chain.state = { claimed: 50n }
+    const late = [50n, 40n].map((enough) => claimed.of(LANE, enough))
+    expect([await early, ...await Promise.all(late)]).toEqual([30n, 50n, 50n])
+    expect(chain.asked).toEqual(['lane', 'lane', 'lane'])
+    chain.rail.lane = async () => { throw new Error('away') }
+    const both = [claimed.of(LANE, 60n), claimed.of(LANE, 61n)]
+    expect(await Promise.allSettled(both)).toMatchObject([{ reason: { message: 'away' } }, { reason: { message: 'away' } }])
+  })
+
   it('that the chain has lost again is found out within a minute', async () => {
     const chain = new Chain()
     chain.result = done(row(30n))

@@ -22,6 +22,7 @@ export interface Claimed {
 
 export function openClaimed({ rail, clock }: { readonly rail: Pick<Rail, 'lane' | 'outcome'>; readonly clock: Pick<Clock, 'monotonic'> }): Claimed {
   const lanes = new Map<Hex, { readonly claimed: bigint; readonly at: number }>()
+  const reading = new Map<Hex, Promise<bigint>>()
   const claims = new Map<Hex, { readonly rows: Promise<readonly PaidRow[]>; readonly at: number }>()
   const room = (kept: Map<Hex, unknown>): void => {
     if (kept.size >= SEEN_MAX) kept.delete(kept.keys().next().value!)
@@ -39,6 +40,18 @@ export function openClaimed({ rail, clock }: { readonly rail: Pick<Rail, 'lane' 
     }
     return outcome.paid
   }
+  const read = (lane: Hex): Promise<bigint> => {
+    const at = clock.monotonic()
+    const claimed = rail.lane(lane).then((state) => {
+      const paid = state?.claimed ?? 0n
+      lanes.delete(lane)
+      room(lanes)
+      lanes.set(lane, { claimed: paid, at })
+      return paid
+    }).finally(() => reading.delete(lane))
+    reading.set(lane, claimed)
+    return claimed
+  }
   return {
     rows: (hash) => {
       const known = fresh(claims.get(hash))
@@ -51,12 +64,11 @@ export function openClaimed({ rail, clock }: { readonly rail: Pick<Rail, 'lane' 
     of: async (lane, enough) => {
       const known = fresh(lanes.get(lane))
       if (known && known.claimed >= enough) return known.claimed
-      const at = clock.monotonic()
-      const claimed = (await rail.lane(lane))?.claimed ?? 0n
-      lanes.delete(lane)
-      room(lanes)
-      lanes.set(lane, { claimed, at })
-      return claimed
+      const under = reading.get(lane)
+      if (!under) return read(lane)
+      // What another asked for, perhaps a moment too early, may do; what is asked for since then will.
+      const claimed = await under.catch(() => undefined)
+      return claimed !== undefined && claimed >= enough ? claimed : (reading.get(lane) ?? read(lane))
     },
   }
 }
