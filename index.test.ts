@@ -21,6 +21,7 @@ it('exports what it is meant to', () => {
       "acknowledgeInvoice",
       "agentReport",
       "agentRooms",
+      "answerRun",
       "approveAgent",
       "attenuate",
       "billNow",

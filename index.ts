@@ -32,7 +32,7 @@ export { cancelSubscription, giveSubscription, heldSubscriptions, listPlans, typ
 export { type ForkOptions, type ForkPlan, forkRun, planFork } from './agents/user/fork.ts'
 export { openUser, type User, type UserOptions } from './agents/user/user.ts'
 export { openLightUser, type LightUserOptions } from './agents/user/light.ts'
-export { billNow, finishRun, type Finished, listRuns, startRun, type StartOptions } from './agents/user/run.ts'
+export { answerRun, billNow, finishRun, type Finished, listRuns, startRun, type StartOptions } from './agents/user/run.ts'
 export { type RunLine } from './agents/user/run-line.ts'
 export { type RunReport, type StepReport } from './agents/user/inspect.ts'
 export { controlRun } from './agents/user/control.ts'

@@ -5,7 +5,7 @@
  * comes back is compared with what the case expects.
  */
 import type { Capability } from '../schemas/documents.gen.ts'
-import type { RunContext } from '../pipelines/run.machine.ts'
+import { isAnswered, type RunContext } from '../pipelines/run.machine.ts'
 import { virtualClock } from '../runtime/memory/clock.ts'
 import type { Clock } from '../runtime/ports/clock.ts'
 import { asError, type ErrorCode } from '../schemas/error.ts'
@@ -129,9 +129,10 @@ export function definitions(clock: Clock, name: string, { price = '0.01', latenc
 
 const KINDS = ['step', 'fan', 'gate', 'nest', 'saga']
 
-/** Begins and ends of what does the steps, as their actors tell them. */
-function tracing(user: User, run: string, trace: string[]): () => void {
+/** Begins and ends of what does the steps, as their actors tell them, and when the run's answer is there. */
+function tracing(user: User, run: string, trace: string[], answered: (at: number) => void): () => void {
   return user.node.host.watch((actor, entry) => {
+    if (actor.id === `run/${run}` && isAnswered(actor.snapshot)) answered(entry.event.at!)
     if (!KINDS.includes(actor.kind.name) || !actor.id.includes(`/${run}`)) return
     const name = actor.kind.name === 'saga' ? 'saga' : actor.id.slice(actor.id.indexOf(run) + run.length + 1)
     if (entry.number === 1) trace.push(`${name} begins`)
@@ -196,7 +197,10 @@ export async function play(one: Case, stage: Stage): Promise<Expected> {
     const { code } = asError(thrown)
     return { error: code satisfies ErrorCode, trace: [asError(thrown).message], bill: [], spent: '0', worst: '0' }
   }
-  let stop = tracing(stage.user, run, trace)
+  // Its payees bring what it cost to the chain afterwards, together with what others owe them.
+  let answeredAt = Infinity
+  const watchRun = (): (() => void) => tracing(stage.user, run, trace, (at) => (answeredAt = Math.min(answeredAt, at)))
+  let stop = watchRun()
   // The first steps begin in the record that begins the run.
   for (const name of (stage.user.node.host.context<RunContext>(`run/${run}`))?.running ?? []) trace.push(`${name} begins`)
   const begun = stage.clock.now()
@@ -206,7 +210,7 @@ export async function play(one: Case, stage: Stage): Promise<Expected> {
     if (what === 'crash') {
       stop()
       await stage.crash()
-      stop = tracing(stage.user, run, trace)
+      stop = watchRun()
     } else if (what === 'approve' || what === 'reject') {
       await stage.drive(controlRun(stage.user, { run, want: 'answer', name: name!, data: { approved: what === 'approve', ...(comment === undefined ? {} : { comment }) } }))
     } else await stage.drive(controlRun(stage.user, { run, want: what, ...(name === undefined ? {} : { name, data: data ?? null }) }))
@@ -222,7 +226,7 @@ export async function play(one: Case, stage: Stage): Promise<Expected> {
     for await (const actor of host.all(kind)) if (actor.id.includes(run) && actor.snapshot.status !== 'done') throw new Error(`${actor.id} is ${JSON.stringify(actor.snapshot.value)} still`)
   }
   return {
-    ...(error ? { error: error.code } : { output }), trace, spent: bill.spent, worst: (Number(context.plan.worst) / 1e6).toString(), tookMs: Math.round((context.endedAt - context.startedAt) / 100) * 100,
+    ...(error ? { error: error.code } : { output }), trace, spent: bill.spent, worst: (Number(context.plan.worst) / 1e6).toString(), tookMs: Math.round((answeredAt - context.startedAt) / 100) * 100,
     bill: bill.steps.map(({ step, state, charged, providerName, attempts, fallback, reused }) =>
       [step, state, charged, ...(providerName ? [providerName] : []), ...(fallback ? ['fallback'] : []), ...(reused ? [`used again, ${reused.paid} was paid`] : []), ...(attempts ? [`(${attempts.map((attempt) => `${attempt.providerName} ${attempt.state} ${attempt.charged}`).join(', ')})`] : [])].join(' ')),
   }

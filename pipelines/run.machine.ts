@@ -74,6 +74,8 @@ export interface RunContext extends RunInput {
   readonly told: string | null
   /** Of a sub-pipeline: whether the run above waits for what is open still. */
   readonly owes?: true
+  /** The wallet was told what it cost. */
+  readonly released?: true
 }
 
 export type RunEvent = { at: number } & (
@@ -144,6 +146,18 @@ const closeDoubt = assign<RunContext, any, undefined, any, never>(({ context, ev
 const isLate = ({ late = [], lateUndone }: RunContext): boolean => late.length > 0 && !lateUndone
 /** The run that a sub-pipeline's is part of. */
 const above = (run: string): string => `run/${run.slice(0, run.lastIndexOf('/'))}`
+
+/** Gives back what it held and did not spend, once. */
+const tellWallet: any = enqueueActions(({ context: { run, spent, parent, released }, enqueue }: any) => {
+  if (parent !== undefined || released) return
+  enqueue({ type: 'tell', params: { to: 'wallet', event: { type: 'close', run: `run/${run}`, spent } } })
+  enqueue.assign({ released: true })
+})
+
+/** Whether its answer is known and what it cost: what comes then is that its payees have that from the chain. */
+export function isAnswered({ status, value }: { readonly status: string; readonly value: unknown }): boolean {
+  return status === 'done' || value === 'settling'
+}
 
 const add = (one: string, other: string): string => (BigInt(one) + BigInt(other)).toString()
 
@@ -246,7 +260,7 @@ const machine = createMachine({
       on: { 'saga.ended': { target: 'waiting', actions: countSaga } },
     },
     settling: {
-      entry: effect<RunContext, any>('run.settle', ({ context }) => ({ run: context.run })),
+      entry: [tellWallet, effect<RunContext, any>('run.settle', ({ context }) => ({ run: context.run }))],
       on: {
         'run.settle.done': { target: 'closed', actions: assign({ settled: ({ event }) => event.settled, transactions: ({ event }) => event.transactions }) },
         'run.settle.failed': 'closed',
@@ -257,15 +271,13 @@ const machine = createMachine({
       type: 'final',
       entry: [
         assign({ endedAt: ({ event }) => event.at ?? 0 }),
-        enqueueActions(({ context: { run, spent, parent }, enqueue }) => {
-          if (parent === undefined) enqueue({ type: 'tell', params: { to: 'wallet', event: { type: 'close', run: `run/${run}`, spent } } } as any)
-        }),
+        tellWallet,
       ],
     },
   },
 })
 
-export const run = defineActor('run', '3', machine, {
+export const run = defineActor('run', '4', machine, {
   pays: [{ by: ['tell step start', 'tell fan start', 'tell nest start', 'tell saga start'], after: ['on held', 'on granted'] }],
   holds: [{ what: 'hold', taken: ['on held', 'on granted'], returned: ['tell wallet close', 'tell nest run.ended'] }],
   waits: {
@@ -274,4 +286,8 @@ export const run = defineActor('run', '3', machine, {
     reversing: [{ event: 'saga.ended', from: 'saga' }],
     waiting: [{ event: 'doubt.closed', from: 'inquiry' }, { event: 'doubt.closed', from: 'dispute' }, { event: 'doubt.closed', from: 'unlock' }, { event: 'doubt.closed', from: 'run' }],
   },
-}, { passivates: 'ended' })
+}, {
+  passivates: 'ended',
+  // The version before told the wallet at its close.
+  migrate: (state, machine) => (machine.startsWith('run@3:') ? state : undefined),
+})

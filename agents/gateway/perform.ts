@@ -11,7 +11,7 @@ import { formatMoney } from '../../schemas/money.ts'
 import { unitsOf } from '../../pipelines/evaluate-step.ts'
 import { blobsIn } from '../../runtime/identity/parcel.ts'
 import { hire, type Hired } from '../user/hire.ts'
-import { billNow, finishRun, keyedRun } from '../user/run.ts'
+import { answerRun, billNow, keyedRun } from '../user/run.ts'
 import type { Gateway } from './gateway.ts'
 import type { Hold } from './ledger.ts'
 import { worstOf, type Seller } from './models.ts'
@@ -86,7 +86,7 @@ async function performOnce(gateway: Gateway, order: Order, call: string, sellers
     if ((await callState(user, call)) === 'unknown') done = await hireOnce(gateway, order, call, sellers, hear)
     else {
       // Begun before, by a process that may be gone: as it was asked for then, whoever sells now.
-      const { output, error, bill } = await gateway.during(finishRun(user, run, RESUME_MS))
+      const { output, error, bill } = await gateway.during(answerRun(user, run, RESUME_MS))
       if (error) throw fromBody(error)
       done = { output, provider: bill.steps[0]?.providerName ?? '' }
     }
@@ -112,7 +112,7 @@ async function hireOnce(gateway: Gateway, { caller, route, capability, input, si
   // Closed by an earlier process before it began: nothing is held for it any more.
   if (state !== 'open') throw new AigenError('gateway.pending')
   return gateway.during(hire(gateway.user, {
-    capability, input, maxPrice: formatMoney(maxPrice), only, attempts: 1, key: call, deadlineMs: Math.max(DEADLINE_MS, latencyMs),
+    capability, input, maxPrice: formatMoney(maxPrice), only, attempts: 1, key: call, settled: false, deadlineMs: Math.max(DEADLINE_MS, latencyMs),
     ...(signal === undefined ? {} : { signal }),
     ...(onChunk === undefined ? {} : { onChunk: (chunk: unknown) => {
       hear()

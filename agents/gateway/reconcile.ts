@@ -4,18 +4,19 @@
  * Used after each call, and at start for the calls that a dead process left open.
  */
 import { parseMoney } from '../../schemas/money.ts'
-import { billNow, finishRun, keyedRun } from '../user/run.ts'
+import { isAnswered } from '../../pipelines/run.machine.ts'
+import { answerRun, billNow, keyedRun } from '../user/run.ts'
 import type { User } from '../user/user.ts'
 import type { Hold, Ledger } from './ledger.ts'
 
 /** Longest time one run is waited for before it is looked at again, in ms. */
 const LOOK_MS = 600_000
 
-/** Whether the journal knows the call, and whether it has ended. */
+/** Whether the journal knows the call, and whether its answer and cost are. */
 export async function callState(user: User, call: string): Promise<'unknown' | 'running' | 'ended'> {
   const actor = await user.node.host.load(`run/${keyedRun(call)}`)
   if (!actor) return 'unknown'
-  return actor.snapshot.status === 'done' ? 'ended' : 'running'
+  return isAnswered(actor.snapshot) ? 'ended' : 'running'
 }
 
 /**
@@ -33,7 +34,7 @@ export async function followCall(user: User, ledger: Ledger, call: string): Prom
   for (;;) {
     const hold = await conclude(user, ledger, call)
     if (hold) return hold
-    await finishRun(user, keyedRun(call), LOOK_MS).catch((error: { code?: string }) => {
+    await answerRun(user, keyedRun(call), LOOK_MS).catch((error: { code?: string }) => {
       if (error.code !== 'network.timeout') throw error
     })
   }

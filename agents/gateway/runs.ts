@@ -7,11 +7,11 @@ import type { Bill, Pipeline } from '../../schemas/documents.gen.ts'
 import { AigenError, type ErrorBody } from '../../schemas/error.ts'
 import { formatMoney, parseMoney } from '../../schemas/money.ts'
 import { check } from '../../pipelines/check.ts'
-import type { RunContext } from '../../pipelines/run.machine.ts'
+import { isAnswered, type RunContext } from '../../pipelines/run.machine.ts'
 import { patienceMs } from '../../pipelines/patience.ts'
 import { nearest } from '../../schemas/nearest.ts'
 import { followRun, headRow, type StepRow } from '../user/follow.ts'
-import { billNow, finishRun, keyedRun, startRun } from '../user/run.ts'
+import { answerRun, billNow, keyedRun, startRun } from '../user/run.ts'
 import type { Gateway } from './gateway.ts'
 import type { Hold } from './ledger.ts'
 import type { Caller } from './perform.ts'
@@ -98,7 +98,7 @@ export async function runState({ user: { node: { host } } }: Gateway, run: strin
   const context = actor.snapshot.context as RunContext
   const { pipeline, output, error, cancelled } = context
   const steps = await Promise.all(context.plan.order.map((step) => headRow(host, context, step)))
-  const state = actor.snapshot.status !== 'done' ? 'running' : cancelled ? 'cancelled' : error ? 'failed' : 'done'
+  const state = !isAnswered(actor.snapshot) ? 'running' : cancelled ? 'cancelled' : error ? 'failed' : 'done'
   return { run, pipeline, state, steps, ...(state === 'done' ? { output } : {}), ...(error && state !== 'running' ? { error } : {}) }
 }
 
@@ -109,7 +109,7 @@ export async function watchRun(gateway: Gateway, hold: Pick<Hold, 'run' | 'call'
   const followed = await followRun(user.node.host, hold.run, changed)
   for (const row of followed.rows()) if (row.state !== 'waiting') changed(row)
   try {
-    await gateway.during(finishRun(user, hold.run, patienceMs(plan) + SLACK_MS, signal))
+    await gateway.during(answerRun(user, hold.run, patienceMs(plan) + SLACK_MS, signal))
   } finally {
     followed.stop()
   }

@@ -5,7 +5,7 @@ import { virtualClock } from '../../runtime/memory/clock.ts'
 import { dieAt, STRIDE } from '../die-at.fixture.ts'
 import { keysOf, MemoryWorld, SHOUT } from '../memory-network.fixture.ts'
 import { hire } from '../user/hire.ts'
-import { keyedRun } from '../user/run.ts'
+import { finishRun, keyedRun, listRuns } from '../user/run.ts'
 import { available, type WalletContext } from '../user/wallet.machine.ts'
 import { isAsking, isRunning, owner, scriptedModel, shop, shoutPlan, YES } from './agent.fixture.ts'
 import { agentReport, approveAgent, finishAgent, startAgent, type AgentOptions } from './pursue.ts'
@@ -43,6 +43,7 @@ describe('an agent whose node dies', () => {
       expect(wallet.holds, where).toEqual({})
       expect(available(wallet), where).toBe(10_000_000n - 13_000n)
       expect([...again.node.host.list('run')].length, where).toBe(4)
+      for (const { run } of await listRuns(again)) await world.drive(finishRun(again, run, 60_000))
       expect(world.rail.imbalance()).toBe(0n)
       expect([await world.rail.balance(keysOf('m1').participant), await world.rail.balance(keysOf('p1').participant)], where).toEqual([3_000n, 10_000n])
       await world.close()

@@ -157,7 +157,7 @@ export class NetworkChatModel extends BaseChatModel<NetworkChatCallOptions> {
     const { user, allowance, only, attempts = 2, deadlineMs } = this.#options
     if (options.signal?.aborted) throw new AigenError('step.cancelled')
     const asked: HireOptions = {
-      capability: TEXT_CHAT.id, input: { ...this.#input(messages, options) }, maxPrice: this.maxPrice, attempts,
+      capability: TEXT_CHAT.id, input: { ...this.#input(messages, options) }, maxPrice: this.maxPrice, attempts, settled: false,
       ...(only === undefined ? {} : { only }), ...(deadlineMs === undefined ? {} : { deadlineMs }),
       ...(onChunk === undefined ? {} : { onChunk }), ...(options.signal === undefined ? {} : { signal: options.signal }),
     }

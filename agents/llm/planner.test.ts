@@ -5,6 +5,7 @@ import type { AgentPolicy } from '../../schemas/documents.gen.ts'
 import { MemoryWorld, keysOf } from '../memory-network.fixture.ts'
 import type { ProviderDefinition } from '../provider/define.ts'
 import { available, type WalletContext } from '../user/wallet.machine.ts'
+import { finishRun, listRuns } from '../user/run.ts'
 import type { User } from '../user/user.ts'
 import { isAsking, isRunning, NO, owner, scriptedModel, shop, shoutPlan, YES } from './agent.fixture.ts'
 import type { AgentReport } from './agent-report.ts'
@@ -48,6 +49,7 @@ describe('an agent', () => {
     expect(said!.content).toContain('Budget for this plan at worst: 0.4')
     expect(said!.content).toContain('{ word: string }')
     balanced(12_000n)
+    for (const { run } of await listRuns(user)) await world.drive(finishRun(user, run, 60_000))
     expect(await world.rail.balance(keysOf('m1').participant)).toBe(2_000n)
     expect(await listAgents(user.node.host)).toHaveLength(1)
   })

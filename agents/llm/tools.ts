@@ -86,7 +86,7 @@ function toolOf(name: string, capability: Capability, options: NetworkToolsOptio
       const signal = config?.signal
       try {
         const hired = await allowance.hire({
-          capability: capability.id, input, maxPrice: price, attempts: 1,
+          capability: capability.id, input, maxPrice: price, attempts: 1, settled: false,
           ...(deadlineMs === undefined ? {} : { deadlineMs }), ...(only === undefined ? {} : { only }), ...(blobs === undefined ? {} : { blobs }), ...(signal === undefined ? {} : { signal }),
         })
         if (hired.cancelled) throw new AigenError('step.cancelled', `It cost ${hired.charged}.`)

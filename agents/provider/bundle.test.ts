@@ -94,7 +94,7 @@ describe('a bundle', () => {
       const user = await world.drive(world.user('alice'))
       armed = true
       const call = hire(user, echo)
-      call.catch(() => undefined)
+      call.catch(() => undefined).finally(() => (armed = false))
       const over = await world.drive(Promise.race([died.then(() => 'died'), call.then(() => 'done')]))
       if (over === 'died') {
         doomed.kill()

@@ -14,7 +14,7 @@ import { check } from '../../pipelines/check.ts'
 import { planOf, type RunPlan } from '../../pipelines/plan.ts'
 import { blobsIn } from '../../runtime/identity/parcel.ts'
 import type { Evaluate } from '../../pipelines/prepare.ts'
-import { finishRun, keyedRun, startRun } from '../user/run.ts'
+import { answerRun, keyedRun, startRun } from '../user/run.ts'
 import { openUser, type User, type UserOptions } from '../user/user.ts'
 import { budgetOf, madePrice, priceFor } from './bundle-price.ts'
 import type { HandlerContext, HandlerResult, ProviderDefinition } from './define.ts'
@@ -117,7 +117,7 @@ async function runBundle(user: User, make: Make, timeMs: number, inputs: Record<
   signal.addEventListener('abort', cancel, { once: true })
   if (signal.aborted) cancel()
   try {
-    const { output, error } = await finishRun(user, run, timeMs + FOLLOW_MS)
+    const { output, error } = await answerRun(user, run, timeMs + FOLLOW_MS)
     if (error) throw new AigenError(error.code === 'step.input' || error.code === 'input.invalid' ? 'step.input' : 'step.failed', `${error.path ? `${error.path}: ` : ''}${error.message}`, error.path ? { path: error.path } : {})
     for (const ref of blobsIn(output)) {
       const bytes = await user.node.blobs.get(ref.$blob)

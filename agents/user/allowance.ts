@@ -9,7 +9,7 @@
 import { AigenError } from '../../schemas/error.ts'
 import type { LiveActor } from '../../runtime/actors/fold.ts'
 import { formatMoney, parseMoney } from '../../schemas/money.ts'
-import type { RunContext } from '../../pipelines/run.machine.ts'
+import { isAnswered, type RunContext } from '../../pipelines/run.machine.ts'
 import { hire, hireDocument, type Hired, type HireOptions } from './hire.ts'
 import { keyedRun } from './run.ts'
 import type { User } from './user.ts'
@@ -72,7 +72,7 @@ export async function openAllowance(user: User, { limit, name }: AllowanceOption
   const label = name ?? Buffer.from(random.bytes(16)).toString('hex')
   const runOf = (number: number): string => `run/${keyedRun(`allowance ${label} ${number}`)}`
 
-  /** The call's amount is known, or will be when its run is closed. */
+  /** The call's amount is known, or will be with its run's answer. */
   const settle = async (book: Book, number: number): Promise<void> => {
     const close = ({ snapshot }: LiveActor): void => {
       if (!book.open.delete(number)) return
@@ -80,12 +80,12 @@ export async function openAllowance(user: User, { limit, name }: AllowanceOption
     }
     // Every run ends (I5); a node that closes first leaves the amount set aside, and the next one looks again.
     const unwatch = host.watch((actor) => {
-      if (actor.id !== runOf(number) || actor.snapshot.status !== 'done') return
+      if (actor.id !== runOf(number) || !isAnswered(actor.snapshot)) return
       unwatch()
       close(actor)
     })
     const run = await host.load(runOf(number))
-    if (run && run.snapshot.status !== 'done') return
+    if (run && !isAnswered(run.snapshot)) return
     unwatch()
     if (run) return close(run)
     // Never started: the number is free again.

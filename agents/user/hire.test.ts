@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { virtualClock } from '../../runtime/memory/clock.ts'
-import { MemoryWorld, SHOUT, shouter } from '../memory-network.fixture.ts'
+import { keysOf, MemoryWorld, SHOUT, shouter } from '../memory-network.fixture.ts'
 import { hire } from './hire.ts'
+import { finishRun } from './run.ts'
 import { available, type WalletContext } from './wallet.machine.ts'
 
 describe('hiring one call', () => {
@@ -16,6 +17,22 @@ describe('hiring one call', () => {
     expect(hired).toMatchObject({ output: { text: 'HI', quality: 90 }, charged: '0.01', provider: 'p1' })
     expect(hired.bill.settled).toBe('0.01')
     expect(available(user.node.host.context<WalletContext>('wallet')!)).toBe(10_000_000n - 10_000n)
+  })
+
+  it('answers before the chain does, where that is not waited for: what it cost is known, and settled when the run is closed', async () => {
+    world = new MemoryWorld({ clock: virtualClock() })
+    await world.drive(world.provider(shouter('p1', '0.01', 90)))
+    const user = await world.drive(world.user('alice'))
+    const asked = { capability: SHOUT.id, input: { text: 'hi' }, maxPrice: '0.02', settled: false }
+    const first = await world.drive(hire(user, asked))
+    expect(first).toMatchObject({ output: { text: 'HI', quality: 90 }, charged: '0.01', bill: { spent: '0.01', settled: '0' } })
+    // What it held and did not spend is free again, and the next call need not wait for it.
+    const wallet = (): WalletContext => user.node.host.context<WalletContext>('wallet')!
+    expect([wallet().holds, available(wallet())]).toEqual([{}, 10_000_000n - 10_000n])
+    const second = await world.drive(hire(user, asked))
+    for (const { bill } of [first, second]) expect((await world.drive(finishRun(user, bill.run, 60_000))).bill).toMatchObject({ spent: '0.01', settled: '0.01' })
+    expect([wallet().holds, available(wallet())]).toEqual([{}, 10_000_000n - 20_000n])
+    expect(await world.rail.balance(keysOf('p1').participant)).toBe(20_000n)
   })
 
   it('an input that looks like an expression stands for itself', async () => {

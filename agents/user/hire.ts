@@ -10,7 +10,7 @@ import { inquiryId, type InquiryContext } from '../../pipelines/inquiry.machine.
 import type { Piece } from '../../pipelines/listen.ts'
 import { stepId, type StepContext } from '../../pipelines/step.ts'
 import type { Choice } from '../../runtime/market/strategy.ts'
-import { finishRun, startRun, type StartOptions } from './run.ts'
+import { answerRun, finishRun, startRun, type StartOptions } from './run.ts'
 import type { User } from './user.ts'
 
 export interface HireOptions {
@@ -52,6 +52,11 @@ export interface HireOptions {
   readonly attempts?: number
   /** How long all of it may take, in ms (default 300,000). */
   readonly timeoutMs?: number
+  /**
+   * Whether it waits until its payees have claimed what it cost (default true). An answer that people wait for need
+   * not wait for a block of the chain: without it `bill.settled` may be less than it will be.
+   */
+  readonly settled?: boolean
   /** W3C traceparent of the caller's span. */
   readonly trace?: string
   /** Makes a repeated hire the same call: done once, paid once, answered again (see `StartOptions`). */
@@ -89,7 +94,7 @@ export interface Hired {
  * // output: { text: 'HI' }
  */
 export async function hire(user: User, options: HireOptions): Promise<Hired> {
-  const { timeoutMs = 300_000, onChunk } = options
+  const { timeoutMs = 300_000, onChunk, settled = true } = options
   const document = hireDocument(options)
   const run = await startRun(user, {
     document, inputs: {}, ...(options.blobs === undefined ? {} : { blobs: options.blobs }), ...(options.trace === undefined ? {} : { trace: options.trace }), ...(options.key === undefined ? {} : { key: options.key }),
@@ -98,7 +103,7 @@ export async function hire(user: User, options: HireOptions): Promise<Hired> {
   const cancel = (): void => void user.node.host.send(`run/${run}`, { type: 'cancel' }).catch(() => undefined)
   options.signal?.addEventListener('abort', cancel, { once: true })
   if (options.signal?.aborted) cancel()
-  const finished = finishRun(user, run, timeoutMs).finally(() => options.signal?.removeEventListener('abort', cancel))
+  const finished = (settled ? finishRun : answerRun)(user, run, timeoutMs).finally(() => options.signal?.removeEventListener('abort', cancel))
   const { output, error, bill } = await finished
   const [step] = bill.steps
   const partial = error?.code === 'step.cancelled' ? await paidInquiry(user, run) : undefined

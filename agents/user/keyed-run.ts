@@ -5,7 +5,7 @@
  * cannot be known is an error, never a guess.
  */
 import { stepsOf } from '../../pipelines/steps-of.ts'
-import type { RunContext } from '../../pipelines/run.machine.ts'
+import { isAnswered, type RunContext } from '../../pipelines/run.machine.ts'
 import { patienceMs } from '../../pipelines/patience.ts'
 import type { LiveActor } from '../../runtime/actors/fold.ts'
 import type { NodeParts } from '../../runtime/node/node.ts'
@@ -93,7 +93,7 @@ export async function runOnce(user: User, { key, payer, stopping, options }: Key
   try {
     look()
     const { plan } = (await host.look<RunContext>(actor))!
-    const ended = (): Promise<LiveActor> => host.until(actor, ({ status }) => status === 'done', patienceMs(plan) + SLACK_MS, signal)
+    const ended = (): Promise<LiveActor> => host.until(actor, isAnswered, patienceMs(plan) + SLACK_MS, signal)
     const { snapshot } = await ended().catch((thrown: unknown) => {
       if (asError(thrown).code !== 'network.timeout') throw thrown
       cancel()

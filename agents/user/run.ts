@@ -2,6 +2,7 @@
  * Runs of a user: start one, follow it, get its bill. A run belongs to the journal, not to this
  * process: what is followed here may have been started by a process that is gone.
  */
+import type { AnyMachineSnapshot } from 'xstate'
 import type { Bill, Pipeline } from '../../schemas/documents.gen.ts'
 import { canonicalText, hashOf } from '../../schemas/canonical.ts'
 import { AigenError, type ErrorBody } from '../../schemas/error.ts'
@@ -13,7 +14,7 @@ import { checkInputs } from '../../pipelines/input.ts'
 import type { Piece } from '../../pipelines/listen.ts'
 import { hasStreams, planOf } from '../../pipelines/plan.ts'
 import type { Reuse } from '../../pipelines/reused.ts'
-import type { RunContext } from '../../pipelines/run.machine.ts'
+import { isAnswered, type RunContext } from '../../pipelines/run.machine.ts'
 import { withStanding } from '../../pipelines/standing.ts'
 import { blobRef, blobsIn } from '../../runtime/identity/parcel.ts'
 import { toText } from '../../runtime/identity/text-bytes.ts'
@@ -119,11 +120,25 @@ export function keyedRun(key: string): string {
   return `run_${hashOf(['run', key]).slice('sha256-'.length, 'sha256-'.length + 32)}`
 }
 
-/** Resolves when the run is closed: answer, error and final bill. Error `network.timeout` after `timeoutMs`. */
-export async function finishRun(user: User, run: string, timeoutMs: number, signal?: AbortSignal): Promise<Finished> {
+/** Resolves when the run is closed: answer, error and final bill. Errors: `run.unknown`, `network.timeout` after `timeoutMs`. */
+export function finishRun(user: User, run: string, timeoutMs: number, signal?: AbortSignal): Promise<Finished> {
+  return followedTo(user, run, ({ status }) => status === 'done', timeoutMs, signal)
+}
+
+/**
+ * Resolves as soon as the answer is known and what it cost, for whoever must not wait for a block of the chain: what
+ * its payees claim there, and so `settled` of the bill, comes later. Errors as of `finishRun`.
+ * @example
+ * const { output, bill } = await answerRun(user, run, 60_000)
+ */
+export function answerRun(user: User, run: string, timeoutMs: number, signal?: AbortSignal): Promise<Finished> {
+  return followedTo(user, run, isAnswered, timeoutMs, signal)
+}
+
+async function followedTo(user: User, run: string, holds: (snapshot: AnyMachineSnapshot) => boolean, timeoutMs: number, signal: AbortSignal | undefined): Promise<Finished> {
   const { host } = user.node
   if (!(await host.load(`run/${run}`))) throw new AigenError('run.unknown', run)
-  const actor = await host.until(`run/${run}`, ({ status }) => status === 'done', timeoutMs, signal)
+  const actor = await host.until(`run/${run}`, holds, timeoutMs, signal)
   user.listeners.delete(run)
   const context = actor.snapshot.context as RunContext
   return { run, output: context.output, error: context.error, bill: await billNow(user, run) }

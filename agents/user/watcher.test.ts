@@ -6,6 +6,7 @@ import type { Capability, Watcher } from '../../schemas/documents.gen.ts'
 import { STRIDE } from '../die-at.fixture.ts'
 import { evaluateHere, keysOf, MemoryWorld, SHOUT, shouter } from '../memory-network.fixture.ts'
 import type { ProviderDefinition } from '../provider/define.ts'
+import { finishRun, listRuns } from './run.ts'
 import type { User } from './user.ts'
 import { available, type WalletContext } from './wallet.machine.ts'
 import { listWatchers, startWatcher, stopWatcher, untilWatcher, watcherReport } from './watch.ts'
@@ -218,6 +219,7 @@ describe('a watcher', () => {
       expect(report, where).toMatchObject({ ended: 'runs', looks: 2, fires: 1, spent: '0.012', reserved: '0' })
       expect([asked.length, shouted], where).toEqual([2, ['now 20, before 1']])
       balanced(12_000n)
+      for (const { run } of await listRuns(user)) await world.drive(finishRun(user, run, 60_000))
       expect(await world.rail.balance(keysOf('p1').participant), where).toBe(10_000n)
       await world.close()
       expect(nth, 'it has an end').toBeLessThan(120)
