@@ -1,7 +1,8 @@
 /**
  * The settler: a payee's claims on the chain, batched (payments.md), one for the lanes of each
  * partition. Asked by payers at the end of a run, by its own clock and when its node starts, so that a payer who never asks
- * costs the provider nothing. What is asked while a batch is under way goes into the next one.
+ * costs the provider nothing. What is asked while a batch is under way, or a moment after it, goes into the next
+ * one: runs that close one by one do not make a transaction each.
  * Claiming again pays nothing twice (I1), so what a chain that lost blocks has forgotten is claimed again.
  */
 import { assign, createMachine, enqueueActions } from 'xstate'
@@ -11,6 +12,8 @@ import { defineActor } from '../actors/actor.ts'
 
 /** How often unclaimed vouchers are looked for when nobody asks, in ms. */
 const SWEEP_MS = 60_000
+/** Between the end of a batch and the next, in ms. */
+const REST_MS = 250
 /** Claims of one transaction. */
 const BATCH_MAX = 100
 /** Results kept for those who ask again. */
@@ -74,7 +77,7 @@ const machine = createMachine({
       on: {
         settle: { actions: assign({ next: ({ context, event }) => merge(context.next, event.lanes) }) },
         'lanes.claim.done': {
-          target: 'idle',
+          target: 'resting',
           actions: enqueueActions(({ context, event, enqueue }) => {
             for (const claim of event.claims) enqueue({ type: 'tell', params: { to: `till/${claim.lane}`, event: { type: 'claimed', claimed: claim.claimed } } } as any)
             for (const { lane, claimed } of event.seen ?? []) enqueue({ type: 'tell', params: { to: `till/${lane}`, event: { type: 'claimed', claimed } } } as any)
@@ -88,8 +91,13 @@ const machine = createMachine({
             enqueue.assign({ claims, claiming: [] })
           }),
         },
-        'lanes.claim.failed': { target: 'idle', actions: assign({ claiming: [], error: ({ event }) => event.error }) },
+        'lanes.claim.failed': { target: 'resting', actions: assign({ claiming: [], error: ({ event }) => event.error }) },
       },
+    },
+    resting: {
+      on: { settle: { actions: assign({ next: ({ context, event }) => merge(context.next, event.lanes) }) } },
+      always: { guard: ({ context }) => context.next.length >= BATCH_MAX, target: 'claiming' },
+      after: { [REST_MS]: 'idle' },
     },
   },
 })
@@ -103,4 +111,8 @@ export function settlerActor(partition: number): string {
   return `settler/${partition}`
 }
 
-export const settler = defineActor('settler', '4', machine, { pays: [], holds: [] }, { perPartition: true })
+export const settler = defineActor('settler', '5', machine, { pays: [], holds: [] }, {
+  perPartition: true,
+  // The version before claimed again at once.
+  migrate: (state, machine) => (machine.startsWith('settler@4:') ? state : undefined),
+})
