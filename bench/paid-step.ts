@@ -116,36 +116,50 @@ export async function warm(market: Market, stepsPerRun: number, how?: How): Prom
   }))
 }
 
-/** `concurrency` runs at once, each followed by another, for `seconds`; `begun` is called when lanes are reserved and the first of them starts. */
-export async function measurePaidSteps(ground: Ground, market: Market, concurrency: number, stepsPerRun: number, seconds: number, how?: How, begun: () => void = () => {}): Promise<Measured> {
-  // each lane of this many runs at once is reserved
-  await Promise.all(Array.from({ length: concurrency }, () => market.run(stepsPerRun, how)))
-  begun()
+/**
+ * `concurrency` runs at once, each followed by another, for `seconds` of their middle. The first of each is of another
+ * length and not measured: lanes are reserved then, and after it the runs begin and close one by one, as those of many
+ * users do, and not all in the same moment. `during` is called when measuring starts, and what it returns when it ends.
+ */
+export async function measurePaidSteps(ground: Ground, market: Market, concurrency: number, stepsPerRun: number, seconds: number, how?: How, during: () => () => void = () => () => {}): Promise<Measured> {
   const latencies: number[] = []
   const settleMs: number[] = []
   let workflows = 0
+  let measuring = false
+  let over = false
   const cpuOf = (): [number | undefined, number | undefined] => [cpuMsOf(ground.nats.pid), cpuMsOf(ground.chainPid)]
-  const [natsBefore, chainBefore] = cpuOf()
-  const sellerBefore = await market.seller.cpuMs()
-  const ownBefore = ownCpuMs()
-  const from = performance.now()
-  const unwatch = watchSteps(market.user, (ms) => latencies.push(ms), (ms) => settleMs.push(ms))
+  const unwatch = watchSteps(market.user, (ms) => measuring && latencies.push(ms), (ms) => measuring && settleMs.push(ms))
+  const begun = Array.from({ length: concurrency }, (_, slot) => market.run(Math.ceil((stepsPerRun * (slot + 1)) / concurrency), how))
+  const slots = begun.map(async (first) => {
+    await first
+    while (!over) {
+      await market.run(stepsPerRun, how)
+      if (measuring) workflows++
+    }
+  })
+  const failed = Promise.all(slots)
   try {
-    await Promise.all(Array.from({ length: concurrency }, async () => {
-      while (performance.now() - from < seconds * 1_000) {
-        await market.run(stepsPerRun, how)
-        workflows++
-      }
-    }))
+    await Promise.all(begun)
+    const end = during()
+    const [natsBefore, chainBefore] = cpuOf()
+    const sellerBefore = await market.seller.cpuMs()
+    const ownBefore = ownCpuMs()
+    const from = performance.now()
+    measuring = true
+    await Promise.race([failed, new Promise((resolve) => setTimeout(resolve, seconds * 1_000))])
+    measuring = false
+    const wallMs = performance.now() - from
+    const [nats, chain] = cpuOf()
+    const cpuMs = ownCpuMs() - ownBefore + (await market.seller.cpuMs()) - sellerBefore
+    end()
+    return {
+      system: 'aigen', concurrency, workflows, steps: latencies.length, latencies, wallMs, settleMs, stepsPerRun, cpuMs,
+      natsCpuMs: nats === undefined || natsBefore === undefined ? undefined : nats - natsBefore,
+      chainCpuMs: chain === undefined || chainBefore === undefined ? undefined : chain - chainBefore,
+    }
   } finally {
+    over = true
     unwatch()
-  }
-  const wallMs = performance.now() - from
-  const [nats, chain] = cpuOf()
-  return {
-    system: 'aigen', concurrency, workflows, steps: latencies.length, latencies, wallMs, settleMs, stepsPerRun,
-    cpuMs: ownCpuMs() - ownBefore + (await market.seller.cpuMs()) - sellerBefore,
-    natsCpuMs: nats === undefined || natsBefore === undefined ? undefined : nats - natsBefore,
-    chainCpuMs: chain === undefined || chainBefore === undefined ? undefined : chain - chainBefore,
+    await failed
   }
 }

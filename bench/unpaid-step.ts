@@ -69,9 +69,12 @@ export async function measureUnpaid(ground: Ground, { seconds, concurrency, say,
         // There and back: what one leaves behind falls on another each time.
         const kinds = Object.keys(KINDS) as Kind[]
         for (const kind of turn % 2 === 0 ? kinds : kinds.toReversed()) {
-          let count = (): number => 0
-          each[kind] = await measurePaidSteps(ground, market, atOnce, STEPS_PER_RUN, seconds / TURNS, KINDS[kind], () => (count = countVouchers(market)))
-          vouchers.set(each[kind], count())
+          let count = 0
+          each[kind] = await measurePaidSteps(ground, market, atOnce, STEPS_PER_RUN, seconds / TURNS, KINDS[kind], () => {
+            const counted = countVouchers(market)
+            return () => void (count = counted())
+          })
+          vouchers.set(each[kind], count)
         }
         turns.push(each)
       }
