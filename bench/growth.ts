@@ -55,6 +55,7 @@ export async function measureGrowth(ground: Ground, { runs, steps, concurrency, 
     await Promise.all(Array.from({ length: concurrency }, async () => {
       while (started++ < runs) await market.run(steps)
     }))
+    await market.settled()
     unwatch()
     await Promise.all(marks)
     const bytes = heapBytes() - before

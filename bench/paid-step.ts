@@ -2,12 +2,13 @@
  * Our paid step: runs of echoes, each step negotiated, agreed, invoked, delivered, checked and paid
  * by its own voucher (D6), nothing skipped, on real NATS and a real chain, the provider in another
  * process. Lanes are reserved by the purse as it goes: the first ones while it warms up, wider ones
- * under way, and every run is settled on the chain at its close; all of that is in the time.
+ * under way, and every run is settled on the chain after its answer; all of that is in the time.
  */
 import { openUser, type User } from '../agents/user/user.ts'
-import { finishRun, startRun } from '../agents/user/run.ts'
+import { answerRun, startRun } from '../agents/user/run.ts'
 import { makeBoundedEvaluator } from '../pipelines/evaluate-bounded.ts'
 import { evaluateWith } from '../pipelines/prepare.ts'
+import type { RunContext } from '../pipelines/run.machine.ts'
 import { connectPorts } from '../runtime/node/connect.ts'
 import { ownCpuMs, startChild, type Child } from './child.ts'
 import { chainOf, echo } from './echo.ts'
@@ -36,8 +37,10 @@ export interface Market {
   readonly user: User
   readonly seller: Child
   readonly seat: Seat
-  /** One run of `steps` steps; resolves when it is closed. Throws when it failed. */
+  /** One run of `steps` steps; resolves with its answer, while its payees claim what it cost. Throws when it failed. */
   run(steps: number, how?: How): Promise<void>
+  /** Resolves when every run so far is closed. Throws where the chain has not paid what one of them spent. */
+  settled(): Promise<void>
   close(): Promise<void>
 }
 
@@ -61,6 +64,7 @@ export async function openMarket(ground: Ground): Promise<Market> {
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
     const documents = new Map<string, object>()
+    const closing = new Set<Promise<void>>()
     return {
       user, seller, seat,
       run: async (steps, { uses = echo.capability.id, standing = false } = {}) => {
@@ -68,10 +72,18 @@ export async function openMarket(ground: Ground): Promise<Market> {
         const document = documents.get(key) ?? chainOf(steps, uses)
         documents.set(key, document)
         const id = await startRun(standing ? { ...user, standing: STANDING } : user, { document, inputs: { text: 'hello' } })
-        const { error, bill } = await finishRun(user, id, RUN_MS)
+        const { error } = await answerRun(user, id, RUN_MS)
         if (error) throw new Error(`${error.code}: ${error.message}`)
-        if (bill.settled !== bill.spent) throw new Error(`spent ${bill.spent}, settled ${bill.settled}`)
+        const closed = user.node.host.until(`run/${id}`, ({ status }) => status === 'done', RUN_MS).then(({ snapshot }) => {
+          const { spent, settled } = snapshot.context as RunContext
+          if (settled !== spent) throw new Error(`spent ${spent}, settled ${settled}`)
+          closing.delete(closed)
+        })
+        // Whoever waits for all of them hears of it.
+        closed.catch(() => undefined)
+        closing.add(closed)
       },
+      settled: async () => void await Promise.all(closing),
       close: async () => {
         await user.close()
         await closePorts()
@@ -114,6 +126,7 @@ export async function warm(market: Market, stepsPerRun: number, how?: How): Prom
   await Promise.all(Array.from({ length: 16 }, async () => {
     while ((left -= stepsPerRun) >= 0 && performance.now() < until) await market.run(stepsPerRun, how)
   }))
+  await market.settled()
 }
 
 /**
@@ -161,5 +174,6 @@ export async function measurePaidSteps(ground: Ground, market: Market, concurren
     over = true
     unwatch()
     await failed
+    await market.settled()
   }
 }

@@ -31,6 +31,7 @@ export async function measureStartUp(ground: Ground, { records, say, tell }: Sta
   try {
     while (user.node.host.stats().last < records) {
       await Promise.all(Array.from({ length: CONCURRENCY }, () => market.run(10)))
+      await market.settled()
       steps += CONCURRENCY * 10
     }
   } finally {
