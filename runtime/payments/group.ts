@@ -69,9 +69,9 @@ export function againGroup(context: PurseContext, key: string): Doing {
 }
 
 /** Its payee has what was handed over, or refuses it for good: a later voucher is handed over next. */
-export function heardGroup(context: PurseContext, key: string, said: { readonly window?: number; readonly refused?: true }): Doing {
+export function heardGroup(context: PurseContext, key: string, said: { readonly window?: number; readonly refused?: true }, handing: number = groupOf(context.lanes[key]!).handing): Doing {
   const lane = context.lanes[key]!
-  const { items, signed, handing } = groupOf(lane)
+  const { items, signed } = groupOf(lane)
   const [heard, rest] = [items.slice(0, handing), items.slice(handing)]
   const spent = (amount: string): string => { const left = BigInt(amount) - sumOf(heard); return (left > 0n ? left : 0n).toString() }
   const used = lane.use?.amount === undefined ? lane : { ...lane, use: { ...lane.use, amount: spent(lane.use.amount) } }
@@ -83,13 +83,17 @@ export function heardGroup(context: PurseContext, key: string, said: { readonly 
 }
 
 /**
- * Its payee shows `voucher`, which we have signed and did not know of: what is owed still, by what it `owes`
- * or since it was not handed over yet, is signed for anew on top of it; the others are paid.
+ * Its payee shows `voucher`, which we have signed, and another than was handed over: what that pays of the group is
+ * heard to be taken. Where we did not know of it, what is owed still, by what its payee `owes` or since it was not
+ * handed over yet, is signed for anew on top of it; the others are paid.
  */
 export function outdoneGroup(context: PurseContext, key: string, voucher: PlainVoucher, owes: readonly Hash[]): Doing {
   const lane = context.lanes[key]!
-  const { items, handing } = groupOf(lane)
-  const rest = items.filter(({ delivery }, place) => place >= handing || owes.includes(delivery))
+  const { items, signed, handing } = groupOf(lane)
+  const taken = items.findIndex((_, place) => foldAll(lane.payment!.previousRef, items.slice(0, place + 1)) === voucher.ref) + 1
+  // It was told our latest at its start, while an earlier one was under way to it.
+  if (taken > 0 && taken <= signed) return heardGroup(context, key, {}, taken)
+  const rest = taken > 0 ? items.slice(taken) : items.filter(({ delivery }, place) => place >= handing || owes.includes(delivery))
   const count = items.length - rest.length
   const told = count > 0 ? [tell(lane.payment!.tell, { type: 'handed', lane: key, count })] : []
   if (rest.length === 0) return after(context, key, { ...lane, voucher, cumulative: voucher.cumulative, ref: voucher.ref, payment: null }, { told })

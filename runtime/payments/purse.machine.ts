@@ -289,12 +289,12 @@ function change(context: PurseContext, key: string, update: (lane: PurseLane) =>
   return lane ? { ...context.lanes, [key]: update(lane) } : { ...context.lanes }
 }
 
-export const purse = defineActor('purse', '9', machine, {
+export const purse = defineActor('purse', '10', machine, {
   pays: [{ by: ['do voucher.sign'], after: ['tell negotiation lane.ready'] }, { by: ['do lanes.reserve'], after: ['on acquire'] }],
   holds: [],
   rests: { open: 'asked by negotiations, steps, inquiries and disputes' },
 }, {
   perPartition: true,
-  // The versions before knew less: no limits, no calls that cost nothing, no parts of calls.
-  migrate: (state, machine) => (/^purse@[678]:/.test(machine) ? state : undefined),
+  // The versions before knew less: no limits, no calls that cost nothing, no parts of calls, not what a voucher shown pays of a group.
+  migrate: (state, machine) => (/^purse@[6789]:/.test(machine) ? state : undefined),
 })

@@ -2,6 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ActorEvent } from '../actors/actor.ts'
 import { advance, type Outcome } from '../actors/transition.ts'
+import type { Hash, Hex32, PlainVoucher } from '../../schemas/documents.gen.ts'
+import { foldAll, NO_REF } from './fold.ts'
 import type { LaneLimits, PurseContext } from './lane.ts'
 import { purse } from './purse.machine.ts'
 
@@ -210,5 +212,40 @@ describe('what a payee and the voucher key may have (I4)', () => {
         expect(signed).toBeLessThanOrEqual(90 / partitions)
       }
     }), { numRuns: 200 })
+  })
+})
+
+describe('the vouchers of a standing agreement', () => {
+  it.each([[1, 1], [2, 1], [3, 1], [2, 2]])('of which the payee shows the one for the first %i when that for %i came: nothing is signed for twice (I1)', (shown, handed) => {
+    const { send, context, reserves, reserved, acquire } = open()
+    reserved(reserves(acquire('n'))[0]!)
+    const items = ['a', 'b', 'c'].map((letter) => ({ delivery: `sha256-${letter.repeat(64)}` as Hash, amount: '7' }))
+    const lane = () => context().lanes[key]!
+    const refs = items.map((_, place) => foldAll(NO_REF, items.slice(0, place + 1)))
+    const signed = (): PlainVoucher => ({ kind: 'plain', lane: id as Hex32, cumulative: lane().cumulative, ref: lane().ref, signature: '0x' })
+    // The first group is on its way while the others are signed for.
+    for (const group of [items.slice(0, handed), ...items.slice(handed).map((one) => [one])]) {
+      send({ type: 'pay', lane: key, for: 'n', tell: 'standing', ...group[0], group })
+      send({ type: 'voucher.sign.done', lane: key, voucher: signed() })
+    }
+    const before = lane()
+    expect(before.payment!.group).toMatchObject({ signed: 3, handing: handed })
+    const { tells, effects } = send({ type: 'voucher.pay.outdone', lane: key, voucher: { ...signed(), cumulative: String(7 * shown), ref: refs[shown - 1] }, owed: false, owes: items.slice(shown).map(({ delivery }) => delivery) })
+    expect(tells).toMatchObject([{ to: 'standing', event: { type: 'handed', count: shown } }])
+    expect(lane()).toMatchObject({ cumulative: '21', ref: refs[2], voucher: before.voucher })
+    expect(effects).toMatchObject(shown === 3 ? [] : [{ kind: 'voucher.pay', params: { voucher: before.voucher, deliveries: items.slice(shown).map(({ delivery }) => delivery) } }])
+    expect(lane().payment?.group?.items ?? []).toEqual(items.slice(shown))
+  })
+
+  it('that were forgotten, and are more than is known of: only what is still owed is signed for on top', () => {
+    const { send, context, reserves, reserved, acquire } = open()
+    reserved(reserves(acquire('n'))[0]!)
+    const group = ['a', 'b'].map((letter) => ({ delivery: `sha256-${letter.repeat(64)}` as Hash, amount: '7' }))
+    send({ type: 'pay', lane: key, for: 'n', tell: 'standing', ...group[0], group })
+    const { cumulative, ref } = context().lanes[key]!
+    send({ type: 'voucher.sign.done', lane: key, voucher: { kind: 'plain', lane: id, cumulative, ref, signature: '0x' } })
+    const shown = { kind: 'plain', lane: id, cumulative: '50', ref: `0x${'5'.repeat(64)}`, signature: '0x' }
+    const { effects } = send({ type: 'voucher.pay.outdone', lane: key, voucher: shown, owed: true, owes: [group[1]!.delivery] })
+    expect(effects).toMatchObject([{ kind: 'voucher.sign', params: { cumulative: '57', ref: foldAll(shown.ref as Hex32, group.slice(1)) } }])
   })
 })
