@@ -2,7 +2,6 @@
  * Runs of a user: start one, follow it, get its bill. A run belongs to the journal, not to this
  * process: what is followed here may have been started by a process that is gone.
  */
-import type { AnyMachineSnapshot } from 'xstate'
 import type { Bill, Pipeline } from '../../schemas/documents.gen.ts'
 import { canonicalText, hashOf } from '../../schemas/canonical.ts'
 import { AigenError, type ErrorBody } from '../../schemas/error.ts'
@@ -16,6 +15,7 @@ import { hasStreams, planOf } from '../../pipelines/plan.ts'
 import type { Reuse } from '../../pipelines/reused.ts'
 import { isAnswered, type RunContext } from '../../pipelines/run.machine.ts'
 import { withStanding } from '../../pipelines/standing.ts'
+import type { Host } from '../../runtime/actors/host.ts'
 import { blobRef, blobsIn } from '../../runtime/identity/parcel.ts'
 import { toText } from '../../runtime/identity/text-bytes.ts'
 import { purseActor, type PurseContext } from '../../runtime/payments/purse.machine.ts'
@@ -135,7 +135,7 @@ export function answerRun(user: User, run: string, timeoutMs: number, signal?: A
   return followedTo(user, run, isAnswered, timeoutMs, signal)
 }
 
-async function followedTo(user: User, run: string, holds: (snapshot: AnyMachineSnapshot) => boolean, timeoutMs: number, signal: AbortSignal | undefined): Promise<Finished> {
+async function followedTo(user: User, run: string, holds: Parameters<Host['until']>[1], timeoutMs: number, signal: AbortSignal | undefined): Promise<Finished> {
   const { host } = user.node
   if (!(await host.load(`run/${run}`))) throw new AigenError('run.unknown', run)
   const actor = await host.until(`run/${run}`, holds, timeoutMs, signal)
