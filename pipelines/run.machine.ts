@@ -74,8 +74,6 @@ export interface RunContext extends RunInput {
   readonly told: string | null
   /** Of a sub-pipeline: whether the run above waits for what is open still. */
   readonly owes?: true
-  /** The wallet was told what it cost. */
-  readonly released?: true
 }
 
 export type RunEvent = { at: number } & (
@@ -147,11 +145,9 @@ const isLate = ({ late = [], lateUndone }: RunContext): boolean => late.length >
 /** The run that a sub-pipeline's is part of. */
 const above = (run: string): string => `run/${run.slice(0, run.lastIndexOf('/'))}`
 
-/** Gives back what it held and did not spend, once. */
-const tellWallet: any = enqueueActions(({ context: { run, spent, parent, released }, enqueue }: any) => {
-  if (parent !== undefined || released) return
-  enqueue({ type: 'tell', params: { to: 'wallet', event: { type: 'close', run: `run/${run}`, spent } } })
-  enqueue.assign({ released: true })
+/** Gives back what it held and did not spend; told again, the wallet knows. An earlier version told it at its close alone. */
+const tellWallet: any = enqueueActions(({ context: { run, spent, parent }, enqueue }: any) => {
+  if (parent === undefined) enqueue({ type: 'tell', params: { to: 'wallet', event: { type: 'close', run: `run/${run}`, spent } } })
 })
 
 /** Whether its answer is known and what it cost: what comes then is that its payees have that from the chain. */

@@ -54,7 +54,7 @@ export function claimEffects({ wallet, host, rail, clock }: ClaimOptions): Recor
       const seen = looked.flatMap(({ till, state, reason }) => state && reason === 'nothing-new' ? [{ lane: till.lane, claimed: state.claimed.toString() }] : [])
       const skipped = looked.flatMap(({ till, reason }) => reason && reason !== 'nothing-new' ? [{ lane: till.lane, reason }] : [])
       const open = looked.filter(({ reason }) => reason === undefined).map(({ till }) => till)
-      if (open.length === 0) return { type: 'lanes.claim.done', key, claims: [], seen, refused: skipped }
+      if (open.length === 0) return { type: 'lanes.claim.done', key, claims: [], seen, refused: skipped, rest: true }
       const claims = open.map(({ voucher, lock }) => ({ voucher: toRail(voucher!), signature: voucher!.signature, ...(voucher!.kind === 'locked' ? { preimage: lock!.key! } : {}) }))
       // The key names what is claimed, so that a repeated batch with more in it is another write.
       const unique = `${actor}.${key}.${open.map(claimable).join('.')}`.slice(0, 200)
@@ -62,7 +62,7 @@ export function claimEffects({ wallet, host, rail, clock }: ClaimOptions): Recor
       const done: LaneClaim[] = result.paid.map((row) => ({ lane: row.lane, hash: result.hash, claimed: row.claimed }))
       // Another has claimed since the lane was last read.
       const others = await Promise.all(result.refused.filter(({ reason }) => reason === 'nothing-new').map(async ({ lane }) => ({ lane, claimed: ((await rail.lane(lane))?.claimed ?? 0n).toString() })))
-      return { type: 'lanes.claim.done', key, claims: done, seen: [...seen, ...others], refused: [...skipped, ...result.refused.filter(({ reason }) => reason !== 'nothing-new')] }
+      return { type: 'lanes.claim.done', key, claims: done, seen: [...seen, ...others], refused: [...skipped, ...result.refused.filter(({ reason }) => reason !== 'nothing-new')], rest: true }
     },
   }
   const unclaimed: EffectKind = {

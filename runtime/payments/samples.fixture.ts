@@ -87,9 +87,9 @@ const settler: Samples = {
   inputs: [{}],
   tells: ({ next, claiming, claims, error }) => [next.length, claiming.length, Object.keys(claims).length > 0, error !== null],
   answers: {
-    'lanes.claim': ({ params }) => [{
-      type: 'lanes.claim.done', key: params.key, claims: params.lanes.map((lane: string) => ({ lane, hash: hex('f'), claimed: '4' })), seen: [{ lane: hex('8'), claimed: '1' }], refused: [{ lane: hex('7'), reason: 'expired' }],
-    }],
+    'lanes.claim': ({ params }) => [{}, { rest: true }].map((rest) => ({
+      type: 'lanes.claim.done', key: params.key, claims: params.lanes.map((lane: string) => ({ lane, hash: hex('f'), claimed: '4' })), seen: [{ lane: hex('8'), claimed: '1' }], refused: [{ lane: hex('7'), reason: 'expired' }], ...rest,
+    })),
     'lanes.unclaimed': () => [{ type: 'lanes.unclaimed.done', lanes: [hex('c')] }, { type: 'lanes.unclaimed.done', lanes: [] }],
   },
   events: () => [{ type: 'settle', lanes: [hex('c')] }, { type: 'sweep' }, { type: 'chain.write.lost', hash: hex('f') }],

@@ -34,10 +34,24 @@ export type SettlerEvent =
   | { type: 'settle'; lanes: readonly Hex32[] }
   | { type: 'sweep' }
   | { type: 'chain.write.lost'; hash: Hex32 }
-  | { type: 'lanes.claim.done'; key: string; claims: readonly LaneClaim[]; seen?: readonly { readonly lane: Hex32; readonly claimed: string }[]; refused: readonly { readonly lane: Hex32; readonly reason: string }[] }
+  | { type: 'lanes.claim.done'; key: string; claims: readonly LaneClaim[]; seen?: readonly { readonly lane: Hex32; readonly claimed: string }[]; refused: readonly { readonly lane: Hex32; readonly reason: string }[]; rest?: true }
   | { type: 'lanes.claim.failed'; error: ErrorBody }
   | { type: 'lanes.unclaimed.done'; lanes: readonly Hex32[] }
   | { type: 'lanes.unclaimed.failed' }
+
+/** What was claimed, seen or refused is told to the tills, and kept for those who ask again. */
+const claimed: any = enqueueActions(({ context, event, enqueue }: any) => {
+  for (const claim of event.claims) enqueue({ type: 'tell', params: { to: `till/${claim.lane}`, event: { type: 'claimed', claimed: claim.claimed } } } as any)
+  for (const { lane, claimed } of event.seen ?? []) enqueue({ type: 'tell', params: { to: `till/${lane}`, event: { type: 'claimed', claimed } } } as any)
+  for (const { lane, reason } of event.refused) if (reason === 'expired') enqueue({ type: 'tell', params: { to: `till/${lane}`, event: { type: 'expired' } } } as any)
+  const claims: Record<string, LaneClaim> = { ...context.claims }
+  for (const claim of event.claims) {
+    delete claims[claim.lane]
+    claims[claim.lane] = claim
+  }
+  for (const lane of Object.keys(claims).slice(0, Math.max(0, Object.keys(claims).length - RESULTS_MAX))) delete claims[lane]
+  enqueue.assign({ claims, claiming: [] })
+})
 
 const machine = createMachine({
   id: 'settler',
@@ -76,22 +90,9 @@ const machine = createMachine({
       }),
       on: {
         settle: { actions: assign({ next: ({ context, event }) => merge(context.next, event.lanes) }) },
-        'lanes.claim.done': {
-          target: 'resting',
-          actions: enqueueActions(({ context, event, enqueue }) => {
-            for (const claim of event.claims) enqueue({ type: 'tell', params: { to: `till/${claim.lane}`, event: { type: 'claimed', claimed: claim.claimed } } } as any)
-            for (const { lane, claimed } of event.seen ?? []) enqueue({ type: 'tell', params: { to: `till/${lane}`, event: { type: 'claimed', claimed } } } as any)
-            for (const { lane, reason } of event.refused) if (reason === 'expired') enqueue({ type: 'tell', params: { to: `till/${lane}`, event: { type: 'expired' } } } as any)
-            const claims: Record<string, LaneClaim> = { ...context.claims }
-            for (const claim of event.claims) {
-              delete claims[claim.lane]
-              claims[claim.lane] = claim
-            }
-            for (const lane of Object.keys(claims).slice(0, Math.max(0, Object.keys(claims).length - RESULTS_MAX))) delete claims[lane]
-            enqueue.assign({ claims, claiming: [] })
-          }),
-        },
-        'lanes.claim.failed': { target: 'resting', actions: assign({ claiming: [], error: ({ event }) => event.error }) },
+        // One that an earlier version was told claims again at once.
+        'lanes.claim.done': [{ guard: ({ event }) => event.rest === true, target: 'resting', actions: claimed }, { target: 'idle', actions: claimed }],
+        'lanes.claim.failed': { target: 'idle', actions: assign({ claiming: [], error: ({ event }) => event.error }) },
       },
     },
     resting: {

@@ -9,7 +9,7 @@ const send = (now: Outcome, event: SettlerEvent | { type: string }): Outcome => 
 /** Once it has rested. */
 const rest = (now: Outcome): Outcome => send(now, (now.timers.find((one) => !('cancel' in one)) as { event: { type: string } }).event)
 const contextOf = (outcome: Outcome): SettlerContext => outcome.snapshot.context as SettlerContext
-const done = (key: string, lanes: number[], claimed = '5'): SettlerEvent => ({ type: 'lanes.claim.done', key, refused: [], seen: [], claims: lanes.map((n) => ({ lane: lane(n), hash: lane(99), claimed })) })
+const done = (key: string, lanes: number[], claimed = '5'): SettlerEvent => ({ type: 'lanes.claim.done', rest: true, key, refused: [], seen: [], claims: lanes.map((n) => ({ lane: lane(n), hash: lane(99), claimed })) })
 
 describe('the settler', () => {
   it('claims what is asked at once, and what is asked meanwhile in the next batch, each lane once', () => {
@@ -59,7 +59,7 @@ describe('the settler', () => {
   it('goes on after a batch that failed', () => {
     const failed = send(send(born(), { type: 'settle', lanes: [lane(1)] }), { type: 'lanes.claim.failed', error: { code: 'chain.unreachable', message: 'x' } })
     expect(contextOf(failed)).toMatchObject({ claiming: [], error: { code: 'chain.unreachable' } })
-    expect(send(rest(failed), { type: 'settle', lanes: [lane(1)] }).effects).toHaveLength(1)
+    expect(send(failed, { type: 'settle', lanes: [lane(1)] }).effects).toHaveLength(1)
   })
 
   it('keeps a bounded number of results, the newest', () => {
