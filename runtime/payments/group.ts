@@ -85,12 +85,13 @@ export function heardGroup(context: PurseContext, key: string, said: { readonly 
 /**
  * Its payee shows `voucher`, which we have signed, and another than was handed over: what that pays of the group is
  * heard to be taken. Where we did not know of it, what is owed still, by what its payee `owes` or since it was not
- * handed over yet, is signed for anew on top of it; the others are paid.
+ * handed over yet, is signed for anew on top of it; the others are paid. Without `part`, as an earlier version has
+ * journaled it, nobody looked for what the voucher pays of the group.
  */
-export function outdoneGroup(context: PurseContext, key: string, voucher: PlainVoucher, owes: readonly Hash[]): Doing {
+export function outdoneGroup(context: PurseContext, key: string, voucher: PlainVoucher, owes: readonly Hash[], part = false): Doing {
   const lane = context.lanes[key]!
   const { items, signed, handing } = groupOf(lane)
-  const taken = items.findIndex((_, place) => foldAll(lane.payment!.previousRef, items.slice(0, place + 1)) === voucher.ref) + 1
+  const taken = !part ? 0 : items.findIndex((_, place) => foldAll(lane.payment!.previousRef, items.slice(0, place + 1)) === voucher.ref) + 1
   // It was told our latest at its start, while an earlier one was under way to it.
   if (taken > 0 && taken <= signed) return heardGroup(context, key, {}, taken)
   const rest = taken > 0 ? items.slice(taken) : items.filter(({ delivery }, place) => place >= handing || owes.includes(delivery))

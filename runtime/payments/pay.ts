@@ -97,7 +97,7 @@ export function payEffects({ wire, rail, random, voucherKey, wallet, host }: Pay
         const { voucher: theirs, owed, owes } = await exchange(ours, to, voucher.lane, voucher, signal)
         if (theirs?.ref === voucher.ref && theirs.cumulative === voucher.cumulative) return { type: 'voucher.pay.done', lane }
         if (!theirs || BigInt(theirs.cumulative) <= BigInt(before)) throw thrown
-        return { type: 'voucher.pay.outdone', lane, voucher: theirs, owed: owed !== null && owed === deliveries[0], ...(owes ? { owes } : {}) }
+        return { type: 'voucher.pay.outdone', part: true, lane, voucher: theirs, owed: owed !== null && owed === deliveries[0], ...(owes ? { owes } : {}) }
       }
     },
   }

@@ -42,7 +42,7 @@ export type PurseEvent = { at?: number } & (
   | { type: 'voucher.sign.failed'; error: ErrorBody; params: { lane: string } }
   | { type: 'voucher.again'; lane: string }
   | { type: 'voucher.pay.done'; lane: string; window?: number }
-  | { type: 'voucher.pay.outdone'; lane: string; voucher: PlainVoucher; owed: boolean; owes?: readonly Hash[] }
+  | { type: 'voucher.pay.outdone'; lane: string; voucher: PlainVoucher; owed: boolean; owes?: readonly Hash[]; part?: true }
   | { type: 'voucher.pay.failed'; error: ErrorBody; params: { lane: string } }
   | { type: 'lanes.reserve.done'; key: string; lanes: readonly { readonly lane: string; readonly id: Hex32; readonly reserved: string }[] }
   | { type: 'lanes.reserve.failed'; error: ErrorBody; params: { key: string } }
@@ -234,7 +234,7 @@ const machine = createMachine({
         // still owed is signed for anew on top of it.
         'voucher.pay.outdone': [{
           guard: ({ context, event }) => isGroup(context, event.lane),
-          actions: [does((context, { lane, voucher, owes = [] }) => outdoneGroup(context, lane, voucher, owes)), serve()],
+          actions: [does((context, { lane, voucher, owes = [], part }) => outdoneGroup(context, lane, voucher, owes, part)), serve()],
         }, {
           guard: ({ context, event }) => event.owed && !!context.lanes[event.lane]?.payment,
           actions: [

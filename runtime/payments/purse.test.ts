@@ -230,7 +230,7 @@ describe('the vouchers of a standing agreement', () => {
     }
     const before = lane()
     expect(before.payment!.group).toMatchObject({ signed: 3, handing: handed })
-    const { tells, effects } = send({ type: 'voucher.pay.outdone', lane: key, voucher: { ...signed(), cumulative: String(7 * shown), ref: refs[shown - 1] }, owed: false, owes: items.slice(shown).map(({ delivery }) => delivery) })
+    const { tells, effects } = send({ type: 'voucher.pay.outdone', part: true, lane: key, voucher: { ...signed(), cumulative: String(7 * shown), ref: refs[shown - 1] }, owed: false, owes: items.slice(shown).map(({ delivery }) => delivery) })
     expect(tells).toMatchObject([{ to: 'standing', event: { type: 'handed', count: shown } }])
     expect(lane()).toMatchObject({ cumulative: '21', ref: refs[2], voucher: before.voucher })
     expect(effects).toMatchObject(shown === 3 ? [] : [{ kind: 'voucher.pay', params: { voucher: before.voucher, deliveries: items.slice(shown).map(({ delivery }) => delivery) } }])
@@ -245,7 +245,7 @@ describe('the vouchers of a standing agreement', () => {
     const { cumulative, ref } = context().lanes[key]!
     send({ type: 'voucher.sign.done', lane: key, voucher: { kind: 'plain', lane: id, cumulative, ref, signature: '0x' } })
     const shown = { kind: 'plain', lane: id, cumulative: '50', ref: `0x${'5'.repeat(64)}`, signature: '0x' }
-    const { effects } = send({ type: 'voucher.pay.outdone', lane: key, voucher: shown, owed: true, owes: [group[1]!.delivery] })
+    const { effects } = send({ type: 'voucher.pay.outdone', part: true, lane: key, voucher: shown, owed: true, owes: [group[1]!.delivery] })
     expect(effects).toMatchObject([{ kind: 'voucher.sign', params: { cumulative: '57', ref: foldAll(shown.ref as Hex32, group.slice(1)) } }])
   })
 })
