@@ -94,7 +94,11 @@ export function runChild<Told>(open: (told: Told) => Promise<Opened>): void {
     return { type: 'ready' }
   }
   process.on('message', (message: { type: 'start' | 'work' | 'cpu'; told?: unknown }) => void hear(message).then((said) => process.send?.(said), fail))
-  process.once('disconnect', () => void (opened?.close() ?? Promise.resolve()).catch(fail).finally(() => process.exit()))
+  process.once('disconnect', () => {
+    // A parent that was killed has taken the server along, and what closes would wait for that.
+    setTimeout(() => process.exit(1), STOP_MS)
+    void (opened?.close() ?? Promise.resolve()).catch(fail).finally(() => process.exit())
+  })
 }
 
 /** Processor time of this process in ms, all its threads. */

@@ -9,8 +9,10 @@ import { validate } from '../schemas/validate.ts'
 import type { EffectKind } from '../runtime/actors/effects.ts'
 import type { Host } from '../runtime/actors/host.ts'
 import type { Wire } from '../runtime/identity/wire.ts'
+import { within } from '../runtime/identity/within.ts'
 import type { Clock } from '../runtime/ports/clock.ts'
 import type { Rail } from '../runtime/ports/rail.ts'
+import { openClaimRequests } from '../runtime/payments/claim-requests.ts'
 import { openClaimed } from '../runtime/payments/claimed.ts'
 import { deliveryHash } from '../runtime/payments/delivery.ts'
 import { purseActor } from '../runtime/payments/purse.machine.ts'
@@ -19,6 +21,8 @@ import { paymentsOf } from './bill.ts'
 import type { RunContext } from './run.machine.ts'
 
 const ASK_MS = 20_000
+/** How long a run waits for its payees' answers: behind one request, and for its own. */
+const WAIT_MS = 2 * ASK_MS
 /** How long the last vouchers may take to reach their payees, a second attempt included, before these are asked all the same; in ms. */
 const HAND_OVER_MS = 6_000
 
@@ -32,6 +36,14 @@ export interface SettleOptions {
 /** The effect `run.settle`. */
 export function settleEffects({ wire, rail, clock, host }: SettleOptions): Record<string, EffectKind> {
   const chain = openClaimed({ rail, clock })
+  const requests = openClaimRequests<RunContext>(clock, async (provider, lanes, { run: id, trace }) => {
+    // Another each time: the same run may be settled again after a crash, with others beside it.
+    const answer = await wire.call(participantId(provider), 'settle', { lanes: [...lanes] }, {
+      callId: `s-${id}-${clock.now().toString(36)}`, timeoutMs: ASK_MS, ...(trace === undefined ? {} : { trace: { traceparent: trace } }),
+      validate: (value) => validate('SettleAnswer', value),
+    })
+    return answer.transactions
+  })
   const settle: EffectKind = {
     mode: 'idempotent',
     attempts: 3,
@@ -46,11 +58,7 @@ export function settleEffects({ wire, rail, clock, host }: SettleOptions): Recor
       for (const { provider, voucher } of paid) lanesOf.set(provider, (lanesOf.get(provider) ?? new Set()).add(voucher.lane))
       const transactions = new Set<Hex32>()
       await Promise.allSettled([...lanesOf].map(async ([provider, lanes]) => {
-        const answer = await wire.call(participantId(provider), 'settle', { lanes: [...lanes] }, {
-          callId: `s-${id}`, timeoutMs: ASK_MS, signal, ...(run.trace === undefined ? {} : { trace: { traceparent: run.trace } }),
-          validate: (value) => validate('SettleAnswer', value),
-        })
-        for (const { lane, hash } of answer.transactions) {
+        for (const { lane, hash } of await within(requests.of(provider, [...lanes], run), clock, WAIT_MS, signal)) {
           if (lanes.has(lane) && (await chain.rows(hash)).some((row) => row.lane === lane)) transactions.add(hash)
         }
       }))

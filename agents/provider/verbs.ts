@@ -223,12 +223,13 @@ export function serveVerbs(parts: NodeParts, definitions: readonly ProviderDefin
     const settlers = new Set(open.map(({ lane }) => settlerOf(host, lane)))
     await Promise.all([...settlers].map(async (settler) => {
       const those = open.filter(({ lane }) => settlerOf(host, lane) === settler)
-      const { batches } = (await host.look<SettlerContext>(settler))!
-      await host.send(settler, { type: 'settle', lanes: those.map((one) => one.lane) })
-      await host.until(settler, ({ context, value }) => {
-        const { batches: now, next } = context as SettlerContext
-        const done = those.every(({ lane, cumulative }) => BigInt(host.context<TillContext>(`till/${lane}`)?.claimed ?? -1) >= BigInt(cumulative))
-        return done || (value === 'idle' && now > batches && next.length === 0)
+      const wanted = new Set(those.map(({ lane }) => lane))
+      await host.send(settler, { type: 'settle', lanes: [...wanted] })
+      await host.until(settler, ({ context }) => {
+        const { next, claiming } = context as SettlerContext
+        const claimed = those.every(({ lane, cumulative }) => BigInt(host.context<TillContext>(`till/${lane}`)?.claimed ?? -1) >= BigInt(cumulative))
+        // What its batch has refused is claimed no sooner for those that others ask for meanwhile.
+        return claimed || !(next.some((lane) => wanted.has(lane)) || claiming.some((lane) => wanted.has(lane)))
       }, SETTLE_MS)
     }))
     return { transactions: (await Promise.all(lanes.map(async (lane) => (await host.look<SettlerContext>(settlerOf(host, lane)))!.claims[lane] ?? []))).flat() }
