@@ -14,6 +14,19 @@ it('takes the innermost part that is too large, and never the whole', () => {
   expect(taken({ rows: [TEXT, ...Array.from({ length: 10_000 }, () => 'a row of the table')] })).toEqual(['value.rows'])
 })
 
+it('takes the few members that make an object too large, so that an image packs no more than what has changed', () => {
+  const half = 'x'.repeat(LARGE_BYTES / 2)
+  const context = { document: { text: half, title: 'a' }, plan: { steps: { text: TEXT } }, states: { text: `${half}y` }, at: 1 }
+  expect(taken({ context })).toEqual(['value.context.plan.steps.text', 'value.context.document'])
+  const placed = new WeakSet<object>([context.document, context.plan.steps])
+  expect(largeParts({ value: { context } }, ['value'], placed).map(({ at }) => pathOf(at))).toEqual(['value.context.document', 'value.context.plan.steps'])
+  // Too many of them, or none that is large enough: the object as a whole.
+  const many = (count: number, bytes: number): object => ({ all: Object.fromEntries(Array.from({ length: count }, (_, at) => [`m${at}`, 'x'.repeat(bytes)])) })
+  expect(taken(many(9, LARGE_BYTES / 8))).toEqual(['value.all.m0', 'value.all.m1'])
+  expect(taken(many(40, LARGE_BYTES / 8))).toEqual(['value.all'])
+  expect(taken(many(400, 1_000))).toEqual(['value.all'])
+})
+
 it('counts bytes, not characters', () => {
   const wide = '€'.repeat(LARGE_BYTES / 3 + 1)
   expect(taken({ wide })).toEqual(['value.wide'])
@@ -27,7 +40,7 @@ it('leaves alone what it could not put back', () => {
 })
 
 it('puts back what it took out, and changes neither on the way', () => {
-  const big = fc.constantFrom(TEXT, Array.from({ length: 9_000 }, (_, at) => at * 1_000_003), { text: TEXT, more: 1 })
+  const big = fc.constantFrom(TEXT, 'x'.repeat(LARGE_BYTES / 3), { half: 'x'.repeat(LARGE_BYTES / 2) }, Array.from({ length: 9_000 }, (_, at) => at * 1_000_003), { text: TEXT, more: 1 })
   const { value } = fc.letrec((tie) => ({
     value: fc.oneof({ depthSize: 'small' }, fc.string(), fc.integer(), fc.constant(null), big, fc.array(tie('value'), { maxLength: 4 }), fc.dictionary(fc.string(), tie('value'), { maxKeys: 4 })),
   }))

@@ -32,10 +32,15 @@ export interface Known {
 
 /** Bytes, about, of a number, a member's head or what stands for a part. */
 const SMALL = 9
+/** Members that are taken out of an object that is too large by these together: how many at most, and of what size at least. */
+const MEMBERS_MAX = 8
+const MEMBER_BYTES = LARGE_BYTES / 8
 
 /**
  * Parts of `root[path]` of more than `LARGE_BYTES`, without that itself: the innermost that are, so that
- * the same text is the same part wherever it turns up; a list or object of small things is one part.
+ * the same text is the same part wherever it turns up. Where an object is too large by a few members together, they are
+ * parts: what stays the same from one image of an actor to the next is then known, whatever else changes beside it.
+ * A list, or an object of small things, is one part.
  * What is `known` to be such a part is not looked through.
  */
 export function largeParts(root: unknown, path: Path, known: Known = { has: () => false }): Part[] {
@@ -60,10 +65,22 @@ function measure(value: unknown, at: Path, parts: Part[], known: Known): number 
 function inside(value: object, at: Path, parts: Part[], known: Known): number {
   const before = parts.length
   const list = Array.isArray(value)
+  const members: { readonly key: string; readonly size: number }[] = []
   let bytes = 0
-  for (const key of Object.keys(value)) bytes += SMALL + (list ? 0 : key.length) + measure((value as Record<string, unknown>)[key], [...at, list ? Number(key) : key], parts, known)
+  for (const key of Object.keys(value)) {
+    const found = parts.length
+    const size = measure((value as Record<string, unknown>)[key], [...at, list ? Number(key) : key], parts, known)
+    bytes += SMALL + (list ? 0 : key.length) + size
+    if (!list && size >= MEMBER_BYTES && parts.length === found && key !== '__proto__') members.push({ key, size })
+  }
+  if (bytes <= LARGE_BYTES) return bytes
+  for (const { key, size } of members.sort((one, other) => other.size - one.size).slice(0, at.includes('__proto__') ? 0 : MEMBERS_MAX)) {
+    parts.push({ at: [...at, key], value: (value as Record<string, unknown>)[key] })
+    bytes -= size - SMALL
+    if (bytes <= LARGE_BYTES) return bytes
+  }
   // Then it is a part as a whole, and holds what was found in it.
-  if (bytes > LARGE_BYTES) parts.length = before
+  parts.length = before
   return bytes
 }
 
