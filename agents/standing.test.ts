@@ -78,6 +78,25 @@ describe('a standing agreement', () => {
     expect(available(user.node.host.context<WalletContext>('wallet')!)).toBe(10_000_000n - 60_000n)
   })
 
+  it('of a hundred runs that end in one moment each is settled, though a payee takes 64 calls of one caller at once', async () => {
+    const clock = virtualClock()
+    world = new MemoryWorld({ clock })
+    const provider = await world.drive(world.provider(seller({ concurrency: 200, queue: 200, standing: { calls: 1_000, first: 200 }, credit: { calls: 200 } })))
+    const user = await world.drive(world.user('alice', { standing: POLICY }))
+    await run(user, fanOf(100, 100))
+    // A block takes two seconds.
+    const broadcast = world.rail.broadcast.bind(world.rail)
+    world.rail.broadcast = async (bytes) => {
+      await clock.sleep(2_000)
+      return broadcast(bytes)
+    }
+    const runs = await world.drive(Promise.all(Array.from({ length: 100 }, () => startRun(user, { document: fanOf(1, 1), inputs: {} }))))
+    const ends = await world.drive(Promise.all(runs.map((id) => finishRun(user, id, 100_000))))
+    expect(ends.filter(({ error, bill }) => error !== null || bill.settled !== bill.spent || bill.spent !== '0.01').map(({ error, bill }) => [error?.code, bill.settled])).toEqual([])
+    expect(tills(provider.node).reduce((sum, { claimed }) => sum + BigInt(claimed), 0n)).toBe(2_000_000n)
+    expect(world.rail.imbalance()).toBe(0n)
+  })
+
   it('has several calls in flight once it has earned them, signed and paid by the group', async () => {
     world = new MemoryWorld({ clock: virtualClock() })
     const provider = await world.drive(world.provider(seller({ standing: { ...STANDING, first: 16 } })))
