@@ -53,6 +53,8 @@ export function settleEffects({ wire, rail, clock, host }: SettleOptions): Recor
       const deliveries = new Set(calls.map(({ delivery }) => deliveryHash(delivery)))
       // A step ends when its voucher is journaled; a payee that is asked before it has it would claim too little.
       await host().until(purseActor(host().partitionOf(`run/${id}`)), ({ context }) => !onTheirWay(context as PurseContext, id, deliveries), HAND_OVER_MS, signal).catch(() => undefined)
+      // A node that stops asks nobody: the run is settled by who has it next.
+      signal.throwIfAborted()
       const paid = [...calls, ...lost]
       const lanesOf = new Map<Address, Set<Hex32>>()
       for (const { provider, voucher } of paid) lanesOf.set(provider, (lanesOf.get(provider) ?? new Set()).add(voucher.lane))

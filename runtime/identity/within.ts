@@ -6,7 +6,11 @@ import type { Clock } from '../ports/clock.ts'
 
 /** `promise`, or error `network.timeout` after `ms`, or `signal`'s reason; the promise itself runs on. */
 export function within<T>(promise: Promise<T>, clock: Clock, ms: number, signal?: AbortSignal): Promise<T> {
-  if (signal?.aborted) return Promise.reject(signal.reason as Error)
+  if (signal?.aborted) {
+    // Nobody else may listen to how it ends.
+    promise.catch(() => undefined)
+    return Promise.reject(signal.reason as Error)
+  }
   return new Promise<T>((resolve, reject) => {
     const abort = (): void => finish(() => reject(signal!.reason as Error))
     const timer = clock.timer(clock.now() + Math.max(0, ms), () => finish(() => reject(new AigenError('network.timeout'))))

@@ -1,0 +1,22 @@
+/** A wait that is given up leaves what it waited for to run on, and to fail, unheard. */
+import { expect, it, vi } from 'vitest'
+import { virtualClock } from '../memory/clock.ts'
+import { within } from './within.ts'
+
+it.each(['before', 'during'])('given up %s the wait, what fails later brings nobody down', async (when) => {
+  const unheard = vi.fn()
+  process.on('unhandledRejection', unheard)
+  try {
+    const stop = new AbortController()
+    if (when === 'before') stop.abort(new Error('the node stops'))
+    let fail = (_error: Error): void => {}
+    const waited = within(new Promise((_resolve, reject) => { fail = reject }), virtualClock(), 1_000, stop.signal)
+    stop.abort(new Error('the node stops'))
+    await expect(waited).rejects.toThrow('the node stops')
+    fail(new Error('the connection is closed'))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(unheard).not.toHaveBeenCalled()
+  } finally {
+    process.off('unhandledRejection', unheard)
+  }
+})
