@@ -9,7 +9,6 @@ import { validate } from '../schemas/validate.ts'
 import type { EffectKind } from '../runtime/actors/effects.ts'
 import type { Host } from '../runtime/actors/host.ts'
 import type { Wire } from '../runtime/identity/wire.ts'
-import { within } from '../runtime/identity/within.ts'
 import type { Clock } from '../runtime/ports/clock.ts'
 import type { Rail } from '../runtime/ports/rail.ts'
 import { openClaimRequests } from '../runtime/payments/claim-requests.ts'
@@ -21,8 +20,6 @@ import { paymentsOf } from './bill.ts'
 import type { RunContext } from './run.machine.ts'
 
 const ASK_MS = 20_000
-/** How long a run waits for its payees' answers: behind one request, and for its own. */
-const WAIT_MS = 2 * ASK_MS
 /** How long the last vouchers may take to reach their payees, a second attempt included, before these are asked all the same; in ms. */
 const HAND_OVER_MS = 6_000
 
@@ -60,7 +57,7 @@ export function settleEffects({ wire, rail, clock, host }: SettleOptions): Recor
       for (const { provider, voucher } of paid) lanesOf.set(provider, (lanesOf.get(provider) ?? new Set()).add(voucher.lane))
       const transactions = new Set<Hex32>()
       await Promise.allSettled([...lanesOf].map(async ([provider, lanes]) => {
-        for (const { lane, hash } of await within(requests.of(provider, [...lanes], run), clock, WAIT_MS, signal)) {
+        for (const { lane, hash } of await requests.of(provider, [...lanes], run, signal)) {
           if (lanes.has(lane) && (await chain.rows(hash)).some((row) => row.lane === lane)) transactions.add(hash)
         }
       }))

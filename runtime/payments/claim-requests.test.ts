@@ -66,16 +66,29 @@ it('a busy payee is asked again until it has had fifteen seconds', async () => {
   expect([await refused, asked.length]).toEqual(['node.busy', 10])
 })
 
-it('a lane that the payee does not know keeps none of the others from being claimed', async () => {
+it('a lane that the payee does not know keeps none of the others from being claimed, and is found by halves', async () => {
   const { asked, requests } = open()
-  const ends = ['1', '2', '3', '4'].map((who) => requests.of(PAYEE, [lane(Number(who))], who).then(() => 'claimed', (error: AigenError) => error.code))
-  await asked[0]!.answer()
+  const unknown = lane(77)
+  const ends = Array.from({ length: 100 }, (_, n) => requests.of(PAYEE, [lane(n)], '').then(() => 'claimed', (error: AigenError) => error.code))
+  for (let n = 0; n < asked.length; n++) await asked[n]!.answer(asked[n]!.lanes.includes(unknown) ? new AigenError('voucher.lane') : undefined)
+  const ended = await Promise.all(ends)
+  expect([ended[77], ended.filter((end) => end === 'claimed').length]).toEqual(['voucher.lane', 99])
+  expect(asked.length).toBeLessThan(20)
+})
+
+it('nobody is asked for those who have given up: a payee that does not answer has no queue that only grows', async () => {
+  const { clock, asked, requests } = open()
+  const stop = new AbortController()
+  const ends = Array.from({ length: 50 }, (_, n) => requests.of(PAYEE, [lane(n)], '', n === 0 ? stop.signal : undefined).catch((error: AigenError) => error.code))
+  stop.abort(new AigenError('network.closed'))
+  await clock.advance(40_000)
+  expect(await Promise.all(ends)).toEqual(['network.closed', ...Array(49).fill('network.timeout')])
+  await asked[0]!.answer(new AigenError('network.timeout'))
   await asked[1]!.answer()
-  expect(asked[2]!.lanes).toEqual([lane(3), lane(4)])
-  await asked[2]!.answer(new AigenError('voucher.lane'))
-  await asked[3]!.answer(new AigenError('voucher.lane'))
-  await asked[4]!.answer()
-  expect(await Promise.all(ends)).toEqual(['claimed', 'claimed', 'voucher.lane', 'claimed'])
+  expect(asked).toHaveLength(2)
+  const claims = requests.of(PAYEE, [lane(1)], '')
+  await asked[2]!.answer()
+  expect(await claims).toEqual([claimOf(lane(1))])
 })
 
 it('a payee that is away is not asked once more for each of those who wait', async () => {

@@ -6,6 +6,7 @@
  */
 import type { Address, Hex32, LaneClaim } from '../../schemas/documents.gen.ts'
 import { asError } from '../../schemas/error.ts'
+import { within } from '../identity/within.ts'
 import type { Clock } from '../ports/clock.ts'
 
 const UNDER_WAY_MAX = 2
@@ -15,18 +16,23 @@ const LANES_MAX = 1_024
 const BUSY_MS = 15_000
 const PAUSE_MS = 100
 const PAUSE_MS_MAX = 2_000
+/** How long one waits for its answer, behind other requests and for its own; nobody is asked for it after that. In ms. */
+const WAIT_MS = 40_000
 
 export interface ClaimRequests<For> {
   /**
    * What the payee says it has claimed of these lanes, among others; `who` is passed on with the request, of the
-   * first that it is for. Rejects with what the payee or the way to it answers, after 15 s also with `node.busy`.
+   * first that it is for. Rejects with what the payee or the way to it answers, after 15 s also with `node.busy`,
+   * with `network.timeout` after 40 s, and with the signal's reason.
    */
-  of(payee: Address, lanes: readonly Hex32[], who: For): Promise<readonly LaneClaim[]>
+  of(payee: Address, lanes: readonly Hex32[], who: For, signal?: AbortSignal): Promise<readonly LaneClaim[]>
 }
 
 interface Part<For> {
   readonly lanes: readonly Hex32[]
   readonly who: For
+  /** Monotonic time when nobody waits for it any more. */
+  readonly until: number
   readonly resolve: (claims: readonly LaneClaim[]) => void
   readonly reject: (error: unknown) => void
 }
@@ -37,7 +43,7 @@ interface Payee<For> {
 }
 
 /** `ask` sends one request, of `LANES_MAX` lanes at most. */
-export function openClaimRequests<For>(clock: Pick<Clock, 'monotonic' | 'sleep'>, ask: (payee: Address, lanes: readonly Hex32[], who: For) => Promise<readonly LaneClaim[]>): ClaimRequests<For> {
+export function openClaimRequests<For>(clock: Clock, ask: (payee: Address, lanes: readonly Hex32[], who: For) => Promise<readonly LaneClaim[]>): ClaimRequests<For> {
   const payees = new Map<Address, Payee<For>>()
 
   const patiently = async (payee: Address, lanes: readonly Hex32[], who: For): Promise<readonly LaneClaim[]> => {
@@ -52,14 +58,18 @@ export function openClaimRequests<For>(clock: Pick<Clock, 'monotonic' | 'sleep'>
       }
     }
   }
-  const send = async (payee: Address, parts: readonly Part<For>[]): Promise<void> => {
+  const send = async (payee: Address, all: readonly Part<For>[]): Promise<void> => {
+    const parts = all.filter(({ until }) => until > clock.monotonic())
+    if (parts.length === 0) return
     try {
       const claims = await patiently(payee, lanesOf(parts), parts[0]!.who)
       for (const { resolve } of parts) resolve(claims)
     } catch (thrown) {
-      // A lane that the payee does not know is the matter of those who ask for it.
-      if (parts.length > 1 && !asError(thrown).rule.retry) for (const part of parts) await send(payee, [part])
-      else for (const { reject } of parts) reject(thrown)
+      // A lane that the payee does not know is the matter of those who ask for it: by halves, until it is with them alone.
+      if (parts.length > 1 && !asError(thrown).rule.retry) {
+        await send(payee, parts.slice(0, parts.length >> 1))
+        await send(payee, parts.slice(parts.length >> 1))
+      } else for (const { reject } of parts) reject(thrown)
     }
   }
   const next = (payee: Address, one: Payee<For>): void => {
@@ -73,12 +83,12 @@ export function openClaimRequests<For>(clock: Pick<Clock, 'monotonic' | 'sleep'>
     }
   }
   return {
-    of: (payee, lanes, who) => new Promise((resolve, reject) => {
+    of: (payee, lanes, who, signal) => within(new Promise((resolve, reject) => {
       const one = payees.get(payee) ?? { underWay: 0, waiting: [] }
       payees.set(payee, one)
-      one.waiting.push({ lanes, who, resolve, reject })
+      one.waiting.push({ lanes, who, until: clock.monotonic() + WAIT_MS, resolve, reject })
       next(payee, one)
-    }),
+    }), clock, WAIT_MS, signal),
   }
 }
 
